@@ -1,0 +1,33 @@
+# Every target sets up what it needs on a fresh machine: a .venv with the CPU build of torch.
+VENV := .venv
+PYTHON := $(VENV)/bin/python
+READY := $(VENV)/.ready
+
+.PHONY: run test bench gpu lint lab
+.DEFAULT_GOAL := run
+
+$(READY): pyproject.toml
+	python3 -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --upgrade pip
+	$(VENV)/bin/pip install --quiet torch==2.13.0 --editable '.[dev]'
+	touch $@
+
+run: $(READY)  ## all six notebooks on the embedded default; results/demo/
+	$(PYTHON) -m medocr run demo
+
+test: lint  ## everything, with a small run of all six notebooks
+	$(PYTHON) -m pytest
+
+lint: $(READY)
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+
+bench: $(READY)  ## figures for results/bench/
+	$(PYTHON) -m tests.bench
+
+gpu:  ## on a machine with CUDA, in an environment made from environment.yml
+	python -m medocr run l4
+
+lab: $(READY)  ## the notebooks in JupyterLab
+	$(VENV)/bin/pip install --quiet '.[lab]'
+	$(VENV)/bin/jupyter lab notebooks

@@ -1,0 +1,51 @@
+"""The command line: `python -m medocr run PROFILE` and `python -m medocr read MODEL PATH...`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command; returns the exit status: 0 done, 1 a stage failed, 2 the request was wrong."""
+    parser = argparse.ArgumentParser(prog="medocr", description=__doc__)
+    commands = parser.add_subparsers(dest="command", required=True)
+    run = commands.add_parser("run", help="run the six notebooks with a profile's parameters")
+    run.add_argument("profile", help="a name under notebooks/profiles, or the path of a TOML file")
+    run.add_argument("--from", dest="start", metavar="STAGE", help="run this stage and all after it anew, e.g. 03")
+    run.add_argument("--only", metavar="STAGE", help="run this stage alone, e.g. 05")
+    run.add_argument("--force", action="store_true", help="run every stage anew, changed or not")
+    run.add_argument("-p", dest="overrides", action="append", default=[], metavar="STAGE.PARAMETER=VALUE")
+    run.add_argument("--out", type=Path, metavar="DIR", help="where data/ and results/ go (default: this repository)")
+    read = commands.add_parser("read", help="read images, PDFs and folders of them: one JSON line per page")
+    read.add_argument("model", help="a model folder, a hub name, `tiny`, or `rapidocr`")
+    read.add_argument("paths", nargs="+", metavar="PATH")
+    read.add_argument("--out", type=Path, metavar="FILE", help="write the lines there instead of printing them")
+    chosen = parser.parse_args(arguments)
+    try:
+        return _run(chosen) if chosen.command == "run" else _read(chosen)
+    except ValueError as error:
+        print(f"medocr: {error}", file=sys.stderr)
+        return 2
+
+
+def _run(chosen) -> int:
+    from . import run
+
+    resolved = run.load_profile(chosen.profile, chosen.overrides, chosen.out or run.ROOT)
+    try:
+        run.execute(resolved, start=chosen.start, only=chosen.only, force=chosen.force)
+    except run.StageFailed as error:
+        print(f"medocr: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _read(chosen) -> int:
+    from . import read
+
+    lines = read.lines(chosen.model, chosen.paths)
+    return read.write(lines, chosen.out)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

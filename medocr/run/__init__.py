@@ -1,0 +1,210 @@
+"""The runner behind `python -m medocr run PROFILE`: a notebook is skipped while nothing it depends on has changed."""
+
+import contextlib
+import fcntl
+import hashlib
+import json
+import os
+import platform
+import re
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+from .. import schema, sources
+from .profile import ROOT, STAGES, Run, Stage, check_known, load_profile
+from .publish import publish, tidy
+
+__all__ = ["STAGES", "Run", "Stage", "StageFailed", "execute", "load_profile"]
+
+TINY = Path(__file__).resolve().parents[1] / "tiny"
+
+# glibc gives freed memory back to the system after every training step and asks for it again in the
+# next; it reads these before Python starts, so the runner sets them for the kernels.
+ALLOCATOR = {
+    "MALLOC_MMAP_THRESHOLD_": str(4 << 30),
+    "MALLOC_TRIM_THRESHOLD_": str(4 << 30),
+    "MALLOC_TOP_PAD_": str(256 << 20),
+}
+
+
+class StageFailed(RuntimeError):
+    """A notebook stopped with an error: the message names the cell's error and the partial notebook."""
+
+
+def execute(run: Run, *, start: str | None = None, only: str | None = None, force: bool = False) -> dict:
+    """Run the stages in order; returns what `run.json` holds. Raises StageFailed at the first that fails.
+
+    `start` and `only` name a stage (`03` or `prepare`) to begin at, or to run alone, whether it has
+    changed or not; `force` runs everything anew.
+    """
+    run.data.mkdir(parents=True, exist_ok=True)
+    for name in (start, only):
+        if name is not None:
+            check_known(_full_name(name), [s.notebook for s in STAGES], "stage")
+    began = [s.notebook for s in STAGES].index(_full_name(start)) if start else len(STAGES)
+    report = {"run": run.name, **provenance(), "parameters": run.parameters, "stages": []}
+    with _locked(run.data):
+        try:
+            for index, stage in enumerate(STAGES):
+                if only is None or stage.notebook == _full_name(only):
+                    must = force or only is not None or index >= began
+                    report["stages"].append(_execute_stage(run, stage, must))
+        finally:
+            schema.write_json(run.data / "run.json", report)
+        publish(run)
+    return report
+
+
+def _full_name(name: str) -> str:
+    """`03`, `prepare` or `03_prepare` → `03_prepare`; an unknown name comes back as it is."""
+    return next((s.notebook for s in STAGES if name in (s.notebook, s.name, s.notebook[:2])), name)
+
+
+def _execute_stage(run: Run, stage: Stage, must: bool) -> dict:
+    made_from = fingerprint(run, stage)
+    done = _finished(run, stage)
+    if not must and done is not None and done["made_from"] == made_from:
+        return _row(stage, "skipped", done["seconds"])
+    _clear(run, stage, everything=must)
+    _show(f"{stage.notebook:<14} running", end="\r")
+    start = time.perf_counter()
+    try:
+        execute_notebook(run, stage)
+    except StageFailed:
+        _row(stage, "failed", time.perf_counter() - start)
+        raise
+    seconds = round(time.perf_counter() - start, 1)
+    seal(run, stage, made_from, seconds)
+    return _row(stage, "done", seconds)
+
+
+def _row(stage: Stage, state: str, seconds: float) -> dict:
+    _show(f"{stage.notebook:<14} {state:<8} {seconds:8.1f} s")
+    return {"stage": stage.notebook, "state": state, "seconds": round(seconds, 1)}
+
+
+def _show(text: str, end: str = "\n") -> None:
+    if end == "\n" or sys.stdout.isatty():
+        print(text, end=end, flush=True)
+
+
+def _clear(run: Run, stage: Stage, everything: bool) -> None:
+    """Remove what the stage wrote before, its record first, so that a kill leaves no half-true record."""
+    for name in (stage.record, *stage.writes, *(stage.scratch if everything else ())):
+        schema.remove(run.data / name)
+
+
+def fingerprint(run: Run, stage: Stage) -> dict:
+    """What decides a stage's result: parameters, the notebook's code, the content of what it reads."""
+    parameters = run.parameters[stage.name]
+    reads = {name: _content_hash(run.data / name) for name in stage.reads if (run.data / name).exists()}
+    for options in parameters.get("pages_from", ()):
+        reads[f"source {options['source']}"] = sources.fingerprint(**_source_options(options))
+    base = run.parameters["prepare"]["base"]
+    if stage.needs_base and (folder := TINY if base == "tiny" else Path(base)).is_dir():
+        reads["base"] = schema.file_hash(folder)
+    cells = json.loads(stage.path.read_text())["cells"]
+    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
+    return {
+        "parameters": {name: value for name, value in parameters.items() if name != "data"},
+        "notebook": hashlib.sha256(code.encode()).hexdigest(),
+        "reads": reads,
+    }
+
+
+def _content_hash(path: Path) -> str:
+    """A file's hash; of a stage's record only what it says, not when and from what it was made."""
+    if path.suffix != ".json":
+        return schema.file_hash(path)
+    record = json.loads(path.read_text())
+    said = {name: value for name, value in record.items() if name not in ("made_from", "seconds")}
+    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
+
+
+def _source_options(options: dict) -> dict:
+    return {"name": options["source"], **{key: value for key, value in options.items() if key != "source"}}
+
+
+def _finished(run: Run, stage: Stage) -> dict | None:
+    """The stage's sealed record, or None while any of its files is missing."""
+    with contextlib.suppress(OSError, ValueError, KeyError):
+        record = json.loads((run.data / stage.record).read_text())
+        if "made_from" in record and all((run.data / name).exists() for name in stage.writes):
+            return record
+    return None
+
+
+def seal(run: Run, stage: Stage, made_from: dict, seconds: float) -> None:
+    """Add to the stage's record what it was made from: only a sealed stage counts as finished."""
+    path = run.data / stage.record
+    missing = [name for name in (*stage.writes, stage.record) if not (run.data / name).exists()]
+    if missing:
+        raise StageFailed(f"{stage.notebook} ran but did not write {', '.join(missing)}")
+    schema.write_json(path, {**json.loads(path.read_text()), "made_from": made_from, "seconds": seconds})
+
+
+def execute_notebook(run: Run, stage: Stage) -> None:
+    """Execute one notebook into `data/<run>/results/`; on failure the partial notebook stays beside it."""
+    import papermill
+
+    folder = run.data / "results"
+    folder.mkdir(parents=True, exist_ok=True)
+    partial = folder / f"{stage.notebook}.partial.ipynb"
+    # Relative to the notebooks, as a person would write it: results hold no path of this machine.
+    parameters = {**run.parameters[stage.name], "data": os.path.relpath(run.data, stage.path.parent)}
+    try:
+        with _environment(ALLOCATOR):
+            papermill.execute_notebook(
+                stage.path,
+                partial,
+                parameters=parameters,
+                cwd=stage.path.parent,
+                kernel_name="python3",
+                progress_bar=False,
+                stderr_file=sys.stderr if sys.stderr.isatty() else None,
+            )
+    except papermill.PapermillExecutionError as error:
+        clean = re.sub(r"\x1b\[[0-9;]*m", "", f"{error.ename}: {error.evalue}")
+        where = f"{stage.notebook}, cell {error.exec_count}"
+        raise StageFailed(f"{where}: {clean}\nthe notebook so far: {partial}") from None
+    except (RuntimeError, OSError) as error:  # the kernel died, or never came up
+        raise StageFailed(f"{stage.notebook}: {type(error).__name__}: {error}") from error
+    tidy(partial)
+    partial.replace(folder / f"{stage.notebook}.ipynb")
+
+
+@contextlib.contextmanager
+def _environment(values: dict[str, str]):
+    before = {name: os.environ.get(name) for name in values}
+    os.environ.update({name: value for name, value in values.items() if before[name] is None})
+    try:
+        yield
+    finally:
+        for name in [name for name in values if before[name] is None]:
+            del os.environ[name]
+
+
+@contextlib.contextmanager
+def _locked(folder: Path):
+    """One runner at a time per run: two would write the same files."""
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"{folder}: another runner is at work on this run; wait for it or stop it") from None
+        yield
+
+
+def provenance() -> dict:
+    """The commit, machine and library versions that a run's results come from."""
+    git = ["git", "-C", str(ROOT)]
+    commit = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
+    changed = subprocess.run([*git, "status", "--porcelain", "medocr", "notebooks"], capture_output=True, text=True)
+    return {
+        "commit": commit.stdout.strip() + ("+changes" if changed.stdout.strip() else "") or None,
+        "python": platform.python_version(),
+        "cores": os.cpu_count(),
+        "versions": schema.versions(),
+    }

@@ -1,0 +1,141 @@
+"""Profiles: TOML files that give the notebooks their parameters."""
+
+import ast
+import difflib
+import json
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+NOTEBOOKS = ROOT / "notebooks"
+SPLITS = ("train.parquet", "validation.parquet", "test.parquet")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One notebook: the files it reads and writes in `data/<run>/`, its record last among the outputs."""
+
+    notebook: str
+    reads: tuple[str, ...]
+    writes: tuple[str, ...]
+    record: str
+    scratch: tuple[str, ...] = ()  # kept between attempts, thrown away by --force
+    needs_base: bool = False
+
+    @property
+    def name(self) -> str:
+        """The profile's table for this stage: `train` for 04_train."""
+        return self.notebook[3:]
+
+    @property
+    def path(self) -> Path:
+        return NOTEBOOKS / f"{self.notebook}.ipynb"
+
+
+STAGES = (
+    Stage("01_curate", (), ("pages.parquet",), "curate.json"),
+    Stage("02_transcribe", ("pages.parquet",), ("labelled.parquet",), "transcribe.json"),
+    Stage("03_prepare", ("labelled.parquet",), (*SPLITS, "README.md"), "prepare.json", needs_base=True),
+    Stage("04_train", (*SPLITS[:2], "prepare.json"), ("adapter",), "train.json", ("checkpoints",), needs_base=True),
+    Stage(
+        "05_evaluate",
+        ("test.parquet", "prepare.json", "adapter"),
+        ("predictions.parquet",),
+        "metrics.json",
+        needs_base=True,
+    ),
+    Stage(
+        "06_merge",
+        ("test.parquet", "prepare.json", "adapter", "predictions.parquet", "metrics.json"),
+        ("merged",),
+        "merge.json",
+        needs_base=True,
+    ),
+)
+
+
+@dataclass
+class Run:
+    """A profile resolved against the notebooks: what each stage runs with, and where."""
+
+    name: str
+    parameters: dict[str, dict]  # stage name → parameter → value, defaults included
+    publish: bool
+    out: Path
+
+    @property
+    def data(self) -> Path:
+        return self.out / "data" / self.name
+
+    @property
+    def results(self) -> Path:
+        return self.out / "results" / self.name
+
+
+def load_profile(profile: str, overrides: list[str] = (), out: Path = ROOT) -> Run:
+    """Resolve a profile (a name under notebooks/profiles or a path to a TOML) and `stage.parameter=value` overrides.
+
+    Raises ValueError for an unknown profile, table or parameter, naming what there is.
+    """
+    path = Path(profile)
+    if path.suffix != ".toml":
+        path = NOTEBOOKS / "profiles" / f"{profile}.toml"
+    if not path.is_file():
+        known = ", ".join(sorted(p.stem for p in (NOTEBOOKS / "profiles").glob("*.toml")))
+        raise ValueError(f"no profile {profile!r}: give one of {known}, or the path of a TOML file")
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ValueError(f"{path}: not valid TOML: {error}") from None
+    publish = content.pop("publish", False)
+    for override in overrides:
+        stage, parameter, value = _parse_override(override)
+        content.setdefault(stage, {})[parameter] = value
+    stages = {stage.name: stage for stage in STAGES}
+    for table in content:
+        check_known(table, stages, f"{path}: table or setting", extra=("publish",))
+    parameters = {name: _resolve(stage, content.get(name, {}), path) for name, stage in stages.items()}
+    return Run(path.stem, parameters, publish, Path(out).resolve())
+
+
+def _parse_override(override: str) -> tuple[str, str, object]:
+    match = re.fullmatch(r"(\w+)\.(\w+)=(.*)", override, re.DOTALL)
+    if not match:
+        raise ValueError(f"-p {override}: write STAGE.PARAMETER=VALUE, for example -p train.max_steps=20")
+    stage, parameter, text = match.groups()
+    try:
+        return stage, parameter, tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return stage, parameter, text  # a bare word is a string
+
+
+def check_known(name: str, known, what: str, extra: tuple = ()) -> None:
+    if name not in known:
+        close = difflib.get_close_matches(name, [*known, *extra], n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join([*known, *extra])}"
+        raise ValueError(f"{what} {name!r} is unknown: {hint}")
+
+
+def _resolve(stage: Stage, given: dict, path: Path) -> dict:
+    """The stage's parameters: the notebook's defaults under the given values, types checked."""
+    values = default_parameters(stage.path)
+    for name, value in given.items():
+        check_known(name, [n for n in values if n != "data"], f"{path.name}: [{stage.name}] parameter")
+        default = values[name]
+        fits = isinstance(value, type(default)) or (isinstance(default, float) and isinstance(value, int))
+        if default is not None and (not fits or isinstance(value, bool) != isinstance(default, bool)):
+            raise ValueError(
+                f"{path.name}: {stage.name}.{name} = {value!r} should be {type(default).__name__}, like {default!r}"
+            )
+        values[name] = value
+    return values
+
+
+def default_parameters(notebook: Path) -> dict:
+    """The literals of a notebook's parameters cell."""
+    cells = json.loads(notebook.read_text())["cells"]
+    cell = next(c for c in cells if "parameters" in c["metadata"].get("tags", []))
+    assignments = ast.parse("".join(cell["source"])).body
+    return {a.targets[0].id: ast.literal_eval(a.value) for a in assignments if isinstance(a, ast.Assign)}

@@ -1,0 +1,96 @@
+"""What a run leaves to read: tidied notebooks, one HTML page, and the decision where they may lie."""
+
+import os
+import re
+import shutil
+from pathlib import Path
+
+import nbformat
+import pyarrow.parquet as pq
+from nbconvert import HTMLExporter
+from pygments.formatters import HtmlFormatter
+
+from .. import schema
+from .profile import STAGES, Run
+
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<title>medocr: {name}</title><style>{style}</style></head>
+<body><nav>{links}</nav>
+{bodies}
+</body></html>
+"""
+
+STYLE = (
+    HtmlFormatter(style="friendly").get_style_defs(".highlight")
+    + """
+body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 60rem; margin: 0 auto; padding: 0 1rem 4rem }
+nav { position: sticky; top: 0; background: #fffd; padding: .6rem 0; border-bottom: 1px solid #ddd; font-size: .9rem }
+section { border-top: 4px solid #0072b2; margin-top: 3rem; scroll-margin-top: 3rem }
+img { max-width: 100% }
+pre { overflow-x: auto; font-size: .8rem; line-height: 1.4; margin: .4rem 0 }
+.highlight { background: #f6f8fa; padding: .1rem .8rem; border-radius: 4px }
+.prompt, .anchor-link { display: none }
+table { border-collapse: collapse; font-size: .85rem; margin: .8rem 0 }
+th, td { padding: .25rem .7rem; border-bottom: 1px solid #ddd; text-align: right }
+"""
+)
+
+
+def tidy(path: Path) -> None:
+    """Take out of an executed notebook what is of no use to a reader: progress bars, warnings, timings, paths."""
+    notebook = nbformat.read(path, as_version=4)
+    notebook.metadata.pop("papermill", None)
+    for cell in notebook.cells:
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+        if cell.cell_type == "code":
+            cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
+    nbformat.write(notebook, path)
+
+
+def index(folder: Path, name: str) -> None:
+    """Render the executed notebooks of `folder` as one `index.html`, its figures as files under `figures/`."""
+    exporter = HTMLExporter(template_name="basic")
+    exporter.register_preprocessor("nbconvert.preprocessors.ExtractOutputPreprocessor", enabled=True)
+    schema.remove(folder / "figures")
+    bodies = []
+    for path in sorted(folder.glob("0?_*.ipynb")):
+        if path.name.endswith(".partial.ipynb"):
+            continue
+        resources = {"unique_key": path.stem, "output_files_dir": "figures"}
+        body, resources = exporter.from_notebook_node(nbformat.read(path, as_version=4), resources)
+        bodies.append(f'<section id="{path.stem}">\n{body}\n</section>')
+        for figure, data in resources["outputs"].items():
+            (folder / "figures").mkdir(exist_ok=True)
+            (folder / figure).write_bytes(data)
+    links = " · ".join(f'<a href="#{s}">{s}</a>' for s in re.findall(r'<section id="(\w+)">', "\n".join(bodies)))
+    page = PAGE.format(name=name, links=links, style=STYLE, bodies="\n".join(bodies))
+    with schema.atomic(folder / "index.html") as temporary:
+        temporary.write_text(page, encoding="utf-8")
+
+
+def publish(run: Run) -> None:
+    """Render the executed notebooks; lay them under `results/<run>/` when every page is synthetic, or as told."""
+    rendered = run.data / "results"
+    index(rendered, run.name)
+    if not (run.publish or _only_synthetic(run)):
+        print(f"results: {_shown(rendered)} (real documents stay out of results/ unless `publish = true`)")
+        return
+    with schema.atomic(run.results) as folder:
+        shutil.copytree(rendered, folder, ignore=shutil.ignore_patterns("*.partial.ipynb"))
+        for name in ("run.json", *(stage.record for stage in STAGES)):
+            if (run.data / name).exists():
+                shutil.copy(run.data / name, folder / name)
+    print(f"results: {_shown(run.results / 'index.html')}")
+
+
+def _shown(path: Path) -> str:
+    return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
+
+
+def _only_synthetic(run: Run) -> bool:
+    pages = run.data / "pages.parquet"
+    if not pages.exists():
+        return False
+    return set(pq.read_table(pages, columns=["source"])["source"].to_pylist()) <= {"synthetic"}

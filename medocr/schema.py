@@ -1,0 +1,226 @@
+"""The records that stages exchange, and how they are written: whole or not at all."""
+
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import importlib.metadata
+import io
+import json
+import os
+import shutil
+import typing
+import warnings
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pyarrow.parquet as pq
+from PIL import Image, ImageOps
+
+DOMAIN_OF = {
+    "prescription": "medical",
+    "lab_report": "medical",
+    "form": "medical",
+    "receipt": "general",
+    "invoice": "general",
+    "unknown": "unknown",
+}
+DOC_TYPES = tuple(DOMAIN_OF)
+
+VERSIONED = ("medocr", "torch", "transformers", "peft", "trl", "datasets", "rapidocr", "unsloth")
+
+
+@dataclasses.dataclass(frozen=True)
+class Rejection:
+    """An input that did not become a page: where it came from, and the named reason."""
+
+    origin: str
+    source: str
+    reason: str
+    detail: str = ""
+
+
+@dataclasses.dataclass
+class Page:
+    """One page of a document.
+
+    `image` holds an encoded image file (PNG, JPEG, …); `text` has one line of the page per line, in
+    reading order, and is None while nobody has read the page. `truth` is the exact text where a
+    generator knows it; only the figures of label quality and the evaluation may look at it.
+    """
+
+    image: bytes
+    origin: str  # path#page, or dataset@revision#row
+    source: str
+    doc_type: str = "unknown"
+    domain: str = ""  # follows from doc_type when empty
+    text: str | None = None
+    fields: dict | None = None
+    label_origin: str | None = None  # annotation, synthetic, truth, or provider/model
+    confidence: float | None = None  # of the label, 0 to 1, where its maker gives one
+    group: str | None = None  # template × issuer: what must not straddle a split
+    language: str | None = None
+    licence: str | None = None
+    contains_phi: bool = False
+    truth: str | None = None
+    id: str = ""  # sha256 of the image bytes
+
+    def __post_init__(self):
+        if self.doc_type not in DOMAIN_OF:
+            raise ValueError(f"{self.origin}: document type {self.doc_type!r} is not one of {', '.join(DOC_TYPES)}")
+        self.domain = self.domain or DOMAIN_OF[self.doc_type]
+        self.id = self.id or hashlib.sha256(self.image).hexdigest()
+
+    def open(self) -> Image.Image:
+        """The page as an upright RGB image. Raises ValueError when the bytes cannot be decoded."""
+        return open_image(self.image)
+
+
+def open_image(data: bytes) -> Image.Image:
+    """Decode an image file to upright RGB on white.
+
+    Raises ValueError whose text starts with the reason: `empty`, `bomb`, `truncated` or `unreadable`.
+    """
+    if not data:
+        raise ValueError("empty: the file has no bytes")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            image = Image.open(io.BytesIO(data))
+            image.load()
+    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        raise ValueError(f"bomb: {error}") from None
+    except Image.UnidentifiedImageError:
+        raise ValueError("unreadable: not an image that Pillow knows") from None
+    except (OSError, SyntaxError, ValueError, EOFError) as error:
+        kind = "truncated" if "truncated" in str(error).lower() or isinstance(error, EOFError) else "unreadable"
+        raise ValueError(f"{kind}: {error}") from None
+    image = ImageOps.exif_transpose(image)
+    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
+    return image.convert("RGB")
+
+
+@contextlib.contextmanager
+def atomic(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside `path` (for a file or a folder) that takes its name on success."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    remove(temporary)
+    try:
+        yield temporary
+        if temporary.is_dir():
+            remove(path)  # a folder cannot be renamed over one that holds files
+        temporary.replace(path)
+    finally:
+        remove(temporary)
+
+
+def remove(path: Path) -> None:
+    """Delete a file or a folder, if it is there."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@functools.cache
+def features(kind: type):
+    """The `datasets.Features` of a record class: `bytes` is an image, `dict` is JSON text."""
+    import datasets  # half a second to import
+
+    types = {str: "string", bool: "bool", int: "int32", float: "float32", dict: "string"}
+    columns = {}
+    for name, hint in typing.get_type_hints(kind).items():
+        bare = next((t for t in typing.get_args(hint) if t is not type(None)), hint)
+        columns[name] = datasets.Image() if bare is bytes else datasets.Value(types[bare])
+    return datasets.Features(columns)
+
+
+def write(path: str | Path, records: Iterable, kind: type = Page) -> int:
+    """Write records of one dataclass as Parquet, atomically and without holding them all; returns how many."""
+    import pyarrow as pa
+
+    arrow = features(kind).arrow_schema
+    written = 0
+    with atomic(path) as temporary, pq.ParquetWriter(temporary, arrow) as writer:
+        for batch in _batches(records, 64):
+            rows = [_to_row(record) for record in batch]
+            writer.write_table(pa.Table.from_pylist(rows, schema=arrow))
+            written += len(rows)
+    return written
+
+
+def read(path: str | Path, kind: type = Page) -> Iterator:
+    """Yield the records of a Parquet file that `write` made."""
+    path = Path(path)
+    if not path.exists():
+        raise ValueError(f"{path} is not there: run the stage that writes it first")
+    json_columns = [f.name for f in dataclasses.fields(kind) if "dict" in str(f.type)]
+    image_columns = [f.name for f in dataclasses.fields(kind) if f.type in (bytes, "bytes")]
+    names = {f.name for f in dataclasses.fields(kind)}
+    with pq.ParquetFile(path) as file:
+        for batch in file.iter_batches(batch_size=64):
+            for row in batch.to_pylist():
+                row = {name: value for name, value in row.items() if name in names}
+                for name in json_columns:
+                    row[name] = json.loads(row[name]) if row.get(name) else None
+                for name in image_columns:
+                    row[name] = row[name]["bytes"]
+                yield kind(**row)
+
+
+def _to_row(record) -> dict:
+    row = {}
+    for field in dataclasses.fields(record):
+        value = getattr(record, field.name)
+        if isinstance(value, bytes):
+            value = {"bytes": value, "path": None}
+        elif isinstance(value, dict):
+            value = json.dumps(value, ensure_ascii=False)
+        row[field.name] = value
+    return row
+
+
+def _batches(items: Iterable, size: int) -> Iterator[list]:
+    batch = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def file_hash(path: str | Path) -> str:
+    """sha256 of a file, or of a folder's files with their names."""
+    path = Path(path)
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    for child in sorted(p for p in path.rglob("*") if p.is_file()):
+        digest.update(f"{child.relative_to(path)}\0{file_hash(child)}\n".encode())
+    return digest.hexdigest()
+
+
+def write_json(path: str | Path, content: dict) -> None:
+    """Write JSON atomically."""
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False, default=float) + "\n")
+
+
+def write_record(path: str | Path, **content) -> None:
+    """Write a stage's record: what it reports, beside the library versions that made it."""
+    write_json(path, {**content, "versions": versions()})
+
+
+def versions() -> dict[str, str]:
+    """The versions of the libraries that decide a result, as installed."""
+    found = {}
+    for name in VERSIONED:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found
