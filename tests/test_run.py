@@ -13,6 +13,7 @@ import pytest
 from medocr.__main__ import main
 from medocr.run import STAGES, profile
 
+KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 BODY = """
 from pathlib import Path
 import json, time
@@ -41,10 +42,10 @@ def house(tmp_path, monkeypatch):
             ),
             nbformat.v4.new_code_cell(BODY.format(writes=list(stage.writes), record=stage.record)),
         ]
-        nbformat.write(nbformat.v4.new_notebook(cells=cells), notebooks / f"{stage.notebook}.ipynb")
+        nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=KERNEL), notebooks / f"{stage.notebook}.ipynb")
     (notebooks / "profiles" / "small.toml").write_text("[train]\nvalue = 2\n")
     monkeypatch.setattr(profile, "NOTEBOOKS", notebooks)
-    monkeypatch.setattr("medocr.run.publish._only_synthetic", lambda run: (run.data / "synthetic").exists())
+    monkeypatch.setattr("medocr.run.results._only_synthetic", lambda run: (run.data / "synthetic").exists())
     return tmp_path
 
 

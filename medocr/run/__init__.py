@@ -12,9 +12,11 @@ import sys
 import time
 from pathlib import Path
 
+from traitlets.config import Config
+
 from .. import schema, sources
 from .profile import ROOT, STAGES, Run, Stage, check_known, load_profile
-from .publish import publish, tidy
+from .results import publish, tidy
 
 __all__ = ["STAGES", "Run", "Stage", "StageFailed", "execute", "load_profile"]
 
@@ -50,7 +52,7 @@ def execute(run: Run, *, start: str | None = None, only: str | None = None, forc
             for index, stage in enumerate(STAGES):
                 if only is None or stage.notebook == _full_name(only):
                     must = force or only is not None or index >= began
-                    report["stages"].append(_execute_stage(run, stage, must))
+                    _execute_stage(run, stage, must, report["stages"])
         finally:
             schema.write_json(run.data / "run.json", report)
         publish(run)
@@ -62,27 +64,27 @@ def _full_name(name: str) -> str:
     return next((s.notebook for s in STAGES if name in (s.notebook, s.name, s.notebook[:2])), name)
 
 
-def _execute_stage(run: Run, stage: Stage, must: bool) -> dict:
+def _execute_stage(run: Run, stage: Stage, must: bool, rows: list[dict]) -> None:
+    """Run the stage unless it is finished and unchanged; adds its row to `rows` whatever comes of it."""
+    row = {"stage": stage.notebook, "state": "skipped"}
+    rows.append(row)
     made_from = fingerprint(run, stage)
     done = _finished(run, stage)
-    if not must and done is not None and done["made_from"] == made_from:
-        return _row(stage, "skipped", done["seconds"])
-    _clear(run, stage, everything=must)
-    _show(f"{stage.notebook:<14} running", end="\r")
-    start = time.perf_counter()
-    try:
-        execute_notebook(run, stage)
-    except StageFailed:
-        _row(stage, "failed", time.perf_counter() - start)
-        raise
-    seconds = round(time.perf_counter() - start, 1)
-    seal(run, stage, made_from, seconds)
-    return _row(stage, "done", seconds)
-
-
-def _row(stage: Stage, state: str, seconds: float) -> dict:
-    _show(f"{stage.notebook:<14} {state:<8} {seconds:8.1f} s")
-    return {"stage": stage.notebook, "state": state, "seconds": round(seconds, 1)}
+    if must or done is None or done["made_from"] != made_from:
+        _clear(run, stage, everything=must)
+        _show(f"{stage.notebook:<14} running", end="\r")
+        start = time.perf_counter()
+        row["state"] = "failed"  # until it is not
+        try:
+            execute_notebook(run, stage)
+            seal(run, stage, made_from, round(time.perf_counter() - start, 1))
+            row["state"] = "done"
+        finally:
+            row["seconds"] = round(time.perf_counter() - start, 1)
+            _show(f"{stage.notebook:<14} {row['state']:<8} {row['seconds']:8.1f} s")
+    else:
+        row["seconds"] = done["seconds"]
+        _show(f"{stage.notebook:<14} skipped  {row['seconds']:8.1f} s when it ran")
 
 
 def _show(text: str, end: str = "\n") -> None:
@@ -152,8 +154,7 @@ def execute_notebook(run: Run, stage: Stage) -> None:
     folder = run.data / "results"
     folder.mkdir(parents=True, exist_ok=True)
     partial = folder / f"{stage.notebook}.partial.ipynb"
-    # Relative to the notebooks, as a person would write it: results hold no path of this machine.
-    parameters = {**run.parameters[stage.name], "data": os.path.relpath(run.data, stage.path.parent)}
+    parameters = _relative({**run.parameters[stage.name], "data": str(run.data)}, stage.path.parent)
     try:
         with _environment(ALLOCATOR):
             papermill.execute_notebook(
@@ -163,6 +164,7 @@ def execute_notebook(run: Run, stage: Stage) -> None:
                 cwd=stage.path.parent,
                 kernel_name="python3",
                 progress_bar=False,
+                config=Config({"KernelManager": {"transport": "ipc"}}),  # no port that others could listen on
                 stderr_file=sys.stderr if sys.stderr.isatty() else None,
             )
     except papermill.PapermillExecutionError as error:
@@ -173,6 +175,15 @@ def execute_notebook(run: Run, stage: Stage) -> None:
         raise StageFailed(f"{stage.notebook}: {type(error).__name__}: {error}") from error
     tidy(partial)
     partial.replace(folder / f"{stage.notebook}.ipynb")
+
+
+def _relative(value, folder: Path):
+    """The absolute paths in a parameter as seen from the notebooks, so that results hold no path of this machine."""
+    if isinstance(value, dict):
+        return {name: _relative(item, folder) for name, item in value.items()}
+    if isinstance(value, list):
+        return [_relative(item, folder) for item in value]
+    return os.path.relpath(value, folder) if isinstance(value, str) and value.startswith("/") else value
 
 
 @contextlib.contextmanager

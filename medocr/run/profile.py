@@ -97,6 +97,7 @@ def load_profile(profile: str, overrides: list[str] = (), out: Path = ROOT) -> R
     for table in content:
         check_known(table, stages, f"{path}: table or setting", extra=("publish",))
     parameters = {name: _resolve(stage, content.get(name, {}), path) for name, stage in stages.items()}
+    _resolve_paths(parameters, path.resolve().parent)
     return Run(path.stem, parameters, publish, Path(out).resolve())
 
 
@@ -131,6 +132,17 @@ def _resolve(stage: Stage, given: dict, path: Path) -> dict:
             )
         values[name] = value
     return values
+
+
+def _resolve_paths(parameters: dict[str, dict], folder: Path) -> None:
+    """Paths in a profile are meant from the profile's own folder; a base model's also from where the command runs."""
+    for options in parameters["curate"].get("pages_from", ()):
+        if "path" in options:
+            options["path"] = str((folder / options["path"]).resolve())
+    base = parameters["prepare"]["base"]
+    found = next((p for p in (folder / base, Path(base)) if p.is_dir()), None)
+    if base != "tiny" and found:
+        parameters["prepare"]["base"] = str(found.resolve())
 
 
 def default_parameters(notebook: Path) -> dict:
