@@ -85,10 +85,12 @@ def open_image(data: bytes) -> Image.Image:
         raise ValueError("empty: the file has no bytes")
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # counted below, for threads share filters
             image = Image.open(io.BytesIO(data))
-            image.load()
-    except (Image.DecompressionBombWarning, Image.DecompressionBombError) as error:
+        if image.width * image.height > Image.MAX_IMAGE_PIXELS:
+            raise Image.DecompressionBombError(f"{image.width} × {image.height} px is too large to be a page")
+        image.load()
+    except Image.DecompressionBombError as error:
         raise ValueError(f"bomb: {error}") from None
     except Image.UnidentifiedImageError:
         raise ValueError("unreadable: not an image that Pillow knows") from None
@@ -96,6 +98,8 @@ def open_image(data: bytes) -> Image.Image:
         kind = "truncated" if "truncated" in str(error).lower() or isinstance(error, EOFError) else "unreadable"
         raise ValueError(f"{kind}: {error}") from None
     image = ImageOps.exif_transpose(image)
+    if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip to white
+        image = image.convert("I").point(lambda value: value / 256).convert("L")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
     return image.convert("RGB")

@@ -96,6 +96,13 @@ def test_images_come_upright_and_on_white():
     assert schema.open_image(png(mode="RGBA", colour=(0, 0, 0, 0))).getpixel((0, 0)) == (255, 255, 255)
 
 
+def test_sixteen_bit_scans_keep_their_greys():
+    grey = Image.frombytes("I;16", (4, 4), (30_000).to_bytes(2, "little") * 16)
+    buffer = io.BytesIO()
+    grey.save(buffer, "PNG")
+    assert schema.open_image(buffer.getvalue()).getpixel((0, 0)) == (117, 117, 117)
+
+
 def test_the_hash_of_a_folder_sees_names_and_content(tmp_path):
     (tmp_path / "a").write_text("1")
     before = schema.file_hash(tmp_path)

@@ -102,8 +102,9 @@ def fingerprint(run: Run, stage: Stage) -> dict:
     """What decides a stage's result: parameters, the notebook's code, the content of what it reads."""
     parameters = run.parameters[stage.name]
     reads = {name: _content_hash(run.data / name) for name in stage.reads if (run.data / name).exists()}
-    for options in parameters.get("pages_from", ()):
-        reads[f"source {options['source']}"] = sources.fingerprint(**_source_options(options))
+    for number, options in enumerate(parameters.get("pages_from", ())):
+        own = {key: value for key, value in options.items() if key != "source"}
+        reads[f"source {number}"] = sources.fingerprint(options["source"], **own)
     base = run.parameters["prepare"]["base"]
     if stage.needs_base and (folder := TINY if base == "tiny" else Path(base)).is_dir():
         reads["base"] = schema.file_hash(folder)
@@ -123,10 +124,6 @@ def _content_hash(path: Path) -> str:
     record = json.loads(path.read_text())
     said = {name: value for name, value in record.items() if name not in ("made_from", "seconds")}
     return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
-
-
-def _source_options(options: dict) -> dict:
-    return {"name": options["source"], **{key: value for key, value in options.items() if key != "source"}}
 
 
 def _finished(run: Run, stage: Stage) -> dict | None:

@@ -1,0 +1,139 @@
+"""Read pages with base and tuned, score what they wrote, slice the scores, and say what changed and how surely.
+
+Which text a page is scored against: the exact text where a generator knows it (`truth`), otherwise the label
+(`reference`). Every slice is scored so, but `labels:<origin>`: those score the pages whose label is of that origin
+against the label itself, so that what a label's own errors hide or add can be seen by comparing the two.
+"""
+
+import contextlib
+import dataclasses
+import time
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pandas as pd
+
+from medocr import metrics
+from medocr import model as models
+from medocr.evaluate.examples import changes, pick_examples
+from medocr.evaluate.summary import headline, slices, summarise
+from medocr.schema import Page
+
+__all__ = [
+    "Prediction",
+    "changes",
+    "from_transcripts",
+    "headline",
+    "pick_examples",
+    "predict",
+    "score",
+    "slices",
+    "summarise",
+]
+
+
+@dataclasses.dataclass
+class Prediction:
+    """What one model read on one page, with what the page says; written with `schema.write(…, kind=Prediction)`."""
+
+    id: str
+    origin: str
+    set: str  # test, or held_out: pages from groups that no split holds
+    model: str  # base, tuned, merged or ocr
+    doc_type: str
+    domain: str
+    label_origin: str | None
+    group: str | None
+    reference: str | None  # the label
+    truth: str | None  # the exact text, where a generator knows it
+    text: str
+    finish: str  # stop, length or loop; error where an OCR failed
+    seconds: float  # an OCR's own for the page; of a model the wall time of the reading, shared out evenly
+    confidence: float | None  # geometric mean of the token probabilities, or the OCR's own
+
+
+def predict(
+    model,
+    processor,
+    samples: Sequence[Page],
+    name: str,
+    set_name: str = "test",
+    *,
+    max_new_tokens: int,
+    batch_size: int = 32,
+    progress: bool = True,
+) -> list[Prediction]:
+    """Read pages with a model, greedily; `name` is base, tuned or merged, `set_name` test or held_out.
+
+    With `name="base"` a model that carries an adapter reads with it switched off: one model in memory serves both.
+    The predictions come in the order of `samples`.
+    """
+    switch_off = name == "base" and hasattr(model, "disable_adapter")
+    began = time.perf_counter()
+    with model.disable_adapter() if switch_off else contextlib.nullcontext():
+        readings = models.read(
+            model, processor, samples, max_new_tokens=max_new_tokens, batch_size=batch_size, progress=progress
+        )
+    seconds = (time.perf_counter() - began) / max(1, len(samples))
+    return [
+        _prediction(page, name, set_name, reading.text, reading.finish, seconds, _confidence(reading.token_logprobs))
+        for page, reading in zip(samples, readings, strict=True)
+    ]
+
+
+def from_transcripts(
+    samples: Sequence[Page], answers: Sequence, set_name: str = "test", name: str = "ocr"
+) -> list[Prediction]:
+    """The same rows for a reader that is no model of ours, from its answers on these pages (`transcribe.Answer`)."""
+    return [
+        _prediction(page, name, set_name, answer.text, answer.finish, answer.seconds or 0.0, answer.confidence)
+        for page, answer in zip(samples, answers, strict=True)
+    ]
+
+
+def _prediction(page: Page, name, set_name, text, finish, seconds, confidence) -> Prediction:
+    if page.text is None and page.truth is None:
+        raise ValueError(f"{page.origin} has no text to be scored against: transcribe it first, or leave it out")
+    copied = {
+        key: getattr(page, key) for key in ("id", "origin", "doc_type", "domain", "label_origin", "group", "truth")
+    }
+    return Prediction(
+        **copied,
+        set=set_name,
+        model=name,
+        reference=page.text,
+        text=text,
+        finish=finish,
+        seconds=seconds,
+        confidence=confidence,
+    )
+
+
+def _confidence(token_logprobs: Sequence[float]) -> float | None:
+    return float(np.exp(np.mean(token_logprobs))) if len(token_logprobs) else None
+
+
+def score(predictions: Iterable[Prediction]) -> pd.DataFrame:
+    """One row per page and model: the prediction's fields, `against` ("truth" or "label"), and the scores of the page.
+
+    Columns are named as `metrics.score_page` names them; those against the label (NaN where there is none) have
+    `label_` before the name. A reading that was stopped for repeating itself counts as a loop whatever its text.
+    """
+    rows = []
+    for prediction in predictions:
+        exact = prediction.truth if prediction.truth is not None else prediction.reference
+        scores = _scores(exact, prediction)
+        labelled = prediction.reference is not None
+        against_label = scores if prediction.reference == exact else _scores(prediction.reference or "", prediction)
+        rows.append(
+            dataclasses.asdict(prediction)
+            | {"against": "truth" if prediction.truth is not None else "label"}
+            | scores
+            | {f"label_{name}": value if labelled else np.nan for name, value in against_label.items()}
+        )
+    return pd.DataFrame(rows)
+
+
+def _scores(text: str, prediction: Prediction) -> dict[str, float]:
+    scores = metrics.score_page(text, prediction.text)
+    return scores | {"loop": max(scores["loop"], float(prediction.finish == "loop"))}

@@ -1,0 +1,148 @@
+"""From scored pages to metrics.json: every slice's figures with intervals, base against tuned, one sentence.
+
+The slices: `all`; the domains (`medical`, `general`, `unknown`); the document types; both pool the test split and held
+out pages, which are apart as `test` and `held_out` where there are both; and `labels:<origin>`.
+"""
+
+import numpy as np
+import pandas as pd
+
+from medocr import metrics
+from medocr.schema import DOC_TYPES
+
+MEDIANS = {"cer_median": "cer", "wer_median": "wer"}
+MICROS = {"cer_micro": ("edits", "characters"), "wer_micro": ("word_edits", "words")}
+PER_PAGE = (
+    *("cer", "wer", "exact", "line_exact", "coverage_recall", "coverage_precision", "invented_numbers"),
+    *("reading_order", "loop", "empty"),
+)
+
+
+def slices(frame: pd.DataFrame) -> dict[str, tuple[pd.Series, str]]:
+    """The slices of a scored frame, in the order of reading: name → (which rows, prefix of the score columns)."""
+    found = {"all": (pd.Series(True, frame.index), "")}
+    for domain in ("medical", "general", "unknown"):
+        found[domain] = (frame["domain"] == domain, "")
+    for doc_type in DOC_TYPES:
+        found.setdefault(doc_type, (frame["doc_type"] == doc_type, ""))
+    if frame["set"].nunique() > 1:
+        for name in ("test", "held_out"):
+            found[name] = (frame["set"] == name, "")
+    labelled = frame[frame["reference"].notna()]
+    for origin in sorted(labelled["label_origin"].dropna().unique()):
+        found[f"labels:{origin}"] = (frame["reference"].notna() & (frame["label_origin"] == origin), "label_")
+    return {name: (rows, prefix) for name, (rows, prefix) in found.items() if rows.any()}
+
+
+def summarise(frame: pd.DataFrame, *, seed: int = metrics.SEED) -> dict[str, list[dict]]:
+    """The content of metrics.json: {"scores", "comparisons", "slices"}, each a flat table.
+
+    `scores` has every metric of every model and slice with its 95 % interval; means of CER and WER are capped at 1 per
+    page. `comparisons` has base against tuned over the pages that both read: paired differences of means.
+    `slices` says for each slice its pages, its groups, whether groups or pages were resampled, how many pages were
+    scored against exact text, and whether it is small.
+    """
+    scores, comparisons, about = [], [], []
+    for name, (rows, prefix) in slices(frame).items():
+        part = frame[rows]
+        for model, own in part.groupby("model", sort=False):
+            scores += [{"model": model, "slice": name, **row} for row in _score_rows(own, prefix, seed)]
+        comparisons += [{"slice": name, **row} for row in _comparison_rows(part, prefix, seed)]
+        about.append(_about(name, part.drop_duplicates("id"), prefix))
+    return {"scores": scores, "comparisons": comparisons, "slices": about}
+
+
+def _score_rows(rows: pd.DataFrame, prefix: str, seed: int) -> list[dict]:
+    """Every figure of one model in one slice."""
+    means = [*PER_PAGE, "seconds"]
+    values = _means(rows, prefix).assign(seconds=rows["seconds"])
+    weights = pd.DataFrame(1.0, rows.index, means)
+    for name, column in MEDIANS.items():
+        values[name], weights[name] = rows[prefix + column], 1.0
+    for name, (edits, length) in MICROS.items():
+        values[name], weights[name] = rows[prefix + edits], rows[prefix + length]
+    figures = values.sum(min_count=1) / weights.where(values.notna()).sum()
+    figures.update(values[list(MEDIANS)].median())
+    units, _ = metrics.resampling_units(rows["group"].tolist(), len(rows))
+    medians = [values.columns.get_loc(name) for name in MEDIANS]
+    low, high = metrics.intervals(
+        values.to_numpy(float), units, medians=medians, weights=weights.to_numpy(float), seed=seed
+    )
+    return [
+        {
+            "metric": name,
+            "value": _rounded(figures[name]),
+            "low": _rounded(low[i]),
+            "high": _rounded(high[i]),
+            "n": int(values[name].notna().sum()),
+        }
+        for i, name in enumerate(values.columns)
+    ]
+
+
+def _comparison_rows(part: pd.DataFrame, prefix: str, seed: int) -> list[dict]:
+    """Base against tuned for every metric of one slice; nothing where either has not read it."""
+    base, tuned = (part[part["model"] == model].set_index("id") for model in ("base", "tuned"))
+    shared = base.index.intersection(tuned.index)
+    if not len(shared):
+        return []
+    base, tuned = base.loc[shared], tuned.loc[shared]
+    found = metrics.compare_columns(
+        _means(base, prefix).to_numpy(float), _means(tuned, prefix).to_numpy(float), base["group"].tolist(), seed=seed
+    )
+    keys = ("base", "tuned", "difference", "low", "high", "p")
+    return [
+        {"metric": name, **{key: _rounded(getattr(one, key)) for key in keys}, "n": one.n}
+        for name, one in zip(PER_PAGE, found, strict=True)
+    ]
+
+
+def _means(rows: pd.DataFrame, prefix: str) -> pd.DataFrame:
+    """The per-page scores whose means are given, CER and WER capped at 1."""
+    values = rows[[prefix + name for name in PER_PAGE]].set_axis(list(PER_PAGE), axis=1)
+    return values.assign(**{name: values[name].clip(upper=1) for name in metrics.CAPPED})
+
+
+def _about(name: str, pages: pd.DataFrame, prefix: str) -> dict:
+    units, resampled_by = metrics.resampling_units(pages["group"].tolist(), len(pages))
+    return {
+        "slice": name,
+        "pages": len(pages),
+        "groups": int(pages["group"].nunique()),
+        "resampled_by": resampled_by,
+        "scored_against_truth": 0 if prefix else int((pages["against"] == "truth").sum()),
+        "small": len(np.unique(units)) < metrics.SMALL,
+    }
+
+
+def _rounded(value: float | None) -> float | None:
+    return None if value is None or np.isnan(value) else round(float(value), 6)
+
+
+def headline(summary: dict[str, list[dict]]) -> str:
+    """One sentence on what fine-tuning did to CER, made from the numbers of `summarise`."""
+    found = {row["slice"]: row for row in summary["comparisons"] if row["metric"] == "cer"}
+    if "all" not in found:
+        return "Base and tuned have read no page in common, so nothing can be said about what fine-tuning changed."
+    whole = found.pop("all")
+    verb = _verb(whole)
+    sentence = f"On {whole['n']:,} pages fine-tuning {verb} the character error rate, {_change(whole)}"
+    parts = [
+        f"on {name} pages from {found[name]['base']:.3f} to {found[name]['tuned']:.3f} (n = {found[name]['n']:,})"
+        for name in ("medical", "general")
+        if name in found
+    ]
+    return sentence + (f"; {' and '.join(parts)}" if len(parts) > 1 else "") + "."
+
+
+def _verb(row: dict) -> str:
+    if row["low"] is None or row["low"] <= 0 <= row["high"]:
+        return "did not clearly change"
+    return "lowered" if row["difference"] < 0 else "raised"
+
+
+def _change(row: dict) -> str:
+    figures = f"from {row['base']:.3f} to {row['tuned']:.3f}"
+    if row["low"] is None:
+        return f"{figures} (too few pages for an interval)"
+    return f"{figures} (difference {row['difference']:+.3f}, 95 % interval {row['low']:+.3f} to {row['high']:+.3f})"

@@ -1,0 +1,195 @@
+"""How well a prediction repeats the text of a reference page."""
+
+import re
+import unicodedata
+from collections import Counter, defaultdict
+
+import numpy as np
+from rapidfuzz.distance import Levenshtein
+
+# A token is a run of letters and digits, with single signs inside it: 12.5, 4.0-11.0, mg/dL, 1-0-1, O'Neil.
+# The classes do not overlap, so matching takes linear time.
+TOKEN = re.compile(r"\w+(?:[^\w\s]\w+)*")
+NUMBER = re.compile(r"\d+(?:[.,]\d+)*")
+TAG = re.compile(r"<[^<>]*>")
+
+LOOP_SPAN = 80  # characters that a repetition must cover at least, to be an endless one …
+LOOP_REPEATS = 6  # … and how often its unit must come in a row
+LOOP_TAIL = 40  # characters by whose earlier occurrence a unit's length is found
+
+
+def normalise(text: str) -> str:
+    """NFC, with every run of white space (newlines too) as one space and none at the ends. Case is kept."""
+    return " ".join(unicodedata.normalize("NFC", text).split())
+
+
+def cer(reference: str, prediction: str) -> float:
+    """Character error rate: Levenshtein distance over the reference's length in code points, not capped.
+
+    An empty reference gives 0 for an empty prediction, otherwise 1 (some tools say infinity, or count insertions).
+    """
+    reference, prediction = normalise(reference), normalise(prediction)
+    return _rate(Levenshtein.distance(reference, prediction), len(reference))
+
+
+def wer(reference: str, prediction: str) -> float:
+    """Word error rate: like `cer`, over words as white space separates them, punctuation included (as jiwer has it)."""
+    reference, prediction = normalise(reference).split(), normalise(prediction).split()
+    return _rate(Levenshtein.distance(reference, prediction), len(reference))
+
+
+def _rate(edits: int, length: int) -> float:
+    return edits / length if length else float(edits > 0)
+
+
+def score_page(reference: str, prediction: str) -> dict[str, float]:
+    """Every score of one page.
+
+    Rates (not capped): `cer`, `wer`. Shares from 0 to 1, higher is better: `exact`, `line_exact`, `coverage_recall`,
+    `coverage_precision`. Shares, lower is better: `reading_order`, `loop`, `empty`. A count: `invented_numbers`.
+    For micro averages: `edits` of `characters`, `word_edits` of `words`. A page whose own text repeats or is empty
+    makes no `loop` and no `empty`, so the reference as its own prediction is perfect in everything.
+    """
+    lines = [words for line in unicodedata.normalize("NFC", reference).splitlines() if (words := line.split())]
+    words = [word for line in lines for word in line]
+    reference, prediction = " ".join(words), normalise(prediction)
+    predicted_words = prediction.split()
+    edits = Levenshtein.distance(reference, prediction)
+    word_edits = Levenshtein.distance(words, predicted_words)
+    places = _align(words, predicted_words)
+    return {
+        "cer": _rate(edits, len(reference)),
+        "wer": _rate(word_edits, len(words)),
+        "edits": float(edits),
+        "characters": float(len(reference)),
+        "word_edits": float(word_edits),
+        "words": float(len(words)),
+        "exact": float(edits == 0),
+        "line_exact": _line_exact(lines, places),
+        "reading_order": _reading_order(lines, places, predicted_words),
+        **content_coverage(reference, prediction),
+        "loop": float(loops(prediction) and not loops(reference)),
+        "empty": float(not prediction and bool(reference)),
+    }
+
+
+def content_coverage(reference: str, prediction: str) -> dict[str, float]:
+    """Which tokens came through, order aside; a token counts as often as it stands there.
+
+    `coverage_recall` is the share of reference tokens found (1 where there are none), `coverage_precision` the share
+    of predicted tokens that the reference holds (1 where there are none), `invented_numbers` how many numbers the
+    prediction holds that the reference does not.
+    """
+    wanted, found = Counter(TOKEN.findall(reference)), Counter(TOKEN.findall(prediction))
+    shared = (wanted & found).total()
+    invented = Counter(NUMBER.findall(prediction)) - Counter(NUMBER.findall(reference))
+    return {
+        "coverage_recall": shared / wanted.total() if wanted else 1.0,
+        "coverage_precision": shared / found.total() if found else 1.0,
+        "invented_numbers": float(invented.total()),
+    }
+
+
+def loops(text: str) -> bool:
+    """Whether a text falls into endless repetition: one unit six times in a row or more, over 80 characters or more.
+
+    Looked for at the end and at the quarters. A unit without a letter or digit (dashes, dotted leaders, empty table
+    cells) is a rule on the page and does not count; neither do tags. Linear time.
+    """
+    text = normalise(TAG.sub(" ", text))
+    if len(text) < LOOP_SPAN:
+        return False
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
+    ends = {len(text) * quarter // 4 for quarter in (4, 3, 2, 1)}
+    return any(_repeats_around(text, codes, end) for end in ends if end > LOOP_TAIL)
+
+
+def _repeats_around(text: str, codes: np.ndarray, end: int) -> bool:
+    """Whether the characters before `end` belong to an endless repetition."""
+    start = end - LOOP_TAIL
+    earlier = text.rfind(text[start:end], 0, end - 1)
+    if earlier < 0:
+        return False
+    period = start - earlier
+    unlike = np.flatnonzero(codes[period:] != codes[:-period])  # i: text[i + period] differs from text[i]
+    after = np.searchsorted(unlike, earlier)
+    first = unlike[after - 1] + 1 if after else 0
+    last = unlike[after] if after < len(unlike) else len(codes) - period
+    span = last - first + period
+    unit = text[first : first + period]
+    return bool(span >= max(LOOP_SPAN, LOOP_REPEATS * period)) and any(map(str.isalnum, unit))
+
+
+def line_exact(reference: str, prediction: str) -> float:
+    """Share of the reference's lines that the prediction holds word for word, in their order.
+
+    Words are aligned, not lines, so a prediction in one continuous line scores as one with line breaks. 1 where the
+    reference has no line.
+    """
+    lines = [words for line in unicodedata.normalize("NFC", reference).splitlines() if (words := line.split())]
+    return _line_exact(lines, _align([word for line in lines for word in line], normalise(prediction).split()))
+
+
+def reading_order(reference: str, prediction: str) -> float:
+    """Normalised edit distance between the reference's order of lines and that in the prediction: 0 is the same.
+
+    A line is where at least half of its words stand, whether or not line breaks came through; a line found nowhere
+    counts as one edit.
+    """
+    lines = [words for line in unicodedata.normalize("NFC", reference).splitlines() if (words := line.split())]
+    predicted = normalise(prediction).split()
+    return _reading_order(lines, _align([word for line in lines for word in line], predicted), predicted)
+
+
+def _align(words: list[str], predicted: list[str]) -> np.ndarray:
+    """For each word its index among the predicted ones in a shortest edit script, or -1 where it has none."""
+    places = np.full(len(words), -1)
+    for block in Levenshtein.opcodes(words, predicted):
+        if block.tag == "equal":
+            places[block.src_start : block.src_end] = np.arange(block.dest_start, block.dest_end)
+    return places
+
+
+def _line_exact(lines: list[list[str]], places: np.ndarray) -> float:
+    if not lines:
+        return 1.0
+    ends = np.cumsum([len(line) for line in lines])
+    starts = np.r_[0, ends[:-1]]
+    matched = np.r_[0, np.cumsum(places >= 0)]
+    whole = matched[ends] - matched[starts] == ends - starts
+    return float(np.mean(whole & (places[ends - 1] - places[starts] == ends - 1 - starts)))
+
+
+def _reading_order(lines: list[list[str]], places: np.ndarray, predicted: list[str]) -> float:
+    if not lines:
+        return 0.0
+    found, missing, start = {}, [], 0
+    for number, line in enumerate(lines):
+        here = places[start : start + len(line)]
+        here = here[here >= 0]
+        start += len(line)
+        if 2 * len(here) >= len(line):
+            found[number] = here[len(here) // 2]
+        else:
+            missing.append(number)
+    if missing:
+        found |= _find_elsewhere(lines, missing, predicted, set(places.tolist()))
+    order = sorted(found, key=lambda number: (found[number], number))
+    return Levenshtein.distance(range(len(lines)), order) / len(lines)
+
+
+def _find_elsewhere(lines: list[list[str]], missing: list[int], predicted: list[str], taken: set[int]) -> dict:
+    """Where lines that the alignment passed over stand among the words that it did not use: {line: word index}."""
+    where = defaultdict(list)
+    for index, word in enumerate(predicted):
+        if index not in taken and len(where[word]) < 16:  # a bound for texts that repeat one word
+            where[word].append(index)
+    found = {}
+    for number in missing:
+        line = lines[number]
+        votes = Counter(index - offset for offset, word in enumerate(line) for index in where.get(word, ()))
+        if votes:
+            start, count = votes.most_common(1)[0]
+            if 2 * count >= len(line):
+                found[number] = start + len(line) // 2
+    return found

@@ -1,0 +1,32 @@
+"""The figures and tables that the notebooks show, in one style.
+
+Each function takes plain data (records, tables, the dicts that stages write) and gives a matplotlib figure, or a
+table of at most eight columns. `style()` once, then `show(figure, name)` for each figure.
+"""
+
+from medocr.report.data import flow, label_quality, lengths, mix, split_table
+from medocr.report.pages import example, model_view, page_grid, transcript_examples
+from medocr.report.results import dumbbell, model_table, paired_change, parity, parity_table, stage_times, training
+from medocr.report.style import COLOURS, show, style
+
+__all__ = [
+    "COLOURS",
+    "dumbbell",
+    "example",
+    "flow",
+    "label_quality",
+    "lengths",
+    "mix",
+    "model_table",
+    "model_view",
+    "page_grid",
+    "paired_change",
+    "parity",
+    "parity_table",
+    "show",
+    "split_table",
+    "stage_times",
+    "style",
+    "training",
+    "transcript_examples",
+]

@@ -1,0 +1,147 @@
+"""What went in, what was turned away, and what the splits hold."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from medocr.report.style import FAINT, WIDTH, bare, colour, in_order, nothing, plain
+from medocr.schema import DOC_TYPES, Page
+
+
+def flow(counts: dict) -> Figure:
+    """Inputs, each reason for which pages were turned away, and what was kept.
+
+    `counts` holds `inputs`, `kept` and `rejected` ({reason: pages}), as `curate` reports them.
+    """
+    rejected = dict(sorted(counts["rejected"].items(), key=lambda item: -item[1]))
+    names = ["inputs", *rejected, "kept"]
+    numbers = [counts["inputs"], *rejected.values(), counts["kept"]]
+    left = counts["inputs"] - np.cumsum([0, *rejected.values()])  # what is left after each gate
+    starts = [0, *left[1:], 0]
+    figure, ax = plt.subplots(figsize=(WIDTH, 1.0 + 0.36 * len(names)))
+    ax.barh(names, numbers, left=starts, color=["#999999", *["#D55E00"] * len(rejected), "#0072B2"], height=0.7)
+    for row, (start, number) in enumerate(zip(starts, numbers, strict=True)):
+        ax.text(start + number, row, f" {number:,}", va="center")
+    ax.set_yticks(range(len(names)), [plain(name) for name in names])
+    ax.invert_yaxis()
+    ax.margins(x=0.1)
+    ax.set_xlabel("pages")
+    ax.set_title(f"{counts['kept']:,} of {counts['inputs']:,} inputs kept")
+    bare(ax)
+    return figure
+
+
+def mix(pages: Iterable[Page]) -> Figure:
+    """Pages by document type, and the share of each domain."""
+    types, domains = Counter(), Counter()
+    for page in pages:
+        types[page.doc_type] += 1
+        domains[page.domain] += 1
+    if not types:
+        return nothing("no pages")
+    names = in_order(types, DOC_TYPES)
+    figure, (above, below) = plt.subplots(
+        2, 1, figsize=(WIDTH, 1.6 + 0.4 * len(names)), height_ratios=[len(names) + 0.6, 1]
+    )
+    above.barh([plain(n) for n in names], [types[n] for n in names], color=[colour(n) for n in names], height=0.7)
+    for row, name in enumerate(names):
+        above.text(types[name], row, f" {types[name]:,}", va="center")
+    above.invert_yaxis()
+    above.margins(x=0.1)
+    above.set_xlabel("pages")
+    above.set_title(f"{types.total():,} pages by document type")
+    bare(above)
+    start = 0.0
+    for name in in_order(domains, ("medical", "general", "unknown")):
+        share = domains[name] / types.total()
+        below.barh(0, share, left=start, color=colour(name), height=0.8)
+        if share > 0.12:
+            below.text(
+                start + share / 2, 0, f"{name} {share:.1%}", ha="center", va="center", color="white", weight="bold"
+            )
+        start += share
+    below.set_xlim(0, 1)
+    below.axis("off")
+    return figure
+
+
+def label_quality(rows: pd.DataFrame | Sequence[dict], threshold: float | None = None) -> Figure:
+    """How good transcripts are where the exact text is known: rows of `doc_type`, `cer` and `confidence`.
+
+    Left, pages by CER per document type (CER above 1 counts as 1); right, CER against the confidence of the label's
+    maker, with a line at `threshold` where one is used.
+    """
+    rows = pd.DataFrame(rows, columns=None if len(rows) else ["doc_type", "cer", "confidence"])
+    if rows.empty:
+        return nothing("no page has both a transcript and an exact text")
+    rows = rows.assign(cer=rows["cer"].clip(upper=1))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.6))
+    bins = np.linspace(0, max(0.05, rows["cer"].max()), 21)
+    for name in in_order(rows["doc_type"], DOC_TYPES):
+        own = rows[rows["doc_type"] == name]
+        label = f"{plain(name)}: mean {own['cer'].mean():.3f}, n = {len(own):,}"
+        left.hist(own["cer"], bins, histtype="step", linewidth=2, color=colour(name), label=label)
+        right.scatter(own["confidence"].astype(float), own["cer"], s=14, alpha=0.6, color=colour(name), linewidths=0)
+    left.set(xlabel="CER of the label", ylabel="pages")
+    left.legend(fontsize=10, loc="upper right")
+    right.set(xlabel="confidence of the label's maker", ylabel="CER of the label")
+    if threshold is not None:
+        right.axvline(threshold, color=FAINT, linestyle="--", linewidth=1.2)
+        right.text(threshold, 1, f" {threshold:g}", va="top", color=FAINT, transform=right.get_xaxis_transform())
+    return figure
+
+
+def lengths(samples: Sequence, max_visual: int | None = None, max_answer: int | None = None) -> Figure:
+    """Visual tokens and answer tokens of the samples, by document type, with the limits as dashed lines.
+
+    A box spans the middle half, its line is the median, the whiskers reach the extremes.
+    """
+    if not samples:
+        return nothing("no samples")
+    names = in_order((sample.doc_type for sample in samples), DOC_TYPES)
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 1.4 + 0.4 * len(names)), sharey=True)
+    panels = (("visual_tokens", "visual tokens", max_visual), ("answer_tokens", "answer tokens", max_answer))
+    for ax, (field, label, limit) in zip(axes, panels, strict=True):
+        values = [[getattr(sample, field) for sample in samples if sample.doc_type == name] for name in names]
+        boxes = ax.boxplot(values, orientation="horizontal", whis=(0, 100), widths=0.6, patch_artist=True)
+        for box, name in zip(boxes["boxes"], names, strict=True):
+            box.set(facecolor=colour(name), edgecolor=FAINT)
+        plt.setp(boxes["medians"], color="black")
+        ax.set_xlim(0, 1.05 * max(limit or 0, *map(max, values)))
+        ax.set_xlabel(f"{label} per page")
+        if limit is not None:
+            ax.axvline(limit, color=FAINT, linestyle="--", linewidth=1.2)
+            ax.text(limit, 0.45, f"limit {limit:,} ", ha="right", va="top", color=FAINT, fontsize=10)
+        bare(ax)
+    axes[0].set_yticks(range(1, len(names) + 1), [plain(name) for name in names])
+    axes[0].set_ylim(len(names) + 0.6, 0.2)
+    return figure
+
+
+def split_table(samples: Iterable) -> pd.DataFrame:
+    """Pages of each document type in each split, with groups and the share of the whole."""
+    rows = pd.DataFrame(
+        [(s.doc_type, s.domain, s.split, s.group) for s in samples], columns=["type", "domain", "split", "group"]
+    )
+    table = pd.DataFrame(
+        [_split_row(name, rows[rows["type"] == name]) for name in in_order(rows["type"], DOC_TYPES)]
+        + [_split_row("all", rows)]
+    )
+    table["share"] = [f"{pages / max(1, len(rows)):.1%}" for pages in table["pages"]]
+    return table.set_index("document type")
+
+
+def _split_row(name: str, rows: pd.DataFrame) -> dict:
+    counts = rows["split"].value_counts()
+    domain = rows["domain"].iloc[0] if rows["domain"].nunique() == 1 else ""
+    return {
+        "document type": plain(name),
+        "domain": domain,
+        **{split: int(counts.get(split, 0)) for split in ("train", "validation", "test")},
+        "pages": len(rows),
+        "groups": int(rows["group"].nunique()),
+    }

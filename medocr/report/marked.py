@@ -1,0 +1,151 @@
+"""Text drawn in a figure, character by character, with what differs from a reference marked.
+
+Wrong or extra characters are underlined, lacking ones struck through; colour comes on top, so it reads in grey too.
+"""
+
+import functools
+
+from matplotlib import font_manager
+from matplotlib.axes import Axes
+from matplotlib.ft2font import FT2Font
+from matplotlib.patches import Rectangle
+from rapidfuzz.distance import Levenshtein
+
+from medocr.metrics import normalise
+from medocr.report.style import FAINT, INK
+
+FONT = "DejaVu Sans Mono"
+ADVANCE = 0.602  # width of one character of it, in font sizes
+KINDS = {  # ink, paper
+    "same": (INK, None),
+    "extra": ("#005a8e", "#d6eaf6"),
+    "lacking": ("#b34700", "#fbe3d4"),
+    "given": (FAINT, None),
+    "learnt": ("#005a8e", "#d6eaf6"),
+}
+ISLAND = 3  # equal characters between two edits that are too few to be read apart from them
+TOO_DIFFERENT = 0.5  # similarity below which marks on single characters would be confetti
+
+Run = tuple[str, str]  # text, kind
+
+
+def differences(wanted: str, text: str) -> list[Run]:
+    """The prediction as runs: `same`, `extra` (not in the reference), `lacking` (in the reference only).
+
+    White space is not compared, but rows break where the reference has lines, so that the two stand side by side.
+    """
+    wanted, text = _lines(wanted), _lines(text)
+    if not text:
+        return [("(empty)", "given")]
+    flat, flat_text = wanted.replace("\n", " "), text.replace("\n", " ")
+    if Levenshtein.normalized_similarity(flat, flat_text) < TOO_DIFFERENT:
+        return [(text, "extra")]
+    runs = []
+    for same, source, target in _steps(flat, flat_text):
+        if same:
+            runs.append((wanted[source], "same"))
+        else:
+            runs += [(flat[source], "lacking"), (flat_text[target], "extra")]
+    return [run for run in runs if run[0]]
+
+
+def _lines(text: str) -> str:
+    return "\n".join(line for line in map(normalise, text.splitlines()) if line)
+
+
+def _steps(wanted: str, text: str) -> list[tuple[bool, slice, slice]]:
+    """The edit script as (equal or not, slice of the reference, slice of the text), without small islands."""
+    steps: list[tuple[bool, slice, slice]] = []
+    script = Levenshtein.opcodes(wanted, text)
+    for number, step in enumerate(script):
+        inside = 0 < number < len(script) - 1
+        same = step.tag == "equal" and not (inside and step.src_end - step.src_start < ISLAND)
+        source, target = slice(step.src_start, step.src_end), slice(step.dest_start, step.dest_end)
+        if steps and not same and not steps[-1][0]:
+            source, target = slice(steps[-1][1].start, source.stop), slice(steps[-1][2].start, target.stop)
+            steps.pop()
+        steps.append((same, source, target))
+    return steps
+
+
+def wrap(runs: list[Run], columns: int, limit: int) -> list[list[tuple[int, str, str]]]:
+    """Lay runs out in rows of `columns` characters: rows of (column, text, kind), at most `limit` of them.
+
+    Newlines begin a row; rows break at a space where one is near the end. What does not fit is counted in a last row.
+    """
+    characters = [(character, kind) for text, kind in runs for character in text]
+    rows, start = [], 0
+    while start < len(characters) and len(rows) < limit:
+        end, following = _row_end(characters, start, columns)
+        rows.append(_merge(characters[start:end]))
+        start = following
+    if start < len(characters):
+        rows[-1] = [(0, f"… {len(characters) - start:,} more characters", "given")]
+    return rows or [[]]
+
+
+def _row_end(characters: list[tuple[str, str]], start: int, columns: int) -> tuple[int, int]:
+    """Where the row that begins at `start` ends, and where the next begins."""
+    row = [character for character, _ in characters[start : start + columns + 1]]
+    if "\n" in row:
+        end = start + row.index("\n")
+        return end, end + 1
+    if len(row) <= columns:
+        return start + len(row), start + len(row)
+    spaces = [i for i, character in enumerate(row) if character == " " and i > columns * 2 // 3]
+    return (start + spaces[-1], start + spaces[-1] + 1) if spaces else (start + columns, start + columns)
+
+
+def _merge(characters: list[tuple[str, str]]) -> list[tuple[int, str, str]]:
+    """Neighbouring characters of one kind as one run with its column."""
+    merged: list[tuple[int, str, str]] = []
+    for column, (character, kind) in enumerate(characters):
+        character = _drawable(character)
+        if merged and merged[-1][2] == kind:
+            begun = merged[-1]
+            merged[-1] = (begun[0], begun[1] + character, kind)
+        else:
+            merged.append((column, character, kind))
+    return merged
+
+
+@functools.cache
+def _font() -> FT2Font:
+    return font_manager.get_font(font_manager.findfont(FONT))
+
+
+@functools.cache
+def _drawable(character: str) -> str:
+    """The character, or a box where the font has none."""
+    if character.isspace():
+        return " "
+    return character if _font().get_char_index(ord(character)) else "▯"
+
+
+def draw(ax: Axes, rows: list[list[tuple[int, str, str]]], top: float, size: float) -> None:
+    """Draw rows from `wrap` on axes whose x counts characters, `advance` inches each, and whose y counts rows down."""
+    for number, row in enumerate(rows):
+        y = top + number
+        for column, text, kind in row:
+            ink, paper = KINDS[kind]
+            width = len(text)
+            if paper:
+                ax.add_patch(Rectangle((column, y), width, 0.94, facecolor=paper, edgecolor="none", zorder=1))
+            ax.text(
+                column, y + 0.74, text, family=FONT, size=size, color=ink, va="baseline", parse_math=False, zorder=2
+            )
+            if kind in ("extra", "learnt", "lacking"):
+                line = y + (0.52 if kind == "lacking" else 0.92)
+                ax.plot(
+                    [column, column + width], [line, line], color=ink, linewidth=1.3, zorder=3, solid_capstyle="butt"
+                )
+
+
+def columns_in(width: float, size: float) -> int:
+    """How many characters of a font size fit into a width in inches."""
+    return int(width / advance(size))
+
+
+def advance(size: float) -> float:
+    """Inches from one character to the next."""
+    return ADVANCE * size / 72

@@ -1,0 +1,156 @@
+"""Pages beside what was read on them."""
+
+from collections.abc import Callable, Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from PIL import Image
+
+from medocr.report import marked
+from medocr.report.style import FAINT, GRID, WIDTH, nothing, plain
+from medocr.schema import Page
+
+TEXT_SIZE = 10.0
+LINE = 1.42 * TEXT_SIZE / 72  # inches from one row of text to the next
+MOST_ROWS = 32  # of text beside one page
+PICTURE, TEXT_WIDTH, TALLEST = 3.2, 4.65, 5.0  # inches
+COLOURED = 24  # mean spread of the channels (0 to 255) from which a page is drawn in colour
+
+READERS = {"base": "base", "tuned": "tuned", "merged": "merged", "ocr": "RapidOCR"}
+
+Block = tuple[str, list[marked.Run]]  # heading, text
+
+
+def page_grid(pages: Sequence[Page], captions: Sequence[str] | None = None, columns: int = 5) -> Figure:
+    """Small pages side by side, each under its document type, or its caption."""
+    if not pages:
+        return nothing("no pages")
+    columns = min(columns, len(pages))
+    captions = captions or [plain(page.doc_type) for page in pages]
+    images = [page.open() for page in pages]
+    cell = WIDTH / max(columns, 3)
+    rows = [images[start : start + columns] for start in range(0, len(images), columns)]
+    heights = [cell * min(1.5, max(image.height / image.width for image in row)) for row in rows]
+    figure, axes = plt.subplots(
+        len(rows),
+        columns,
+        figsize=(cell * columns, sum(heights) + 0.35 * len(rows)),
+        height_ratios=heights,
+        squeeze=False,
+    )
+    for ax in axes.flat:
+        ax.axis("off")
+    for number, (ax, image, caption) in enumerate(zip(axes.flat, images, captions, strict=False)):
+        _picture(ax, image, cell, heights[number // columns])
+        ax.set_title(caption, fontsize=10, weight="normal", loc="center", pad=3, parse_math=False)
+    return figure
+
+
+def transcript_examples(pages: Sequence[Page], n: int = 3) -> Figure:
+    """The first `n` pages beside their transcripts; where the exact text is known, what differs from it is marked."""
+    pages = [page for page in pages if page.text is not None][:n]
+    if not pages:
+        return nothing("no page has a transcript")
+    blocks = []
+    for page in pages:
+        sure = "" if page.confidence is None else f", confidence {page.confidence:.2f}"
+        heading = f"{plain(page.doc_type)}, read by {page.label_origin or 'nobody named'}{sure}"
+        runs = [(page.text, "same")] if page.truth is None else marked.differences(page.truth, page.text)
+        blocks.append([(heading, runs)])
+    return _beside([page.open() for page in pages], blocks)
+
+
+def model_view(image: Image.Image, prompt: str, answer: str, cell: int = 28) -> Figure:
+    """A page as the model gets it: resized, cut into cells of one visual token each; then the prompt and the answer.
+
+    Only the underlined text is learnt.
+    """
+
+    def grid(ax: Axes) -> None:
+        for x in range(0, image.width + 1, cell):
+            ax.axvline(x - 0.5, color="#0072B2", linewidth=0.5, alpha=0.5)
+        for y in range(0, image.height + 1, cell):
+            ax.axhline(y - 0.5, color="#0072B2", linewidth=0.5, alpha=0.5)
+
+    tokens = (image.width // cell) * (image.height // cell)
+    blocks = [
+        ("given", [(f"<image: {image.width} × {image.height} px, {tokens:,} visual tokens>\n{prompt}", "given")]),
+        ("learnt (underlined)", [(answer, "learnt")]),
+    ]
+    return _beside([image], [blocks], grid)
+
+
+def example(row: Mapping, page: Page) -> Figure:
+    """A page beside its text and what each model read there, differences marked.
+
+    `row` holds `wanted` and any of `base`, `tuned`, `merged`, `ocr` (texts), and may hold `example` and the CER as
+    `base_score` and so on, as `evaluate.pick_examples` gives them.
+    """
+    blocks: list[Block] = [("what the page says", [(str(row["wanted"]), "same")])]
+    for key, name in READERS.items():
+        if isinstance(row.get(key), str):
+            score = row.get(f"{key}_score")
+            blocks.append(
+                (name if score is None else f"{name}, CER {score:.3f}", marked.differences(row["wanted"], row[key]))
+            )
+    figure = _beside([page.open()], [blocks])
+    named = f"{row['example']} change: " if row.get("example") else ""
+    figure.suptitle(f"{named}{plain(page.doc_type)}", x=0, y=1.0, ha="left", va="bottom", fontsize=13, weight="bold")
+    return figure
+
+
+def _beside(
+    images: Sequence[Image.Image], blocks: Sequence[list[Block]], overlay: Callable[[Axes], None] | None = None
+) -> Figure:
+    """One row per page: its picture on the left, its blocks of text on the right."""
+    columns = marked.columns_in(TEXT_WIDTH, TEXT_SIZE)
+    limit = MOST_ROWS // max(len(own) for own in blocks)
+    laid_out = [[(heading, marked.wrap(runs, columns, limit)) for heading, runs in own] for own in blocks]
+    heights = [
+        max(sum(len(rows) + 1.5 for _, rows in own) * LINE, min(PICTURE * image.height / image.width, TALLEST)) + 0.15
+        for own, image in zip(laid_out, images, strict=True)
+    ]
+    figure = plt.figure(figsize=(WIDTH, sum(heights)), layout="none")
+    bottom = sum(heights)
+    for image, own, height in zip(images, laid_out, heights, strict=True):
+        bottom -= height
+        tall = min(PICTURE * image.height / image.width, TALLEST)
+        left = _axes(figure, 0, bottom + height - tall, PICTURE, tall)
+        _picture(left, image, PICTURE, tall, exact=overlay is not None)
+        if overlay:
+            overlay(left)
+        right = _axes(figure, WIDTH - TEXT_WIDTH, bottom, columns * marked.advance(TEXT_SIZE), height)
+        right.set(xlim=(0, columns), ylim=(height / LINE, 0))
+        top = 0.0
+        for heading, rows in own:
+            right.text(0, top + 0.8, heading, size=TEXT_SIZE, weight="bold", color=FAINT, parse_math=False)
+            marked.draw(right, rows, top + 1.1, TEXT_SIZE)
+            top += len(rows) + 1.5
+    return figure
+
+
+def _axes(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
+    """Axes without frame at a place given in inches."""
+    whole_width, whole_height = figure.get_size_inches()
+    ax = figure.add_axes((left / whole_width, bottom / whole_height, width / whole_width, height / whole_height))
+    ax.axis("off")
+    return ax
+
+
+def _picture(ax: Axes, image: Image.Image, width: float, height: float, exact: bool = False) -> None:
+    """Draw an image at no more pixels than the figure shows, and in few shades: a scan's noise makes large PNGs."""
+    if not exact:
+        dpi = plt.rcParams["figure.dpi"]
+        image = image.copy()
+        image.thumbnail((max(1, round(width * dpi)), max(1, round(height * dpi))), Image.Resampling.LANCZOS)
+    pixels = np.asarray(image.convert("RGB"))
+    if np.ptp(pixels, axis=2).mean() < COLOURED:
+        pixels = np.asarray(image.convert("L").convert("RGB"))
+    ax.imshow(pixels // 16 * 17, interpolation="antialiased")  # 16 shades of a channel
+    ax.set_anchor("NW")
+    ax.axis("on")
+    ax.set(xticks=[], yticks=[])
+    for spine in ax.spines.values():  # white pages on white need an edge
+        spine.set(visible=True, color=GRID)

@@ -1,0 +1,66 @@
+"""Where pages come from: one loader per source, each yielding `Page`s, and `Rejection`s for what cannot become one."""
+
+import inspect
+import itertools
+import json
+from collections.abc import Iterator
+from hashlib import sha256
+
+from ..schema import Page, Rejection
+from . import embedded, folder, hub
+
+# name → (loader, what its result depends on besides the options)
+SOURCES = {
+    "synthetic": (embedded.synthetic, embedded.state),
+    "folder": (folder.folder, folder.state),
+    "prescriptions": (hub.prescriptions, hub.state(hub.PRESCRIPTIONS)),
+    "lab_reports": (hub.lab_reports, hub.state(hub.LAB_REPORTS)),
+    "omr_forms": (hub.omr_forms, hub.state(hub.OMR_FORMS)),
+    "invoices": (hub.invoices, hub.state(hub.INVOICES)),
+}
+
+
+def load(name: str, **options) -> Iterator[Page | Rejection]:
+    """The pages of a source, one by one and always in the same order.
+
+    Raises ValueError at once for an unknown source or option, a folder without documents, or a data
+    set that cannot be reached.
+    """
+    _check(name, options)
+    loader, _ = SOURCES[name]
+    return loader(**options)
+
+
+def load_all(tables: list[dict]) -> Iterator[Page | Rejection]:
+    """The pages of several sources in turn; each table has `source`, a name, and that source's options.
+
+    Raises ValueError at once, before the first page, if one of them is wrong.
+    """
+    for table in tables:
+        if "source" not in table:
+            raise ValueError(f"{table} names no source: add `source`, one of {', '.join(SOURCES)}")
+    options = [{key: value for key, value in table.items() if key != "source"} for table in tables]
+    loaded = [load(table["source"], **of) for table, of in zip(tables, options, strict=True)]
+    return itertools.chain.from_iterable(loaded)
+
+
+def fingerprint(name: str, **options) -> str:
+    """A hash that changes when what `load` would yield changes. Raises what `load` raises at once."""
+    _check(name, options)
+    _, state = SOURCES[name]
+    content = {"name": name, "options": options, "state": state(**options)}
+    # where the files lie and how many processes draw does not change the pages
+    content["options"] = {k: v for k, v in options.items() if k not in ("path", "workers")}
+    return sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def _check(name: str, options: dict) -> None:
+    if name not in SOURCES:
+        raise ValueError(f"source {name!r} is not one of {', '.join(SOURCES)}")
+    parameters = inspect.signature(SOURCES[name][0]).parameters
+    for option in options:
+        if option not in parameters:
+            raise ValueError(f"source {name!r} has no option {option!r}: it takes {', '.join(parameters)}")
+    for parameter in parameters.values():
+        if parameter.default is parameter.empty and parameter.name not in options:
+            raise ValueError(f"source {name!r} needs the option {parameter.name!r}")

@@ -1,0 +1,28 @@
+"""The source that needs nothing outside the package: pages drawn by `medocr.synthetic`."""
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ..schema import Page, file_hash
+
+
+def synthetic(
+    counts: dict[str, int] | None = None,
+    seed: int = 3407,
+    groups: Sequence[int] = range(120),
+    unlabelled: Sequence[str] = ("lab_report", "form"),
+    workers: int = 2,
+) -> Iterator[Page]:
+    """Drawn pages, by default the 2,462 of `synthetic.RECIPE`; the options are those of `synthetic.pages`."""
+    from .. import synthetic  # imports the fonts and the word lists, which no other source needs
+
+    counts = synthetic.RECIPE if counts is None else counts
+    return synthetic.pages(counts, seed, groups=groups, unlabelled=unlabelled, workers=workers)
+
+
+def state(**options) -> str:
+    """The version of the code that draws."""
+    from .. import synthetic
+
+    folder = Path(synthetic.__file__).parent
+    return " ".join(file_hash(file) for file in sorted(folder.glob("*.py")))

@@ -1,0 +1,178 @@
+"""The four public data sets of the recipe, each with its quirks.
+
+All loaders take `path`, a copy downloaded before; `revision`, a commit (or Kaggle version) to stay with
+instead of the latest; and `contains_phi`. A page's origin is `dataset@revision#row`. A row that cannot
+be read becomes a `Rejection`. Without a network they raise ValueError within seconds.
+"""
+
+import ast
+import json
+import random
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+from ..schema import Page, Rejection
+from . import copies, folder
+from .copies import Copy, Dataset
+
+PRESCRIPTIONS = Dataset("prescriptions", "huggingface", "chinmays18/medical-prescription-dataset")
+LAB_REPORTS = Dataset("lab_reports", "kaggle", "dikshaasinghhh/bajaj")
+OMR_FORMS = Dataset("omr_forms", "huggingface", "saurabh1896/OMR-scanned-documents")
+INVOICES = Dataset("invoices", "huggingface", "mychen76/invoices-and-receipts_ocr_v1")
+
+DONUT_MARKERS = re.compile(r"</?s(_\w+)?/?>")
+# what parsing a row of someone else's making may raise; ast.literal_eval alone raises five of them
+BROKEN = (ValueError, SyntaxError, TypeError, AttributeError, MemoryError, RecursionError)
+
+Convert = Callable[[dict], dict]  # row → the fields of its Page, but for image and origin
+
+
+def prescriptions(
+    path: str | Path | None = None, revision: str | None = None, contains_phi: bool = False
+) -> Iterator[Page | Rejection]:
+    """1,000 prescriptions, labelled: images with one JSON file each, or a table of the same columns.
+
+    Drawn by a program for invented patients: no PHI.
+    """
+    copy = copies.fetch(PRESCRIPTIONS, path, revision)
+    return _pages(copies.rows(copy.folder), copy, PRESCRIPTIONS.source, prescription_row, contains_phi)
+
+
+def lab_reports(
+    path: str | Path | None = None, revision: str | None = None, contains_phi: bool = True
+) -> Iterator[Page | Rejection]:
+    """426 lab reports from `lbmaske/`, PNG, unlabelled: the texts that lie beside some are of unknown quality.
+
+    Nothing says that the patients are invented: PHI unless told otherwise.
+    """
+    copy = copies.fetch(LAB_REPORTS, path, revision)
+    reports = next((f for f in sorted(copy.folder.rglob("lbmaske")) if f.is_dir()), copy.folder)
+    return _pages(copies.rows(reports), copy, LAB_REPORTS.source, lambda _: {"doc_type": "lab_report"}, contains_phi)
+
+
+def omr_forms(
+    path: str | Path | None = None, revision: str | None = None, contains_phi: bool = True
+) -> Iterator[Page | Rejection]:
+    """36 scanned forms, unlabelled: `image` is the only column.
+
+    Nothing says who filled them in: PHI unless told otherwise.
+    """
+    copy = copies.fetch(OMR_FORMS, path, revision)
+    return _pages(copies.rows(copy.folder), copy, OMR_FORMS.source, lambda _: {"doc_type": "form"}, contains_phi)
+
+
+def invoices(
+    path: str | Path | None = None,
+    revision: str | None = None,
+    contains_phi: bool = False,
+    count: int = 1000,
+    seed: int = 3407,
+) -> Iterator[Page | Rejection]:
+    """`count` labelled receipts and invoices, drawn by `seed` from the labelled rows of all splits.
+
+    Rows without a readable label are rejected; labelled rows that the draw leaves out are not inputs. The
+    labels were read by an OCR engine, which `label_origin` says. Receipts of shops and invoices that companies
+    published hold no health information.
+    """
+    copy = copies.fetch(INVOICES, path, revision)
+    labels = copies.rows(copy.folder, ["raw_data", "parsed_data"])
+    labelled = [name for name, row in labels if _convert(invoice_row, row)[0]]
+    drawn = set(random.Random(seed).sample(labelled, min(count, len(labelled))))
+    left_out = set(labelled) - drawn
+    rows = ((name, row) for name, row in copies.rows(copy.folder) if name not in left_out)
+    return _pages(rows, copy, INVOICES.source, invoice_row, contains_phi)
+
+
+def state(dataset: Dataset) -> Callable[..., object]:
+    """What `fingerprint` calls: the data set's revision, or the state of the copy at `path`."""
+
+    def current(path: str | Path | None = None, revision: str | None = None, **options) -> object:
+        if path is not None:
+            return folder.state(path)
+        if revision is not None:
+            return revision
+        return copies.latest(dataset) if dataset.host == "huggingface" else copies.fetch(dataset, None, None).origin
+
+    return current
+
+
+def _pages(
+    rows: Iterator[tuple[str, dict]], copy: Copy, source: str, convert: Convert, contains_phi: bool
+) -> Iterator[Page | Rejection]:
+    for name, row in rows:
+        origin = f"{copy.origin}#{name}"
+        found, problem = _convert(convert, row)
+        image = _image(row)
+        if problem:
+            yield Rejection(origin, source, *problem)
+        elif image is None:
+            yield Rejection(origin, source, "image_missing", "the row has no image")
+        else:
+            yield Page(image, origin, source, licence=copy.licence, contains_phi=contains_phi, **found)
+
+
+def _convert(convert: Convert, row: dict) -> tuple[dict | None, tuple[str, str] | None]:
+    """(page fields, None), or (None, (reason, detail)) for a row that cannot be read."""
+    try:
+        return convert(row), None
+    except LookupError as error:
+        return None, ("label_missing", str(error.args[0]))
+    except BROKEN as error:
+        return None, ("label_broken", f"{type(error).__name__}: {error}")
+
+
+def _image(row: dict) -> bytes | None:
+    image = row.get("image")
+    return image.get("bytes") if isinstance(image, dict) else image
+
+
+def prescription_row(row: dict) -> dict:
+    """A prescription's fields. Raises LookupError without a label, ValueError with a broken one."""
+    if "annotation" in row:
+        row = json.loads(row["annotation"])
+    label = row.get("ground_truth") or _opened(row.get("gt_text") or {}).get("text_sequence")
+    if not label:
+        raise LookupError("neither ground_truth nor gt_text.text_sequence")
+    text = DONUT_MARKERS.sub("\n", label)
+    lines = [line.strip() for line in text.splitlines()]
+    return _labelled("\n".join(line for line in lines if line), "prescription", "annotation")
+
+
+def invoice_row(row: dict) -> dict:
+    """A receipt's or invoice's fields: one line per text box that was read. Raises as `prescription_row` does."""
+    if not row.get("raw_data") or not row.get("parsed_data"):
+        raise LookupError("raw_data or parsed_data is empty")
+    words = ast.literal_eval(json.loads(row["raw_data"])["ocr_words"])
+    parsed = _opened(json.loads(row["parsed_data"])["json"])
+    if not words or not parsed:
+        raise LookupError("no words or no parsed fields")
+    doc_type = "invoice" if any("invoice" in name.lower() for name in _names(parsed)) else "receipt"
+    return _labelled("\n".join(words), doc_type, "ocr/invoices-and-receipts_ocr_v1")
+
+
+def _labelled(text: str, doc_type: str, label_origin: str) -> dict:
+    if not text.strip():
+        raise LookupError("the label holds markers only")
+    return {"text": text, "doc_type": doc_type, "label_origin": label_origin, "language": "en"}
+
+
+def _opened(value: str | dict) -> dict:
+    """A dict that may be stored as JSON or as a Python literal."""
+    if not isinstance(value, str):
+        return value
+    try:
+        return json.loads(value)
+    except json.JSONDecodeError:
+        return ast.literal_eval(value)
+
+
+def _names(value: object) -> Iterator[str]:
+    """The keys of a nested record, at every depth."""
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield str(name)
+            yield from _names(inner)
+    elif isinstance(value, list):
+        for inner in value:
+            yield from _names(inner)

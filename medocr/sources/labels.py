@@ -1,0 +1,115 @@
+"""What a folder says about its pages: sidecar text files, `metadata.jsonl`, the names of subfolders."""
+
+import json
+import re
+from collections.abc import Iterable
+from pathlib import Path
+
+from ..schema import DOC_TYPES
+
+PAGE_BREAK = "\f"  # between the pages of a label, as pdftotext writes it
+COLUMNS = {"text": str, "doc_type": str, "fields": dict, "group": str, "language": str, "licence": str}
+COLUMNS |= {"label_origin": str, "contains_phi": bool}
+
+
+def doc_type_of(name: str) -> str | None:
+    """The document type that a name ends with, whatever its case, separators and number.
+
+    `Lab-Reports`, `lab_report` and `2024 lab reports` are all `lab_report`; other names give None.
+    """
+    words = re.sub(r"[^a-z]+", " ", name.lower()).split()
+    for doc_type in DOC_TYPES:
+        wanted = doc_type.split("_")
+        last = words[-len(wanted) :]
+        if last and [*last[:-1], last[-1].removesuffix("s")] == wanted:
+            return doc_type
+    return None
+
+
+def doc_type_of_folders(file: Path) -> str | None:
+    """The document type that the nearest subfolder above a relative path names."""
+    types = (doc_type_of(parent.name) for parent in file.parents)
+    return next((t for t in types if t), None)
+
+
+def sidecar(file: Path) -> Path | None:
+    """The text file that labels `scan.png`: `scan.txt` or `scan.png.txt`, in either case of letters."""
+    for name in (f"{file.name}.txt", f"{file.stem}.txt"):
+        for candidate in (file.with_name(name), file.with_name(name[:-3] + "TXT")):
+            if candidate.is_file():
+                return candidate
+    return None
+
+
+def read_text(file: Path) -> str:
+    """A label's text. Raises ValueError (reason `label_encoding`) when it is not UTF-8."""
+    try:
+        text = file.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ValueError(f"label_encoding: {file.name} is not UTF-8 ({error.reason} at byte {error.start})") from None
+    if "\0" in text:  # UTF-16 without its mark decodes, into a zero after every letter
+        raise ValueError(f"label_encoding: {file.name} is not UTF-8 (it holds zero bytes)")
+    return text
+
+
+def split_pages(text: str, pages: int) -> list[str]:
+    """The text of each page of a file: its parts between form feeds, one per page.
+
+    Raises ValueError (reason `label_pages`) when there are not as many parts as pages.
+    """
+    text = text.replace("\r\n", "\n").replace("\r", "\n")
+    parts = text.split(PAGE_BREAK)
+    if len(parts) == pages + 1 and not parts[-1].strip():
+        parts.pop()  # a form feed after every page, the last one included
+    if len(parts) != pages:
+        raise ValueError(f"label_pages: {len(parts)} for {pages} pages; put a form feed (\\f) between pages")
+    return [part.strip("\n") for part in parts]
+
+
+def read_metadata(files: Iterable[Path]) -> dict[Path, dict]:
+    """The rows of every `metadata.jsonl` among `files`, by the file that they describe.
+
+    Each line is a JSON object with `file_name`, relative to its own folder, and any of `COLUMNS`; other
+    columns are left alone. Raises ValueError with the line's number for anything else.
+    """
+    rows = {}
+    for file in files:
+        if file.name != "metadata.jsonl":
+            continue
+        for number, line in enumerate(file.read_bytes().splitlines(), 1):
+            if not line.strip():
+                continue
+            try:
+                name, row = _metadata_row(line)
+                described = Path(file.parent, name)
+                if described in rows:
+                    raise ValueError(f"file_name {name!r} is there twice")
+            except ValueError as error:
+                raise ValueError(f"{file}, line {number}: {error}") from None
+            rows[described] = row
+    return rows
+
+
+def _metadata_row(line: bytes) -> tuple[str, dict]:
+    try:
+        row = json.loads(line.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise ValueError(f"not UTF-8 ({error.reason} at byte {error.start})") from None
+    except json.JSONDecodeError as error:
+        raise ValueError(f"not JSON ({error})") from None
+    if not isinstance(row, dict) or not isinstance(row.get("file_name"), str):
+        raise ValueError('not an object with a "file_name"')
+    known = {name: row[name] for name in COLUMNS if row.get(name) is not None}
+    for name, value in known.items():
+        if not isinstance(value, COLUMNS[name]):
+            raise ValueError(f"{name} is {value!r}, not a {COLUMNS[name].__name__}")
+    if "doc_type" in known:
+        known["doc_type"] = _known_type(known["doc_type"])
+    return row["file_name"], known
+
+
+def _known_type(name: str) -> str:
+    found = doc_type_of(name)
+    if found is None:
+        raise ValueError(f"doc_type {name!r} is not one of {', '.join(DOC_TYPES)}")
+    return found

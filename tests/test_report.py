@@ -1,0 +1,212 @@
+"""Every figure and table is drawn, also from nothing, from one page and from pages of unknown type."""
+
+import dataclasses
+import io
+import warnings
+
+import matplotlib
+
+matplotlib.use("agg")
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+import pytest
+from matplotlib.figure import Figure
+from PIL import Image, ImageDraw
+
+from medocr import report
+from medocr.prepare import Sample
+from medocr.report import marked
+from medocr.schema import Page
+
+
+@pytest.fixture(autouse=True)
+def drawn():
+    report.style()
+    yield
+    plt.close("all")
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as a notebook stores it; a warning (a glyph that is not there, axes that collapse) fails."""
+    assert isinstance(figure, Figure)
+    data = io.BytesIO()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        figure.savefig(data, format="png", bbox_inches="tight")
+    return data.getvalue()
+
+
+def page(text: str | None = "Sodium 14O mmol/L", truth: str | None = "Sodium 140 mmol/L", **fields) -> Page:
+    size = fields.pop("size", (280, 140))
+    noise = np.random.default_rng(0).integers(235, 256, (size[1], size[0], 1), dtype=np.uint8)
+    image = Image.fromarray(noise.repeat(3, axis=2))
+    ImageDraw.Draw(image).text((9, 9), "Sodium 140 mmol/L", fill="black")
+    data = io.BytesIO()
+    image.save(data, "PNG")
+    return Page(image=data.getvalue(), origin="drawn", source="test", text=text, truth=truth, **fields)
+
+
+PAGES = [
+    page(doc_type="lab_report", confidence=0.9, label_origin="rapidocr/PP-OCRv6"),
+    page(doc_type="receipt", truth=None, text="Total $5 and $6 中文 ☑ \x07"),
+    page(size=(140, 420)),
+]
+SAMPLES = [
+    Sample(**vars(one), answer="x", visual_tokens=50 + i, answer_tokens=20 + i, split=("train", "test", "train")[i])
+    for i, one in enumerate(PAGES)
+]
+SCORES = [
+    {"model": model, "slice": name, "metric": metric, "value": value, "low": value * 0.9, "high": value * 1.1, "n": 40}
+    for model, value in (("base", 0.4), ("tuned", 0.1), ("merged", 0.1), ("ocr", 0.02))
+    for name in ("all", "medical", "labels:rapidocr/PP-OCRv6")
+    for metric in ("cer", "wer")
+]
+COMPARISONS = [
+    {
+        "slice": name,
+        "metric": "cer",
+        "base": 0.4,
+        "tuned": 0.1,
+        "difference": -0.3,
+        "low": low,
+        "high": high,
+        "p": p,
+        "n": 40,
+    }
+    for name, low, high, p in (("all", -0.35, -0.25, 0.0001), ("medical", None, None, None))
+]
+SUMMARY = {"scores": SCORES, "comparisons": COMPARISONS}
+NOTHING = {"scores": [], "comparisons": []}
+HISTORY = [
+    {"step": 10, "loss": 2.0, "learning_rate": 1e-5, "seconds": 6.0},
+    {"step": 20, "loss": 1.0, "learning_rate": 5e-5, "seconds": 12.0},
+    {"step": 20, "eval_loss": 1.1, "seconds": 13.0},
+]
+CHANGES = pd.DataFrame(
+    {
+        "doc_type": ["lab_report", "unknown", "form"],
+        "base_score": [0.5, 0.2, 0.1],
+        "tuned_score": [0.1, 0.3, 0.1],
+        "change": [-0.4, 0.1, 0.0],
+    }
+)
+QUALITY = [
+    {"doc_type": "form", "cer": 0.1, "confidence": 0.9},
+    {"doc_type": "unknown", "cer": 3.0, "confidence": None},
+]
+FIGURES = {
+    "agreement": 0.9991,
+    "tokens": 12345,
+    "passed": True,
+    "histogram": {"edges": [0, 0.01, 0.02], "counts": [90, 2]},
+}
+STAGES = {"stages": [{"stage": "01_curate", "state": "done", "seconds": 3.1}]}
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: report.page_grid(PAGES),
+        lambda: report.page_grid(PAGES, ["one $x$", "two", "three"], columns=2),
+        lambda: report.page_grid(PAGES[:1]),
+        lambda: report.page_grid([]),
+        lambda: report.flow({"inputs": 9, "kept": 6, "rejected": {"blank": 1, "exact_duplicate": 2}}),
+        lambda: report.flow({"inputs": 2, "kept": 2, "rejected": {}}),
+        lambda: report.flow({"inputs": 0, "kept": 0, "rejected": {}}),
+        lambda: report.mix(PAGES),
+        lambda: report.mix([]),
+        lambda: report.label_quality(QUALITY),
+        lambda: report.label_quality(pd.DataFrame(QUALITY), threshold=0.8),
+        lambda: report.label_quality([]),
+        lambda: report.transcript_examples(PAGES),
+        lambda: report.transcript_examples([page(text=None)]),
+        lambda: report.lengths(SAMPLES, 156, 200),
+        lambda: report.lengths(SAMPLES[:1]),
+        lambda: report.lengths([]),
+        lambda: report.model_view(PAGES[0].open(), "OCR:", "Sodium 140"),
+        lambda: report.training(HISTORY),
+        lambda: report.training(HISTORY[:1]),
+        lambda: report.training([]),
+        lambda: report.dumbbell(SUMMARY),
+        lambda: report.dumbbell(SUMMARY, "wer"),
+        lambda: report.dumbbell(NOTHING),
+        lambda: report.paired_change(CHANGES),
+        lambda: report.paired_change(CHANGES[:1], "coverage_recall"),
+        lambda: report.paired_change(CHANGES[:0]),
+        lambda: report.example({"wanted": "a b", "base": "", "tuned": "a c", "example": "best"}, PAGES[0]),
+        lambda: report.example({"wanted": "中文 $x$ " * 900, "ocr": "$" * 9000}, PAGES[2]),
+        lambda: report.parity(FIGURES),
+        lambda: report.parity({}),
+        lambda: report.stage_times(STAGES),
+        lambda: report.stage_times({"stages": []}),
+    ],
+)
+def test_figures(draw):
+    assert len(png(draw())) < 300_000
+
+
+def test_a_gallery_of_noisy_pages_stays_small():
+    assert len(png(report.page_grid([page(size=(620, 877))] * 10))) < 300_000
+
+
+def test_tables_have_at_most_eight_columns():
+    tables = [
+        report.split_table(SAMPLES),
+        report.split_table([]),
+        report.model_table(SUMMARY, ["cer", "wer", "unheard_of"], ["all", "medical"]),
+        report.model_table(NOTHING, ["cer"]),
+        report.parity_table(FIGURES),
+    ]
+    assert all(len(table.columns) + table.index.nlevels <= 9 and len(table.columns) <= 8 for table in tables)
+
+
+def test_the_split_table_adds_up():
+    table = report.split_table(SAMPLES)
+    assert table.loc["all", ["train", "validation", "test", "pages"]].tolist() == [2, 0, 1, 3]
+    assert table.loc["lab report", "share"] == "33.3%"
+    assert table.index.tolist() == ["lab report", "receipt", "unknown", "all"]
+
+
+def test_the_model_table_gives_differences_and_says_nothing_where_there_is_none():
+    table = report.model_table(SUMMARY, ["cer", "wer"])
+    assert list(table.columns) == ["base", "tuned", "merged", "RapidOCR", "tuned − base [95 %]", "p", "n"]
+    assert table.iloc[0].tolist() == ["0.400", "0.100", "0.100", "0.020", "−0.300 [−0.350, −0.250]", "< 0.001", 40]
+    assert table.iloc[1]["p"] == ""
+
+
+def test_differences_mark_what_is_wrong_and_what_is_lacking():
+    assert marked.differences("Sodium 140 mmol/L", "Sodium 149 mmol/L") == [
+        *(("Sodium 14", "same"), ("0", "lacking"), ("9", "extra"), (" mmol/L", "same")),
+    ]
+    assert marked.differences("one line\nand two", "one line and two") == [("one line\nand two", "same")]
+    assert marked.differences("abc", "") == [("(empty)", "given")]
+    assert marked.differences("abc", "xyz") == [("xyz", "extra")]
+    # "bc" alone between two edits would not be read
+    assert marked.differences("long text abcd more of it", "long text xbcy more of it")[1:3] == [
+        *(("abcd", "lacking"), ("xbcy", "extra")),
+    ]
+
+
+def test_wrapping_keeps_every_character_and_its_column():
+    runs = [("Sodium 140 ", "same"), ("mmol/L", "extra"), ("\nnext", "same")]
+    rows = marked.wrap(runs, columns=12, limit=9)
+    assert rows == [[(0, "Sodium 140", "same")], [(0, "mmol/L", "extra")], [(0, "next", "same")]]
+    assert marked.wrap([("x" * 100, "same")], columns=10, limit=3)[-1] == [(0, "… 70 more characters", "given")]
+    assert marked.wrap([], columns=10, limit=3) == [[]]
+
+
+def test_showing_names_the_figure_and_lets_go_of_it(monkeypatch):
+    shown = []
+    monkeypatch.setattr("IPython.display.display", lambda figure, metadata: shown.append((figure, metadata)))
+    figure = report.stage_times(STAGES)
+    report.show(figure, "stage_times")
+    assert shown == [(figure, {"filename": "stage_times.png"})]
+    assert not plt.get_fignums()
+
+
+def test_pages_without_exact_text_are_shown_unmarked():
+    one = dataclasses.replace(PAGES[0], truth=None)
+    texts = [text.get_text() for ax in report.transcript_examples([one]).axes for text in ax.texts]
+    assert texts == ["lab report, read by rapidocr/PP-OCRv6, confidence 0.90", "Sodium 14O mmol/L"]
