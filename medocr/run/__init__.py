@@ -24,6 +24,8 @@ TINY = Path(__file__).resolve().parents[1] / "tiny"
 
 # glibc gives freed memory back to the system after every training step and asks for it again in the
 # next; it reads these before Python starts, so the runner sets them for the kernels.
+ERROR_LINES = 12  # of a failed cell's message; the partial notebook has all of it
+
 ALLOCATOR = {
     "MALLOC_MMAP_THRESHOLD_": str(4 << 30),
     "MALLOC_TRIM_THRESHOLD_": str(4 << 30),
@@ -166,6 +168,7 @@ def execute_notebook(run: Run, stage: Stage) -> None:
             )
     except papermill.PapermillExecutionError as error:
         clean = re.sub(r"\x1b\[[0-9;]*m", "", f"{error.ename}: {error.evalue}")
+        clean = "\n".join(clean.splitlines()[:ERROR_LINES])
         where = f"{stage.notebook}, cell {error.exec_count}"
         raise StageFailed(f"{where}: {clean}\nthe notebook so far: {partial}") from None
     except (RuntimeError, OSError) as error:  # the kernel died, or never came up
