@@ -1,0 +1,66 @@
+"""Adapter and base into one float16 model, and the gate that says whether it is the same model."""
+
+from pathlib import Path
+
+import torch
+
+from medocr import model as models
+from medocr import schema
+from medocr.merge.card import model_card
+from medocr.merge.parity import Parity, check_parity
+
+__all__ = ["Parity", "check_parity", "merge", "model_card"]
+
+
+def merge(
+    base: str | Path,
+    adapter: str | Path,
+    out: str | Path,
+    *,
+    min_pixels: int | None = None,
+    max_pixels: int | None = None,
+    facts: dict | None = None,
+) -> dict:
+    """Write base and adapter as one float16 model to the folder `out`, whole or not at all.
+
+    W + s·B·A is formed in float32 on the CPU and cast once. The folder holds all that plain transformers and vLLM
+    want: weights as safetensors, processor (with the pixel limits given), tokenizer, chat template, generation
+    config, and a model card with `facts` (name → value: recipe, data, scores).
+    Returns a report: weights, bytes, modules merged, largest (absolute weight). Raises ValueError when a merged
+    weight is NaN or beyond float16.
+    """
+    model, processor = models.load(
+        base,
+        device="cpu",
+        dtype=torch.float32,
+        backend="transformers",
+        adapter=adapter,
+        min_pixels=min_pixels,
+        max_pixels=max_pixels,
+    )
+    modules = sum(hasattr(module, "lora_A") for module in model.modules())
+    merged = model.merge_and_unload()
+    largest = _check_range(merged)
+    merged.half()
+    with schema.atomic(out) as temporary:
+        merged.save_pretrained(temporary)
+        models.save_processor(processor, temporary)
+        (temporary / "README.md").write_text(model_card(base, merged, facts or {}))
+    files = [path for path in Path(out).iterdir() if path.is_file()]
+    return {
+        "weights": sum(p.numel() for p in merged.parameters()),
+        "bytes": sum(path.stat().st_size for path in files),
+        "files": sorted(path.name for path in files),
+        "modules": modules,
+        "largest": largest,
+    }
+
+
+def _check_range(model: torch.nn.Module) -> float:
+    """The largest absolute weight; ValueError naming the tensors that float16 cannot hold."""
+    limit = torch.finfo(torch.float16).max
+    largest = {name: tensor.abs().max().item() for name, tensor in model.state_dict().items()}
+    beyond = [name for name, value in largest.items() if not value <= limit]  # NaN compares false
+    if beyond:
+        raise ValueError(f"float16 cannot hold {', '.join(beyond[:5])}: NaN, or above {limit:.0f}; train again")
+    return max(largest.values())

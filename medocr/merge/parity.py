@@ -1,0 +1,211 @@
+"""The parity gate: is the merged model, as it lies on disk, the base with the adapter?"""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import safetensors.torch
+import torch
+
+from medocr import model as models
+from medocr import prepare, schema
+from medocr.train.data import IGNORED, Collator
+
+PAGES = 32
+AGREEMENT = 0.995  # share of teacher-forced tokens that must be the same
+LOGIT_DIFFERENCE = 0.05  # of the logits' standard deviation
+POSITIONS = 64  # per page, where all logits are compared; the chosen token is compared everywhere
+SCALE_TOLERANCE = 0.1
+
+
+@dataclass
+class Parity:
+    """The gate's verdict: `why` names what failed, `figures` holds what was measured."""
+
+    passed: bool
+    why: list[str]
+    figures: dict = field(default_factory=dict)
+
+
+def check_parity(
+    base: str | Path,
+    adapter: str | Path,
+    merged: str | Path,
+    pages: list,
+    *,
+    min_pixels: int | None = None,
+    max_pixels: int | None = None,
+    device: str = "auto",
+) -> Parity:
+    """Compare the merged folder with base and adapter on the first 32 of `pages` (prepare.Sample).
+
+    Looks at the weights in the file, at the processor's files, and at teacher-forced logits: base and adapter are
+    computed here, the merged model in a fresh process that knows only its folder. All in float32, so that what
+    differs comes from the merge. Raises ValueError only for a base or an adapter that cannot be loaded, or no pages.
+    """
+    if not pages:
+        raise ValueError("the parity gate needs at least one page: give it the test pages")
+    pages = pages[:PAGES]
+    options = {"device": device, "dtype": torch.float32, "backend": "transformers"}
+    limits = {"min_pixels": min_pixels, "max_pixels": max_pixels}
+    tuned, processor = models.load(base, adapter=adapter, **options, **limits)
+    try:
+        why, figures = _check_weights(tuned, Path(merged))
+    except ValueError as error:  # there is nothing to run
+        return Parity(False, [str(error)])
+    why += _check_processor(processor, Path(merged))
+    expected = probe(tuned, processor, pages)
+    with tuned.disable_adapter():
+        before = probe(tuned, processor, pages)
+    device = str(tuned.device)
+    del tuned
+    try:
+        found = _probe_elsewhere(Path(merged), pages, device)
+    except ValueError as error:
+        return Parity(False, [*why, str(error)], figures)
+    verdicts, compared = compare(expected, before, found)
+    why, figures = why + verdicts, {**figures, **compared, "pages": len(pages)}
+    return Parity(not why, why, figures)
+
+
+def _check_weights(tuned, merged: Path) -> tuple[list[str], dict]:
+    """Hold each tensor of the merged file against the float16 value of what base and adapter give.
+
+    Where an adapted module differs, the c of W + c·s·B·A that fits best explains it: 0 is not merged at all. It
+    explains only: after a few steps B·A is smaller than float16's steps, and c then is noise.
+    """
+    loaded, _ = models.load(merged, device="cpu", dtype=torch.float32, backend="transformers")
+    tensors = loaded.state_dict()
+    core = tuned.get_base_model()
+    deltas = {f"{n}.weight": m.get_delta_weight("default") for n, m in core.named_modules() if hasattr(m, "lora_A")}
+    weights = {name.replace(".base_layer.", "."): t for name, t in core.state_dict().items() if ".lora_" not in name}
+    wrong: dict[str, list[str]] = {}
+    for name, weight in weights.items():
+        delta = deltas[name].cpu() if name in deltas else None
+        kind, note = _explain(tensors[name], weight.cpu(), delta)
+        if kind:
+            wrong.setdefault(kind, []).append(name + note)
+    unmerged = sum(name.split(" ")[0] in deltas for names in wrong.values() for name in names)
+    return (
+        [f"{kind} {_list(names)}" for kind, names in wrong.items()],
+        {"modules_merged": len(deltas) - unmerged, "modules": len(deltas)},
+    )
+
+
+def _explain(found: torch.Tensor, weight: torch.Tensor, delta: torch.Tensor | None) -> tuple[str, str]:
+    """What is wrong with one merged tensor, and a note; empty when it is base and adapter rounded to float16."""
+    if not found.isfinite().all():
+        return "NaN or infinity in", ""
+    if _rounded(found, weight if delta is None else weight + delta):
+        return "", ""
+    if delta is None:
+        return "not the base's, though no adapter is on it:", ""
+    share = ((found - weight) * delta).sum().item() / max(delta.square().sum().item(), 1e-30)
+    if abs(share) <= SCALE_TOLERANCE:
+        return "not merged:", ""
+    if abs(share - 1) <= SCALE_TOLERANCE:
+        return "not what base and adapter give:", ""
+    return "merged with another scaling:", f" (× {share:.2f})"
+
+
+def _rounded(found: torch.Tensor, exact: torch.Tensor) -> bool:
+    """Whether `found` is `exact` in float16: equal but for one value in a hundred, which may be the neighbour.
+
+    Values near the middle between two float16 numbers go either way by the order of float32 operations.
+    """
+    off = (found - exact.half().float()).abs()
+    step = exact.abs() * 2**-10 + 2**-24
+    return (off <= step).all().item() and (off > 0).float().mean().item() <= 0.01
+
+
+def _list(names: list[str]) -> str:
+    return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
+
+
+def _check_processor(expected, merged: Path) -> list[str]:
+    """Names of the processor's parts that are not the ones used in training."""
+    try:
+        found = models.load_processor(merged)
+    except (OSError, ValueError) as error:
+        return [f"the processor cannot be loaded ({error})"]
+    parts = {
+        "tokenizer": (expected.tokenizer.backend_tokenizer.to_str(), found.tokenizer.backend_tokenizer.to_str()),
+        "chat template": (expected.chat_template, found.chat_template),
+        "image processor": (_settings(expected.image_processor), _settings(found.image_processor)),
+    }
+    return [f"the {name} is not the one of training" for name, (one, other) in parts.items() if one != other]
+
+
+def _settings(image_processor) -> str:
+    return json.dumps(image_processor.to_dict(), sort_keys=True, default=str)
+
+
+def probe(model, processor, pages: list) -> dict[str, torch.Tensor]:
+    """Teacher-forced on the pages' answers: `tokens` (all positions), the most likely ones, and `logits`.
+
+    Logits (n, vocabulary) are kept at up to POSITIONS positions of each page, evenly drawn.
+    """
+    collator = Collator(processor, pages)
+    tokens, logits = [], []
+    for row in range(len(pages)):
+        batch = {name: tensor.to(model.device) for name, tensor in collator([{"row": row}]).items()}
+        answer = (batch.pop("labels")[0] != IGNORED).nonzero().flatten() - 1
+        with torch.inference_mode():
+            all_logits = model(**batch, logits_to_keep=answer).logits[0].float().cpu()
+        tokens.append(all_logits.argmax(-1))
+        chosen = np.linspace(0, len(all_logits) - 1, min(POSITIONS, len(all_logits))).round()
+        logits.append(all_logits[torch.from_numpy(chosen).long()])
+    return {"tokens": torch.cat(tokens), "logits": torch.cat(logits)}
+
+
+def _probe_elsewhere(merged: Path, pages: list, device: str) -> dict[str, torch.Tensor]:
+    """`probe` in a new Python process; ValueError with the end of its output when that fails."""
+    with tempfile.TemporaryDirectory() as folder:
+        rows, result = Path(folder) / "pages.parquet", Path(folder) / "probe.safetensors"
+        schema.write(rows, pages, prepare.Sample)
+        command = [sys.executable, "-m", "medocr.merge", str(merged), str(rows), str(result), device]
+        root = str(Path(__file__).resolve().parents[2])
+        path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
+        done = subprocess.run(command, capture_output=True, text=True, env={**os.environ, "PYTHONPATH": path})
+        if done.returncode or not result.is_file():
+            last = (done.stderr.strip().splitlines() or [f"exit status {done.returncode}"])[-1]
+            raise ValueError(f"the merged model does not run in a fresh process: {last}")
+        return safetensors.torch.load_file(result)
+
+
+def compare(expected: dict, before: dict, found: dict) -> tuple[list[str], dict]:
+    """What the logits of the merged model (`found`) fail by, against the tuned model and the base; and the figures."""
+    if found["logits"].shape != expected["logits"].shape:
+        return [f"logits of shape {tuple(found['logits'].shape)}, not {tuple(expected['logits'].shape)}"], {}
+    if not found["logits"].isfinite().all():
+        return ["the logits hold NaN or infinity"], {}
+    spread = expected["logits"].std().item()
+    agreement = (found["tokens"] == expected["tokens"]).float().mean().item()
+    difference = (found["logits"] - expected["logits"]).abs().max().item() / spread
+    off, moved = (_rms(found["logits"] - other["logits"]) / spread for other in (expected, before))
+    why = []
+    if agreement < AGREEMENT:
+        why.append(f"only {agreement:.2%} of the tokens agree with the tuned model; {AGREEMENT:.1%} are needed")
+    if difference > LOGIT_DIFFERENCE:
+        why.append(f"logits differ by {difference:.3f} of their standard deviation; {LOGIT_DIFFERENCE} is allowed")
+    if moved <= off:
+        why.append(f"the merged model is as near to the base ({moved:.1e}) as to the tuned model ({off:.1e})")
+    figures = {"token_agreement": agreement, "logit_difference": difference, "tokens": len(found["tokens"])}
+    return why, {**figures, "rms_to_tuned": off, "rms_to_base": moved}
+
+
+def _rms(tensor: torch.Tensor) -> float:
+    return tensor.pow(2).mean().sqrt().item()
+
+
+def main(arguments: list[str]) -> None:
+    """`python -m medocr.merge MODEL PAGES RESULT DEVICE`: probe the model in a folder."""
+    folder, rows, result, device = arguments
+    model, processor = models.load(folder, device=device, dtype=torch.float32, backend="transformers")
+    found = probe(model, processor, list(schema.read(rows, prepare.Sample)))
+    safetensors.torch.save_file(found, result)

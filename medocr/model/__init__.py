@@ -1,0 +1,21 @@
+"""The model: loading it with its processor, attaching LoRA, reading pages. The only importer of unsloth."""
+
+from medocr.model.loading import load, load_processor, resolve, save_processor
+from medocr.model.lora import TARGETS, add_lora, composed, is_unsloth, lora_modules, lora_weights
+from medocr.model.reading import Reading, encode, read
+
+__all__ = [
+    "TARGETS",
+    "Reading",
+    "add_lora",
+    "composed",
+    "encode",
+    "is_unsloth",
+    "load",
+    "load_processor",
+    "lora_modules",
+    "lora_weights",
+    "read",
+    "resolve",
+    "save_processor",
+]

@@ -1,0 +1,183 @@
+"""Load a PaddleOCR-VL model and its processor: by Unsloth on a CUDA machine that has it, else by transformers."""
+
+import functools
+import importlib.util
+import logging
+from pathlib import Path
+
+import torch
+from huggingface_hub import snapshot_download
+from huggingface_hub.errors import HFValidationError
+from safetensors import SafetensorError
+from transformers import AutoTokenizer, PaddleOCRVLForConditionalGeneration, PaddleOCRVLProcessor
+from transformers.models.paddleocr_vl.image_processing_pil_paddleocr_vl import PaddleOCRVLImageProcessorPil
+from transformers.utils.logging import disable_progress_bar
+
+from medocr.model import attention, grouped
+
+# Every load would show a bar and warn that this model's rope has settings that others have not.
+disable_progress_bar()
+logging.getLogger("transformers.modeling_rope_utils").setLevel(logging.ERROR)
+
+TINY = Path(__file__).parents[1] / "tiny"  # the embedded base
+BACKENDS = ("auto", "unsloth", "transformers")
+
+
+def load(
+    base: str | Path,
+    *,
+    device: str = "auto",
+    dtype: torch.dtype | None = None,
+    min_pixels: int | None = None,
+    max_pixels: int | None = None,
+    adapter: str | Path | None = None,
+    backend: str = "auto",
+    revision: str | None = None,
+    max_tokens: int = 16_384,
+):
+    """Load a model and its processor; returns `(model, processor)`, the model in evaluation mode.
+
+    `base` is `tiny`, a folder or a name on the Hub (at `revision`). `device` is auto (cuda where there is
+    one), cpu or cuda. `dtype` defaults to float32 on a CPU, else to bfloat16 or, where the card lacks it, float16.
+    `min_pixels` and `max_pixels` bound the pixels of a page after resizing; by default the model's own. `adapter` is
+    a folder with a LoRA adapter to put on the model. `backend` is auto, unsloth or transformers; `max_tokens` is the
+    longest sequence, which only Unsloth wants to know.
+    Raises ValueError when the model is neither here nor within reach, the adapter is not of this base, or the device
+    or backend is not there.
+    """
+    device = _device(device)
+    dtype = dtype or _dtype(device)
+    backend = _backend(backend, device)
+    folder = resolve(base, revision)
+    processor = load_processor(folder, min_pixels, max_pixels)
+    model = _unsloth(folder, dtype, max_tokens) if backend == "unsloth" else _transformers(folder, dtype).to(device)
+    if adapter is not None:
+        model = _attach(model, adapter)
+    return model.eval(), processor
+
+
+def _device(device: str) -> str:
+    available = torch.cuda.is_available()
+    if device == "auto":
+        return "cuda" if available else "cpu"
+    if device.startswith("cuda") and not available:
+        raise ValueError(
+            "device is 'cuda' but this machine has no CUDA device that torch can use: "
+            "set device to 'cpu', or run on a machine with an NVIDIA GPU and a CUDA build of torch"
+        )
+    return device
+
+
+def _dtype(device: str) -> torch.dtype:
+    if device == "cpu":
+        return torch.float32
+    return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
+
+
+def _backend(backend: str, device: str) -> str:
+    if backend not in BACKENDS:
+        raise ValueError(f"backend is {backend!r}: use one of {', '.join(BACKENDS)}")
+    installed = importlib.util.find_spec("unsloth") is not None
+    if backend == "auto":
+        return "unsloth" if installed and device != "cpu" else "transformers"
+    if backend == "unsloth" and device == "cpu":
+        raise ValueError("backend is 'unsloth', which needs a CUDA device: use 'transformers' on a CPU")
+    if backend == "unsloth" and not installed:
+        raise ValueError("backend is 'unsloth', which is not installed: pip install 'medocr[gpu]', or 'transformers'")
+    return backend
+
+
+def resolve(base: str | Path, revision: str | None = None) -> Path:
+    """The folder of a model: the embedded one, one on this machine, or a snapshot from the Hub.
+
+    Raises ValueError when it is neither a model folder nor can be fetched.
+    """
+    folder = TINY if str(base) == "tiny" else Path(base)
+    if not folder.is_dir():
+        folder = _fetch(str(base), revision)
+    if not (folder / "config.json").is_file():
+        raise ValueError(f"{folder}: no config.json in this folder, so it holds no model")
+    return folder
+
+
+def _fetch(name: str, revision: str | None) -> Path:
+    try:
+        return Path(snapshot_download(name, revision=revision, ignore_patterns=["*/*", "*.bin", "*.pt"]))
+    except HFValidationError:
+        raise ValueError(f"{name}: there is no such folder, and it is no name on the Hugging Face Hub") from None
+    except OSError as error:
+        reason = str(error).strip().splitlines()[0]
+        raise ValueError(
+            f"{name}: not a folder here, and the Hugging Face Hub did not give it ({reason}). Check name and network; "
+            f"or fetch it where there is network (hf download {name} --local-dir FOLDER) and give that folder instead"
+        ) from error
+
+
+def load_processor(
+    folder: str | Path, min_pixels: int | None = None, max_pixels: int | None = None
+) -> PaddleOCRVLProcessor:
+    """The processor of a model folder, with pixel limits of its own.
+
+    Built explicitly: AutoProcessor wants torchvision, and resizes by other code where that is installed.
+    Raises ValueError when the folder has no chat template, or the limits contradict each other.
+    """
+    images = PaddleOCRVLImageProcessorPil.from_pretrained(folder)
+    images.size = {
+        "shortest_edge": min_pixels or images.size["shortest_edge"],
+        "longest_edge": max_pixels or images.size["longest_edge"],
+    }
+    if images.size["shortest_edge"] > images.size["longest_edge"]:
+        raise ValueError(f"min_pixels {min_pixels} is above max_pixels {max_pixels}: give a smaller one")
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    if not tokenizer.chat_template:
+        raise ValueError(f"{folder}: there is no chat template (chat_template.jinja), so prompts cannot be built")
+    return PaddleOCRVLProcessor(images, tokenizer, chat_template=tokenizer.chat_template)
+
+
+def save_processor(processor: PaddleOCRVLProcessor, folder: str | Path) -> None:
+    """Write processor, tokenizer and chat template so that `load` and plain transformers find them in `folder`."""
+    processor.save_pretrained(folder)
+    processor.image_processor.save_pretrained(folder)  # preprocessor_config.json, which other programs look for
+
+
+def _transformers(folder: Path, dtype: torch.dtype):
+    try:
+        model, found = PaddleOCRVLForConditionalGeneration.from_pretrained(
+            folder, dtype=dtype, output_loading_info=True
+        )
+    except (OSError, RuntimeError, SafetensorError) as error:
+        raise ValueError(f"{folder}: the weights cannot be loaded, the file is missing or cut off ({error})") from error
+    if found["missing_keys"]:  # transformers fills them with random numbers and goes on
+        missing = sorted(found["missing_keys"])
+        raise ValueError(f"{folder}: {len(missing)} tensors are missing from the weights, {missing[0]} among them")
+    attention.install(model)
+    grouped.install(model)
+    return model
+
+
+def _unsloth(folder: Path, dtype: torch.dtype, max_tokens: int):
+    from unsloth import FastVisionModel
+
+    model, _ = FastVisionModel.from_pretrained(
+        str(folder), max_seq_length=max_tokens, dtype=dtype, load_in_4bit=False, full_finetuning=False
+    )
+    return model
+
+
+def _attach(model, adapter: str | Path):
+    from peft import PeftModel
+
+    if not (Path(adapter) / "adapter_config.json").is_file():
+        raise ValueError(f"{adapter}: no adapter_config.json in this folder, so it holds no LoRA adapter")
+    try:
+        return PeftModel.from_pretrained(model, adapter)
+    except RuntimeError as error:
+        if "size mismatch" not in str(error):
+            raise
+        raise ValueError(f"{adapter}: this adapter was trained on another base; train again (notebook 04)") from None
+
+
+@functools.cache
+def bf16_is_fast() -> bool:
+    """Whether this CPU multiplies bfloat16 matrices natively (AVX-512 BF16 or AMX): about twice float32's speed."""
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()

@@ -1,0 +1,182 @@
+"""Read pages: greedy decoding in batches of pages of like size."""
+
+import contextlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from peft import PeftModel
+from tqdm.auto import tqdm
+
+from medocr import prepare
+from medocr.model.lora import composed, is_unsloth
+
+LOOP_TOKENS = 80  # a text that repeats itself over this many tokens …
+LOOP_TURNS = 4  # … and at least so often …
+LOOP_PERIOD = 64  # … with a period of at most this, will not come out of it
+CHECK_EVERY = 8  # steps between looking for loops, and for finished rows to drop
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the model read on one page.
+
+    `token_logprobs` has the log-probability of each generated token, the end token included. `finish` says why it
+    stopped: `stop` (it ended by itself), `length` (cut off) or `loop` (it repeated itself without end).
+    """
+
+    text: str
+    token_logprobs: list[float]
+    finish: str
+
+
+def read(
+    model, processor, images: Sequence, *, max_new_tokens: int = 400, batch_size: int = 32, progress: bool = True
+) -> list[Reading]:
+    """Read pages greedily; returns one Reading per page, in the order given.
+
+    `images` are PIL images, or pages (anything with `open()`), which are opened only when their turn comes. Pages
+    of like size are read together, and a page that has ended leaves its batch.
+    """
+    order = sorted(range(len(images)), key=lambda i: _size(processor, images[i]), reverse=True)
+    readings: list[Reading | None] = [None] * len(images)
+    was_training = model.training
+    with _ready(model), tqdm(total=len(order), desc="reading", unit="page", disable=not progress, leave=False) as bar:
+        for start in range(0, len(order), batch_size):
+            chosen = order[start : start + batch_size]
+            inputs = encode(processor, [_open(images[i]) for i in chosen]).to(model.device)
+            for i, reading in zip(chosen, _decode(model, processor, inputs, max_new_tokens), strict=True):
+                readings[i] = reading
+            bar.update(len(chosen))
+    model.train(was_training)
+    return readings
+
+
+def encode(processor, images: list, **options):
+    """The model's inputs for pages without an answer, padded on the left; `options` go to the processor."""
+    prompts = [processor.apply_chat_template(prepare.messages(i), add_generation_prompt=True) for i in images]
+    return processor(
+        images=images,
+        text=prompts,
+        padding=True,
+        padding_side="left",
+        return_tensors="pt",
+        add_special_tokens=False,  # the template has put them in
+        **options,
+    )
+
+
+def _open(item):
+    return item.open() if hasattr(item, "open") else item
+
+
+def _size(processor, item) -> int:
+    known = getattr(item, "visual_tokens", 0)
+    if known:
+        return known
+    width, height = _open(item).size
+    return processor.image_processor.get_number_of_image_patches(height, width) // 4
+
+
+@contextlib.contextmanager
+def _ready(model):
+    """The model in evaluation mode, its adapter's layers composed where memory is plain."""
+    model.eval()
+    if is_unsloth(model):
+        from unsloth import FastVisionModel
+
+        FastVisionModel.for_inference(model)
+    composing = isinstance(model, PeftModel) and model.device.type == "cpu"
+    with torch.inference_mode(), composed(model, frozen=True) if composing else contextlib.nullcontext():
+        yield
+
+
+def _decode(model, processor, inputs, max_new_tokens: int) -> list[Reading]:
+    core = model.get_base_model() if isinstance(model, PeftModel) else model
+    ends = core.generation_config.eos_token_id
+    ends = torch.tensor(ends if isinstance(ends, list) else [ends], device=inputs["input_ids"].device)
+    tokens, logprobs, finish = _generate(model, core, inputs, ends, max_new_tokens)
+    texts = processor.tokenizer.batch_decode(tokens, skip_special_tokens=True)
+    return [Reading(*row) for row in zip(texts, logprobs, finish, strict=True)]
+
+
+def _generate(model, core, inputs, ends: torch.Tensor, max_new_tokens: int):
+    """Greedy decoding with a key-value cache; returns tokens, their log-probabilities and the finish of each row.
+
+    Positions are passed in explicitly: the model would otherwise keep them from one call to the next.
+    """
+    mask = inputs["attention_mask"]
+    positions, _ = core.model.get_rope_index(**{k: v for k, v in inputs.items() if k != "pixel_values"})
+    output = model(**inputs, position_ids=positions, use_cache=True, logits_to_keep=1)
+    position = positions.amax((0, 2)) + 1
+    rows = torch.arange(len(mask), device=mask.device)  # the page that each row of the batch belongs to
+    batch = _Batch(len(mask))
+    for step in range(max_new_tokens):
+        token, logprob = _best(output.logits[:, -1])
+        ended = torch.isin(token, ends)
+        batch.add(rows, token, logprob, ended)
+        if step % CHECK_EVERY == CHECK_EVERY - 1 or ended.any():
+            keep = batch.going(rows)
+            if not len(keep):
+                break
+            if len(keep) < len(rows):
+                rows, token, mask, position = rows[keep], token[keep], mask[keep], position[keep]
+                output.past_key_values.batch_select_indices(keep)
+        if step == max_new_tokens - 1:
+            break
+        mask = torch.cat([mask, mask.new_ones(len(mask), 1)], dim=1)
+        output = model(
+            input_ids=token[:, None],
+            attention_mask=mask,
+            position_ids=position.expand(3, -1)[..., None],
+            past_key_values=output.past_key_values,
+            use_cache=True,
+            logits_to_keep=1,
+        )
+        position = position + 1
+    return batch.tokens, batch.logprobs, batch.finish
+
+
+def _best(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    logits = logits.float()
+    best, token = logits.max(-1)
+    return token, best - logits.logsumexp(-1)
+
+
+class _Batch:
+    """What has been generated for each page of a batch."""
+
+    def __init__(self, size: int):
+        self.tokens: list[list[int]] = [[] for _ in range(size)]
+        self.logprobs: list[list[float]] = [[] for _ in range(size)]
+        self.finish = ["length"] * size
+
+    def add(self, rows: torch.Tensor, token: torch.Tensor, logprob: torch.Tensor, ended: torch.Tensor) -> None:
+        values = zip(rows.tolist(), token.tolist(), logprob.tolist(), ended.tolist(), strict=True)
+        for row, one, value, end in values:
+            self.tokens[row].append(one)
+            self.logprobs[row].append(value)
+            if end:
+                self.finish[row] = "stop"
+
+    def going(self, rows: torch.Tensor) -> torch.Tensor:
+        """The places in the batch whose page goes on; a page found in a loop is marked and ends."""
+        going = []
+        for place, row in enumerate(rows.tolist()):
+            if self.finish[row] == "length" and loops(self.tokens[row]):
+                self.finish[row] = "loop"
+            if self.finish[row] == "length":
+                going.append(place)
+        return torch.tensor(going, dtype=torch.long, device=rows.device)
+
+
+def loops(tokens: list[int]) -> bool:
+    """Whether the end of `tokens` is one short sequence over and over."""
+    for period in range(1, LOOP_PERIOD + 1):
+        span = max(LOOP_TOKENS, LOOP_TURNS * period)
+        if len(tokens) < span:
+            return False
+        tail = tokens[-span:]
+        if tail[period:] == tail[:-period]:
+            return True
+    return False

@@ -1,0 +1,100 @@
+"""One supervised fine-tuning run: LoRA on the answers of the training pages, checkpoints, resume, history."""
+
+import dataclasses
+import math
+from pathlib import Path
+
+from medocr import model as models
+from medocr import schema
+from medocr.train import checkpoints, data, trainer
+
+__all__ = ["Recipe", "train"]
+
+PRECISIONS = ("auto", "float32", "bfloat16", "float16")
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """What decides the result of a training, beside the base and the rows."""
+
+    epochs: int = 3
+    max_steps: int = -1  # above zero, the number of optimizer steps instead of the epochs
+    batch_size: int = 4
+    accumulation: int = 2  # batches per optimizer step
+    learning_rate: float = 5e-5
+    warmup: float = 0.05  # share of the steps (from 1, their number) over which the rate rises; then it falls to 0
+    r: int = 64
+    alpha: int = 64
+    save_every: int = 100  # steps between checkpoints, each judged by the validation loss
+    validation_pages: int = 96  # at most so many, evenly drawn
+    min_pixels: int | None = None  # None: the base's own limits
+    max_pixels: int | None = None
+    optim: str = "auto"  # 8-bit AdamW where bitsandbytes is, else fused AdamW; or a name that transformers knows
+    precision: str = "auto"  # of the matrix products: float32, bfloat16, float16; auto: what the machine is best at
+    gradient_checkpointing: bool | None = None  # None: on a GPU only
+    seed: int = 3407
+
+    def __post_init__(self):
+        if self.precision not in PRECISIONS:
+            raise ValueError(f"precision is {self.precision!r}: use one of {', '.join(PRECISIONS)}")
+        for name in ("epochs", "batch_size", "accumulation", "r", "alpha", "save_every"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} is {getattr(self, name)}: give a whole number of at least 1")
+
+    def steps(self, rows: int) -> int:
+        """Optimizer steps for `rows` pages: an epoch's last, smaller batch is left out."""
+        batches = rows // self.batch_size
+        return self.max_steps if self.max_steps > 0 else self.epochs * math.ceil(batches / self.accumulation)
+
+
+def train(
+    base: str | Path,
+    train_rows: list,
+    validation_rows: list,
+    out: str | Path,
+    *,
+    keep_checkpoints: int = 2,
+    device: str = "auto",
+    backend: str = "auto",
+    progress: bool = True,
+    **recipe,
+) -> dict:
+    """Fine-tune `base` with LoRA on `train_rows` (prepare.Sample); keywords that Recipe has may be given as well.
+
+    Checkpoints go to `out`/checkpoints (the newest `keep_checkpoints` and the best stay); the adapter of the one
+    with the smallest validation loss, or without validation rows the last, goes to `out`/adapter. A run that was
+    killed goes on from its last whole checkpoint; a finished one is begun anew.
+
+    Returns a report: steps, seconds, seconds_per_step, peak_memory_gb, trainable, weights, best_step, best_loss,
+    resumed_from, history (dicts of step, loss, learning_rate, eval_loss, …), precision and recipe.
+    Raises ValueError when there is nothing to train on, when the rows do not fit the base's processor, and when
+    an unfinished training with another recipe lies in `out`.
+    """
+    if not train_rows:
+        raise ValueError("there are no pages to train on: look at what the preparation turned away")
+    recipe = Recipe(**{**recipe, "batch_size": min(recipe.get("batch_size", Recipe.batch_size), len(train_rows))})
+    validation_rows = _spread(validation_rows, recipe.validation_pages)
+    made_from = {
+        "base": schema.file_hash(models.resolve(base)),
+        "train_rows": data.fingerprint(train_rows),
+        "validation_rows": data.fingerprint(validation_rows),
+        **dataclasses.asdict(recipe),
+    }
+    folder = Path(out) / "checkpoints"
+    resume = checkpoints.open_folder(folder, made_from)
+    limits = {"min_pixels": recipe.min_pixels, "max_pixels": recipe.max_pixels}
+    model, processor = models.load(base, device=device, backend=backend, **limits)
+    collator = data.Collator(processor, [*train_rows, *validation_rows])
+    data.check(collator)
+    run = trainer.Run(model, processor, collator, len(train_rows), recipe, folder, keep_checkpoints, progress)
+    report = run.train(resume)
+    run.save_adapter(Path(out) / "adapter", base)
+    checkpoints.finish(folder, made_from)
+    return {**report, "pages": len(train_rows), "recipe": dataclasses.asdict(recipe)}
+
+
+def _spread(rows: list, most: int) -> list:
+    """At most `most` rows, evenly drawn from all, the longest first."""
+    if len(rows) > most:
+        rows = [rows[i * len(rows) // most] for i in range(most)]
+    return sorted(rows, key=data.size, reverse=True)

@@ -1,0 +1,190 @@
+"""Merging a small model, and everything that the parity gate must not let through."""
+
+import json
+import shutil
+
+import pytest
+import safetensors.torch
+import torch
+from small_model import fill_lora, make_base, make_samples
+from transformers import AutoModelForImageTextToText
+
+from medocr import merge
+from medocr import model as models
+from medocr.merge import parity
+
+MODULE = "layers.1.mlp.gate_proj.weight"
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return make_base(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="module")
+def adapter(base, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("adapter")
+    model = models.add_lora(models.load(base, device="cpu")[0], r=4, alpha=8)
+    fill_lora(model)
+    model.save_pretrained(folder, save_embedding_layers=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def report(base, adapter, tmp_path_factory):
+    out = tmp_path_factory.mktemp("made") / "merged"
+    return out, merge.merge(base, adapter, out, max_pixels=78400, facts={"learning rate": 5e-5})
+
+
+@pytest.fixture
+def merged(report, tmp_path):
+    return shutil.copytree(report[0], tmp_path / "merged")
+
+
+@pytest.fixture
+def gate(base, adapter, monkeypatch):
+    """The gate with the merged model run in this process: a new one takes seconds."""
+
+    def probe_here(folder, pages, device):
+        return parity.probe(*models.load(folder, device=device, dtype=torch.float32), pages)
+
+    monkeypatch.setattr(parity, "_probe_elsewhere", probe_here)
+    samples = make_samples(3, seed=9)
+    return lambda folder: merge.check_parity(base, adapter, folder, samples, max_pixels=78400, device="cpu")
+
+
+def _change(folder, change):
+    path = folder / "model.safetensors"
+    weights = safetensors.torch.load_file(path)
+    change(weights)
+    safetensors.torch.save_file(weights, path, metadata={"format": "pt"})
+
+
+def test_the_merged_folder_is_whole(report):
+    out, made = report
+    assert made["modules"] == 2 * 7 + 2 * 6 + 2
+    names = {path.name for path in out.iterdir()}
+    assert names >= {"config.json", "generation_config.json", "model.safetensors", "chat_template.jinja", "README.md"}
+    assert names >= {"tokenizer.json", "tokenizer_config.json", "preprocessor_config.json", "processor_config.json"}
+    assert {t.dtype for t in safetensors.torch.load_file(out / "model.safetensors").values()} == {torch.float16}
+    card = (out / "README.md").read_text()
+    assert "learning rate | 5e-05" in card
+    assert "no medical device" in card
+    assert models.load_processor(out).image_processor.size["longest_edge"] == 78400
+    assert AutoModelForImageTextToText.from_pretrained(out).dtype == torch.float16
+
+
+def test_parity_in_a_fresh_process(base, adapter, report):
+    verdict = merge.check_parity(base, adapter, report[0], make_samples(3), max_pixels=78400, device="cpu")
+    assert verdict.passed, verdict.why
+    assert verdict.why == []
+    assert verdict.figures["modules_merged"] == verdict.figures["modules"] == 28
+    assert verdict.figures["token_agreement"] >= 0.995
+    assert verdict.figures["logit_difference"] < 0.02
+    assert verdict.figures["rms_to_base"] > 10 * verdict.figures["rms_to_tuned"]
+
+
+def test_a_process_that_fails_says_why(merged, tmp_path, monkeypatch):
+    python = tmp_path / "python"
+    python.write_text("#!/bin/sh\necho Loading >&2\necho MemoryError: it is too big >&2\nexit 1\n")
+    python.chmod(0o755)
+    monkeypatch.setattr(parity.sys, "executable", str(python))
+    with pytest.raises(ValueError, match=r"does not run in a fresh process: MemoryError: it is too big"):
+        parity._probe_elsewhere(merged, make_samples(1), "cpu")
+
+
+def test_the_base_saved_unmerged(base, gate, merged):
+    model, _ = models.load(base, device="cpu")
+    model.half().save_pretrained(merged)
+    verdict = gate(merged)
+    assert not verdict.passed
+    assert any(why.startswith("not merged: ") and "and 25 more" in why for why in verdict.why)
+    assert any("as near to the base" in why for why in verdict.why)
+
+
+def test_one_layer_unmerged(base, gate, merged):
+    original = safetensors.torch.load_file(base / "model.safetensors")
+
+    def put_back(weights):
+        name = next(name for name in weights if name.endswith(MODULE))
+        weights[name] = original[name].half()
+
+    _change(merged, put_back)
+    verdict = gate(merged)
+    assert [why for why in verdict.why if why.startswith("not merged: ") and why.endswith(MODULE)]
+
+
+def test_another_scaling(base, adapter, gate, merged, tmp_path):
+    other = shutil.copytree(adapter, tmp_path / "adapter")
+    config = json.loads((other / "adapter_config.json").read_text())
+    (other / "adapter_config.json").write_text(json.dumps({**config, "lora_alpha": 4}))
+    merge.merge(base, other, merged, max_pixels=78400)
+    verdict = gate(merged)
+    assert any("another scaling" in why and "× 0.50" in why for why in verdict.why)
+
+
+@pytest.mark.parametrize("size", [1e-6, 1e-4, 1e-2])
+def test_an_adapter_smaller_than_float16s_steps_passes(base, adapter, tmp_path, size):
+    weights = safetensors.torch.load_file(adapter / "adapter_model.safetensors")
+    faint = shutil.copytree(adapter, tmp_path / "adapter")
+    scaled = {name: t * size if "lora_B" in name else t for name, t in weights.items()}
+    safetensors.torch.save_file(scaled, faint / "adapter_model.safetensors")
+    merge.merge(base, faint, tmp_path / "merged")
+    model, _ = models.load(base, device="cpu", adapter=faint)
+    why, figures = parity._check_weights(model, tmp_path / "merged")
+    assert why == []
+    assert figures["modules_merged"] == 28
+
+
+def test_not_a_number(gate, merged):
+    def spoil(weights):
+        next(t for name, t in weights.items() if name.endswith(MODULE))[0, 0] = float("nan")
+
+    _change(merged, spoil)
+    why = gate(merged).why
+    assert any("NaN or infinity in" in one and MODULE in one for one in why)
+    assert "the logits hold NaN or infinity" in why
+
+
+def test_a_weight_that_no_adapter_touches(gate, merged):
+    def shift(weights):
+        next(t for name, t in weights.items() if name.endswith("lm_head.weight")).mul_(1.5)
+
+    _change(merged, shift)
+    assert any("no adapter is on it: lm_head.weight" in why for why in gate(merged).why)
+
+
+def test_a_file_cut_off(gate, merged):
+    weights = merged / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-100])
+    assert any("cut off" in why for why in gate(merged).why)
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "part"),
+    [
+        ("chat_template.jinja", "User: ", "Human: ", "chat template"),
+        ("processor_config.json", "78400", "7840", "image processor"),
+        ("tokenizer.json", '"NFC"', '"NFKC"', "tokenizer"),
+    ],
+)
+def test_another_processor(gate, merged, file, old, new, part):
+    text = (merged / file).read_text()
+    assert old in text
+    (merged / file).write_text(text.replace(old, new))
+    if file == "processor_config.json":
+        shutil.copy(merged / file, merged / "preprocessor_config.json")
+    assert f"the {part} is not the one of training" in gate(merged).why
+
+
+def test_weights_beyond_float16_are_refused(base, adapter, tmp_path):
+    other = shutil.copytree(base, tmp_path / "base")
+    _change(other, lambda weights: weights["lm_head.weight"].fill_(1e6))
+    with pytest.raises(ValueError, match=r"float16 cannot hold lm_head\.weight"):
+        merge.merge(other, adapter, tmp_path / "merged")
+    assert not (tmp_path / "merged").exists()
+
+
+def test_no_pages(base, adapter, merged):
+    with pytest.raises(ValueError, match="at least one page"):
+        merge.check_parity(base, adapter, merged, [])

@@ -1,0 +1,218 @@
+"""Loading, LoRA and reading, on a small random model."""
+
+import huggingface_hub.constants
+import pytest
+import torch
+from PIL import Image
+from small_model import fill_lora, make_base, make_samples
+from transformers import PaddleOCRVLConfig, PaddleOCRVLForConditionalGeneration
+from transformers.models.paddleocr_vl.image_processing_pil_paddleocr_vl import PaddleOCRVLImageProcessorPil
+
+from medocr import model as models
+from medocr import prepare
+from medocr.model import lora, reading
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return make_base(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture
+def loaded(base):
+    return models.load(base, device="cpu")
+
+
+@pytest.fixture(scope="module")
+def samples():
+    return make_samples(6)
+
+
+def test_lora_goes_to_290_modules_at_full_size():
+    config = PaddleOCRVLConfig(tie_word_embeddings=False, text_config={"tie_word_embeddings": False})
+    with torch.device("meta"):
+        model = PaddleOCRVLForConditionalGeneration._from_config(config)
+        assert len(models.lora_modules(model)) == 290
+        assert models.lora_weights(model, 64) == 59_914_240
+        tuned = models.add_lora(model, 64)
+    adapted = [name for name, module in tuned.named_modules() if hasattr(module, "lora_A")]
+    assert len(adapted) == 290
+    assert not [name for name in adapted if "lm_head" in name or "embed" in name]
+
+
+def test_a_wrong_trainable_count_is_refused(loaded, monkeypatch):
+    def forgets_to_freeze(model, config):
+        return model
+
+    monkeypatch.setattr(lora, "get_peft_model", forgets_to_freeze)
+    with pytest.raises(ValueError, match="weights are trainable but LoRA of rank 8"):
+        models.add_lora(loaded[0], 8)
+
+
+def _logits(model, processor, samples):
+    inputs = models.encode(processor, [sample.open() for sample in samples])
+    return model(**inputs).logits
+
+
+def test_composed_layers_are_lora(loaded, samples):
+    model = models.add_lora(loaded[0], r=32, alpha=16)
+    fill_lora(model)
+    plain = _logits(model, loaded[1], samples[:2])
+    plain.square().mean().backward()
+    gradients = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
+    model.zero_grad()
+    with models.composed(model):
+        composed = _logits(model, loaded[1], samples[:2])
+        composed.square().mean().backward()
+    torch.testing.assert_close(composed, plain, atol=1e-4, rtol=1e-4)
+    for name, parameter in model.named_parameters():
+        if parameter.grad is not None:
+            torch.testing.assert_close(parameter.grad, gradients[name], atol=1e-4, rtol=1e-3)
+    with torch.no_grad(), models.composed(model, frozen=True):
+        torch.testing.assert_close(_logits(model, loaded[1], samples[:2]), plain, atol=1e-4, rtol=1e-4)
+        with model.disable_adapter():
+            assert (_logits(model, loaded[1], samples[:2]) - plain).abs().max() > 0.1
+    assert not [module for module in model.modules() if "forward" in vars(module) and hasattr(module, "lora_A")]
+
+
+def test_attention_is_that_of_transformers(base, loaded, samples):
+    plain = PaddleOCRVLForConditionalGeneration.from_pretrained(base, attn_implementation="sdpa")
+    inputs = models.encode(loaded[1], [sample.open() for sample in samples])
+    with torch.no_grad():
+        expected, found = plain(**inputs).logits, loaded[0](**inputs).logits
+    seen = inputs["attention_mask"].bool()
+    assert not seen.all(), "the pages should differ in size"
+    torch.testing.assert_close(found[seen], expected[seen], atol=1e-4, rtol=1e-4)
+
+
+def test_reading_is_greedy_generation_in_the_order_given(base, loaded, samples):
+    model, processor = loaded
+    readings = models.read(model, processor, samples, max_new_tokens=24, batch_size=4, progress=False)
+    plain = PaddleOCRVLForConditionalGeneration.from_pretrained(base)
+    for sample, found in zip(samples, readings, strict=True):
+        inputs = models.encode(processor, [sample.open()])
+        tokens = plain.generate(**inputs, max_new_tokens=24, do_sample=False)[0, inputs["input_ids"].shape[1] :]
+        assert found.text == processor.tokenizer.decode(tokens, skip_special_tokens=True)
+        assert len(found.token_logprobs) == len(tokens)
+        assert all(value <= 0 for value in found.token_logprobs)
+        assert found.finish == ("stop" if tokens[-1] == processor.tokenizer.eos_token_id else "length")
+
+
+def test_reading_ends_at_the_end_token_and_drops_the_row(loaded, samples):
+    model, processor = loaded
+    first = models.read(model, processor, samples, max_new_tokens=6, progress=False)
+    inputs = models.encode(processor, [sample.open() for sample in samples])
+    frequent = model.generate(**inputs, max_new_tokens=6, do_sample=False)[0, -1].item()
+    model.generation_config.eos_token_id = [processor.tokenizer.eos_token_id, frequent]
+    short = models.read(model, processor, samples, max_new_tokens=6, progress=False)
+    assert short[0].finish == "stop"
+    for one, other in zip(first, short, strict=True):
+        assert one.token_logprobs[: len(other.token_logprobs)] == pytest.approx(other.token_logprobs, abs=1e-4)
+
+
+def test_reading_leaves_no_trace_and_switches_the_adapter_off(loaded, samples):
+    model, processor = loaded
+    before = models.read(model, processor, samples[:3], max_new_tokens=8, progress=False)
+    tuned = models.add_lora(model, r=8)
+    fill_lora(tuned, scale=0.5)
+    changed = models.read(tuned, processor, samples[:3], max_new_tokens=8, progress=False)
+    with tuned.disable_adapter():
+        again = models.read(tuned, processor, samples[:3], max_new_tokens=8, progress=False)
+    assert [r.text for r in before] == [r.text for r in again]
+    assert [r.token_logprobs for r in before] != [r.token_logprobs for r in changed]
+    _logits(tuned, processor, samples[:1])  # a batch of another size directly after
+
+
+def test_pages_are_opened_in_their_turn(loaded, samples):
+    opened = []
+
+    class Lazy:
+        def __init__(self, sample):
+            self.sample, self.visual_tokens = sample, sample.visual_tokens
+
+        def open(self):
+            opened.append(self.sample.origin)
+            return self.sample.open()
+
+    models.read(*loaded, [Lazy(s) for s in samples], max_new_tokens=1, batch_size=2, progress=False)
+    assert sorted(opened) == sorted(s.origin for s in samples)
+
+
+def test_plain_images_can_be_read(loaded, samples):
+    assert len(models.read(*loaded, [samples[0].open()], max_new_tokens=2, progress=False)) == 1
+    assert models.read(*loaded, [], progress=False) == []
+
+
+@pytest.mark.parametrize(
+    ("tokens", "looping"),
+    [
+        ([7] * 80, True),
+        (list(range(30)) + [1, 2, 3] * 40, True),
+        (list(range(64)) * 4, True),
+        ([7] * 60, False),
+        (list(range(200)), False),
+        (list(range(100)) + [5] * 20, False),
+    ],
+)
+def test_loops(tokens, looping):
+    assert reading.loops(tokens) is looping
+
+
+def test_a_loop_ends_the_reading(loaded, samples, monkeypatch):
+    monkeypatch.setattr(reading, "loops", lambda tokens: len(tokens) >= 8)
+    found = models.read(*loaded, samples[:2], max_new_tokens=100, progress=False)
+    assert {r.finish for r in found} <= {"loop", "stop"}
+    assert all(len(r.token_logprobs) <= 8 for r in found)
+
+
+@pytest.mark.parametrize("size", [(30, 500), (300, 200), (1000, 700), (29, 29)])
+def test_visual_tokens_are_those_of_prepare(base, size):
+    processor = models.load_processor(base, 4 * 784, 60 * 784)
+    inputs = models.encode(processor, [Image.new("RGB", size)])
+    expected = prepare.visual_tokens(*size, 4 * 784, 60 * 784)
+    assert (inputs["input_ids"] == processor.image_token_id).sum() == expected
+
+
+def test_pixel_limits_do_not_leak_into_the_class(base):
+    before = dict(PaddleOCRVLImageProcessorPil.size)
+    assert models.load_processor(base, 784, 7840).image_processor.size["longest_edge"] == 7840
+    assert models.load_processor(base).image_processor.size["longest_edge"] != 7840
+    assert PaddleOCRVLImageProcessorPil.size == before
+
+
+def test_what_cannot_be_loaded_is_named(base, tmp_path, monkeypatch):
+    monkeypatch.setattr(huggingface_hub.constants, "HF_HUB_OFFLINE", True)
+    with pytest.raises(ValueError, match=r"nobody/nothing: not a folder here.*hf download"):
+        models.load("nobody/nothing")
+    with pytest.raises(ValueError, match="no such folder"):
+        models.load("not/a/hub/name")
+    with pytest.raises(ValueError, match=r"no config\.json"):
+        models.load(tmp_path)
+    with pytest.raises(ValueError, match="backend is 'fast'"):
+        models.load(base, backend="fast")
+    with pytest.raises(ValueError, match="no LoRA adapter"):
+        models.load(base, adapter=tmp_path)
+    with pytest.raises(ValueError, match="above max_pixels"):
+        models.load(base, min_pixels=10_000, max_pixels=1000)
+
+
+def test_an_adapter_of_another_base_is_named_in_one_line(loaded, tmp_path):
+    models.add_lora(loaded[0], r=4).save_pretrained(tmp_path, save_embedding_layers=False)
+    with pytest.raises(ValueError, match=r"trained on another base; train again \(notebook 04\)$"):
+        models.load("tiny", device="cpu", adapter=tmp_path)
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is CUDA here")
+def test_cuda_without_cuda_says_what_to_do(base):
+    with pytest.raises(ValueError, match=r"no CUDA device.*set device to 'cpu'"):
+        models.load(base, device="cuda")
+    with pytest.raises(ValueError, match="needs a CUDA device"):
+        models.load(base, backend="unsloth")
+
+
+def test_cut_off_weights_are_named(tmp_path):
+    folder = make_base(tmp_path / "base")
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:-1000])
+    with pytest.raises(ValueError, match="missing or cut off"):
+        models.load(folder)

@@ -1,0 +1,207 @@
+"""A training on a small random model: its batches, its adapter, and going on after a kill."""
+
+import json
+import shutil
+import warnings
+
+import pytest
+import safetensors.torch
+import torch
+from small_model import make_base, make_samples
+from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
+
+from medocr import model as models
+from medocr import prepare, schema, train
+from medocr.train import checkpoints, data
+
+RECIPE = {"max_steps": 6, "batch_size": 2, "accumulation": 2, "r": 4, "alpha": 4, "save_every": 2, "progress": False}
+RECIPE |= {"learning_rate": 1e-2, "keep_checkpoints": 3}
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return make_base(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="module")
+def samples():
+    return make_samples(14)
+
+
+@pytest.fixture(scope="module")
+def finished(base, samples, tmp_path_factory):
+    out = tmp_path_factory.mktemp("undisturbed")
+    return out, train.train(base, samples[:10], samples[10:], out, **RECIPE)
+
+
+def _weights(out):
+    return (out / "adapter" / "adapter_model.safetensors").read_bytes()
+
+
+def test_batches_are_those_of_trl(base, samples):
+    processor = models.load_processor(base)
+    rows = []
+    for sample in samples[:4]:
+        image = sample.open()
+        chat = prepare.messages(image, sample.answer)
+        del chat[0]["content"][0]["image"]  # TRL puts it in from the row
+        rows.append({"images": [image], "prompt": chat[:1], "completion": chat[1:]})
+    expected = DataCollatorForVisionLanguageModeling(processor, completion_only_loss=True)(rows)
+    collator = data.Collator(processor, samples)
+    for _ in range(2):  # encoded, and then kept
+        found = collator([{"row": row} for row in range(4)])
+        assert found.keys() == expected.keys()
+        for name, tensor in expected.items():
+            assert torch.equal(found[name], tensor), name
+            assert found[name].dtype == tensor.dtype, name
+    assert len(collator.kept) == 4
+
+
+def test_pages_that_do_not_fit_are_not_kept(base, samples):
+    collator = data.Collator(models.load_processor(base), samples, keep_bytes=20_000)
+    collator([{"row": row} for row in range(4)])
+    assert len(collator.kept) < 4
+
+
+def test_the_recipe_makes_738_steps():
+    assert train.Recipe().steps(1969) == 738
+    assert len(data.LikeSizes([1] * 1969, 4, seed=0)) / 4 / 2 * 3 == 738
+
+
+def test_batches_are_of_like_size_and_depend_on_seed_and_epoch_alone():
+    sizes = [(7 * n) % 101 for n in range(203)]
+    sampler = data.LikeSizes(sizes, 4, seed=1, pool=10)
+    first = list(sampler)
+    assert first == list(sampler)
+    assert len(first) == len(set(first)) == 200
+    spread = [max(sizes[i] for i in b) - min(sizes[i] for i in b) for b in (first[k : k + 4] for k in range(0, 200, 4))]
+    assert sum(spread) / len(spread) < 15
+    sampler.set_epoch(1)
+    assert list(sampler) != first
+
+
+def test_a_training_leaves_an_adapter_and_a_report(base, samples, finished):
+    out, report = finished
+    assert report["steps"] == 6
+    assert report["trainable"] == models.lora_weights(models.load(base, device="cpu")[0], 4)
+    assert report["weights"] > report["trainable"]
+    losses = [row["eval_loss"] for row in report["history"] if "eval_loss" in row]
+    assert len(losses) == 3
+    assert report["best_loss"] == min(losses)
+    assert losses[-1] < losses[0]
+    assert {"step", "loss", "learning_rate"} <= report["history"][0].keys()
+    assert report["seconds_per_step"] > 0
+    assert report["peak_memory_gb"] > 0
+    json.dumps(report)
+    model, processor = models.load(base, device="cpu", adapter=out / "adapter")
+    inputs = data.Collator(processor, samples)([{"row": 0}])
+    with torch.no_grad():
+        tuned = model(**inputs).loss
+        with model.disable_adapter():
+            assert tuned < model(**inputs).loss
+
+
+@pytest.fixture
+def killed(finished, tmp_path):
+    """A run that was killed after its last checkpoint, before it could say so."""
+    out = shutil.copytree(finished[0], tmp_path / "out")
+    schema.remove(out / "adapter")
+    record = out / "checkpoints" / "recipe.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), "finished": False}))
+    return out
+
+
+def test_a_killed_run_goes_on_from_the_last_whole_checkpoint(base, samples, finished, killed):
+    folder = killed / "checkpoints"
+    (folder / "checkpoint-6" / "trainer_state.json").unlink()
+    optimizer = folder / "checkpoint-4" / "optimizer.pt"
+    optimizer.write_bytes(optimizer.read_bytes()[:-500])
+    with pytest.warns(UserWarning, match=r"checkpoint-(4|6) is broken"):
+        report = train.train(base, samples[:10], samples[10:], killed, **RECIPE)
+    assert report["resumed_from"] == 2
+    assert report["steps"] == 6
+    assert _weights(killed) == _weights(finished[0])
+
+
+def test_another_recipe_is_refused_until_the_run_is_finished(base, samples, killed):
+    other = {**RECIPE, "learning_rate": 1e-3}
+    with pytest.raises(ValueError, match=r"changed: learning_rate \(0\.01 → 0\.001\).*--force"):
+        train.train(base, samples[:10], samples[10:], killed, **other)
+    with pytest.raises(ValueError, match="changed: train_rows"):
+        train.train(base, samples[:9], samples[10:], killed, **RECIPE)
+    record = killed / "checkpoints" / "recipe.json"
+    record.write_text(json.dumps({**json.loads(record.read_text()), "finished": True}))
+    report = train.train(base, samples[:10], [], killed, **{**other, "max_steps": 1})
+    assert (report["steps"], report["resumed_from"], report["best_loss"]) == (1, None, None)
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda folder: (folder / "rng_state.pth").unlink(), "rng_state.pth missing"),
+        (lambda folder: (folder / "adapter_model.safetensors").write_bytes(b"x" * 30), "SafetensorError"),
+        (lambda folder: (folder / "trainer_state.json").write_text('{"global_'), "JSONDecodeError"),
+        (lambda folder: (folder / "scheduler.pt").write_bytes(b""), "EOFError"),
+        (lambda folder: _spoil(folder / "adapter_model.safetensors"), "NaN or infinity"),
+        (lambda folder: folder.rename(folder.with_name("checkpoint-9")), "is of step 6"),
+    ],
+)
+def test_a_broken_checkpoint_is_named(finished, tmp_path, damage, message):
+    folder = shutil.copytree(finished[0] / "checkpoints" / "checkpoint-6", tmp_path / "checkpoint-6")
+    assert checkpoints.problem(folder) is None
+    damage(folder)
+    assert message in checkpoints.problem(next(tmp_path.iterdir()))
+
+
+def _spoil(path):
+    weights = safetensors.torch.load_file(path)
+    next(iter(weights.values()))[0] = float("nan")
+    safetensors.torch.save_file(weights, path)
+
+
+def test_checkpoints_of_nobody_knows_what_are_refused(tmp_path):
+    (tmp_path / "checkpoint-2").mkdir()
+    with pytest.raises(ValueError, match=r"no recipe\.json"):
+        checkpoints.open_folder(tmp_path, {})
+
+
+def test_bad_requests_are_named(base, samples, tmp_path):
+    with pytest.raises(ValueError, match="no pages to train on"):
+        train.train(base, [], [], tmp_path)
+    with pytest.raises(ValueError, match="precision is 'int4'"):
+        train.train(base, samples, [], tmp_path, precision="int4")
+    with pytest.raises(ValueError, match="epochs is 0"):
+        train.train(base, samples, [], tmp_path, epochs=0)
+
+
+def test_the_rows_are_looked_at_before_training(base, samples):
+    processor = models.load_processor(base)
+    data.check(data.Collator(processor, samples))
+    endless = models.load_processor(base)
+    endless.chat_template = endless.chat_template.replace("{{- part.text -}}{{- eos_token -}}", "{{- part.text -}}")
+    with pytest.raises(ValueError, match="not the end token"):
+        data.check(data.Collator(endless, samples))
+    other_limits = models.load_processor(base)
+    collator = data.Collator(other_limits, samples)
+    collator.encoded(0)
+    other_limits.image_processor.size = {"shortest_edge": 784, "longest_edge": 784}
+    with pytest.raises(ValueError, match="pixel limits differ"):
+        data.check(collator)
+    image_last = models.load_processor(base)
+    image_last.chat_template = _swapped(image_last.chat_template)
+    with pytest.raises(ValueError, match="image before the text"):
+        data.check(data.Collator(image_last, samples))
+
+
+def _swapped(template):
+    """The template with the user's text before the image."""
+    image = template[template.index('{%- for part in parts if part.type == "image" -%}') :].partition("{%- endfor -%}")
+    text = image[2][: image[2].index("{%- endfor -%}")].strip()
+    image = image[0].strip()
+    return template.replace(image, "IMAGE", 1).replace(text, image, 1).replace("IMAGE", text, 1)
+
+
+def test_no_warning_when_all_checkpoints_are_whole(finished):
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert checkpoints.last_whole(finished[0] / "checkpoints").name == "checkpoint-6"
