@@ -405,7 +405,7 @@ def test_invoices_hold_python_literals_in_json_strings(tmp_path):
     assert [getattr(item, "doc_type", None) or item.reason for item in items] == [
         *("invoice", "receipt", "label_missing", "label_broken", "label_broken", "label_missing", "image_missing"),
     ]
-    assert items[1].text == "It's\na \"shop\""
+    assert items[1].text == 'It\'s\na "shop"'
     assert items[0].label_origin == "ocr/invoices-and-receipts_ocr_v1"
     assert not items[0].contains_phi
 

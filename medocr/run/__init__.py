@@ -9,6 +9,7 @@ import platform
 import re
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
@@ -20,12 +21,11 @@ from .results import publish, tidy
 
 __all__ = ["STAGES", "Run", "Stage", "StageFailed", "execute", "load_profile"]
 
+ERROR_LINES = 12  # of a failed cell's message; the partial notebook has all of it
 TINY = Path(__file__).resolve().parents[1] / "tiny"
 
 # glibc gives freed memory back to the system after every training step and asks for it again in the
 # next; it reads these before Python starts, so the runner sets them for the kernels.
-ERROR_LINES = 12  # of a failed cell's message; the partial notebook has all of it
-
 ALLOCATOR = {
     "MALLOC_MMAP_THRESHOLD_": str(4 << 30),
     "MALLOC_TRIM_THRESHOLD_": str(4 << 30),
@@ -155,7 +155,7 @@ def execute_notebook(run: Run, stage: Stage) -> None:
     partial = folder / f"{stage.notebook}.partial.ipynb"
     parameters = _relative({**run.parameters[stage.name], "data": str(run.data)}, stage.path.parent)
     try:
-        with _environment(ALLOCATOR):
+        with _environment(ALLOCATOR), tempfile.TemporaryDirectory(prefix="medocr-") as sockets:
             papermill.execute_notebook(
                 stage.path,
                 partial,
@@ -163,7 +163,8 @@ def execute_notebook(run: Run, stage: Stage) -> None:
                 cwd=stage.path.parent,
                 kernel_name="python3",
                 progress_bar=False,
-                config=Config({"KernelManager": {"transport": "ipc"}}),  # no port that others could listen on
+                # sockets in a folder of this user's: no port that others could listen on
+                config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}}),
                 stderr_file=sys.stderr if sys.stderr.isatty() else None,
             )
     except papermill.PapermillExecutionError as error:

@@ -1,0 +1,252 @@
+"""Analyte rows: a name, then value, unit, reference range and flag in any order.
+
+The text is read as one stream, so that rows run together by one space are found as well as rows on lines
+of their own. A name is one of the lexicon's, or words that stand before a value with a laboratory's unit or range.
+"""
+
+import bisect
+import dataclasses
+import re
+
+from . import lexicon
+from .columns import Columns, read_columns
+from .marks import FLAGS, QUALITIES, STRONG, flag_at
+from .names import HEADINGS, LINKS, NEVER, Names
+from .text import clean, line_starts
+from .units import BARE, DOSES
+from .words import words
+
+SEX = re.compile(
+    r"\b(?:sex|gender)\b[^\w\n]{0,4}(m|f|male|female)\b|\b\d{1,3}[ ]?(?:y|yrs?|years?)?[ ]?/[ ]?(m|f|male|female)\b",
+    re.IGNORECASE,
+)
+NAME_HEADINGS = words("name_headings")
+RANGE_HEADINGS = words("range_headings")
+RESULT_HEADINGS = words("result_headings")
+NEGATIVE = re.compile(r"excess|deficit|(?<!\w)be(?!\w)|score", re.IGNORECASE)
+
+
+@dataclasses.dataclass(frozen=True)
+class Analyte:
+    """One result. `value` is a number, or the text as printed for bounds, titres and words; `unit` a UCUM code;
+    `low` and `high` the reference range, None where it is open; `flag` an HL7 interpretation code (H, L, HH, LL, A, N);
+    `line` the number of the line, from 0, on which the name stands."""
+
+    name: str
+    value: float | str
+    unit: str | None = None
+    low: float | None = None
+    high: float | None = None
+    flag: str | None = None
+    line: int = 0
+
+
+def read_analytes(text: str) -> list[Analyte]:
+    """The analyte rows of a transcription, in order. What is not printed is None; nothing is guessed or corrected."""
+    text = clean(text)
+    return _Reader(text).read() if text else []
+
+
+class _Reader:
+    """One pass over a text's atoms."""
+
+    def __init__(self, text: str):
+        self.names = Names(text)
+        self.plain, self.atoms, self.words = self.names.plain, self.names.atoms, self.names.words
+        self.starts = line_starts(text)
+        found = SEX.search(self.plain)
+        self.sex = (found.group(1) or found.group(2))[0].upper() if found else ""
+        self.range_first = _range_first(self.words)
+        self.begin = 0  # where words that may be the next name's begin
+        self.row_end = -1
+        self.rows: list[Analyte] = []
+
+    def read(self) -> list[Analyte]:
+        here = 0
+        while here < len(self.atoms):
+            kind, word, _, _ = self.atoms[here]
+            here = self._at(here, kind, word)
+        return self.rows
+
+    def _at(self, here: int, kind: str, word: str) -> int:
+        """Read what stands at an atom; the index to go on from."""
+        if kind in ("nl", "date", "time"):
+            self.begin = here + 1
+            return here + 1
+        if kind in ("word", "code", "num") and (after := self.names.end(here)):
+            return self._known(here, after)
+        if kind in ("num", "cmp", "titre") and self.begin < here:
+            if after := self._unknown(here):
+                return after
+            self.begin = here + 1
+        elif kind == "word" and self.words[here] in QUALITIES and self.begin < here and (after := self._unknown(here)):
+            return after
+        elif kind == "sym" and word in ".;?" and self._ends_sentence(here):
+            self.begin = here + 1
+        return here + 1
+
+    def _ends_sentence(self, here: int) -> bool:
+        """Whether a stop ends a sentence and not a short word: `S. Creatinine`, `Leuk. esterase`."""
+        following = self.atoms[here + 1] if here + 1 < len(self.atoms) else ("nl", "", 0, 0)
+        return following[0] == "nl" or (
+            following[0] == "word" and following[1][0].isupper() and len(self.words[here - 1]) > 4
+        )
+
+    def _known(self, here: int, after: int) -> int:
+        """A name of the lexicon: read on to its columns."""
+        name_end, columns_at = self.names.extend(here, after)
+        if columns_at < 0:  # another name comes before any column
+            return after
+        columns = read_columns(
+            self.atoms, columns_at, self.plain, lambda index: self.names.end(index) > 0, self.range_first
+        )
+        squeezed = lexicon.squeeze(self.plain[self.atoms[here][2] : self.atoms[after - 1][3]])
+        if not self._valid(columns, known=True, drug=squeezed in lexicon.drugs(), linked=columns.at - name_end):
+            return after
+        begin = self.names.start(here, self.begin)
+        if isinstance(columns.value, float) and self._is_negative(here, name_end, columns):
+            columns.value = -columns.value
+        return self._add(self.names.printed(begin, name_end, here), begin, columns)
+
+    def _is_negative(self, here: int, name_end: int, columns: Columns) -> bool:
+        """Whether the dash before a value is its sign: only of what can be below zero, such as a base excess."""
+        at = columns.at
+        if at <= name_end - 1 or self.words[at - 1] != "-" or self.atoms[at - 1][3] != self.atoms[at][2]:
+            return False
+        below = bool(columns.ranges) and (columns.ranges[0][0] or 0) < 0
+        return below or bool(NEGATIVE.search(self.plain, self.atoms[here][2], self.atoms[name_end - 1][3]))
+
+    def _unknown(self, here: int) -> int:
+        """Words that are in no lexicon before what looks like a result; 0 where it does not."""
+        start, end, flag = self._unknown_name(here)
+        if start is None:
+            return 0
+        columns = read_columns(self.atoms, here, self.plain, lambda index: self.names.end(index) > 0, self.range_first)
+        columns.flag = columns.flag or flag
+        names = self.words[start:end]
+        drug = any(word in lexicon.drugs() for word in names)
+        if not self._valid(columns, known=False, drug=drug):
+            return 0
+        alone = columns.end >= len(self.atoms) or self.atoms[columns.end][0] == "nl"
+        first = start == 0 or self.atoms[start - 1][0] == "nl"
+        between = bool(self.rows) and start == self.begin == self.row_end
+        if columns.quality and not ((alone and first) or between):
+            return 0
+        if columns.quality and not (
+            {self.words[here], columns.printed.lower()} & STRONG or columns.repeated or columns.flag
+        ):
+            return 0
+        return self._add(self.names.printed(start, end, start), start, columns)
+
+    def _unknown_name(self, here: int) -> tuple[int | None, int, str | None]:
+        """The words before an atom that may be a name: start, end, and a flag that stands between name and value."""
+        end, flag = here, None
+        while end > self.begin and (
+            self.atoms[end - 1][0] in ("sym", "cell") and self.words[end - 1] not in (")", "%")
+        ):
+            end -= 1
+        if (
+            end > self.begin
+            and self.words[end - 1] in ("h", "l", "hh", "ll", "high", "low")
+            and self.atoms[end - 1][0] == "word"
+        ):
+            flag, end = FLAGS[self.words[end - 1]], end - 1
+        start = end
+        while (
+            start > self.begin
+            and end - start < 9
+            and (self.atoms[start - 1][0] in ("word", "code") or self.words[start - 1] in "(),-/&.'")
+        ):
+            if self.words[start - 1] in NEVER or self.words[start - 1] in LINKS:
+                break
+            start -= 1
+        while start < end and (
+            self.words[start] in HEADINGS or self.atoms[start][0] == "sym" or self.words[start] in FLAGS
+        ):
+            start += 1
+        blocked = start > self.begin and self.words[start - 1] in NEVER and not self._is_heading_row(start)
+        letters = sum(map(len, self.words[start:end]))
+        plausible = (
+            start < end
+            and not blocked
+            and 2 <= letters <= 60
+            and self.atoms[start][1][0].isalpha() | self.atoms[start][1][0].isdigit()
+        )
+        return (start if plausible else None), end, flag
+
+    def _is_heading_row(self, start: int) -> bool:
+        """Whether the words before are the headings of a table: two or more in a row."""
+        before = [self.words[index] for index in range(max(0, start - 5), start) if self.atoms[index][0] == "word"]
+        return len(before) > 1 and before[-1] in NEVER and before[-2] in NEVER
+
+    def _valid(self, columns: Columns, *, known: bool, drug: bool, linked: int = 0) -> bool:
+        """Whether the columns make a result, not a dose, an age or a telephone number."""
+        if not columns.printed:
+            return False
+        dose = columns.unit in BARE or (columns.unit in DOSES and (drug or not known))
+        if dose and not columns.ranges and not (columns.unit in ("min", "10*5", "10*6", "10*3") and known):
+            return False
+        if drug and not columns.ranges and (columns.unit is None or dose):
+            return False
+        if known:
+            return (
+                not columns.bare
+                or columns.quality
+                or isinstance(columns.value, str)
+                or self._stands_alone(columns, linked)
+            )
+        if columns.quality:
+            return True
+        usual = columns.unit in lexicon.usual_units() and columns.unit not in ("%", "s", "min", "d")
+        numbered = isinstance(columns.value, float)
+        return usual or (bool(columns.ranges) and numbered and self._plausible_range(columns))
+
+    def _plausible_range(self, columns: Columns) -> bool:
+        low, high, _, _ = columns.ranges[0]
+        return columns.unit is not None or ((low is None or high is None or high < 10_000) and columns.extra == 0)
+
+    def _stands_alone(self, columns: Columns, linked: int) -> bool:
+        """Whether a bare number is the name's value, not a count of what follows: `Glucose 2 hours after`."""
+        if columns.end >= len(self.atoms) or self.atoms[columns.end][0] in ("nl", "cell", "sym", "date"):
+            return linked <= 8
+        return linked <= 3 and (
+            self.names.end(columns.end) > 0
+            or (self.atoms[columns.end][0] == "word" and self.words[columns.end] in ("and", "with", "on", "h", "l"))
+        )
+
+    def _add(self, name: str, begin: int, columns: Columns) -> int:
+        low = high = None
+        if columns.ranges:
+            own = [r for r in columns.ranges if r[2] == self.sex and self.sex]
+            low, high = (own or columns.ranges)[0][:2]
+        flag = columns.flag or self._leading_flag(begin)
+        offset = self.atoms[begin][2]
+        line = _line_of(self.starts, offset)
+        self.rows.append(Analyte(name, columns.value, columns.unit, low, high, flag, line))
+        self.begin = self.row_end = columns.end
+        return columns.end
+
+    def _leading_flag(self, begin: int) -> str | None:
+        """A flag that opens the line: `* Glucose 105`, `H Glucose 105`."""
+        if begin == 0 or (begin > 1 and self.atoms[begin - 2][0] not in ("nl", "cell")):
+            return None
+        flag = flag_at(self.atoms, begin - 1)
+        return flag[0] if flag and flag[1] == begin else None
+
+
+def _range_first(words: list[str]) -> bool:
+    """Whether a table's heading has the reference range before the result: `Test Range Units Result`."""
+    for at, word in enumerate(words):
+        if word in RESULT_HEADINGS:
+            before, after = words[max(0, at - 8) : at], words[at + 1 : at + 5]
+            if not any(other in NAME_HEADINGS for other in before):
+                continue
+            if any(other in RANGE_HEADINGS for other in after):
+                return False
+            if any(other in RANGE_HEADINGS for other in before):
+                return True
+    return False
+
+
+def _line_of(starts: list[int], offset: int) -> int:
+    return bisect.bisect_right(starts, offset) - 1

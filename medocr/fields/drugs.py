@@ -1,0 +1,276 @@
+"""Drug orders: a drug, then strength, form, route, frequency and duration wherever they stand until the next drug."""
+
+import bisect
+import dataclasses
+import re
+
+from . import lexicon
+from .sig import (
+    BARE_NUMBER,
+    COUNT_UNITS,
+    COUNTED,
+    DURATION,
+    FORMS,
+    FREQUENCY,
+    LONGEST,
+    NOT_DRUGS,
+    NUTRIENTS,
+    PREFIX,
+    ROUTES,
+    SALTS,
+    STOPS,
+    STRENGTH,
+    TAGS,
+)
+from .text import Atom, atoms, clean, line_starts, number, plain
+from .units import unit_code
+
+
+@dataclasses.dataclass(frozen=True)
+class DrugOrder:
+    """One order, each part as printed but `dose`, a number where the strength is one (else text: `875/125`), and
+    `unit`, its UCUM code. `line` is the number of the line, from 0, on which the drug stands."""
+
+    drug: str
+    dose: float | str | None = None
+    unit: str | None = None
+    form: str | None = None
+    route: str | None = None
+    frequency: str | None = None
+    duration: str | None = None
+    line: int = 0
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Start:
+    """Where an order starts: offsets of it and of its name's span, the form before it, how the name is known."""
+
+    begin: int
+    name: int
+    end: int
+    form: str | None
+    known: bool
+    nutrient: bool
+
+
+def read_drugs(text: str) -> list[DrugOrder]:
+    """The drug orders of a transcription, in order. A misspelled drug is reported as printed, never corrected."""
+    text = clean(text)
+    flat = plain(text)
+    starts = _starts(atoms(text), flat) if flat else []
+    lines = line_starts(text)
+    orders = []
+    for index, start in enumerate(starts):
+        limit = min(starts[index + 1].begin if index + 1 < len(starts) else len(flat), start.end + LONGEST)
+        stop = STOPS.search(flat, start.end, limit)
+        order = _order(text, flat, start, stop.start() if stop else limit, bisect.bisect_right(lines, start.name) - 1)
+        if order:
+            orders.append(order)
+    return orders
+
+
+def _starts(items: list[Atom], flat: str) -> list[_Start]:
+    words = [word.lower() for _, word, _, _ in items]
+    found, at = [], 0
+    while at < len(items):
+        if items[at][0] in ("word", "code") and (end := _name_end(items, words, at, flat)):
+            begin, form = _form_before(items, at)
+            exact = _is_drug(words[at]) or words[at] in lexicon.drug_starts()
+            found.append(
+                _Start(begin, items[at][2], items[end - 1][3], form, exact, words[at].split("-")[0] in NUTRIENTS)
+            )
+            at = end
+        else:
+            at += 1
+    return found
+
+
+def _is_drug(word: str) -> bool:
+    """Whether a word, or what stands before its hyphen or stroke (`Dolo-650`), is a drug of the lexicon."""
+    known = lexicon.drugs()
+    return word in known or (
+        ("-" in word or "/" in word or "+" in word) and re.split(r"[-/+]", word, maxsplit=1)[0] in known
+    )
+
+
+def _name_end(items: list[Atom], words: list[str], at: int, flat: str) -> int:
+    """The index after the drug's name that starts at an atom; 0 where none does."""
+    word = words[at]
+    if word in NOT_DRUGS or len(word) < 3:
+        return 0
+    for length in (3, 2):
+        several = words[at : at + length]
+        if word in lexicon.drug_starts() and len(several) == length and " ".join(several) in lexicon.drugs():
+            return _extended(items, words, at + length)
+    if _is_drug(word) or word in NUTRIENTS:
+        return _extended(items, words, at + 1)
+    _, form = _form_before(items, at)
+    if form and _plausible(items, words, at):
+        return _until_column(items, words, at)
+    misspelled = word.isalpha() and _dose_follows(items, at, flat) and lexicon.recognise_drug(word)
+    return _extended(items, words, at + 1) if misspelled and lexicon.squeeze(word) not in lexicon.analytes() else 0
+
+
+def _dose_follows(items: list[Atom], at: int, flat: str) -> bool:
+    following = items[at + 1] if at + 1 < len(items) else ("nl", "", 0, 0)
+    if following[0] != "num":
+        return False
+    found = STRENGTH.match(flat, following[2])
+    return bool(found) and found.group("unit").lower() not in ("%", "g", "u", "cc") and not found.group("per")
+
+
+def _plausible(items: list[Atom], words: list[str], at: int) -> bool:
+    """Whether a word after `Tab.` and the like is a name, and not a part of the order."""
+    return (
+        len(words[at]) > 2
+        and not (FORMS.fullmatch(words[at]) or FREQUENCY.fullmatch(words[at]) or ROUTES.fullmatch(words[at]))
+        and items[at][1][0].isupper()
+    )
+
+
+def _extended(items: list[Atom], words: list[str], at: int) -> int:
+    """The name goes on over salts, release forms, and drugs joined by a plus, a stroke or nothing."""
+    while at < len(items):
+        joined = at + 1 < len(items) and (items[at][1] in "+/-&" or words[at] in ("and", "with"))
+        here = at + 1 if joined and items[at][0] != "nl" else at
+        if items[here][0] not in ("word", "code") or not (
+            words[here] in SALTS or _is_drug(words[here]) or (not joined and _tag(items, words, here))
+        ):
+            return at
+        at = here + 1
+    return at
+
+
+def _tag(items: list[Atom], words: list[str], at: int) -> bool:
+    """A brand's suffix right after it (`Pan D`, `Telma AM`, `Vitamin D3`), never a frequency."""
+    if words[at - 1] in ("vitamin", "vit"):
+        return bool(re.fullmatch(r"[a-ek]\d{0,2}|b-?complex|complex", words[at]))
+    return words[at] in TAGS and items[at][1].isupper() and not FREQUENCY.fullmatch(words[at]) and words[at] != "c"
+
+
+def _until_column(items: list[Atom], words: list[str], at: int) -> int:
+    end = at + 1
+    while (
+        end < len(items)
+        and end - at < 4
+        and items[end][0] in ("word", "code")
+        and _plausible(items, words, end)
+        and words[end] not in NOT_DRUGS
+    ):
+        end += 1
+    return _extended(items, words, end)
+
+
+def _form_before(items: list[Atom], at: int) -> tuple[int, str | None]:
+    """Where an order begins whose drug stands at an atom, and the form before it: `Tab. `, `1) Cap `."""
+    here = at - 1
+    while here >= 0 and items[here][0] == "sym" and items[here][1] in ".:-":
+        here -= 1
+    if (
+        here >= 0
+        and items[here][0] == "word"
+        and PREFIX.fullmatch(items[here][1])
+        and (len(items[here][1]) > 1 or (here + 1 < at and items[here + 1][1] == "."))
+    ):
+        return items[here][2], items[here][1]
+    return items[at][2], None
+
+
+def _order(text: str, flat: str, start: _Start, limit: int, line: int) -> DrugOrder | None:
+    dose, unit = _dose(flat, start.end, limit)
+    duration = DURATION.search(flat, start.end, limit)
+    frequency = _frequency(flat, start.end, limit, duration)
+    form = FORMS.search(flat, start.end, limit)
+    routes = list(ROUTES.finditer(flat, start.end, limit))[:2]
+    if len(routes) > 1 and routes[0].group(1).lower() == "inh" and not form:
+        form = routes.pop(0)  # `90 mcg inh INH q4h`
+    route = routes[0] if routes else None
+    order = DrugOrder(
+        " ".join(text[start.name : start.end].split()).rstrip("."),
+        dose,
+        unit,
+        start.form or (form.group(1) if form else None),
+        route.group(1) if route else None,
+        " ".join(text[frequency[0] : frequency[1]].split()) if frequency else None,
+        (duration.group("marked") or duration.group("bare")).strip() if duration else None,
+        line,
+    )
+    return order if _holds(order, start, text) else None
+
+
+def _holds(order: DrugOrder, start: _Start, text: str) -> bool:
+    """Whether a name with what was found beside it is an order: never a drug's level, an allergy, or a mention."""
+    line = text[max(0, start.name - 60) : start.name].lower().rpartition("\n")[2]
+    told = sum(part is not None for part in (order.form, order.route, order.frequency))
+    if ("allerg" in line and not (order.unit and told)) or "test" in line[-8:]:
+        return False
+    if order.unit and order.unit.endswith(("/mL", "/d", "%")) and not told:
+        return False
+    if start.known and not start.nutrient:
+        return told > 0 or order.unit is not None
+    if start.nutrient or not start.form:
+        return (
+            order.unit is not None
+            or (told > 1 and start.form is not None)
+            or (told > 0 and order.dose is not None and start.nutrient)
+        )
+    return order.dose is not None or order.frequency is not None or order.duration is not None
+
+
+def _dose(flat: str, start: int, limit: int) -> tuple[float | str | None, str | None]:
+    """The strength, or else the counted dose, or else a bare number right after the name (`Dolo 650`)."""
+    volume = None
+    for found in STRENGTH.finditer(flat, start, limit):
+        if found.group("unit").lower() in ("ml", "cc"):
+            volume = volume or found
+        else:
+            return _amount(found)
+    if counted := COUNTED.search(flat, start, limit):
+        return number(counted.group("number")), COUNT_UNITS[counted.group("unit").lower().rstrip("s")]
+    if volume:
+        return _amount(volume)
+    bare = BARE_NUMBER.match(flat, start)
+    return (number(bare.group(1)), None) if bare and bare.end() <= limit else (None, None)
+
+
+def _amount(found: re.Match) -> tuple[float | str, str | None]:
+    low, high, unit = found.group("low"), found.group("high"), found.group("unit").lower().rstrip(".")
+    unit = {
+        "milligram": "mg",
+        "milligrams": "mg",
+        "mgs": "mg",
+        "microgram": "ug",
+        "micrograms": "ug",
+        "cc": "mL",
+        "unit": "units",
+        "i.u": "iu",
+    }.get(unit, unit)
+    factor = 1.0
+    for word, size in (("lakh ", 1e5), ("million ", 1e6), ("k ", 1e3)):
+        if unit.startswith(word):
+            unit, factor = unit.removeprefix(word), size
+    code = unit_code("units" if unit == "unit" else unit)
+    if found.group("per"):
+        per = {"ml": "mL", "g": "g", "gm": "g", "h": "h", "hr": "h", "kg": "kg", "day": "d", "min": "min"}.get(
+            found.group("per").lower(), "{" + found.group("per").lower() + "}"
+        )
+        count = found.group("count")
+        code = f"{code}/({count}.{per})" if count and count != "1" else f"{code}/{per}"
+    amount = f"{low}{found.group('and')}{high}" if high else number(low) * factor
+    return amount, code
+
+
+def _frequency(flat: str, start: int, limit: int, duration: re.Match | None) -> tuple[int, int] | None:
+    """The span of the frequency; pieces that follow each other (`q6h PRN`, `once daily at bedtime`) are one."""
+    span = None
+    for found in FREQUENCY.finditer(flat, start, limit):
+        if duration and found.start() < duration.end() and duration.start() < found.end() and duration.group("bare"):
+            continue
+        end = found.end() - (found.group().endswith(".") and found.group().count(".") == 1)
+        if span is None:
+            span = found.start(), end
+        elif not flat[span[1] : found.start()].strip(" .("):
+            span = span[0], end
+        else:
+            break
+    return span

@@ -1,0 +1,106 @@
+"""Tick boxes: options with ticked or empty marks, the mark before or after its label."""
+
+import dataclasses
+import re
+
+from .text import clean, plain
+
+TICKED = "☑☒✓✔✗✘⊠⬛■●◉⦿🗹🗷✅❎🅇⊗"
+EMPTY = "☐□▢⬜○◯◻❏❐❑❒口▫◦⚪🔲"
+MARK = re.compile(
+    rf"(?P<ticked>[{TICKED}]|\[[ ]?[xX✓✔*vV√][ ]?\]|\([ ]?[xX✓✔√*][ ]?\)|:selected:|<[xX]>|\{{[xX]\}}|√(?=[ ]))"
+    rf"|(?P<empty>[{EMPTY}]|\[[ _]{{0,3}}\]|\([ _]{{1,3}}\)|:unselected:|\([ ]?\)(?=[ ]|$)|"
+    rf"(?<![\w])_{{2,4}}(?=[ ][A-Z]))"
+)
+QUESTION = re.compile(r"(?P<ask>[^\n:?|]{2,60})[ ]?[:?]")
+NEXT_QUESTION = re.compile(
+    r"[ ](?:\d{1,2}[.)][ ]?)?(?P<ask>[A-Z][^\n:?☐☑]{1,40}[:?])[ ]*$|[ ]\d{1,2}[.)][ ][^\n]{2,60}$"
+)
+LONGEST = 80
+
+
+@dataclasses.dataclass(frozen=True)
+class Option:
+    """One tick box: its label, whether it is ticked, the question it answers where printed, and its line, from 0."""
+
+    label: str
+    ticked: bool
+    question: str | None = None
+    line: int = 0
+
+
+def read_options(text: str) -> list[Option]:
+    """The options of a form, in order. A line with marks but no label (a blank box) gives none."""
+    text = clean(text)
+    options: list[Option] = []
+    question = None
+    for number, line in enumerate(plain(text).split("\n")):
+        marks = list(MARK.finditer(line))
+        if marks:
+            found, asked = _line(line, marks, number, question)
+            options += found
+            question = asked or question
+        else:
+            question = _asked(line)
+    return options
+
+
+def _line(line: str, marks: list[re.Match], number: int, question: str | None) -> tuple[list[Option], str | None]:
+    """The options of one line, and the last question asked on it."""
+    head = line[: marks[0].start()].strip(" |-*\t.0123456789)")
+    before = not head or head.endswith((":", "?")) or bool(line[marks[-1].end() :].strip(" |."))
+    asked = _asked(head) if before and head else None
+    if before:
+        pieces = [
+            (mark, line[mark.end() : after])
+            for mark, after in zip(marks, [*(m.start() for m in marks[1:]), len(line)], strict=True)
+        ]
+    else:
+        pieces = [
+            (mark, line[previous : mark.start()])
+            for mark, previous in zip(marks, [0, *(m.end() for m in marks[:-1])], strict=True)
+        ]
+    options = []
+    current = asked or (None if head else question)
+    for mark, piece in pieces:
+        ask = piece.rpartition(":")[0] if not before and ":" in piece else ""
+        current = ask.strip(" |-.") or current
+        label, following = _split(piece if not ask else piece.rpartition(":")[2], last=mark is pieces[-1][0])
+        if label:
+            options.append(Option(label, mark.lastgroup == "ticked", current, number))
+        current = following or current
+    return options, current if current != question else None
+
+
+def _split(piece: str, last: bool) -> tuple[str, str | None]:
+    """A label, and the question that follows it on the same line: ` No Smoker:` → `No`, `Smoker`."""
+    piece = piece.rstrip(" |\t")
+    if not last and piece.endswith((":", "?")):
+        words = piece[:-1].split()
+        cut = next((at for at in range(1, len(words)) if re.match(r"\d{1,2}[.)]$", words[at])), 0) or _cut(words)
+        return _tidy(" ".join(words[:cut])), _tidy(" ".join(words[cut:]).lstrip("0123456789.) "))
+    if not last and (numbered := re.search(r"[ ]\d{1,2}[.)][ ]", piece)):
+        return _tidy(piece[: numbered.start()]), _tidy(piece[numbered.end() :])
+    return _tidy(piece), None
+
+
+def _cut(words: list[str]) -> int:
+    """Where the question starts among a label's words: at the last capital that is not the first word."""
+    return next((at for at in range(1, len(words)) if words[at][:1].isupper()), len(words))
+
+
+def _tidy(label: str) -> str:
+    label = " ".join(label.split()).strip(" |,;·•\t-")
+    return label if len(label) <= LONGEST and any(map(str.isalnum, label)) else ""
+
+
+def _asked(line: str) -> str | None:
+    if (len(line) > 60 and line.rstrip().endswith((":", "?"))) or len(
+        line
+    ) > 120:  # run together: its last words from a capital on
+        words = line[-60:].rstrip(" :?").split()
+        start = next((at for at in range(len(words) - 1, 0, -1) if words[at][:1].isupper()), 0)
+        return _tidy(" ".join(words[start:])) or None
+    found = QUESTION.search(line[:200])
+    title = found.group("ask") if found else line if len(line) <= 60 else ""
+    return re.sub(r"^[\s\d.)#*|-]{1,12}", "", title[:80]).strip(" |*#-") or None

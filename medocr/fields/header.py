@@ -1,0 +1,277 @@
+"""Header fields: facility, patient, age, sex, birth date, identifiers, doctor and dates, by their usual labels."""
+
+import re
+
+from . import lexicon
+from .labels import (
+    AGE_SEX,
+    AGE_VALUE,
+    DATE_VALUE,
+    DEGREED,
+    DEGREES,
+    FACILITY,
+    ID_VALUE,
+    LABEL,
+    LABELS,
+    MORE_FACILITY,
+    NAME_WORD,
+    NHS,
+    PARTICLES,
+    SEPARATOR,
+    SEX_AFTER,
+    SEX_VALUE,
+    STOP_WORDS,
+    TITLE,
+    TITLES,
+    UNLABELLED_DOCTOR,
+)
+from .text import clean, plain
+
+
+def read_header(text: str) -> dict:
+    """The header fields found, each as printed, without titles (`Dr.`) and times of day.
+
+    Keys: facility, patient, age, sex, date_of_birth, mrn, accession, report, npi, doctor, collected, received,
+    reported, date. What is not in the text is not in the result.
+    """
+    flat = plain(clean(text))
+    original = clean(text)
+    found: dict[str, str] = {}
+    labels = list(LABEL.finditer(flat))
+    for index, label in enumerate(labels):
+        limit = labels[index + 1].start() if index + 1 < len(labels) else len(flat)
+        _take(found, label, flat, original, min(limit, label.end() + 120))
+    _take_unlabelled(found, flat, original, labels)
+    return {name: found[name] for name in (*LABELS, "facility") if name in found}
+
+
+def _take(found: dict[str, str], label: re.Match, flat: str, text: str, limit: int) -> None:
+    """Read the value after a label into `found`, unless the field is known already."""
+    name = label.lastgroup
+    if name == "facility" and label.start() and flat[label.start() - 1] not in "\n|":
+        if not label.group().lower().rstrip(" .").endswith("name"):
+            return
+        name = "patient"  # `Northside Clinic Name: …`
+    separator = SEPARATOR.match(flat, label.end())
+    start = separator.end()
+    marked = bool(separator.group("mark"))
+    if start >= len(flat) or (separator.group("break") and not marked and not _alone(flat, label)):
+        return
+    if name in ("collected", "received", "reported", "date_of_birth", "date"):
+        if value := DATE_VALUE.match(flat, start):
+            found.setdefault(name, text[slice(*value.span())].strip(" .,"))
+            sex = SEX_AFTER.match(flat, value.end())
+            if sex and name == "date_of_birth":
+                found.setdefault("sex", sex.group(1))
+    elif name in ("age_sex", "age", "sex"):
+        _take_person(found, name, flat, start)
+    elif name in ("mrn", "accession", "report", "npi"):
+        value = NHS.match(flat, start) or ID_VALUE.match(flat, start)
+        if value and not DATE_VALUE.match(flat, start) and (marked or value.group().strip()[0].isalnum()):
+            found.setdefault(name, value.group().strip(" -/"))
+    elif name in ("patient", "doctor", "verified"):
+        _take_name(found, name, flat, text, start, limit, marked)
+    elif name == "facility" and marked and (line := re.compile(r"[^\n|:]{3,80}").match(flat, start)):
+        found.setdefault(name, text[start : min(line.end(), limit)].strip(" ,.-"))
+
+
+def _alone(flat: str, label: re.Match) -> bool:
+    """Whether a label has a line of its own, the value standing under it."""
+    before = flat.rfind("\n", 0, label.start()) + 1
+    return not flat[before : label.start()].strip(" |*-")
+
+
+def _take_person(found: dict[str, str], name: str, flat: str, start: int) -> None:
+    both = AGE_SEX.match(flat, start)
+    if both and name != "sex":
+        found.setdefault("age", both.group("age") or both.group("age2"))
+        found.setdefault("sex", both.group("sex") or both.group("sex2"))
+    elif name != "sex" and (age := AGE_VALUE.match(flat, start)) and int(age.group(1)) < 130:
+        unit = (age.group("unit") or "y").lower()
+        found.setdefault("age", age.group(1) if unit.startswith("y") else age.group().strip(" ."))
+    elif name == "sex" and (sex := SEX_VALUE.match(flat, start)):
+        found.setdefault("sex", sex.group(1))
+
+
+def _take_name(found: dict[str, str], name: str, flat: str, text: str, start: int, limit: int, marked: bool) -> None:
+    doctor = name != "patient"
+    end = _name_end(flat, start, max(limit, start), doctor)
+    if end <= start or not (marked or flat[start].isupper()):
+        return
+    person = _untitled(text[start:end], doctor)
+    if person and name not in found and (marked or " " in person or doctor):
+        found[name] = person
+        if not doctor:
+            _take_after_name(found, flat, end)
+
+
+def _take_after_name(found: dict[str, str], flat: str, end: int) -> None:
+    """`…, 33 y, M` after a patient's name."""
+    gap = re.compile(r"[ ,|()/-]{0,4}").match(flat, end)
+    if both := AGE_SEX.match(flat, gap.end()):
+        found.setdefault("age", both.group("age") or both.group("age2"))
+        found.setdefault("sex", both.group("sex") or both.group("sex2"))
+
+
+def _name_end(flat: str, start: int, limit: int, doctor: bool) -> int:
+    """Where a person's name that starts at an offset ends: before a digit, a line's end, a word that names nobody."""
+    at, end, words, shouting = start, start, 0, False
+    while words < 5 and at < limit:
+        found = NAME_WORD.match(flat, at, limit)
+        if not found:
+            break
+        word = found.group()
+        lowered = word.lower().rstrip(".")
+        if _no_name(word, lowered, words):
+            break
+        if words == 0 or (words == 1 and lowered in TITLES):
+            shouting = word.isupper() and len(word) > 2
+        elif words and word.isupper() and len(lowered) > 2 and not shouting and lowered not in DEGREES:
+            break
+        at, end, words = found.end(), found.end(), words + (lowered not in TITLES)
+        if lowered in DEGREES and words > 1:
+            break
+        gap = re.compile(r",?[ ]?").match(flat, at)
+        if (
+            "," in gap.group()
+            and doctor
+            and flat[gap.end() : gap.end() + 5].split(" ")[0].split("\n")[0].lower().strip(".,") not in DEGREES
+        ):
+            break
+        if not gap.group() or at == gap.end():
+            break
+        at = gap.end()
+    initial = re.compile(r"[ ][A-Z]\.?$").search(flat, start, end)
+    return initial.start() if initial and re.compile(r"\.?[ ][a-z]").match(flat, end) else end
+
+
+def _no_name(word: str, lowered: str, words: int) -> bool:
+    if lowered in STOP_WORDS or (not word[0].isupper() and lowered not in PARTICLES):
+        return True
+    return (
+        words > 0
+        and len(lowered) > 2
+        and (lowered in lexicon.drugs() or lexicon.squeeze(lowered) in lexicon.analytes())
+    )
+
+
+def _untitled(name: str, doctor: bool) -> str:
+    """A doctor's name without `Dr.` before and degrees after; a patient's as printed."""
+    words = name.split()
+    if doctor:
+        while words and words[0].lower().strip(".,") in ("dr", "prof", "doctor"):
+            words = words[1:]
+        while len(words) > 1 and words[-1].lower().strip(".,") in DEGREES:
+            words = words[:-1]
+    joined = " ".join(words).strip(" ,-")
+    return joined if re.search(r"(?<!\w)\w\.$", joined) else joined.rstrip(".")
+
+
+def _take_unlabelled(found: dict[str, str], flat: str, text: str, labels: list[re.Match]) -> None:
+    """A facility at the head; a patient before `DOB` or `, 33 y, M`; a doctor after `Dr.`."""
+    if "facility" not in found and (facility := _facility(flat, text)):
+        found["facility"] = facility
+    if "patient" not in found:
+        _unlabelled_patient(found, flat, text, labels)
+    verified = found.pop("verified", None)
+    if "doctor" not in found and (doctor := _titled(flat, text) or _degreed(flat, text) or verified):
+        found["doctor"] = doctor
+    if not found.keys() & {"date", "collected", "received", "reported"}:
+        _unlabelled_date(found, flat, text)
+
+
+def _titled(flat: str, text: str) -> str | None:
+    """A name after `Dr.` that is no practice's."""
+    for title in list(UNLABELLED_DOCTOR.finditer(flat, 0, 2000))[:4]:
+        end = _name_end(flat, title.end(), min(len(flat), title.end() + 60), True)
+        name = flat[title.end() : end]
+        place = FACILITY.match(flat[end : end + 24].lstrip(" ")) or FACILITY.search(name) or name.lower().endswith("'s")
+        if name and not place:
+            return _untitled(text[title.end() : end], True)
+    return None
+
+
+def _degreed(flat: str, text: str) -> str | None:
+    """A name before `, MD` near the head, that is no label's value."""
+    degree = DEGREED.search(flat, 0, 400)
+    if not degree:
+        return None
+    words = list(
+        NAME_WORD.finditer(flat, max(flat.rfind("\n", 0, degree.start()) + 1, degree.start() - 40), degree.start())
+    )[-2:]
+    while words and (
+        FACILITY.fullmatch(words[0].group())
+        or _no_name(words[0].group(), words[0].group().lower(), 0)
+        or flat[words[0].end()] == ":"
+    ):
+        words = words[1:]
+    return (
+        text[words[0].start() : words[-1].end()]
+        if words and flat[max(0, words[0].start() - 2) : words[0].start()] != ": "
+        else None
+    )
+
+
+def _unlabelled_date(found: dict[str, str], flat: str, text: str) -> None:
+    """The first date that is nobody's birth date."""
+    for date in DATE_VALUE.finditer(flat, 0, 3000):
+        printed = text[slice(*date.span())].strip(" .,")
+        if printed != found.get("date_of_birth") and (not date.start() or flat[date.start() - 1] in " \n\t|("):
+            found["date"] = printed
+            return
+
+
+def _facility(flat: str, text: str) -> str | None:
+    """Words up to one that names a place of care, at the head of the page."""
+    at = 0
+    for line in flat[:600].split("\n")[:4]:
+        start, at = at, at + len(line) + 1
+        head = re.compile(r"[^:|#\d]{0,70}").match(line).group()
+        place = next((word for word in FACILITY.finditer(head) if word.start() or not TITLE.match(line)), None)
+        if not place or not line[:1].strip():
+            continue
+        end = place.end()
+        for word in re.finditer(r"[ ]([\w&.,'-]+)", line[end : end + 60]):
+            if (
+                word.start() + place.end() != end
+                or word.group(1).lower().strip(".,") not in MORE_FACILITY
+                or TITLE.match(line, end + 1)
+            ):
+                break
+            end += len(word.group())
+        words = line[:end].split()
+        if 1 < len(words) <= 8 and line[0].isupper():
+            rest = line[end:].strip()
+            whole = (
+                len(line.split()) <= 7
+                and head == line
+                and not rest.lower().startswith(("patient", "report"))
+                and "\n" in flat
+                and not LABEL.search(rest)
+            )
+            return (
+                text[start : start + len(line)] if whole and not TITLE.search(line) else text[start : start + end]
+            ).strip(" ,.-")
+    return None
+
+
+def _unlabelled_patient(found: dict[str, str], flat: str, text: str, labels: list[re.Match]) -> None:
+    birth = next((label for label in labels if label.lastgroup == "date_of_birth"), None)
+    aged = re.compile(r",[ ]\d{1,3}[ ]?(?:y|yrs?|years?)\b", re.IGNORECASE).search(flat, 0, 1500)
+    for mark in (aged, birth):
+        if mark:
+            start = flat.rfind("\n", 0, mark.start()) + 1
+            words = list(NAME_WORD.finditer(flat, max(start, mark.start() - 60), mark.start()))[-3:]
+            while words and (
+                _no_name(words[0].group(), words[0].group().lower().rstrip("."), 1)
+                or FACILITY.fullmatch(words[0].group().rstrip("."))
+            ):
+                words = words[1:]
+            if any(_no_name(word.group(), word.group().lower(), 1) for word in words) or len(words) < 2:
+                continue
+            if "\n" not in flat and len(words) > 2 and not words[1].group().endswith("."):
+                words = words[-2:]
+            if not flat[words[-1].end() : mark.start()].strip(" ,|-"):
+                found["patient"] = text[words[0].start() : words[-1].end()]
+                _take_after_name(found, flat, words[-1].end())
+                return

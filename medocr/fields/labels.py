@@ -1,0 +1,85 @@
+"""Labels of header fields, the patterns of their values, and words that end a name."""
+
+import re
+
+from .text import DATE, MONTH_FIRST
+from .words import words
+
+NUMBER_WORD = r"(?:[ ]?(?:no|number|num|id|#)\b\.?|[ ]?#)"
+LABELS = {
+    "age_sex": r"age[ ]?[/&][ ]?(?:sex|gender)|sex[ ]?[/&][ ]?age|gender[ ]?/[ ]?age|age and sex",
+    "date_of_birth": r"date of birth|d\.?o\.?b\b\.?|birth[ ]?date|born",
+    "mrn": rf"m\.?r\.?n\b\.?{NUMBER_WORD}?|(?:medical|med\.?) rec(?:ord)?\.?{NUMBER_WORD}?|uhid{NUMBER_WORD}?|"
+           rf"mr{NUMBER_WORD}|(?:patient|pt|pat)\.?(?:'s)?{NUMBER_WORD}|"
+    rf"(?:hospital|hosp|ip|op|opd|reg|registration|chart|nhs|cr|file|umr){NUMBER_WORD}|health record{NUMBER_WORD}?",
+    "accession": rf"accession{NUMBER_WORD}?|acc(?:n|\.)?{NUMBER_WORD}|acc\b|(?:specimen|sample|order|"
+                 rf"requisition|barcode){NUMBER_WORD}|specimen(?=[ ]?[:#])",
+    "report": rf"(?:report|lab|laboratory|ref|reference|bill|visit){NUMBER_WORD}|report(?=[ ]?:)",
+    "npi": rf"npi{NUMBER_WORD}?",
+    "collected": r"(?:date|time)[ ](?:of collection|of sample collection|collected|drawn)|(?:sample|"
+                 r"specimen)[ ](?:collected|drawn|collection|taken|date)(?:[ ]date)?|"
+    r"collection(?:[ ]date)?|collected(?:[ ]date)?|coll\.?(?:[ ]date)?|drawn|date and time of collection|"
+    r"collected date|registered|sample drawn",
+    "received": r"(?:date[ ])?(?:of receipt|received)(?:[ ]date)?|(?:sample|specimen)[ ]received|rec'?d\b|"
+                r"receiving date",
+    "reported": r"date[ ](?:of report|reported|of issue)|report(?:ed|ing)?[ ](?:date|released)|reported|"
+                r"report generated|result date|date released|released|finali[sz]ed|approved|resulted",
+    "doctor": r"(?:ordering|referring|requesting|attending|primary care|treating|prescribing)[ ](?:physician|"
+              r"doctor|provider|clinician|dr)|ordered by|ordering|ref(?:erred|er)?\.?[ ]?by|"
+    r"ref\.?[ ](?:dr|doctor|physician)|requested by|prescribed by|physician(?:[ ]name)?|doctor(?:'s name|"
+    r"[ ]name)?|consultant|attending|prescriber|provider|referring",
+    "verified": r"(?:verified|authori[sz]ed|signed|reviewed|validated|reported)(?:[ ]by|(?=[ ]?:))|pathologist|"
+                r"medical director",
+    "patient": r"patient(?:'s)?[ ]name|name of (?:the )?patient|pt\.?[ ]name|client name|patient|pt\b|full name|name",
+    "age": r"age",
+    "sex": r"sex|gender",
+    "facility": r"facility(?:[ ]name)?|hospital(?:[ ]name)?|clinic(?:[ ]name)?|laboratory(?:[ ]name)?|"
+                r"lab(?:[ ]name)?|performing lab(?:oratory)?|performed at",
+    "date": r"(?:visit |service |issue |admission )?date|dated|issued(?: on)?|date of (?:visit|service|issue|"
+            r"admission)",
+}  # fmt: skip
+LABEL = re.compile(
+    r"(?<![\w./'-])(?:"
+    + "|".join(f"(?P<{name}>{pattern})" for name, pattern in LABELS.items())
+    + r")(?![\w'])[ ]?\.?(?:on\b|at\b|by\b)?(?:[ ]?[(/][ ]?(?:time|yrs?|years?|dd/mm/yyyy)[ ]?\)?)?",
+    re.IGNORECASE,
+)
+SEPARATOR = re.compile(r"[ \t]*(?P<mark>[:#=|]|-(?=[ ]))?[ \t:|.]*(?P<break>\n)?[ ]*")
+DATE_VALUE = re.compile(rf"(?:{DATE}|{MONTH_FIRST})", re.IGNORECASE)
+AGE_VALUE = re.compile(
+    r"(\d{1,3})(?![\d./-]\d)(?:[ ]?(?P<unit>years?|yrs?|y(?:/?o)?|months?|mos?|days?|weeks?)\b\.?(?:[ ]?old)?)?",
+    re.IGNORECASE,
+)
+SEX_VALUE = re.compile(
+    r"(male|female|m|f|man|woman|other|transgender|non-binary|nonbinary|unknown|u|x)(?![\w/'])", re.IGNORECASE
+)
+SEX_AFTER = re.compile(r"[ ,/|(-]{1,3}(male|female|m|f)(?![\w/'.])", re.IGNORECASE)
+AGE_SEX = re.compile(
+    r"(?P<age>\d{1,3})[ ]?(?:-?[ ]?(?:years?|yrs?|"
+    r"y(?:/?o)?)\b\.?(?:[ ]?old)?)?[ ]?[,/|( -]{0,2}[ ]?(?P<sex>male|female|m|f|man|woman)(?![\w/'.-])|"
+    r"(?P<sex2>male|female|m|f)[ ]?[/,][ ]?(?P<age2>\d{1,3})(?![\w./-])[ ]?(?:years?|yrs?|y\b)?",
+    re.IGNORECASE,
+)
+ID_VALUE = re.compile(r"[A-Za-z]{0,6}[ ]?[-/]?\d[\w/-]{0,24}|[A-Z][\w-]{0,6}[-/][\w-]{0,12}\d[\w-]{0,12}")
+NHS = re.compile(r"\d{3}[ ]\d{3}[ ]\d{4}")
+NAME_WORD = re.compile(r"[^\W\d_][\w'’.-]*")
+PARTICLES = words("particles")
+TITLES = words("titles")
+DEGREES = words("degrees")
+STOP_WORDS = words("stop_words")
+FACILITY_WORD = (
+    r"hospitals?|clinics?|laborator(?:y|ies)|labs?|diagnostics?|medical|health|healthcare|pathology|patholab|"
+    r"pharmacy|infirmary|practice|surgery|"
+    r"polyclinic|dispensary|institute|centre|center|nursing home|urgent care|care|trust|physicians|associates|"
+    r"radiology|imaging|dental"
+)
+FACILITY = re.compile(rf"(?<![\w'])(?:{FACILITY_WORD})(?![\w'])", re.IGNORECASE)
+TITLE = re.compile(
+    r"(?:laboratory|lab|medical|clinical|health|patient)[ ](?:test[ ])?(?:reports?|results?|requisition|request|"
+    r"order|slip|tests?|history|record|no\b|id\b|number|name|form|questionnaire|certificate|information|intake|"
+    r"insurance|summary)",
+    re.IGNORECASE,
+)
+MORE_FACILITY = words("more_facility")
+DEGREED = re.compile(r",[ ]?(?:MD|M\.D\.?|DO|MBBS|NP|PA-C|FRCP|MRCP)(?![\w])")
+UNLABELLED_DOCTOR = re.compile(r"(?<![\w'])(?:Dr|DR|dr)(?:\.[ ]?|[ ])(?=[A-Z])")

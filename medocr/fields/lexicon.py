@@ -1,0 +1,137 @@
+"""The lexicon: drug names, analyte names with usual units, abbreviations. Read once, looked up in sets."""
+
+import dataclasses
+import functools
+import re
+from pathlib import Path
+
+DATA = Path(__file__).parent / "data"
+SQUEEZED = re.compile(r"[\W_]+")
+WORD = re.compile(r"[^\W\d_][^\W_]*(?:[.\-/][^\W_]+)*")
+
+
+@dataclasses.dataclass(frozen=True)
+class Term:
+    """A medical term found in a text: its kind (drug, analyte or abbreviation) and the name in lower case."""
+
+    kind: str
+    name: str
+
+
+@functools.lru_cache(maxsize=50_000)
+def squeeze(name: str) -> str:
+    """Lower case without white space and signs: how names are looked up, so that `Protein, Total` is `proteintotal`."""
+    return SQUEEZED.sub("", name).lower()
+
+
+@functools.cache
+def analytes() -> dict[str, str]:
+    """Squeezed alias → the analyte it names."""
+    return {squeeze(alias): name for name, _, aliases in _analyte_rows() for alias in aliases}
+
+
+@functools.cache
+def analyte_starts() -> frozenset[str]:
+    """Every beginning of an alias: a quick way to say no."""
+    return frozenset(alias[:length] for alias in analytes() for length in range(1, len(alias) + 1))
+
+
+@functools.cache
+def short_names() -> frozenset[str]:
+    """Aliases of one or two letters as they are printed, lower case: `k`, `na`, `a/g`."""
+    return frozenset(alias for _, _, aliases in _analyte_rows() for alias in aliases if len(squeeze(alias)) <= 2)
+
+
+@functools.cache
+def usual_units() -> frozenset[str]:
+    """UCUM codes that analytes are usually reported in."""
+    return frozenset(unit for _, units, _ in _analyte_rows() for unit in units)
+
+
+@functools.cache
+def drugs() -> frozenset[str]:
+    """Drug names, generics and brands, lower case; some of two or three words."""
+    return frozenset(_lines("drugs.txt")) | frozenset(word for line in _lines("brands.txt") for word in line.split())
+
+
+@functools.cache
+def drug_starts() -> frozenset[str]:
+    """First words of drug names of several words."""
+    return frozenset(name.split()[0] for name in drugs() if " " in name)
+
+
+@functools.cache
+def abbreviations() -> frozenset[str]:
+    """Clinical abbreviations, lower case, without full stops."""
+    return frozenset(word for line in _lines("abbreviations.txt") for word in line.split())
+
+
+def recognise_drug(word: str) -> tuple[str, bool] | None:
+    """The lexicon's drug for a printed name, and whether it is spelled so: `Amoxicilin` → ("amoxicillin", False).
+
+    None where nothing is near: one edit for a name of 6 or 7 letters, two for a longer one.
+    """
+    name = word.lower().strip(".,;:()")
+    return (name, True) if name in drugs() else _nearest(name)
+
+
+@functools.lru_cache(maxsize=4096)
+def _nearest(name: str) -> tuple[str, bool] | None:
+    from rapidfuzz import process  # only for the few words that stand where a drug does
+    from rapidfuzz.distance import OSA
+
+    if not 6 <= len(name) <= 24 or not name.isalpha():
+        return None
+    most = 1 if len(name) < 8 else 2
+    found = process.extractOne(name, _by_length(len(name)), scorer=OSA.distance, score_cutoff=most)
+    return (found[0], False) if found else None
+
+
+@functools.cache
+def _by_length(length: int) -> list[str]:
+    return sorted(drug for drug in drugs() if abs(len(drug) - length) <= 2 and len(drug) >= 6 and " " not in drug)
+
+
+def read_terms(text: str) -> list[Term]:
+    """The lexicon's terms in a text, in order, each as often as it stands there. The longest name wins."""
+    words = [(found.group().lower(), found.group()) for found in WORD.finditer(text)]
+    terms, at = [], 0
+    while at < len(words):
+        term, length = _term_at(words, at)
+        if term:
+            terms.append(term)
+        at += length
+    return terms
+
+
+def _term_at(words: list[tuple[str, str]], at: int) -> tuple[Term | None, int]:
+    lowered, printed = words[at]
+    if lowered in drug_starts():
+        for length in (3, 2):
+            name = " ".join(word for word, _ in words[at : at + length])
+            if name in drugs():
+                return Term("drug", name), length
+    if squeeze(lowered) in analyte_starts():
+        for length in (5, 4, 3, 2, 1):
+            alias = squeeze("".join(word for word, _ in words[at : at + length]))
+            if alias in analytes() and len(alias) > 2:
+                return Term("analyte", alias), min(length, len(words) - at)
+    if lowered in drugs():
+        return Term("drug", lowered), 1
+    bare = lowered.replace(".", "")
+    if bare in abbreviations() and (len(bare) > 2 or printed.replace(".", "").isupper()):
+        return Term("abbreviation", bare), 1
+    return None, 1
+
+
+@functools.cache
+def _analyte_rows() -> tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]:
+    rows = (line.split("\t") for line in _lines("analytes.tsv"))
+    return tuple(
+        (name, tuple(filter(None, units.split(","))), tuple(aliases.split("|"))) for name, units, aliases in rows
+    )
+
+
+def _lines(file: str) -> list[str]:
+    text = (DATA / file).read_text(encoding="utf-8")
+    return [line for line in text.split("\n") if line and not line.startswith("#")]

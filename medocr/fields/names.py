@@ -1,0 +1,234 @@
+"""Names of analytes in a text: where one of the lexicon's starts and ends, and how it is printed."""
+
+import re
+
+from . import lexicon
+from .marks import FLAGS, QUALITIES, flag_at, quality_at
+from .text import Atom, atoms, plain
+from .units import unit_code
+from .words import words
+
+BEFORE = words("before")  # words that stand before a name of the lexicon and belong to it
+LINKS = words("links")
+METHODS = words("methods")
+NEVER = words("never")  # words that make what follows no result: headings of columns, contact, money, vital signs, time
+HEADINGS = words("headings")
+STOPS = words("stops")
+ARTICLES = words("articles")
+HOURS = {"h", "hr", "hrs", "hour", "hours", "min", "mins", "minutes"}
+JOINERS = {"/", "-", ",", "(", "&", "+"}
+GLUED = re.compile(r"(?<![\w-])([A-Za-z][A-Za-z0-9]{0,11})[-–](?=\d)")
+LONG = 160  # characters: a longer line holds rows run together
+
+
+class Names:
+    """A cleaned text's atoms, and the names of analytes among them."""
+
+    def __init__(self, text: str):
+        self.text, self.plain = text, plain(text)
+        separated = GLUED.sub(_separate, text) if "-" in self.plain else text
+        self.atoms: list[Atom] = atoms(separated)
+        self.words = [word.lower() for _, word, _, _ in self.atoms]
+        self.ends: dict[int, int] = {}
+
+    def end(self, at: int) -> int:
+        """The index after the longest name of the lexicon that starts at an atom; 0 where none does."""
+        if at not in self.ends:
+            self.ends[at] = self._find_name(at)
+        return self.ends[at]
+
+    def _find_name(self, at: int) -> int:
+        known, starts, found, squeezed = lexicon.analytes(), lexicon.analyte_starts(), 0, ""
+        if self.atoms[at][0] == "sym":
+            return 0
+        for index in range(at, min(at + 14, len(self.atoms))):
+            kind, word, _, _ = self.atoms[index]
+            if kind in ("nl", "cell", "time", "cmp") or (kind == "sym" and word in ":;=|!?"):
+                break
+            if kind == "sym":
+                continue
+            squeezed += lexicon.squeeze(word)
+            if squeezed not in starts:
+                break
+            if squeezed in known and self._ends_name(at, index, squeezed):
+                found = index + 1
+        return found
+
+    def _ends_name(self, at: int, last: int, squeezed: str) -> bool:
+        """Short names need their usual case and a value after them; a name never ends in the value's digits."""
+        kind, word, _, _ = self.atoms[last]
+        if kind == "num" and last > at and not squeezed[-1].isdigit():
+            return False
+        if len(squeezed) > 2:
+            return True
+        if (last > at and self.words[at + 1] != "/") or "".join(self.words[at : last + 1]) not in lexicon.short_names():
+            return False
+        after = last + 1
+        while after < min(len(self.atoms), last + 4) and (
+            self.atoms[after][0] in ("sym", "cell") or self.words[after] in ("was", "is", "of", "level", "at")
+        ):
+            after += 1
+        follows = after < len(self.atoms) and self.atoms[after][0] in ("num", "cmp", "titre", "nl")
+        signs = follows or (
+            after < len(self.atoms) and (flag_at(self.atoms, after) or quality_at(self.atoms, after, self.plain))
+        )
+        return (bool(signs) and word[0].isupper()) or (squeezed == "ph" and bool(signs))
+
+    def extend(self, here: int, after: int) -> tuple[int, int]:
+        """From a name of the lexicon on: the index after the printed name's last atom, and that of the first column."""
+        end, at, open_, closed = after, after, False, False
+        while at < len(self.atoms) and at - after <= 12:
+            kind, word, start, _ = self.atoms[at]
+            lowered = self.words[at]
+            if kind == "num" and self._times(at):
+                end, at = (end, at + 2) if closed else (at + 2, at + 2)
+                continue
+            if kind in ("num", "cmp", "titre", "power", "arrow", "nl") or (
+                kind == "sym" and word in "*%/" and not open_
+            ):
+                return end, at
+            if kind in ("date", "time"):
+                return end, -1
+            if kind == "sym":
+                if (
+                    word in "+-"
+                    and at == after
+                    and start == self.atoms[at - 1][3]
+                    and self.plain[start + 1 : start + 2] in (" ", "|", ":", "")
+                ):
+                    end = at + 1  # K+, Cl-
+                elif word in "([":
+                    if self._columns_in_bracket(at):
+                        return end, at
+                    open_ = True
+                elif word in ")]":
+                    open_ = False
+                    end = end if closed else at + 1
+                closed = closed or word in ":=;" or (word == "." and start > self.atoms[at - 1][3])
+            elif kind == "cell":
+                closed = True
+            elif lowered in STOPS:
+                return end, -1
+            elif not open_ and (
+                self._starts_column(at, at == after)
+                or (at == after and word in ("A", "N") and self._precedes_value(at))
+            ):
+                return end, at
+            elif not open_ and self.words[at - 1] not in JOINERS and self.end(at):
+                return end, -1
+            else:
+                closed = closed or lowered in LINKS
+                end = end if closed else at + 1
+            at += 1
+        return end, -1
+
+    def _precedes_value(self, at: int) -> bool:
+        after = at + 1
+        return after < len(self.atoms) and (
+            self.atoms[after][0] in ("num", "cmp", "titre") or self.words[after] in QUALITIES
+        )
+
+    def _times(self, at: int) -> bool:
+        """Whether a number is part of a name: `Glucose, 2 h 81`, `Cortisol 30 min 18.2`."""
+        if at + 2 >= len(self.atoms) or self.words[at + 1] not in HOURS or self.atoms[at + 1][1] == "H":
+            return False
+        return any(self.atoms[index][0] == "num" for index in range(at + 2, min(at + 6, len(self.atoms))))
+
+    def _starts_column(self, at: int, first: bool) -> bool:
+        word, lowered = self.atoms[at][1], self.words[at]
+        if self.words[at + 1 : at + 2] and self.words[at + 1] in ("sensitivity", "sensitive", "density", "molecular"):
+            return False
+        if (
+            lowered in FLAGS
+            and (len(word) > 2 or (word.isupper() and word not in ("A", "N", "CH")))
+            and (first or self.words[at - 1] != "factor")
+        ):
+            return True
+        if lowered in ("up", "less", "below", "upto", "more", "greater", "male", "female", "ref", "reference"):
+            return True
+        return quality_at(self.atoms, at, self.plain) is not None or (
+            unit_code(word) is not None and ("/" in word or "%" in word or lowered == "fl")
+        )
+
+    def _columns_in_bracket(self, at: int) -> bool:
+        inside = self.atoms[at + 1] if at + 1 < len(self.atoms) else ("nl", "", 0, 0)
+        if inside[0] in ("num", "cmp", "power", "arrow") or inside[1] in ("%", "/", "*"):
+            return True
+        return inside[0] == "word" and (
+            (unit_code(inside[1]) is not None and ("/" in inside[1] or inside[1] == "fL"))
+            or self.words[at + 1] in ("h", "l", "hh", "ll")
+        )
+
+    def start(self, here: int, begin: int) -> int:
+        """Where a printed name starts that holds a name of the lexicon at an atom."""
+        at = here
+        while at > begin and (
+            self.words[at - 1] in BEFORE
+            or (self.words[at - 1] in ".-,(" and at - 2 >= begin and self.words[at - 2] in BEFORE)
+        ):
+            at -= 1
+        first = begin
+        opened = first == 0 or self.atoms[first - 1][0] == "nl"
+        words = self.words[first:here]
+        if self.words[here - 1 : here] == ["("] and at == here:
+            at = self._before_bracket(here, begin)
+        if not opened or not words or len(words) > 7 or self._line_is_long(here):
+            return at
+        if self.words[first] in ("h", "l", "a", "hh", "ll") and self.atoms[first][1].isupper():
+            first += 1
+        plain_words = all(kind == "word" or word in "-,./&()" for kind, word, _, _ in self.atoms[first:here])
+        return (
+            first
+            if plain_words
+            and not set(words) & (NEVER | HEADINGS | LINKS | ARTICLES)
+            and not self._capitalised_heading(first, here)
+            else at
+        )
+
+    def _before_bracket(self, here: int, begin: int) -> int:
+        """Where a name starts whose bracket holds a name of the lexicon: `Mean Corp. Volume (MCV)`."""
+        at = here - 1
+        while (
+            at > begin and here - at < 6 and (self.atoms[at - 1][0] in ("word", "code") or self.words[at - 1] in ".-,/")
+        ):
+            if self.words[at - 1] in NEVER or self.words[at - 1] in HEADINGS:
+                break
+            at -= 1
+        return at if at < here - 1 else here
+
+    def _line_is_long(self, at: int) -> bool:
+        start = self.plain.rfind("\n", 0, self.atoms[at][2]) + 1
+        end = self.plain.find("\n", start)
+        return (len(self.plain) if end < 0 else end) - start > LONG
+
+    def _capitalised_heading(self, start: int, here: int) -> bool:
+        """`LIPIDS Cholesterol 205`: words in capitals before a name that is not."""
+        return self.atoms[start][1].isupper() and len(self.atoms[start][1]) > 3 and not self.atoms[here][1].isupper()
+
+    def printed(self, begin: int, end: int, core: int) -> str:
+        """The printed name of a span of atoms, without methods and loose signs at its end."""
+        while end - 1 > core and (
+            self.words[end - 1] in METHODS
+            or self.words[end - 1] in LINKS
+            or self.words[end - 1] in ("-", ",", "(", ".", ":", "by", "/", "*")
+        ):
+            end -= 1
+        name = " ".join(self.text[self.atoms[begin][2] : self.atoms[end - 1][3]].replace("|", " ").split())
+        dot = self.plain[self.atoms[end - 1][3] : self.atoms[end - 1][3] + 2]
+        if dot[:1] == "." and dot[1:] != "." and len(self.words[end - 1]) <= 5:
+            name += "."
+        if name.count("(") > name.count(")"):
+            name = (
+                name + ")"
+                if self.plain[self.atoms[end - 1][3] : self.atoms[end - 1][3] + 1] == ")"
+                else name.rpartition("(")[0].rstrip()
+            )
+        return name.rstrip(") ") if name.count(")") > name.count("(") else name
+
+
+def _separate(found: re.Match) -> str:
+    """`Hb-9.8` → `Hb:9.8`, but `CA-125` and `IL-6` stay."""
+    name = lexicon.squeeze(found.group(1))
+    digit = found.string[found.end()]
+    known = name in lexicon.analytes() and name + digit not in lexicon.analyte_starts()
+    return found.group(1) + (":" if known else "-")

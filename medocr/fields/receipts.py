@@ -1,0 +1,259 @@
+"""Receipts and invoices: who issued them, when, what for, the tax and the total."""
+
+import bisect
+import dataclasses
+import re
+
+from .text import DATE, MONTH_FIRST, clean, number, plain
+
+MONEY = (
+    r"(?:(?:[$£€₹¥]|rs\.?|inr|usd|eur|gbp|rm|chf)[ ]?)?-?(?:\d{1,3}(?:,\d{2,3}){1,3}\.\d{2}|"
+    r"\d{1,3}(?:\.\d{3}){1,3},\d{2}|\d{1,7}[.,]\d{2})(?!\d|[./-]\d|[ ]?%)(?:[ ]?(?:[$£€₹¥]|eur\b|usd\b))?"
+)
+AMOUNT = re.compile(rf"(?<![\w.,/-])(?:{MONEY})", re.IGNORECASE)
+WHOLE = re.compile(r"(?<![\w.,/-])[$£€₹¥][ ]?(\d{1,7})(?![\d.,]*\d)")
+SUMS = {
+    "subtotal": r"sub[ -]?total|net(?: amount| total)?|sum|amount excl\w*|total (?:excl\w*|before tax|net)|"
+                r"taxable(?: amount| value)?|merchandise total",
+    "tax": r"(?:sales |state |local |total |plus |incl\.? |includes? )?(?:tax|vat|gst|hst|pst|cgst|sgst|igst|"
+           r"mwst|tva|iva)(?: amount| total)?",
+    "discount": r"discount|savings|coupon|you saved",
+    "paid": r"cash(?: tendered)?|change(?: due)?|card|visa|mastercard|amex|debit(?: card)?|credit(?: card)?|"
+            r"paid(?: by card| amount)?|tendered|tend|payment|deposit|eftpos|amount paid|balance paid|rounding|"
+            r"change",
+    "tip": r"tip|gratuity|service(?: charge)?|shipping(?: cost| & handling| and handling)?|delivery(?: fee|"
+           r" charge)?|freight",
+    "total": r"(?:grand |invoice |order )?total(?: due| amount| payable| to pay| incl\w*(?: \w+)?| price)?|"
+             r"(?:amount|balance|sum)(?: now)? (?:due|payable|owing)|balance|to pay|please pay|total sale|"
+             r"pay this amount|net payable|amount payable|due now",
+}  # fmt: skip
+SUM = re.compile(
+    r"(?<![\w-])(?:" + "|".join(f"(?P<{name}>{pattern})" for name, pattern in SUMS.items()) + r")(?![\w])",
+    re.IGNORECASE,
+)
+RATE_BEFORE = re.compile(r"(\d{1,2}(?:[.,]\d{1,3})?)[ ]?%\)?[ ]*$")
+RATE = re.compile(r"[(@ ]?(\d{1,2}(?:[.,]\d{1,3})?)[ ]?%")
+DATE_VALUE = re.compile(rf"(?<![\w./:-])(?:{DATE}|{MONTH_FIRST})", re.IGNORECASE)
+ISSUED = re.compile(
+    r"(?:invoice|issue|receipt|bill|order|purchase|transaction)[ ]date[ ]?[:#]?[ ]*|(?<![\w])(?<!due )(?:date|"
+    r"dated|issued)(?: on)?[ ]?[:#]?[ ]*",
+    re.IGNORECASE,
+)
+NUMBER = re.compile(
+    r"(?<![\w])(?:invoice|receipt|ticket|bill|order|trans(?:action)?|no|check|folio)\b\.?[ ]?(?:no|number|num|"
+    r"id|#)?\b\.?[ ]?[:#]?[ ]*(?P<id>[A-Z]{0,4}[-/]?\d[\w/-]{1,20})|(?<![\w])#[ ]?(?P<hash>\d{2,12})",
+    re.IGNORECASE,
+)
+TITLE = re.compile(
+    r"(?:tax |sales |commercial |pro ?forma )?(?:invoice|receipt|bill|statement|quotation|order|cash memo|"
+    r"welcome(?: to)?|page \d|original|copy|duplicate|thank)\b",
+    re.IGNORECASE,
+)
+NO_ITEM = re.compile(
+    r"(?:tel|phone|fax|www|http|date|time|invoice|receipt|order|page|item|description|qty|quantity|amount|price|"
+    r"unit|due|terms|bill|ship|customer|client|account|approval|auth|ref|table|server|cashier|"
+    r"guests?|store|terminal|no|#|thank|vat no|gst no|balance|points|member|loyalty|iban|swift|bank|paid|"
+    r"payment|exchange|items? sold|you|product|code|ean|article|rate|total|subtotal)\b[\w .:#&%()/-]*$",
+    re.IGNORECASE,
+)
+QUANTITY = re.compile(
+    r"^(?P<first>\d{1,3})[ ]?(?:x|×|@|pcs?|ea|nos?)?[ ]+(?=\D)|[ ](?:x[ ]?)?(?P<last>\d{1,3})(?:[ ]?(?:x|@|ea|"
+    r"pcs?)\b)?$|[ ]x(?P<tied>\d{1,3})$",
+    re.IGNORECASE,
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Item:
+    """A line of a receipt: what, how many, the price of one, and the amount, as far as printed."""
+
+    item: str
+    quantity: float | None = None
+    price: float | None = None
+    amount: float | None = None
+
+
+@dataclasses.dataclass(frozen=True)
+class Receipt:
+    """What a receipt says; None where it does not. Amounts are numbers without currency, `tax_rate` in percent."""
+
+    issuer: str | None = None
+    number: str | None = None
+    date: str | None = None
+    items: tuple[Item, ...] = ()
+    subtotal: float | None = None
+    tax: float | None = None
+    tax_rate: float | None = None
+    total: float | None = None
+
+
+def read_receipt(text: str) -> Receipt:
+    """The issuer, number, date, items and sums of a receipt or invoice, line by line or run together."""
+    text = clean(text)
+    flat = plain(text)
+    amounts = [*AMOUNT.finditer(flat)]
+    lined = "\n" in flat
+    labels = [found for found in SUM.finditer(flat) if _is_label(flat, found, lined)]
+    sums, used = _sums(flat, labels, amounts)
+    rate = sums.pop("tax_rate", None)
+    issuer = _issuer(flat, text)
+    first = min((found.start() for found in labels), default=len(flat))
+    date = _date(flat)
+    numbered = NUMBER.search(flat)
+    return Receipt(
+        issuer,
+        (numbered.group("id") or numbered.group("hash")) if numbered else None,
+        text[slice(*date.span())] if date else None,
+        tuple(_items(flat, [a for a in amounts if a.start() not in used], first)),
+        sums.get("subtotal"),
+        sums.get("tax"),
+        rate,
+        sums.get("total"),
+    )
+
+
+def money(printed: str) -> float:
+    """`$1,234.50`, `1.234,50 €`, `12,50` → the number."""
+    digits = re.sub(r"[^\d.,-]", "", printed).strip(".,")
+    negative = digits.startswith("-")
+    digits = digits.strip("-")
+    if re.search(r",\d{2}$", digits):
+        digits = digits.replace(".", "").replace(",", ".")
+    return number(digits.replace(",", "")) * (-1 if negative else 1)
+
+
+def _is_label(flat: str, found: re.Match, lined: bool) -> bool:
+    """A word for a sum only where an amount or a rate follows shortly: `Total 12.00`, `VAT 20% 2.00`."""
+    before = flat[max(0, found.start() - 60) : found.start()].rpartition("\n")[2].strip()
+    if before[-1:].isalpha() and not (
+        found.lastgroup in ("total", "subtotal", "tax") and lined and len(before.split()) <= 2
+    ):
+        return False
+    rest = flat[found.end() : found.end() + 40]
+    return bool(re.match(r"[^\n\d$£€₹¥]{0,24}(?:\n[ ]{0,4})?[\d$£€₹¥]", rest)) and not re.match(
+        r"[ ]?(?:no|id|number|reg|invoice)\b", rest, re.IGNORECASE
+    )
+
+
+def _sums(flat: str, labels: list[re.Match], amounts: list[re.Match]) -> tuple[dict[str, float], set[int]]:
+    """The amount after each label; the last total wins, taxes add up, and which amounts were taken."""
+    sums: dict[str, float] = {}
+    used: set[int] = set()
+    starts = [amount.start() for amount in amounts]
+    for index, label in enumerate(labels):
+        limit = labels[index + 1].start() if index + 1 < len(labels) else len(flat)
+        after = bisect.bisect_left(starts, label.end())
+        amount = amounts[after] if after < len(starts) and starts[after] < min(limit, label.end() + 60) else None
+        name = label.lastgroup
+        rate = RATE.search(flat, label.end(), min(limit, label.end() + 14)) or (
+            name == "tax" and RATE_BEFORE.search(flat[max(0, label.start() - 9) : label.start()])
+        )
+        if name == "tax" and rate:
+            sums.setdefault("tax_rate", number(rate.group(1)))
+        if not amount:
+            whole = WHOLE.search(flat, label.end(), min(limit, label.end() + 24)) if name == "total" else None
+            if whole:
+                sums["total"] = number(whole.group(1))
+            continue
+        used.add(amount.start())
+        value = money(amount.group())
+        if name == "tax":
+            sums["tax"] = (
+                round(sums.get("tax", 0.0) + value, 2)
+                if re.search(r"cgst|sgst|state|local", label.group(), re.IGNORECASE)
+                else sums.get("tax", value)
+            )
+        elif name == "total":
+            sums["total"] = max(value, sums.get("total", value))
+        else:
+            sums.setdefault(name, value)
+    return sums, used
+
+
+def _issuer(flat: str, text: str) -> str | None:
+    """The first line that names somebody; in a text without lines, the words before the first digit or label."""
+    at = 0
+    several = "\n" in flat
+    for line in flat[:1500].split("\n"):
+        start, at = at, at + len(line) + 1
+        printed = text[start : start + len(line)].strip(" |#*=-")
+        labelled = re.match(
+            r"(?:from|seller|vendor|supplier|issued by|sold by)[ ]?:[ ]*([^\n|]{2,60})", printed, re.IGNORECASE
+        )
+        if labelled:
+            return labelled.group(1).strip()
+        if not several:
+            head = re.match(r"[^\d:#]{2,60}", printed)
+            return _before_title(printed[: head.end() + 3])[: head.end()].strip(" -|,") or None if head else None
+        if sum(map(str.isalpha, printed)) >= 3 and not TITLE.match(printed) and not DATE_VALUE.match(printed):
+            return re.split(r"\s{3,}|[|]", printed)[0].strip() or None
+    return None
+
+
+def _before_title(head: str) -> str:
+    """Words up to one that opens the receipt's own text: `Stokes Deli Ticket:` → `Stokes Deli`."""
+    found = re.search(
+        r"[ ](?:tax invoice|invoice|receipt|ticket|bill|order|date|dated|trans|no\.|tel|phone|issued|(?:jan|feb|"
+        r"mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}(?=[ ]\d{1,2}\b))(?![a-z])",
+        head,
+        re.IGNORECASE,
+    )
+    return head[: found.start()] if found else head
+
+
+def _date(flat: str) -> re.Match | None:
+    for label in ISSUED.finditer(flat):
+        if found := DATE_VALUE.match(flat, label.end()):
+            return found
+    return DATE_VALUE.search(flat)
+
+
+def _items(flat: str, amounts: list[re.Match], first_sum: int) -> list[Item]:
+    """What stands before each amount above the sums, on its line or since the amount before it."""
+    items: list[Item] = []
+    end = 0
+    lined = "\n" in flat
+    pending: list[tuple[str, list[re.Match]]] = []
+    for amount in amounts:
+        if amount.start() >= first_sum:
+            break
+        start = max(end, flat.rfind("\n", end, amount.start()) + 1)
+        words = flat[start : amount.start()].strip(" |\t@:.$£€₹")
+        end = amount.end()
+        if pending and sum(map(str.isalpha, words)) < 2 and "\n" not in flat[pending[-1][1][-1].end() : amount.start()]:
+            pending[-1][1].append(amount)
+            between = re.fullmatch(r"[x×@ ]*(\d{1,3})[x×@ ]*", words)
+            if between:
+                pending[-1] = (f"{pending[-1][0]} {between.group(1)}", pending[-1][1])
+        else:
+            pending.append((words, [amount]))
+    for words, found in pending:
+        words = words[-70:] if lined else _tail(words[-200:])
+        item = _item(words, found)
+        if item:
+            items.append(item)
+    return items
+
+
+def _tail(words: str) -> str:
+    """In a text run together, what stands after the last label, date or number of the heading."""
+    last = 0
+    for found in re.finditer(
+        r"(?:\d{1,2}:\d{2}(?::\d{2})?|\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/. ][\w]{1,9}[-/. ,]{1,2}\d{2,4}|"
+        r"[:#][ ]?[\w/-]{1,24}|\d{4,12}|(?:Amount|Price|Total|Each|Qty))(?=[ ])",
+        words,
+    ):
+        last = found.end()
+    return words[last:].strip()[-70:]
+
+
+def _item(words: str, amounts: list[re.Match]) -> Item | None:
+    quantity = QUANTITY.search(words)
+    count = None
+    if quantity:
+        count = float(quantity.group("first") or quantity.group("last") or quantity.group("tied"))
+        words = re.sub(r"^[xX@-]?[ ]|[ ][xX@-]$", "", words[: quantity.start()] + words[quantity.end() :]).strip(" |")
+    if sum(map(str.isalpha, words)) < 2 or NO_ITEM.match(words) or len(words) > 60:
+        return None
+    values = [money(amount.group()) for amount in amounts]
+    return Item(" ".join(words.replace("|", " ").split()), count, values[-2] if len(values) > 1 else None, values[-1])

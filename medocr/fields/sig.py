@@ -1,0 +1,98 @@
+"""Patterns of the parts of a drug order: form, route, frequency, duration, strength."""
+
+import re
+
+from .words import words
+
+FORM = (
+    r"tab(?:let)?s?|cap(?:sule|let)?s?|syr(?:up)?|syp|inj(?:ection)?|susp(?:ension)?|oint(?:ment)?|cream|gel|"
+    r"(?:eye |ear |nasal )?drops?|gtts?|"
+    r"inhaler|rotacaps?|respules?|spray|lotion|patch(?:es)?|supp(?:ository|ositories)?|soln?|solution|powder|"
+    r"sachets?|nebs?|nebuli[sz]er|vials?|"
+    r"amp(?:oule)?s?|elixir|lozenges?|pessary|pessaries|enema|mdi|shampoo|mouthwash|linctus|granules|softgels?|"
+    r"chewables?|pen|puffs?|liquid|infusion"
+)
+PREFIX = re.compile(
+    r"tabs?|tablets?|caps?|capsules?|syr|syrup|syp|inj|injection|susp|oint|ointment|cream|gel|drops?|lotion|"
+    r"spray|inhaler|inh|patch|supp|powder|sachet|eye drops?|solution|suspension|elixir|vial|nebs?|sol|t|c|i/v|e/d",
+    re.IGNORECASE,
+)
+FORMS = re.compile(rf"(?<![\w/])({FORM})(?![\w/])", re.IGNORECASE)
+ROUTES = re.compile(
+    r"(?<![\w/.])(p\.?o\b|i\.?v\b|i\.?m\b|s\.?c\b|s\.?l\b|sub-?q|sq|subcut(?:aneous(?:ly)?)?|orally|oral|"
+    r"by mouth|per os|per oral|intravenous(?:ly)?|"
+    r"intramuscular(?:ly)?|sublingual(?:ly)?|topical(?:ly)?|inhaled|inhalation|intranasal(?:ly)?|nasal(?:ly)?|"
+    r"ophthalmic|otic|transdermal|"
+    r"rectal(?:ly)?|vaginal(?:ly)?|per rectum|per vagina|p\.r\b(?!\.?n)|p\.v\b|top|inh|ivpb|buccal|intravitreal|"
+    r"each nostril|both eyes|left eye|right eye|nas|nasally|topical|opth|ophth|ou|td)(?![\w/])\.?",
+    re.IGNORECASE,
+)
+DOSES_A_DAY = (
+    r"(?:\d{1,2}(?:[./]\d)?|½|¼|x)(?:[ ]?[-+][ ]?(?:\d{1,2}(?:[./]\d)?|½|¼|x)){2,3}(?![\d./-]|"
+    r"[ ]?[-+][ ]?\d)"
+)
+TIMES = r"(?:once|twice|thrice|(?:one|two|three|four|five|six|[1-6])[ ]?(?:times|x))"
+PERIOD = (
+    r"(?:daily|nightly|weekly|monthly|(?:a|per|each|every|in a)[ ](?:day|night|week|month)|/[ ]?(?:day|d|"
+    r"week)\b)"
+)
+FREQUENCY = re.compile(
+    rf"(?<![\w.,/-])(?:{DOSES_A_DAY}|{TIMES}[ ]?{PERIOD}|{TIMES}[ ]in[ ]\d{{1,2}}[ ]days"
+    r"|every[ ](?:\d{1,2}(?:[ ]?(?:-|to)[ ]?\d{1,2})?[ ]?(?:hours?|hrs?|h|days?|weeks?|months?)|(?:other|"
+    r"alternate|alternative)[ ](?:day|night|week)|"
+    r"day|week|month|morning|evening|night|four hours|six hours|eight hours|twelve hours|bedtime)"
+    r"|q\.?[ ]?\d{1,2}(?:[ ]?(?:-|to)[ ]?\d{1,2})?[ ]?(?:hours?|hrs?|hourly|hrly|h|days?|d|weeks?|wks?|wk|"
+    r"months?|min)"
+    r"|\d{1,2}[ ]?(?:-[ ]?)?(?:hourly|hrly)|(?:at|before)[ ](?:bed[ ]?time|night|noon)|(?:in the|"
+    r"each)[ ](?:morning|evening|afternoon)|on alternate days|alternate days?"
+    r"|as[ ](?:needed|required)|if (?:needed|required)|with each meal|once(?=[ ]at|[ ]weekly)|(?:once|"
+    r"twice)(?=[ ]?(?:x|for)\b)"
+    r"|b\.?i\.?d|t\.?i\.?d|t\.?d\.?s|q\.?i\.?d|q\.?d\.?s|q\.?a\.?m|q\.?p\.?m|q\.?h\.?s|q\.?o\.?d|q\.?wk?|b\.?d|"
+    r"o\.?d|q\.?d|h\.?s|p\.?r\.?n|s\.?o\.?s|"
+    r"stat|mane|nocte|daily|nightly|weekly|monthly|bedtime|o\.?n|o\.?m|qday|qhs|qac)(?![\w/-])\.?",
+    re.IGNORECASE,
+)
+DURATION = re.compile(
+    r"(?<![\w.,/-])(?:(?:x|for)[ ]?(?:the next )?(?P<marked>\d{1,3}(?:[ ]?(?:-|"
+    r"to)[ ]?\d{1,3})?[ ]?-?[ ]?(?:days?|weeks?|months?|mths?|years?|hours?|hrs|wks?|mos?|d|w|m|/[ ]?(?:7|52|12)))"
+    r"|(?P<bare>\d{1,3}(?:[ ]?(?:-|to)[ ]?\d{1,3})?[ ]?(?:days?|weeks?|wks?|months?|/[ ]?(?:7|52)(?!\d))))(?![\w])",
+    re.IGNORECASE,
+)
+AMOUNT = r"(?:\d{1,3}(?:,\d{2,3}){1,3}|\d{1,8}(?:\.\d{1,4})?|\.\d{1,3})"
+STRENGTH = re.compile(
+    rf"(?<![\d.,/+-])(?P<low>{AMOUNT})(?:[ ]?mg(?=[ ]?[-/+][ ]?[\d.]{{1,8}}[ ]?mg))?"
+    rf"(?:[ ]?(?P<and>[-/+])[ ]?(?P<high>{AMOUNT})(?:[ ]?[-/+][ ]?{AMOUNT})?)?[ ]?"
+    r"(?P<unit>(?:lakh |million |k )?(?:iu|i\.u|units?)|mcg|ug|mgs?|milligrams?|micrograms?|grams?|gms?|g|u|meq|"
+    r"mmol|ml|cc|%|mg)(?![a-z])\.?"
+    r"(?:[ ]?/[ ]?(?P<count>\d{0,3}(?:\.\d)?)[ ]?(?P<per>ml|g|gm|hr?|kg|puff|dose|actuation|spray|day|"
+    r"tab(?:let)?|min)(?![a-z]))?(?![ ]?/[ ]?d?l\b)",
+    re.IGNORECASE,
+)
+BARE_NUMBER = re.compile(
+    r"[ ]?[-–]?[ ]?(\d{1,4}(?:\.\d{1,3})?)(?![\w./+-]|[ ]?[-+/][ ]?\d"
+    r"|[ ]?(?:x|d|days?|weeks?|months?|hour\w*|hrs?|times|tab\w*|cap\w*|puff\w*|drop\w*|ml)\b)"
+)
+COUNTED = re.compile(
+    rf"(?<![\w.,/-])(?P<number>{AMOUNT})[ ]?(?P<unit>puffs?|drops?|gtts?|sprays?|tsp|teaspoons?|tbsp)(?!\w)",
+    re.IGNORECASE,
+)
+COUNT_UNITS = {
+    "puff": "{puff}",
+    "drop": "[drp]",
+    "gtt": "[drp]",
+    "spray": "{spray}",
+    "tsp": "[tsp_us]",
+    "teaspoon": "[tsp_us]",
+    "tbsp": "[tbs_us]",
+}
+SALTS = words("salts")
+TAGS = words("tags")
+NUTRIENTS = words("nutrients")
+STOPS = re.compile(
+    r"\n[ ]*\n|(?<!\w)(?:follow|review|advice|advised|f/u|next visit|return|signature|signed|physician|doctor|"
+    r"diagnosis|investigations?|phone|allerg\w{0,6}|"
+    r"date|refills?|disp(?:ense)?|qty|quantity|npi|dr)(?!\w)|(?:^|\n)[ ]*(?:bp|pulse|c/o|adv)\b",
+    re.IGNORECASE,
+)
+NOT_DRUGS = words("not_drugs")
+LONGEST = 240  # characters that an order may go on for

@@ -1,0 +1,183 @@
+"""Transcriptions of any origin → plain lines → atoms: numbers, words, dates, marks.
+
+An atom is a tuple (kind, text, start, end) with offsets into the cleaned text. Every pattern either has
+bounded repeats or is consumed whole by what it matches, so that the time grows with the length.
+"""
+
+import functools
+import html
+import re
+
+Atom = tuple[str, str, int, int]
+
+KNOWN_TAG = re.compile(
+    r"<(/?)(table|thead|tbody|tfoot|tr|td|th|br|hr|p|div|span|b|i|u|em|strong|sup|sub|h[1-6]|ul|ol|li|html|body|"
+    r"caption|colgroup|col|font|center|small|img|figure)\b[^<>]{0,300}>",
+    re.IGNORECASE,
+)
+LATEX = {
+    "\\mu": "µ", "\\times": "x", "\\leq": "≤", "\\geq": "≥", "\\le": "≤", "\\ge": "≥", "\\uparrow": "↑",
+    "\\downarrow": "↓", "\\%": "%", "\\pm": "±", "\\sim": "~", "\\cdot": "*", "\\square": "☐",
+    "\\checkmark": "✓", "\\boxtimes": "☒",
+    "\\mathrm": "", "\\text": "", "\\,": " ", "\\(": "", "\\)": "",
+}  # fmt: skip
+LATEX_COMMAND = re.compile("|".join(re.escape(name) for name in sorted(LATEX, key=len, reverse=True)))
+BOLD = re.compile(r"\*\*(?=[^\s*])([^*\n]{1,200})\*\*|__(?=[^\s_])([^_\n]{1,200})__")
+RULE = re.compile(r"[\s|:+=-]{3,}")
+# One character for one character, so that offsets into the text stay true.
+PLAIN = str.maketrans(
+    {
+        "µ": "u",
+        "μ": "u",
+        "–": "-",
+        "—": "-",
+        "−": "-",
+        "‐": "-",
+        "‑": "-",
+        "‒": "-",
+        "﹣": "-",
+        "－": "-",
+        "~": "-",
+        "～": "-",
+        "×": "x",
+        "✕": "x",
+        "：": ":",
+        "；": ";",
+        "，": ",",
+        "．": ".",
+        "（": "(",
+        "）": ")",
+        "％": "%",
+        "＜": "<",
+        "＞": ">",
+        "│": "|",
+        "｜": "|",
+        "┃": "|",
+        "║": "|",
+        "’": "'",
+        "\u00a0": " ",
+        "\u2009": " ",
+        "\u202f": " ",
+        "\u2007": " ",
+        "\u3000": " ",
+        "▲": "↑",
+        "▼": "↓",
+        "⬆": "↑",
+        "⬇": "↓",
+        "△": "↑",
+        "▽": "↓",
+        "⇑": "↑",
+        "⇓": "↓",
+        "⩽": "≤",
+        "⩾": "≥",
+        "\r": " ",
+        "\f": "\n",
+        "\v": "\n",
+        "\x85": "\n",
+        "\u2028": "\n",
+        "\u2029": "\n",
+        "˄": "^",
+        "ˆ": "^",
+    }
+)
+
+MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
+DATE = (
+    rf"\d{{1,4}}(?P<sep>[/.\-])\d{{1,2}}(?P=sep)\d{{2,4}}(?![\d.]\d|\d|-\d)"
+    rf"|\d{{1,2}}(?:st|nd|rd|th)?[ \-./]?{MONTH}(?![a-z])[ \-.,/']{{0,2}}(?:\d{{4}}|\d{{2}})(?![\d:]|,[ ]?\d{{4}})"
+    rf"|\d{{4}}[\-/ ]{MONTH}[\-/ ]\d{{1,2}}(?!\d|,[ ]?\d{{4}})"
+)
+MONTH_FIRST = rf"{MONTH}[ ]?\d{{1,2}}(?:st|nd|rd|th)?,?[ ]\d{{4}}(?!\d)"
+TIME = r"\d{1,2}:\d{2}(?::\d{2})?(?!\d)(?:[ ]?[ap]\.?m\b\.?)?"
+POWER = (
+    r"(?:x[ ]?|\*)?10[ ]?(?:(?:\^|\*\*?|e)[ ]?\(?\d{1,2}\)?|\(\d{1,2}\)|[⁰¹²³⁴-⁹]{1,2}|x[369](?=[ ]?/))"
+    r"(?:[ ]?(?:/|per\b|cells[ ]?/)[ ]?[a-z][a-z.]{0,8}(?:[ ]?mm)?(?:\^?[23³²])?)?"
+    r"|(?:x[ ]?|\*)?10(?:3|6|9|12)[ ]?/[ ]?(?:ul|l|mm3|cumm|mcl)\b"
+)
+NUMBER = r"\d{1,3}(?:,\d{2,3}){0,4},\d{3}(?:\.\d{1,9})?(?![\d,])|\d+(?:[.,]\d+)?"
+WORD = r"[^\W\d_][^\W_]*(?:[.'\-+/&%][^\W_]+)*%?"
+ATOM = re.compile(  # commonest first; what starts with a digit is tried only at digits
+    rf"(?P<word>(?!{MONTH}[ ]?\d|x[ ]?10)[^\W\d_][^\W_]*(?:[.'\-+/&%][^\W_]+)*%?)"
+    r"|(?=\d)(?:"
+    rf"(?P<date>(?<![\w.:])(?:{DATE}))"
+    r"|(?P<titre>(?<![\w.,:/-])1[ ]?:[ ]?\d{1,5}(?![\d:])(?![ ]?[ap]\.?m\b))"
+    rf"|(?P<time>(?<![\w.])(?:{TIME}))"
+    rf"|(?P<power>(?<![\w.,])(?:{POWER}))"
+    r"|(?P<code>(?<![\w.])\d{1,2}(?:,\d{1,2})?-(?!x\b)[^\W\d_]{2}[\w\-]*)"
+    rf"|(?P<num>{NUMBER}))"
+    r"|(?P<nl>\n)|(?P<cell>\||\t+|[ ]{3,})|(?P<cmp>[<>][ ]?or[ ]?=|<=|>=|=<|=>|[<>≤≥])|(?P<arrow>[↑↓]+)"
+    rf"|(?P<day>{MONTH_FIRST})|(?P<times>(?=[x*])(?:{POWER}))|(?P<fraction>\.\d{{1,9}})"
+    rf"|(?P<other>{WORD})|(?P<sym>\S)",
+    re.IGNORECASE,
+)
+KINDS = {"day": "date", "times": "power", "fraction": "num", "other": "word"}
+
+
+def clean(text: str) -> str:
+    """Plain text: HTML tags become lines and cells, markdown and LaTeX marks go; one line stays one line elsewhere."""
+    if "<" in text and KNOWN_TAG.search(text):
+        text = html.unescape(KNOWN_TAG.sub(_tag, text))
+    elif "&" in text:
+        text = html.unescape(text)
+    if "\\" in text:
+        text = LATEX_COMMAND.sub(lambda found: LATEX[found.group()], text)
+    if "$" in text and "^" in text:
+        text = text.replace("$", "")
+    if "{" in text:
+        text = re.sub(
+            r"\^?\{(\^?[\w.\-]{1,12})\}", lambda found: ("^" if found.group()[0] == "^" else "") + found.group(1), text
+        )
+    if "**" in text or "__" in text:
+        text = BOLD.sub(lambda found: found.group(1) or found.group(2), text)
+    return text
+
+
+def plain(text: str) -> str:
+    """The same length, with look-alike signs made one: dashes, micro signs, full-width forms, arrows, breaks."""
+    return text.translate(PLAIN)
+
+
+@functools.lru_cache(maxsize=8)
+def atoms(text: str) -> list[Atom]:
+    """The atoms of a cleaned text, in order; newlines and cell borders among them. Not to be changed by the caller."""
+    found = ATOM.finditer(_unruled(plain(text)))
+    return [(KINDS.get(match.lastgroup, match.lastgroup), match.group(), *match.span()) for match in found]
+
+
+def lines_of(text: str) -> list[str]:
+    """The cleaned text's lines."""
+    return plain(clean(text)).split("\n")
+
+
+def line_starts(text: str) -> list[int]:
+    """Offsets at which the lines of a text start."""
+    return [0, *(found.end() for found in re.finditer("\n", plain(text)))]
+
+
+def number(text: str) -> float:
+    """`1,200` → 1200, `1,50,000` → 150000, `13,2` and `0,123` → 13.2 and 0.123, `4.10` → 4.1."""
+    whole, comma, rest = text.partition(",")
+    if not comma:
+        return float(text[:40])
+    thousands = (
+        len(rest.partition(".")[0].replace(",", "")) >= 3 and len(rest.partition(".")[0].rpartition(",")[2]) == 3
+    )
+    return float((text.replace(",", "") if thousands and whole.strip("0") else text.replace(",", ".", 1))[:40])
+
+
+def _tag(found: re.Match) -> str:
+    closing, name = found.group(1), found.group(2).lower()
+    if name in ("td", "th"):
+        return "" if closing else "|"
+    if name == "sup":
+        return "" if closing else "^"
+    if name in ("tr", "br", "p", "div", "li", "hr", "h1", "h2", "h3", "h4", "h5", "h6"):
+        return "\n"
+    return ""
+
+
+def _unruled(text: str) -> str:
+    """Rules of a markdown table (`|---|:--|`) blanked, at the same length."""
+    if "--" not in text and "==" not in text:
+        return text
+    return "\n".join(" " * len(line) if RULE.fullmatch(line) else line for line in text.split("\n"))

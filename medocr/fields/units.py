@@ -1,0 +1,188 @@
+"""Units as printed → UCUM codes.
+
+A unit is looked up in a table of spellings first; what is not there is put together from its numerator
+and denominators (`ng/mL`, `mg/24h`), each a prefix and a base that UCUM knows.
+"""
+
+import functools
+from pathlib import Path
+
+from .text import Atom
+
+
+def _table(kind: str) -> dict[str, str]:
+    """The spellings of one kind in `data/units.tsv`, each with its code."""
+    text = (Path(__file__).parent / "data" / "units.tsv").read_text(encoding="utf-8")
+    rows = (line.split("\t") for line in text.split("\n") if line.startswith(kind + "\t"))
+    return {
+        spelling.replace("-", ""): code.replace("-", "")
+        for _, code, spellings in rows
+        for spelling in spellings.split(" ")
+    }
+
+
+SPELLINGS, BASES, PREFIXES = _table("unit"), _table("base"), _table("prefix")
+COUNTS, VOLUMES, DENOMINATORS = _table("count"), _table("volume"), _table("per")
+NOT_UNITS = frozenset(_table("never"))
+CASED = {
+    "G/L": "10*9/L",
+    "T/L": "10*12/L",
+    "Gpt/L": "10*9/L",
+    "Tpt/L": "10*12/L",
+    "G/l": "10*9/L",
+    "T/l": "10*12/L",
+    "Mpt/L": "10*6/L",
+}
+CODES = {
+    *SPELLINGS.values(),
+    *CASED.values(),
+    "[IU]/mL",
+    "[IU]/L",
+    "m[IU]/L",
+    "m[IU]/mL",
+    "10*3/uL",
+    "10*6/uL",
+    "mL/min/{1.73_m2}",
+    "[drp]",
+    "{puff}",
+    "{spray}",
+}
+SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
+# Words that may open a unit: keeps the search for one out of the way of names.
+OPENERS = (
+    {key.split("/")[0] for key in SPELLINGS}
+    | set(COUNTS)
+    | {"mm", "e.u", "i.u", "%", "/", "per", "x", "*", "cu", "[", "mg", "ng", "pg"}
+)
+MOST_ATOMS = 8
+BARE = {
+    "mg",
+    "ug",
+    "g",
+    "ng",
+    "mL",
+    "U",
+    "[IU]",
+    "meq",
+    "mmol",
+    "uL",
+    "L",
+    "kg",
+    "m[IU]",
+    "k[IU]",
+    "min",
+    "mm",
+    "10*5",
+    "10*6",
+    "10*3",
+}  # amounts: of drugs, not of analytes
+DOSES = {
+    "mg/mL",
+    "g/mL",
+    "mg/kg",
+    "U/mL",
+    "[IU]/mL",
+    "meq/mL",
+    "mg/d",
+    "g/d",
+    "ug/d",
+    "mg/h",
+    "ug/h",
+    "mL/h",
+    "mL/d",
+    "L/min",
+    "mg/g",
+    "U/h",
+    "ug/min",
+}
+
+
+@functools.lru_cache(maxsize=20_000)
+def unit_code(printed: str) -> str | None:
+    """The UCUM code of a printed unit, or None: `K/uL` → `10*3/uL`, `µIU/mL` → `u[IU]/mL`, `gm%` → `g/dL`."""
+    if len(printed) > 40:
+        return None
+    if printed in CODES:
+        return printed
+    squeezed = "".join(printed.split()).replace("µ", "u").replace("μ", "u").replace("\\", "/")
+    if squeezed in CASED:
+        return CASED[squeezed]
+    key = squeezed.lower().strip("()[],;:") if squeezed[:1] != "[" else squeezed.lower()
+    key = key.replace("per", "/", 1) if key.startswith(("mgper", "gper", "cellsper")) else key
+    return SPELLINGS.get(key) or SPELLINGS.get(key.rstrip(".")) or _counted(key.rstrip(".")) or _divided(key)
+
+
+def unit_at(atoms: list[Atom], at: int, text: str) -> tuple[str, int] | None:
+    """The longest unit that starts at an atom: its UCUM code and the index after it."""
+    kind, word, start, _ = atoms[at]
+    if kind not in ("word", "power", "sym"):
+        return None
+    lowered = word.lower()
+    if (kind == "sym" and word not in "%/[#") or (
+        kind == "word" and lowered.split("/")[0] not in OPENERS and unit_code(word) is None
+    ):
+        return None
+    found = None
+    for last in range(at, min(len(atoms), at + MOST_ATOMS)):
+        if atoms[last][0] in ("nl", "cell", "date", "cmp", "arrow") or (last > at and _ends_unit(atoms, at, last)):
+            break
+        if code := unit_code(text[start : atoms[last][3]]):
+            found = code, last + 1
+    return found
+
+
+def _ends_unit(atoms: list[Atom], at: int, last: int) -> bool:
+    """Whether an atom cannot go on with a unit: a bracket after a space, or a number other than `1.73`."""
+    kind, word, start, _ = atoms[last]
+    if kind == "num":
+        return not (
+            atoms[last - 1][1] in ("/", "mm", "in", "at", "^", "*", "x", "m", "of", "after", "-")
+            or atoms[last - 1][3] == start
+        )
+    return kind == "sym" and word in "(,;:" and start > atoms[last - 1][3]
+
+
+def _counted(key: str) -> str | None:
+    """A count per volume: `x10^3/ul`, `thou/cumm`, `10e9/l`, `/ul`, `cells/ul`."""
+    top, slash, bottom = key.partition("/")
+    if not slash or bottom not in VOLUMES:
+        return None
+    top = top.translate(SUPERSCRIPTS)
+    per = VOLUMES[bottom]
+    for word in ("cells", "cell"):
+        top = top[: -len(word)] if top.endswith(word) and top != word else top
+    if top in COUNTS and not (per == "L" and top in ("g", "m")) and not (per == "mL" and top in ("g", "m", "k")):
+        return f"{COUNTS[top]}/{per}"
+    digits = top.lstrip("x*").removeprefix("10").lstrip("^*xe(").rstrip(")")
+    if top.lstrip("x*").startswith("10") and digits in ("3", "4", "5", "6", "9", "12"):
+        return f"10*{digits}/{per}"
+    return None
+
+
+def _divided(key: str) -> str | None:
+    """`numerator/denominator[/denominator]` of known pieces; a bare numerator is left to the table of spellings."""
+    top, *bottoms = key.replace("per", "/").split("/") if "/" in key or "per" in key else (key,)
+    if not bottoms or len(bottoms) > 2:
+        return None
+    codes = [_based(top), *(DENOMINATORS.get(bottom) or _based(bottom) or _portion(bottom) for bottom in bottoms)]
+    return "/".join(codes) if all(codes) else None
+
+
+def _portion(piece: str) -> str | None:
+    """`5ml` of `mg/5ml`: `(5.mL)`, as UCUM writes it."""
+    piece = piece.strip("()")
+    digits = piece[: len(piece) - len(piece.lstrip("0123456789."))]
+    base = digits and _based(piece[len(digits) :])
+    return f"({digits.rstrip('.')}.{base})" if base else None
+
+
+def _based(piece: str) -> str | None:
+    """A prefix and a base: `mg`, `mcg`, `uiu`, `mosm`, `mmoles`."""
+    piece = piece.rstrip(".") or piece
+    if not piece or piece in NOT_UNITS or len(piece) > 12:
+        return None
+    for length in (5, 4, 2, 1, 0):
+        prefix, base = piece[:length], piece[length:]
+        if prefix in PREFIXES and base in BASES:
+            return PREFIXES[prefix] + BASES[base]
+    return None
