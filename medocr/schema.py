@@ -210,6 +210,12 @@ def file_hash(path: str | Path) -> str:
     return digest.hexdigest()
 
 
+def model_hash(folder: str | Path) -> str:
+    """sha256 of what a model folder loads (weights, configuration, tokenizer, template), not of what explains it."""
+    files = sorted(p for p in Path(folder).iterdir() if p.suffix in (".safetensors", ".json", ".jinja", ".model"))
+    return hashlib.sha256("\n".join(f"{p.name} {file_hash(p)}" for p in files).encode()).hexdigest()
+
+
 def write_json(path: str | Path, content: dict) -> None:
     """Write JSON atomically."""
     with atomic(path) as temporary:

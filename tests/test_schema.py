@@ -110,6 +110,16 @@ def test_the_hash_of_a_folder_sees_names_and_content(tmp_path):
     assert schema.file_hash(tmp_path) != before
 
 
+def test_the_hash_of_a_model_is_that_of_what_it_loads(tmp_path):
+    (tmp_path / "model.safetensors").write_text("weights")
+    before = schema.model_hash(tmp_path)
+    (tmp_path / "README.md").write_text("said better")
+    (tmp_path / "__pycache__").mkdir()
+    assert schema.model_hash(tmp_path) == before
+    (tmp_path / "model.safetensors").write_text("other weights")
+    assert schema.model_hash(tmp_path) != before
+
+
 def test_records_carry_versions(tmp_path):
     schema.write_record(tmp_path / "x.json", counts={"kept": 3})
     record = json.loads((tmp_path / "x.json").read_text())

@@ -109,7 +109,7 @@ def fingerprint(run: Run, stage: Stage) -> dict:
         reads[f"source {number}"] = sources.fingerprint(options["source"], **own)
     base = run.parameters["prepare"]["base"]
     if stage.needs_base and (folder := TINY if base == "tiny" else Path(base)).is_dir():
-        reads["base"] = schema.file_hash(folder)
+        reads["base"] = schema.model_hash(folder)
     cells = json.loads(stage.path.read_text())["cells"]
     code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
     return {

@@ -75,7 +75,7 @@ def train(
     recipe = Recipe(**{**recipe, "batch_size": min(recipe.get("batch_size", Recipe.batch_size), len(train_rows))})
     validation_rows = _spread(validation_rows, recipe.validation_pages)
     made_from = {
-        "base": schema.file_hash(models.resolve(base)),
+        "base": schema.model_hash(models.resolve(base)),
         "train_rows": data.fingerprint(train_rows),
         "validation_rows": data.fingerprint(validation_rows),
         **dataclasses.asdict(recipe),

@@ -1,0 +1,103 @@
+"""What is committed for reading: results that are whole, clean and small, and a README that says what they say.
+
+`python -m tests.test_results` writes the README's results section anew from `results/demo/`.
+"""
+
+import json
+import re
+from pathlib import Path
+
+import nbformat
+import pytest
+
+ROOT = Path(__file__).parents[1]
+RESULTS = ROOT / "results"
+DEMO = RESULTS / "demo"
+MARKS = "<!-- results/demo: begin -->", "<!-- results/demo: end -->"
+SHOWN = {"all": "all pages", "medical": "medical", "general": "general"} | {
+    name: name.replace("_", " ") for name in ("prescription", "lab_report", "form", "receipt", "invoice")
+}
+
+
+def load(name: str) -> dict:
+    return json.loads((DEMO / name).read_text())
+
+
+def results_section() -> str:
+    """The README's results, made from the demo run's records."""
+    metrics, merged, run, trained = (load(f"{name}.json") for name in ("metrics", "merge", "run", "train"))
+    rows = ["| pages | n | base | tuned | difference [95 %] |", "|---|---:|---:|---:|---:|"]
+    cer = {row["slice"]: row for row in metrics["comparisons"] if row["metric"] == "cer"}
+    for name, shown in SHOWN.items():
+        row = cer[name]
+        change = f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]".replace("-", "−")
+        rows.append(f"| {shown} | {row['n']:,} | {row['base']:.3f} | {row['tuned']:.3f} | {change} |")
+    seconds = {row["stage"]: row["seconds"] for row in run["stages"]}
+    times = ", ".join(f"{stage[3:]} {value:.0f}" for stage, value in seconds.items())
+    parity = merged["parity"]["figures"]
+    scores = {row["model"]: row for row in merged["scores"] if (row["slice"], row["metric"]) == ("all", "cer")}
+    ocr = scores.get("ocr")
+    return "\n".join(
+        [
+            "Character error rate (CER, mean per page; lower is better) of the embedded base, before and after:",
+            "",
+            *rows,
+            "",
+            f"The merged float16 model passes the parity gate ({parity['pages']} pages) and reads the "
+            f"{scores['merged']['n']} test pages at CER {scores['merged']['value']:.3f} "
+            f"(adapter: {scores['tuned']['value']:.3f}). RapidOCR, which needs no training and is no model of this "
+            f"repository, reads {ocr['n']} of them at {ocr['value']:.3f}.",
+            "",
+            f"{trained['steps']} optimizer steps, {sum(seconds.values()) / 60:.1f} minutes on {run['cores']} CPU cores "
+            f"for everything; seconds per stage: {times}.",
+        ]
+    )
+
+
+needs_demo = pytest.mark.skipif(not (DEMO / "metrics.json").exists(), reason="no demo run is committed")
+
+
+@needs_demo
+def test_the_readme_says_what_the_results_say():
+    text = (ROOT / "README.md").read_text()
+    begin, end = (text.index(mark) for mark in MARKS)
+    assert text[begin + len(MARKS[0]) : end].strip() == results_section()
+
+
+@needs_demo
+def test_the_demo_is_the_whole_recipe_and_passed_its_gate():
+    assert load("curate.json")["counts"]["kept"] == 2462
+    assert load("train.json")["steps"] == 738
+    assert load("merge.json")["parity"]["passed"]
+    assert load("prepare.json")["leakage"]["groups_shared_across_splits"] == 0
+    assert {row["state"] for row in load("run.json")["stages"]} <= {"done", "skipped"}
+
+
+def test_links_in_the_readme_lead_somewhere():
+    for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text()):
+        assert target.startswith("https://") or (ROOT / target).exists(), target
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.rglob("*.*")), ids=lambda path: str(path.relative_to(RESULTS)))
+def test_a_result_is_small_and_holds_no_path_secret_or_traceback(path):
+    assert path.stat().st_size <= 2e6
+    if path.suffix not in (".ipynb", ".json", ".html", ".md"):
+        return
+    text = re.sub(r'"image/png": "[^"]*"', "", path.read_text())
+    assert not re.search(r"(?<![\w.])/(root|home|work|tmp|Users)/\w", text)
+    assert not re.search(r"\b(hf_[A-Za-z0-9]{30,}|sk-[A-Za-z0-9]{20,})\b", text)
+    assert '"output_type": "error"' not in text
+    if path.suffix == ".ipynb":
+        cells = [c for c in nbformat.reads(path.read_text(), 4).cells if c.cell_type == "code" and c.source.strip()]
+        assert [c.execution_count for c in cells] == list(range(1, len(cells) + 1))
+
+
+def write_readme() -> None:
+    path = ROOT / "README.md"
+    text = path.read_text()
+    begin, end = (text.index(mark) for mark in MARKS)
+    path.write_text(f"{text[: begin + len(MARKS[0])]}\n{results_section()}\n{text[end:]}")
+
+
+if __name__ == "__main__":
+    write_readme()
