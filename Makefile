@@ -25,8 +25,10 @@ lint: $(READY)
 bench: $(READY)  ## figures for results/bench/
 	$(PYTHON) -m tests.bench
 
-gpu:  ## on a machine with CUDA, in an environment made from environment.yml
-	python -m medocr run l4
+gpu:  ## the published recipe at full size, on a machine with CUDA
+	python3 -m venv .venv-gpu
+	.venv-gpu/bin/pip install --quiet --editable '.[gpu]'
+	.venv-gpu/bin/python -m medocr run l4
 
 lab: $(READY)  ## the notebooks in JupyterLab
 	$(VENV)/bin/pip install --quiet '.[lab]'
