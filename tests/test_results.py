@@ -50,6 +50,10 @@ def results_section() -> str:
             "",
             f"{trained['steps']} optimizer steps, {sum(seconds.values()) / 60:.1f} minutes on {run['cores']} CPU cores "
             f"for everything; seconds per stage: {times}.",
+            "",
+            "![Character error rate of base and tuned by slice](results/demo/figures/cer_by_slice.png)",
+            "",
+            "The rendered notebooks of this run: [results/demo](results/demo/).",
         ]
     )
 
