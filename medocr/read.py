@@ -3,7 +3,6 @@
 import contextlib
 import itertools
 import json
-import math
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -62,14 +61,9 @@ def _model(name: str):
 
     def read(pages: list[Page]) -> list[tuple[str, float | None, str]]:
         readings = models.read(model, processor, pages, max_new_tokens=MAX_NEW_TOKENS, batch_size=4, progress=False)
-        return [(r.text, _confidence(r.token_logprobs), r.finish) for r in readings]
+        return [(r.text, r.confidence and round(r.confidence, 4), r.finish) for r in readings]
 
     return read
-
-
-def _confidence(logprobs: Sequence[float]) -> float | None:
-    """The geometric mean of the tokens' probabilities."""
-    return round(math.exp(sum(logprobs) / len(logprobs)), 4) if len(logprobs) else None
 
 
 def write(found: Iterator[dict], out: Path | None) -> int:

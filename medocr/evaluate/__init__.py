@@ -76,7 +76,7 @@ def predict(
         )
     seconds = (time.perf_counter() - began) / max(1, len(samples))
     return [
-        _prediction(page, name, set_name, reading.text, reading.finish, seconds, _confidence(reading.token_logprobs))
+        _prediction(page, name, set_name, reading.text, reading.finish, seconds, reading.confidence)
         for page, reading in zip(samples, readings, strict=True)
     ]
 
@@ -107,10 +107,6 @@ def _prediction(page: Page, name, set_name, text, finish, seconds, confidence) -
         seconds=seconds,
         confidence=confidence,
     )
-
-
-def _confidence(token_logprobs: Sequence[float]) -> float | None:
-    return float(np.exp(np.mean(token_logprobs))) if len(token_logprobs) else None
 
 
 def score(predictions: Iterable[Prediction]) -> pd.DataFrame:

@@ -1,6 +1,7 @@
 """Read pages: greedy decoding in batches of pages of like size."""
 
 import contextlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -28,6 +29,12 @@ class Reading:
     text: str
     token_logprobs: list[float]
     finish: str
+
+    @property
+    def confidence(self) -> float | None:
+        """The geometric mean of the tokens' probabilities; None where there is no token."""
+        logprobs = self.token_logprobs
+        return math.exp(math.fsum(logprobs) / len(logprobs)) if len(logprobs) else None
 
 
 def read(
