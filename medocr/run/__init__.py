@@ -174,7 +174,7 @@ def execute_notebook(run: Run, stage: Stage) -> None:
         raise StageFailed(f"{where}: {clean}\nthe notebook so far: {partial}") from None
     except (RuntimeError, OSError) as error:  # the kernel died, or never came up
         raise StageFailed(f"{stage.notebook}: {type(error).__name__}: {error}") from error
-    tidy(partial)
+    tidy(partial, os.path.relpath(run.out, stage.path.parent))
     partial.replace(folder / f"{stage.notebook}.ipynb")
 
 

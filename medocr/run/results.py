@@ -37,9 +37,12 @@ th, td { padding: .25rem .7rem; border-bottom: 1px solid #ddd; text-align: right
 )
 
 
-def tidy(path: Path) -> None:
-    """Take out of an executed notebook what is of no use to a reader: progress bars, warnings, timings, paths."""
-    notebook = nbformat.read(path, as_version=4)
+def tidy(path: Path, out: str) -> None:
+    """Take out of an executed notebook what is of no use to a reader: progress bars, warnings, timings, paths.
+
+    `out` is the folder of data/ and results/ as seen from the notebooks: wherever it lies, readers see `..`.
+    """
+    notebook = nbformat.reads(path.read_text(encoding="utf-8").replace(f"{out}/", "../"), as_version=4)
     notebook.metadata.pop("papermill", None)
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)

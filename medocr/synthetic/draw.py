@@ -8,7 +8,6 @@ layout, and its author draws another.
 import dataclasses
 import functools
 import itertools
-import math
 import random
 from collections.abc import Iterator
 from pathlib import Path
@@ -17,11 +16,11 @@ import matplotlib
 import numpy as np
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-CELL = 28  # px; page sizes are whole cells
+CELL = 28  # px; page sizes are whole cells, and every line stands on a row of them
 WIDTHS = (10, 12, 13)  # cells
 MOST_LINES = 10
 MARGIN = 8  # px, left and right: more than half a degree of rotation moves anything
-MARKS = "☐☑✓"  # only DejaVu Sans has them in every style
+MARKS = "☐☑☒✓✔✗"  # of the faces that runs print in, only the sans and mono ones have them
 
 FACES = {  # family: regular, bold
     "sans": ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf"),
@@ -30,6 +29,8 @@ FACES = {  # family: regular, bold
     "oblique": ("DejaVuSans-Oblique.ttf", "DejaVuSans-BoldOblique.ttf"),
     "bold": ("DejaVuSans-Bold.ttf", "DejaVuSans-Bold.ttf"),
     "italic": ("DejaVuSerif-Italic.ttf", "DejaVuSerif-BoldItalic.ttf"),
+    "times": ("STIXGeneral.ttf", "STIXGeneralBol.ttf"),
+    "times italic": ("STIXGeneralItalic.ttf", "STIXGeneralBolIta.ttf"),
 }
 
 
@@ -44,7 +45,6 @@ class Line:
     scale: float = 1.0
     rule: str = ""  # above or below
     shade: bool = False
-    section: bool = False  # starts a section: space may go above it
 
     @property
     def text(self) -> str:
@@ -54,12 +54,19 @@ class Line:
 
 @dataclasses.dataclass(frozen=True)
 class Look:
-    """How an issuer prints: font family, sizes to try (px, largest first), line pitch (px), decoration."""
+    """How an issuer prints: font family, sizes to try (px, largest first), decoration.
+
+    A family that FACES lacks is the path of its files without their ending (`-Regular.ttf`, `-Bold.ttf`).
+    """
 
     family: str
     sizes: tuple[int, ...]
-    pitch: int = CELL
     decor: tuple[str, ...] = ()
+
+    @property
+    def faces(self) -> tuple[str, str]:
+        """The family's files: regular, bold."""
+        return FACES.get(self.family) or (f"{self.family}-Regular.ttf", f"{self.family}-Bold.ttf")
 
 
 @dataclasses.dataclass
@@ -87,13 +94,12 @@ class Run:
 
 @dataclasses.dataclass
 class Sheet:
-    """A laid-out page: `runs` per line, and the y of each line's top edge, in px."""
+    """A laid-out page, in px: `runs` per line, each line on its own row of cells."""
 
     width: int
     height: int
     lines: list[Line]
     runs: list[list[Run]]
-    tops: list[float]
     look: Look
 
 
@@ -128,7 +134,7 @@ def _pieces(text: str, face: str, size: int) -> tuple[tuple[str, ImageFont.FreeT
 
 
 def _set(text: str, line: Line, look: Look, size: int) -> tuple[tuple[str, ImageFont.FreeTypeFont, float], ...]:
-    return _pieces(text, FACES[look.family][line.bold], round(size * line.scale))
+    return _pieces(text, look.faces[line.bold], round(size * line.scale))
 
 
 def _length(text: str, line: Line, look: Look, size: int) -> float:
@@ -147,19 +153,11 @@ def _widths(draft: Draft, size: int) -> list[list[float]]:
 
 def _place(draft: Draft, size: int, width: int) -> Sheet:
     look = draft.look
-    margin = 0 if look.pitch == CELL else MARGIN  # at a pitch of one cell, lines keep to the rows of cells
-    needed = len(draft.lines) * look.pitch + 2 * margin
-    height = math.ceil(needed / CELL) * CELL
-    sections = sum(line.section for line in draft.lines)
-    space = (height - needed) / (sections + 1)
-    top, tops, runs = margin + space / 2, [], []
-    for line, widths in zip(draft.lines, _widths(draft, size), strict=True):
-        top += space * line.section
-        baseline = top + look.pitch / 2 + 0.36 * size * line.scale  # half the height of a capital
-        tops.append(top)
+    runs = []
+    for row, (line, widths) in enumerate(zip(draft.lines, _widths(draft, size), strict=True)):
+        baseline = (row + 0.5) * CELL + 0.36 * size * line.scale  # half the height of a capital
         runs.append(list(_line_runs(line, widths, look, size, width, baseline)))
-        top += look.pitch
-    return Sheet(width, height, draft.lines, runs, tops, look)
+    return Sheet(width, len(draft.lines) * CELL, draft.lines, runs, look)
 
 
 def _line_runs(line: Line, widths: list[float], look: Look, size: int, width: int, baseline: float) -> Iterator[Run]:
@@ -182,12 +180,12 @@ def paint(sheet: Sheet, ink: int = 0, paper: int = 255) -> Image.Image:
     draw = ImageDraw.Draw(image)
     for name in sheet.look.decor:  # beneath the text, which stays whole
         DECOR[name](draw, sheet, ink, paper)
-    for line, runs, top in zip(sheet.lines, sheet.runs, sheet.tops, strict=True):
-        bottom = top + sheet.look.pitch
+    for row, (line, runs) in enumerate(zip(sheet.lines, sheet.runs, strict=True)):
+        top, bottom = row * CELL, (row + 1) * CELL
         if line.shade:
             draw.rectangle((MARGIN - 3, top + 1, sheet.width - MARGIN + 2, bottom - 2), fill=paper - 28)
         if line.rule:
-            y = round(top if line.rule == "above" else bottom - 2)
+            y = top if line.rule == "above" else bottom - 2
             draw.line((MARGIN, y, sheet.width - MARGIN, y), fill=ink + 60)
         for run in runs:
             draw.text((run.x, run.y), run.text, font=run.font, fill=ink, anchor="ls")

@@ -12,9 +12,9 @@ FACILITIES = {
     "hospital": ("{} Hospital", "St. {} Hospital", "{} Medical Center", "{} Surgery"),
 }
 LOOKS = tuple(
-    Look(family, (20, 19, 18, 17), pitch, decor)
+    Look(family, (20, 19, 18, 17), decor)
     for family in ("sans", "serif", "mono")
-    for pitch, decor in ((25, ()), (25, ("frame", "pen")), (27, ("pen",)), (27, ("frame",)))
+    for decor in ((), ("frame", "pen"), ("pen",), ("frame",))
 )
 
 SEVERAL = {  # questions with any number of answers
@@ -86,4 +86,4 @@ def _question(label: str, answers: list[tuple[str, bool]], style: types.SimpleNa
         return [Line((" ".join([label, *boxes]),), rule=style.rule)]
     rows = [tuple(boxes[i : i + style.per_line]) for i in range(0, len(boxes), style.per_line)]
     padded = [cells + ("",) * (style.per_line - len(cells)) for cells in rows]
-    return [Line((label,), bold=True, section=True)] + [Line(cells, "l" * len(cells), table=True) for cells in padded]
+    return [Line((label,), bold=True)] + [Line(cells, "l" * len(cells), table=True) for cells in padded]

@@ -14,9 +14,9 @@ FACILITIES = {
     "hospital": ("{} Hospital", "{} Medical Center", "{} Clinic", "St. {} Hospital"),
 }
 LOOKS = tuple(
-    Look(family, (19, 18, 17, 16, 15), pitch, decor)
+    Look(family, (19, 18, 17, 16, 15), decor)
     for family in ("sans", "sans", "mono", "serif")
-    for pitch, decor in ((24, ()), (24, ("frame",)), (26, ()), (26, ("stamp",)))
+    for decor in ((), ("frame",), (), ("stamp",))
 )
 
 FLAGS = (  # as printed, by HL7 interpretation code
@@ -86,13 +86,13 @@ def lab_report(rng: random.Random, number: int) -> Draft:
         lines.insert(1, Line((style.title,), style.heading))
     panel = rng.choice(ANALYTES + FINDINGS).panel
     if style.panel:
-        lines.append(Line((rng.choice(PANELS[panel]),), bold=True, section=True))
+        lines.append(Line((rng.choice(PANELS[panel]),), bold=True))
     rows = [_result(rng, test, style, sex) for test in _tests(rng, panel, sex)]
     if style.head:
         lines.append(row(style.columns, style.head, bold=True, shade=style.shade, rule=style.rule))
     lines += [row(style.columns, printed) for printed, _ in rows]
     if rng.random() < 0.25 and "doctor" not in header:
-        lines.append(line(style.closing, values, section=True))
+        lines.append(line(style.closing, values))
         header |= {name: values[name] for name in names([style.closing])}
     return Draft(lines, {"header": header, "analytes": [analyte for _, analyte in rows]}, facility.look)
 

@@ -14,9 +14,9 @@ FACILITIES = {
     "hospital": ("{} Hospital", "St. {} Hospital", "{} Medical Center", "{} Urgent Care"),
 }
 LOOKS = tuple(
-    Look(family, (20, 19, 18, 17, 16), pitch, decor)
+    Look(family, (20, 19, 18, 17, 16), decor)
     for family in ("sans", "sans", "serif", "mono", "italic", "oblique")
-    for pitch, decor in ((25, ()), (25, ("frame",)), (27, ("signature",)), (27, ("stamp",)))
+    for decor in ((), ("frame",), ("signature",), ("stamp",))
 )
 
 FREQUENCIES = (  # how a prescriber writes once … four times a day, at night, when needed, weekly
@@ -75,13 +75,13 @@ def prescription(rng: random.Random, number: int) -> Draft:
     opening += [style.date] * (rng.random() < 0.4) + [style.note] * (rng.random() < 0.2)
     lines, header = patient.header(facility, opening, values, style.heading, scale=style.scale)
     if style.rx:
-        lines.append(Line((style.rx,), bold=True, section=True, rule="above" * (style.rule == "above")))
+        lines.append(Line((style.rx,), bold=True, rule="above" * (style.rule == "above")))
     drawn = {drug.name: drug for drug in rng.sample(DRUGS, rng.choice((1, 1, 2, 2, 3)))}
     orders = [_order(rng, drug, style, n) for n, drug in enumerate(drawn.values(), 1)]
     for order in orders:
         lines += _order_lines(style.orders, order)
     if rng.random() < 0.35:
-        lines.append(line(style.closing, values, section=True))
+        lines.append(line(style.closing, values))
         header |= {name: values[name] for name in names([style.closing])}
     return Draft(lines, {"header": header, "drugs": [_meant(order, style.orders) for order in orders]}, facility.look)
 

@@ -1,18 +1,31 @@
 """What pretraining reads: drafts of general text, line by line, and receipts and invoices. Nothing medical."""
 
+import itertools
 import random
 import string
+from pathlib import Path
 
 from faker import Faker
 from faker.providers.lorem.en_US import Provider as Lorem
 
 from medocr.synthetic import general
-from medocr.synthetic.draw import CELL, FACES, Draft, Line, Look
+from medocr.synthetic.draw import FACES, Draft, Line, Look
 from medocr.tiny.architecture import SIGNS
 
 GROUPS = range(200, 1000)  # runs and their held-out pages draw from lower numbers
 SIZES = range(16, 24)  # px
-PITCHES = range(24, 32)  # px
+UNSEEN = ("times", "times italic")  # families that only held-out pages are printed in
+FAMILIES = tuple(family for family in FACES if family not in UNSEEN)
+DEBIAN = Path("/usr/share/fonts/truetype")
+OTHERS = (  # free fonts of Debian's, for variety: those that are installed
+    *("liberation/LiberationSans", "liberation/LiberationSerif", "liberation/LiberationMono"),
+    *("liberation/LiberationSansNarrow", "roboto/unhinted/RobotoCondensed", "roboto/unhinted/RobotoTTF/Roboto"),
+    *("open-sans/OpenSans", "lato/Lato", "crosextra/Carlito", "crosextra/Caladea", "charis/CharisSIL"),
+    *("andika/Andika", "hack/Hack", "noto/NotoSansMono"),
+)
+INSTALLED = tuple(str(DEBIAN / name) for name in OTHERS if (DEBIAN / f"{name}-Regular.ttf").exists())
+OTHER_FONTS = 0.3  # share of pages
+LATIN = {*map(chr, range(32, 256)), "€"}  # what every font has
 MEDICAL = {"doctor", "drug", "health", "hospital", "medical", "patient", "treatment", "disease", "cancer", "blood"}
 WORDS = tuple(word for word in Lorem.word_list if word not in MEDICAL)
 DATES = ("%d/%m/%Y", "%Y-%m-%d", "%d.%m.%Y", "%d %b %Y", "%b %d, %Y", "%H:%M", "%m/%d/%y", "%d-%b-%Y")
@@ -24,8 +37,13 @@ def receipt_or_invoice(rng: random.Random) -> Draft:
     return rng.choice((general.receipt, general.invoice))(rng, rng.choice(GROUPS))
 
 
+def family(rng: random.Random) -> str:
+    """A font family: one that runs print in, or for a share of the pages another."""
+    return rng.choice(INSTALLED if INSTALLED and rng.random() < OTHER_FONTS else FAMILIES)
+
+
 class Text:
-    """Draws drafts of general text: `Text(seed).draft(rng, lines)`."""
+    """Draws drafts of general text: `Text(seed).draft(rng, lines, family)`."""
 
     def __init__(self, seed: int):
         self.fake = Faker("en_US")
@@ -41,13 +59,13 @@ class Text:
             self.personal: 1,
         }
 
-    def draft(self, rng: random.Random, lines: int) -> Draft:
-        """`lines` lines in one face, size and pitch; about a third of them in two to four columns."""
+    def draft(self, rng: random.Random, lines: int, family: str) -> Draft:
+        """`lines` lines in one family and size; about a third of them in two to four columns."""
         size = rng.choice(SIZES)
-        pitch = CELL if rng.random() < 0.4 else rng.choice(PITCHES)  # off the rows of cells, print is harder to read
-        look = Look(rng.choice(tuple(FACES)), (size,), pitch)
         widest = rng.randint(5, 600 // size)  # characters, so that narrow pages come about as well
-        return Draft([self.line(rng, widest) for _ in range(lines)], {}, look)
+        drawn = (self.line(rng, widest) for _ in itertools.count())
+        fitting = (line for line in drawn if family in FAMILIES or LATIN.issuperset(line.text))
+        return Draft(list(itertools.islice(fitting, lines)), {}, Look(family, (size,)))
 
     def line(self, rng: random.Random, widest: int) -> Line:
         columns = rng.choice((1, 1, 1, 1, 2, 2, 3, 4)) if widest > 12 else 1

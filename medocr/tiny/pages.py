@@ -8,15 +8,16 @@ import dataclasses
 import itertools
 import math
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import numpy as np
 import torch
 from torch.utils.data import IterableDataset
 
 from medocr.synthetic.draw import CELL, Sheet, arrange, paint, scan
-from medocr.tiny import architecture
-from medocr.tiny.corpus import Text, receipt_or_invoice
+from medocr.tiny import architecture, corpus
+from medocr.tiny.corpus import Text
 
 PATCH = 14
 SLOTS = 4  # characters of a cell that the letter loss asks for
@@ -42,18 +43,20 @@ class Drawn:
     pixels: np.ndarray
     text: str
     cells: list[int]
-    about: dict[str, str | int]  # face, size and pitch in px, lines, scan
+    about: dict[str, str | int]  # face, size in px, lines, scan
 
     @property
     def size(self) -> tuple[int, int]:
         return self.pixels.shape[0] // CELL, self.pixels.shape[1] // CELL
 
 
-def draw(rng: random.Random, text: Text, stage: Stage) -> Drawn:
-    """Draw one page of a stage, without its empty cells on the right."""
+def draw(rng: random.Random, text: Text, stage: Stage, families: Sequence[str] = ()) -> Drawn:
+    """Draw one page of a stage, in one of `families` if given, without its empty cells on the right."""
     while True:
         document = rng.random() < stage.documents
-        draft = receipt_or_invoice(rng) if document else text.draft(rng, rng.randint(*stage.lines))
+        family = rng.choice(families) if families else corpus.family(rng)
+        draft = corpus.receipt_or_invoice(rng) if document else text.draft(rng, rng.randint(*stage.lines), family)
+        draft.look = dataclasses.replace(draft.look, family=family)
         sheet = arrange(draft)
         if sheet and (document or len(draft.lines) <= stage.lines[1]):
             break
@@ -64,9 +67,8 @@ def draw(rng: random.Random, text: Text, stage: Stage) -> Drawn:
     width = sheet.width if document else _used(sheet)
     pixels = np.asarray(image)[:, :width]
     about = {
-        "face": draft.look.family,
+        "face": Path(draft.look.family).name,
         "size": sheet.runs[-1][0].font.size,
-        "pitch": draft.look.pitch,
         "lines": len(draft.lines),
         "scan": "scanned" if scanned else "clean",
     }
