@@ -98,6 +98,17 @@ def test_reading_is_greedy_generation_in_the_order_given(base, loaded, samples):
         assert found.finish == ("stop" if tokens[-1] == processor.tokenizer.eos_token_id else "length")
 
 
+def test_batches_read_side_by_side_are_those_read_one_after_another(loaded, samples):
+    threads, found = torch.get_num_threads(), {}
+    for count in (1, 3):
+        torch.set_num_threads(count)
+        found[count] = models.read(*loaded, samples, max_new_tokens=12, batch_size=2, progress=False)
+        assert torch.get_num_threads() == count
+    torch.set_num_threads(threads)
+    assert [r.text for r in found[1]] == [r.text for r in found[3]]
+    assert [r.finish for r in found[1]] == [r.finish for r in found[3]]
+
+
 def test_reading_ends_at_the_end_token_and_drops_the_row(loaded, samples):
     model, processor = loaded
     first = models.read(model, processor, samples, max_new_tokens=6, progress=False)

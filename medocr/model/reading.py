@@ -1,8 +1,10 @@
 """Read pages: greedy decoding in batches of pages of like size."""
 
 import contextlib
+import functools
 import math
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import torch
@@ -43,20 +45,44 @@ def read(
     """Read pages greedily; returns one Reading per page, in the order given.
 
     `images` are PIL images, or pages (anything with `open()`), which are opened only when their turn comes. Pages
-    of like size are read together, and a page that has ended leaves its batch.
+    of like size are read together, and a page that has ended leaves its batch. On a CPU every core reads a batch of
+    its own: a decoding step is too small a piece of work to be shared between cores.
     """
     order = sorted(range(len(images)), key=lambda i: _size(processor, images[i]), reverse=True)
+    batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
     readings: list[Reading | None] = [None] * len(images)
+
+    def read_batch(chosen: list[int]) -> list[Reading]:
+        with torch.inference_mode():
+            inputs = encode(processor, [_open(images[i]) for i in chosen]).to(model.device)
+            return _decode(model, processor, inputs, max_new_tokens)
+
     was_training = model.training
     with _ready(model), tqdm(total=len(order), desc="reading", unit="page", disable=not progress, leave=False) as bar:
-        for start in range(0, len(order), batch_size):
-            chosen = order[start : start + batch_size]
-            inputs = encode(processor, [_open(images[i]) for i in chosen]).to(model.device)
-            for i, reading in zip(chosen, _decode(model, processor, inputs, max_new_tokens), strict=True):
-                readings[i] = reading
-            bar.update(len(chosen))
+        with _mapper(model, len(batches)) as side_by_side:
+            for chosen, read_ones in zip(batches, side_by_side(read_batch, batches), strict=True):
+                for i, reading in zip(chosen, read_ones, strict=True):
+                    readings[i] = reading
+                bar.update(len(chosen))
     model.train(was_training)
     return readings
+
+
+@contextlib.contextmanager
+def _mapper(model, count: int):
+    """`map`, or on a CPU one that works on as many batches at once as torch has threads, a thread for each."""
+    threads = torch.get_num_threads()
+    workers = min(threads, count)
+    if model.device.type != "cpu" or workers < 2:
+        yield map
+        return
+    one_each = functools.partial(torch.set_num_threads, 1)
+    pool = ThreadPoolExecutor(workers, initializer=one_each)  # the setting is each thread's own
+    try:
+        yield pool.map
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)
 
 
 def encode(processor, images: list, **options):
@@ -94,7 +120,7 @@ def _ready(model):
 
         FastVisionModel.for_inference(model)
     composing = isinstance(model, PeftModel) and model.device.type == "cpu"
-    with torch.inference_mode(), composed(model, frozen=True) if composing else contextlib.nullcontext():
+    with composed(model, frozen=True) if composing else contextlib.nullcontext():
         yield
 
 

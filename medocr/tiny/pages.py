@@ -8,14 +8,14 @@ import dataclasses
 import itertools
 import math
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 from torch.utils.data import IterableDataset
 
-from medocr.synthetic.draw import CELL, Sheet, arrange, paint, scan
+from medocr.synthetic.draw import CELL, Draft, Sheet, arrange, paint, scan
 from medocr.tiny import architecture, corpus
 from medocr.tiny.corpus import Text
 
@@ -50,21 +50,30 @@ class Drawn:
         return self.pixels.shape[0] // CELL, self.pixels.shape[1] // CELL
 
 
-def draw(rng: random.Random, text: Text, stage: Stage, families: Sequence[str] = ()) -> Drawn:
-    """Draw one page of a stage, in one of `families` if given, without its empty cells on the right."""
+def draw(rng: random.Random, text: Text, stage: Stage) -> Drawn:
+    """Draw one page of a stage."""
     while True:
+        family = corpus.family(rng)
         document = rng.random() < stage.documents
-        family = rng.choice(families) if families else corpus.family(rng)
         draft = corpus.receipt_or_invoice(rng) if document else text.draft(rng, rng.randint(*stage.lines), family)
-        draft.look = dataclasses.replace(draft.look, family=family)
-        sheet = arrange(draft)
-        if sheet and (document or len(draft.lines) <= stage.lines[1]):
-            break
+        if drawn := render(draft, rng, family, narrow=not document):
+            return drawn
+
+
+def render(draft: Draft, rng: random.Random, family: str, *, narrow: bool) -> Drawn | None:
+    """Print a draft in a font family and scan most of its pages; `narrow` leaves out the empty cells on the right.
+
+    None when it does not fit on a page.
+    """
+    draft.look = dataclasses.replace(draft.look, family=family)
+    sheet = arrange(draft)
+    if not sheet:
+        return None
     image = paint(sheet, ink=rng.randrange(0, 90), paper=rng.randrange(226, 256))
     scanned = rng.random() < 0.8
     if scanned:
         image = scan(image, rng)
-    width = sheet.width if document else _used(sheet)
+    width = _used(sheet) if narrow else sheet.width
     pixels = np.asarray(image)[:, :width]
     about = {
         "face": Path(draft.look.family).name,
