@@ -42,6 +42,7 @@ def made_up(n: int = 60, models=("base", "tuned", "ocr")) -> list[Prediction]:
             group=f"{doc_type}/{i % 36}",
             reference=corrupted(truth, 0.1, rng) if by_ocr else truth,
             truth=truth,
+            fields=None,
             text="",
             finish="stop",
             seconds=0.1,

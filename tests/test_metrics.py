@@ -173,7 +173,7 @@ def test_rates_are_jiwers_where_the_reference_is_not_empty(reference, prediction
 @given(lines, lines)
 def test_line_breaks_in_the_prediction_change_nothing(reference, prediction):
     joined = " ".join(prediction.splitlines())
-    assert metrics.score_page(reference, prediction) == metrics.score_page(reference, joined)
+    assert metrics.score_text(reference, prediction) == metrics.score_text(reference, joined)
 
 
 @pytest.mark.parametrize("unit", ["a", "ab 1\n", "<", "1.", "x\u0301", "Glucose 95 mg/dL\n"])

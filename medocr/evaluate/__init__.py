@@ -46,6 +46,7 @@ class Prediction:
     group: str | None
     reference: str | None  # the label
     truth: str | None  # the exact text, where a generator knows it
+    fields: dict | None  # what the page says, where its source knows it
     text: str
     finish: str  # stop, length or loop; error where an OCR failed
     seconds: float  # an OCR's own for the page; of a model the wall time of the reading, shared out evenly
@@ -95,7 +96,8 @@ def _prediction(page: Page, name, set_name, text, finish, seconds, confidence) -
     if page.text is None and page.truth is None:
         raise ValueError(f"{page.origin} has no text to be scored against: transcribe it first, or leave it out")
     copied = {
-        key: getattr(page, key) for key in ("id", "origin", "doc_type", "domain", "label_origin", "group", "truth")
+        key: getattr(page, key)
+        for key in ("id", "origin", "doc_type", "domain", "label_origin", "group", "truth", "fields")
     }
     return Prediction(
         **copied,
@@ -112,24 +114,29 @@ def _prediction(page: Page, name, set_name, text, finish, seconds, confidence) -
 def score(predictions: Iterable[Prediction]) -> pd.DataFrame:
     """One row per page and model: the prediction's fields, `against` ("truth" or "label"), and the scores of the page.
 
+    `fields_from` says where the page's fields come from that those read are held against: "source" (the generator, an
+    annotation), or the "text" that the page is scored against. A score that a page gives no ground for is NaN.
+
     Columns are named as `metrics.score_page` names them; those against the label (NaN where there is none) have
     `label_` before the name. A reading that was stopped for repeating itself counts as a loop whatever its text.
     """
     rows = []
     for prediction in predictions:
         exact = prediction.truth if prediction.truth is not None else prediction.reference
-        scores = _scores(exact, prediction)
+        scores = _scores(exact, prediction, prediction.fields)
         labelled = prediction.reference is not None
-        against_label = scores if prediction.reference == exact else _scores(prediction.reference or "", prediction)
+        alike = prediction.reference == exact
+        against_label = scores if alike else _scores(prediction.reference or "", prediction, None)
         rows.append(
             dataclasses.asdict(prediction)
             | {"against": "truth" if prediction.truth is not None else "label"}
+            | {"fields_from": "text" if prediction.fields is None else "source"}
             | scores
             | {f"label_{name}": value if labelled else np.nan for name, value in against_label.items()}
         )
     return pd.DataFrame(rows)
 
 
-def _scores(text: str, prediction: Prediction) -> dict[str, float]:
-    scores = metrics.score_page(text, prediction.text)
+def _scores(text: str, prediction: Prediction, fields: dict | None) -> dict[str, float]:
+    scores = metrics.score_page(text, prediction.text, fields)
     return scores | {"loop": max(scores["loop"], float(prediction.finish == "loop"))}

@@ -14,7 +14,7 @@ MEDIANS = {"cer_median": "cer", "wer_median": "wer"}
 MICROS = {"cer_micro": ("edits", "characters"), "wer_micro": ("word_edits", "words")}
 PER_PAGE = (
     *("cer", "wer", "exact", "line_exact", "coverage_recall", "coverage_precision", "invented_numbers"),
-    *("reading_order", "loop", "empty"),
+    *("reading_order", "loop", "empty", *metrics.MEDICAL),
 )
 
 
@@ -99,7 +99,7 @@ def _comparison_rows(part: pd.DataFrame, prefix: str, seed: int) -> list[dict]:
 
 def _means(rows: pd.DataFrame, prefix: str) -> pd.DataFrame:
     """The per-page scores whose means are given, CER and WER capped at 1."""
-    values = rows[[prefix + name for name in PER_PAGE]].set_axis(list(PER_PAGE), axis=1)
+    values = rows.reindex(columns=[prefix + name for name in PER_PAGE]).set_axis(list(PER_PAGE), axis=1).astype(float)
     return values.assign(**{name: values[name].clip(upper=1) for name in metrics.CAPPED})
 
 
@@ -111,6 +111,7 @@ def _about(name: str, pages: pd.DataFrame, prefix: str) -> dict:
         "groups": int(pages["group"].nunique()),
         "resampled_by": resampled_by,
         "scored_against_truth": 0 if prefix else int((pages["against"] == "truth").sum()),
+        "fields_from_source": 0 if prefix else int((pages["fields_from"] == "source").sum()),
         "small": len(np.unique(units)) < metrics.SMALL,
     }
 

@@ -1,11 +1,12 @@
 """Scores of one prediction against one reference, and what a set of them says. Pure functions on text and numbers.
 
-`text` holds the scores of a page, `statistics` the intervals and tests over pages. Reference and prediction are
-compared after `normalise`: NFC, white space collapsed to single spaces; case counts.
+`text` holds the scores of a page's text, `medical` those of its fields and terms, `statistics` the intervals and tests
+over pages. Texts are compared after `normalise`: NFC, white space collapsed to single spaces; case counts.
 """
 
+from medocr.metrics.medical import score_page
 from medocr.metrics.statistics import SEED, SMALL, Comparison, compare, compare_columns, intervals, resampling_units
-from medocr.metrics.text import cer, content_coverage, line_exact, loops, normalise, reading_order, score_page, wer
+from medocr.metrics.text import cer, content_coverage, line_exact, loops, normalise, reading_order, score_text, wer
 
 LABELS = {
     "cer": "CER (mean, capped at 1)",
@@ -22,15 +23,29 @@ LABELS = {
     "reading_order": "reading order error",
     "loop": "endless repetition",
     "empty": "empty answers",
+    "field_recall": "fields found with the right value",
+    "header_recall": "header fields",
+    "test_value_f1": "test values, F1",
+    "test_row_f1": "whole test rows, F1",
+    "range_f1": "reference ranges, F1",
+    "drug_f1": "drug orders, F1",
+    "option_f1": "ticked and empty boxes, F1",
+    "term_recall": "medical terms found",
+    "term_precision": "medical terms not invented",
     "seconds": "seconds per page",
 }
 CAPPED = frozenset({"cer", "wer"})  # at 1 per page in means: one endless page must not outweigh a hundred others
-HIGHER_IS_BETTER = frozenset({"exact", "line_exact", "coverage_recall", "coverage_precision"})
+MEDICAL = (
+    *("field_recall", "header_recall", "test_value_f1", "test_row_f1", "range_f1", "drug_f1", "option_f1"),
+    *("term_recall", "term_precision"),
+)
+HIGHER_IS_BETTER = frozenset({"exact", "line_exact", "coverage_recall", "coverage_precision", *MEDICAL})
 
 __all__ = [
     "CAPPED",
     "HIGHER_IS_BETTER",
     "LABELS",
+    "MEDICAL",
     "SEED",
     "SMALL",
     "Comparison",
@@ -45,5 +60,6 @@ __all__ = [
     "reading_order",
     "resampling_units",
     "score_page",
+    "score_text",
     "wer",
 ]

@@ -42,8 +42,8 @@ def _rate(edits: int, length: int) -> float:
     return edits / length if length else float(edits > 0)
 
 
-def score_page(reference: str, prediction: str) -> dict[str, float]:
-    """Every score of one page.
+def score_text(reference: str, prediction: str) -> dict[str, float]:
+    """The scores of one page's text.
 
     Rates (not capped): `cer`, `wer`. Shares from 0 to 1, higher is better: `exact`, `line_exact`, `coverage_recall`,
     `coverage_precision`. Shares, lower is better: `reading_order`, `loop`, `empty`. A count: `invented_numbers`.

@@ -61,7 +61,7 @@ def measure(reader, processor, held_out: Iterable[Page]) -> pd.DataFrame:
     held_out = list(held_out)
     readings = model.read(reader, processor, held_out, max_new_tokens=400, progress=False)
     return pd.DataFrame(
-        page.fields | metrics.score_page(page.text, reading.text) | {"text": page.text, "read": reading.text}
+        page.fields | metrics.score_text(page.text, reading.text) | {"text": page.text, "read": reading.text}
         for page, reading in zip(held_out, readings, strict=True)
     )
 

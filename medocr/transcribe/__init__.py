@@ -127,7 +127,7 @@ def label_quality(pages: Iterable[Page]) -> list[dict]:
         if page.text is None or page.truth is None or page.label_origin in GIVEN:
             continue
         known = {"id": page.id, "origin": page.origin, "doc_type": page.doc_type, "confidence": page.confidence}
-        scores = metrics.score_page(page.truth, page.text)
+        scores = metrics.score_text(page.truth, page.text)
         rows.append({**known, **{name: scores[name] for name in ("cer", "wer", "exact")}})
     return rows
 

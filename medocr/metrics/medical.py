@@ -1,0 +1,127 @@
+"""How well a prediction repeats what a page says: its fields, test values, reference ranges and medical terms.
+
+The reference's fields are those that the source knows; the prediction's are read from its text by `medocr.fields`.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+
+from medocr import fields as medical
+from medocr.metrics.text import score_text
+
+HEADER = {  # what `fields.read_header` looks for; a source may know more
+    *("facility", "patient", "age", "sex", "date_of_birth", "mrn", "accession", "report", "npi", "doctor"),
+    *("collected", "received", "reported", "date"),
+}
+ANALYTE = ("name", "value", "unit", "low", "high", "flag")
+ORDER = ("drug", "dose", "unit", "form", "route", "frequency", "duration")
+SUMS = ("issuer", "number", "date", "subtotal", "tax", "tax_rate", "total")
+
+
+def score_page(reference: str, prediction: str, fields: Mapping | None = None) -> dict[str, float]:
+    """Every score of one page: `score_text`, `score_fields` and `score_terms`.
+
+    `fields` are the page's as its source knows them; without them they are read from the reference, by the same parser
+    that reads the prediction, which hides the parser's own errors. Scores that the page gives no ground for are absent.
+    """
+    known = medical.read_fields(reference) if fields is None else fields
+    return score_text(reference, prediction) | score_fields(known, prediction) | score_terms(reference, prediction)
+
+
+def score_fields(wanted: Mapping, prediction: str) -> dict[str, float]:
+    """Scores of a prediction against a page's fields (in the form of `fields.read_fields`, or of a source's own).
+
+    All are shares from 0 to 1, higher is better; one that the page gives no ground for is absent:
+    `field_recall` over all fields (header, every column of analyte rows and drug orders, ticks, sums) found with the
+    right value; `header_recall` over the header's; `test_value_f1` over (analyte, value), `test_row_f1` over (analyte,
+    value, unit, low, high, flag) and `range_f1` over (analyte, low, high) where a range is printed; `drug_f1` over
+    (drug, dose, unit); `option_f1` over (label, ticked). Names are compared without case, spaces and punctuation,
+    numbers as numbers, units by their UCUM code.
+    """
+    found = _read(wanted, prediction)
+    pairs = {name: (Counter(_tuples(name, wanted)), Counter(_tuples(name, found))) for name in TUPLES}
+    scores = {name: _f1(*pair) for name, pair in pairs.items() if pair[0]}
+    named, read = (list(_named(one)) for one in (wanted, found))
+    header = [field for field in named if field[0] == "header"]
+    for name, own in (("field_recall", named), ("header_recall", header)):
+        if own:
+            scores[name] = (Counter(own) & Counter(read)).total() / len(own)
+    return scores
+
+
+def score_terms(reference: str, prediction: str) -> dict[str, float]:
+    """`term_recall` and `term_precision` of the lexicon's drugs, analytes and abbreviations; absent without any."""
+    wanted, found = (Counter((term.kind, term.name) for term in medical.read_terms(t)) for t in (reference, prediction))
+    shared = (wanted & found).total()
+    scores = {"term_recall": shared / wanted.total()} if wanted else {}
+    return scores | ({"term_precision": shared / found.total() if found else 1.0} if wanted or found else {})
+
+
+def _read(wanted: Mapping, prediction: str) -> dict:
+    """The same kinds of fields, read from the prediction."""
+    readers = {
+        "header": medical.read_header,
+        "analytes": medical.read_analytes,
+        "drugs": medical.read_drugs,
+        "options": medical.read_options,
+    }
+    found = {kind: read(prediction) for kind, read in readers.items() if wanted.get(kind)}
+    if any(name in wanted for name in SUMS):
+        found |= vars(medical.read_receipt(prediction))
+    elif wanted.get("receipt"):
+        found["receipt"] = vars(medical.read_receipt(prediction))
+    return found
+
+
+def _rows(fields: Mapping, kind: str) -> list[Mapping]:
+    return [row if isinstance(row, Mapping) else vars(row) for row in fields.get(kind) or ()]
+
+
+TUPLES = {  # metric: the rows it is about, the columns that must agree, which rows count
+    "test_value_f1": ("analytes", ("name", "value"), lambda row: True),
+    "test_row_f1": ("analytes", ANALYTE, lambda row: True),
+    "range_f1": (
+        "analytes",
+        ("name", "low", "high"),
+        lambda row: row.get("low") is not None or row.get("high") is not None,
+    ),
+    "drug_f1": ("drugs", ("drug", "dose", "unit"), lambda row: True),
+    "option_f1": ("options", ("label", "ticked"), lambda row: True),
+}
+
+
+def _tuples(metric: str, fields: Mapping) -> Iterable[tuple]:
+    kind, columns, counts = TUPLES[metric]
+    return (tuple(_column(row, name) for name in columns) for row in _rows(fields, kind) if counts(row))
+
+
+def _named(fields: Mapping) -> Iterable[tuple]:
+    """Each field of a page with what it belongs to, so that a right value on a wrong row is not found."""
+    header = fields.get("header") or {}
+    yield from (("header", name, _plain(value)) for name, value in header.items() if name in HEADER and value)
+    for kind, columns in (("analytes", ANALYTE), ("drugs", ORDER)):
+        for row in _rows(fields, kind):
+            first = _column(row, columns[0])
+            yield from ((kind, first, name, _column(row, name)) for name in columns if row.get(name) is not None)
+    yield from (("options", _column(row, "label"), row.get("ticked")) for row in _rows(fields, "options"))
+    sums = fields.get("receipt") or fields
+    yield from (("sums", name, _plain(sums[name])) for name in SUMS if sums.get(name) is not None)
+
+
+def _column(row: Mapping, name: str):
+    value = row.get(name)
+    return _plain(medical.unit_code(value) or value if name == "unit" and value else value)
+
+
+def _plain(value):
+    """A value as it is compared: numbers as numbers, words without case, spaces and punctuation."""
+    if isinstance(value, str):
+        with_point = value.replace(",", "")
+        if with_point.replace(".", "", 1).isdecimal() and with_point.isascii():
+            return float(with_point)
+        return "".join(c for c in value.casefold() if c.isalnum() or c in "<>≤≥+-/:.") or value
+    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+
+
+def _f1(wanted: Counter, found: Counter) -> float:
+    return 2 * (wanted & found).total() / (wanted.total() + found.total())
