@@ -120,7 +120,7 @@ def test_the_slices(summary):
     everything = row(summary["slices"], slice="all")
     assert everything == {
         **{"slice": "all", "pages": 60, "groups": 36, "resampled_by": "group"},
-        **{"scored_against_truth": 60, "small": False},
+        **{"scored_against_truth": 60, "fields_from_source": 0, "small": False},
     }
     assert row(summary["slices"], slice="labels:synthetic")["scored_against_truth"] == 0
 

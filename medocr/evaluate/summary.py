@@ -37,10 +37,10 @@ def slices(frame: pd.DataFrame) -> dict[str, tuple[pd.Series, str]]:
 def summarise(frame: pd.DataFrame, *, seed: int = metrics.SEED) -> dict[str, list[dict]]:
     """The content of metrics.json: {"scores", "comparisons", "slices"}, each a flat table.
 
-    `scores` has every metric of every model and slice with its 95 % interval; means of CER and WER are capped at 1 per
-    page. `comparisons` has base against tuned over the pages that both read: paired differences of means.
-    `slices` says for each slice its pages, its groups, whether groups or pages were resampled, how many pages were
-    scored against exact text, and whether it is small.
+    `scores` has every model's metrics by slice, as far as pages give ground for them, with their 95 % intervals; means
+    of CER and WER are capped at 1 per page. `comparisons` has base against tuned over the pages that both read: paired
+    differences of means. `slices` says for each slice its pages, its groups, whether groups or pages were resampled,
+    how many pages were scored against exact text and against fields that the source knows, and whether it is small.
     """
     scores, comparisons, about = [], [], []
     for name, (rows, prefix) in slices(frame).items():
@@ -77,6 +77,7 @@ def _score_rows(rows: pd.DataFrame, prefix: str, seed: int) -> list[dict]:
             "n": int(values[name].notna().sum()),
         }
         for i, name in enumerate(values.columns)
+        if values[name].notna().any()
     ]
 
 
@@ -94,6 +95,7 @@ def _comparison_rows(part: pd.DataFrame, prefix: str, seed: int) -> list[dict]:
     return [
         {"metric": name, **{key: _rounded(getattr(one, key)) for key in keys}, "n": one.n}
         for name, one in zip(PER_PAGE, found, strict=True)
+        if one.n
     ]
 
 

@@ -18,6 +18,15 @@ ORDER = ("drug", "dose", "unit", "form", "route", "frequency", "duration")
 SUMS = ("issuer", "number", "date", "subtotal", "tax", "tax_rate", "total")
 
 
+TUPLES = {  # metric: the rows it is about, and the columns that must agree
+    "test_value_f1": ("analytes", ("name", "value")),
+    "test_row_f1": ("analytes", ANALYTE),
+    "range_f1": ("analytes", ("name", "low", "high")),
+    "drug_f1": ("drugs", ("drug", "dose", "unit")),
+    "option_f1": ("options", ("label", "ticked")),
+}
+
+
 def score_page(reference: str, prediction: str, fields: Mapping | None = None) -> dict[str, float]:
     """Every score of one page: `score_text`, `score_fields` and `score_terms`.
 
@@ -77,22 +86,12 @@ def _rows(fields: Mapping, kind: str) -> list[Mapping]:
     return [row if isinstance(row, Mapping) else vars(row) for row in fields.get(kind) or ()]
 
 
-TUPLES = {  # metric: the rows it is about, the columns that must agree, which rows count
-    "test_value_f1": ("analytes", ("name", "value"), lambda row: True),
-    "test_row_f1": ("analytes", ANALYTE, lambda row: True),
-    "range_f1": (
-        "analytes",
-        ("name", "low", "high"),
-        lambda row: row.get("low") is not None or row.get("high") is not None,
-    ),
-    "drug_f1": ("drugs", ("drug", "dose", "unit"), lambda row: True),
-    "option_f1": ("options", ("label", "ticked"), lambda row: True),
-}
-
-
 def _tuples(metric: str, fields: Mapping) -> Iterable[tuple]:
-    kind, columns, counts = TUPLES[metric]
-    return (tuple(_column(row, name) for name in columns) for row in _rows(fields, kind) if counts(row))
+    """The rows that a metric is about, each as what must agree; for ranges, those that have one."""
+    kind, columns = TUPLES[metric]
+    for row in _rows(fields, kind):
+        if metric != "range_f1" or row.get("low") is not None or row.get("high") is not None:
+            yield tuple(_column(row, name) for name in columns)
 
 
 def _named(fields: Mapping) -> Iterable[tuple]:

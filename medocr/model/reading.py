@@ -58,12 +58,12 @@ def read(
             return _decode(model, processor, inputs, max_new_tokens)
 
     was_training = model.training
-    with _ready(model), tqdm(total=len(order), desc="reading", unit="page", disable=not progress, leave=False) as bar:
-        with _mapper(model, len(batches)) as side_by_side:
-            for chosen, read_ones in zip(batches, side_by_side(read_batch, batches), strict=True):
-                for i, reading in zip(chosen, read_ones, strict=True):
-                    readings[i] = reading
-                bar.update(len(chosen))
+    bar = tqdm(total=len(order), desc="reading", unit="page", disable=not progress, leave=False)
+    with _ready(model), _mapper(model, len(batches)) as side_by_side, bar:
+        for chosen, found in zip(batches, side_by_side(read_batch, batches), strict=True):
+            for i, reading in zip(chosen, found, strict=True):
+                readings[i] = reading
+            bar.update(len(chosen))
     model.train(was_training)
     return readings
 

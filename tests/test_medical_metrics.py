@@ -1,0 +1,88 @@
+"""Scores of fields and terms: right where the page is repeated, and moved by just what was changed."""
+
+import math
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from medocr import metrics, synthetic
+from medocr.metrics.medical import score_fields, score_terms
+
+REPORT = "Kane Labs\nMRN 5599667\nGlucose 104 mg/dL 70-99 H\nSodium 140 mmol/L 136-145"
+ROWS = {"test_value_f1", "test_row_f1", "range_f1"}
+
+
+def scores(prediction: str, reference: str = REPORT) -> dict[str, float]:
+    return metrics.score_page(reference, prediction)
+
+
+def test_a_perfect_prediction_is_perfect_in_all_that_the_page_gives_ground_for():
+    found = scores(REPORT)
+    assert found.keys() >= ROWS
+    assert {name: found[name] for name in metrics.MEDICAL if name in found and found[name] != 1} == {}
+    assert "drug_f1" not in found
+    assert "option_f1" not in found
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "moved"),
+    [
+        ("104", "10.4", {"test_value_f1", "test_row_f1"}),
+        ("104", "164", {"test_value_f1", "test_row_f1"}),
+        ("mg/dL", "g/dL", {"test_row_f1"}),
+        ("70-99", "70-96", {"test_row_f1", "range_f1"}),
+        (" H\n", "\n", {"test_row_f1"}),
+        ("136-145", "136 - 145.0", set()),
+        ("Glucose", "GLUCOSE", set()),
+    ],
+)
+def test_a_change_moves_what_it_should_and_nothing_else(old, new, moved):
+    found = scores(REPORT.replace(old, new))
+    assert {name for name in ROWS if found[name] != 1} == moved
+    assert (found["field_recall"] < 1) == bool(moved)
+    assert found["header_recall"] == 1
+
+
+def test_a_lost_row_costs_recall_and_an_invented_one_precision():
+    lost, invented = scores(REPORT.rpartition("\n")[0]), scores(f"{REPORT}\nPotassium 4.1 mmol/L 3.5-5.1")
+    assert lost["test_value_f1"] == pytest.approx(2 / 3)
+    assert invented["test_value_f1"] == pytest.approx(4 / 5)
+    assert invented["field_recall"] == 1
+
+
+def test_values_that_change_places_are_wrong_on_both_rows():
+    swapped = REPORT.replace("104", "#").replace("140", "104").replace("#", "140")
+    assert scores(swapped)["test_value_f1"] == 0
+
+
+def test_drugs_terms_and_header():
+    order = "Pt: Ann Lee 40/F\nWarfarin 5 mg tab\nPO daily"
+    found = scores(order.replace("5 mg", "0.5 mg"), order)
+    assert found["drug_f1"] == 0
+    assert found["term_recall"] == found["header_recall"] == 1
+    assert scores(order.replace("Warfarin", "Wafrarin"), order)["term_recall"] < 1
+    assert scores(order.replace("Ann Lee", "Ann Loe"), order)["header_recall"] == pytest.approx(2 / 3)
+
+
+def test_the_sources_fields_are_what_counts():
+    pages = synthetic.pages({"lab_report": 12, "prescription": 12, "receipt": 6}, unlabelled=(), workers=1)
+    for page in pages:
+        found = metrics.score_page(page.text, page.text.replace("\n", " "), page.fields)
+        assert all(found.get(name, 1) == 1 for name in (*ROWS, "drug_f1")), page.text
+        assert found["field_recall"] > 0.9
+
+
+def test_a_page_without_fields_or_terms_has_no_such_scores():
+    assert score_fields({}, "anything") == {}
+    assert score_terms("", "") == {}
+    assert not set(metrics.MEDICAL) & scores("Hello there", "Hello there").keys()
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.text(max_size=300), st.text(max_size=300))
+def test_scores_stay_in_their_range(reference, prediction):
+    for name, value in metrics.score_page(reference, prediction).items():
+        assert math.isfinite(value)
+        assert value >= 0
+        assert name not in metrics.HIGHER_IS_BETTER or value <= 1
