@@ -10,6 +10,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from medocr.metrics import LABELS
+
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
 DEMO = RESULTS / "demo"
@@ -17,6 +19,7 @@ MARKS = "<!-- results/demo: begin -->", "<!-- results/demo: end -->"
 SHOWN = {"all": "all pages", "medical": "medical", "general": "general"} | {
     name: name.replace("_", " ") for name in ("prescription", "lab_report", "form", "receipt", "invoice")
 }
+ASKED = ("field_recall", "test_value_f1", "test_row_f1", "range_f1", "drug_f1", "term_recall")
 
 
 def load(name: str) -> dict:
@@ -26,12 +29,9 @@ def load(name: str) -> dict:
 def results_section() -> str:
     """The README's results, made from the demo run's records."""
     metrics, merged, run, trained = (load(f"{name}.json") for name in ("metrics", "merge", "run", "train"))
-    rows = ["| pages | n | base | tuned | difference [95 %] |", "|---|---:|---:|---:|---:|"]
-    cer = {row["slice"]: row for row in metrics["comparisons"] if row["metric"] == "cer"}
-    for name, shown in SHOWN.items():
-        row = cer[name]
-        change = f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]".replace("-", "−")
-        rows.append(f"| {shown} | {row['n']:,} | {row['base']:.3f} | {row['tuned']:.3f} | {change} |")
+    compared = {(row["slice"], row["metric"]): row for row in metrics["comparisons"]}
+    rates = [_row(shown, compared[name, "cer"]) for name, shown in SHOWN.items()]
+    asked = [_row(LABELS[name], compared["medical", name]) for name in ASKED]
     seconds = {row["stage"]: row["seconds"] for row in run["stages"]}
     times = ", ".join(f"{stage[3:]} {value:.0f}" for stage, value in seconds.items())
     parity = merged["parity"]["figures"]
@@ -41,7 +41,11 @@ def results_section() -> str:
         [
             "Character error rate (CER, mean per page; lower is better) of the embedded base, before and after:",
             "",
-            *rows,
+            *_table("pages", rates),
+            "",
+            "What the fields of the medical pages came to (F1 or share found; higher is better):",
+            "",
+            *_table("medical pages", asked),
             "",
             f"The merged float16 model passes the parity gate ({parity['pages']} pages) and reads the "
             f"{scores['merged']['n']} test pages at CER {scores['merged']['value']:.3f} "
@@ -56,6 +60,15 @@ def results_section() -> str:
             "The rendered notebooks of this run: [results/demo](results/demo/).",
         ]
     )
+
+
+def _row(name: str, row: dict) -> str:
+    change = f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]".replace("-", "−")
+    return f"| {name} | {row['n']:,} | {row['base']:.3f} | {row['tuned']:.3f} | {change} |"
+
+
+def _table(what: str, rows: list[str]) -> list[str]:
+    return [f"| {what} | n | base | tuned | difference [95 %] |", "|---|---:|---:|---:|---:|", *rows]
 
 
 needs_demo = pytest.mark.skipif(not (DEMO / "metrics.json").exists(), reason="no demo run is committed")

@@ -103,6 +103,21 @@ def test_the_letters_of_a_cell_are_those_drawn_there(batch, processor):
     assert sorted(joined) == sorted(drawn[0].text.replace(" ", "").replace("\n", ""))
 
 
+def test_fonts_kept_for_held_out_pages_are_never_drawn_and_others_hold_what_they_print():
+    rng, text = random.Random(7), corpus.Text(7)
+    assert not {corpus.family(rng) for _ in range(500)} & set(corpus.UNSEEN)
+    for _ in range(20):
+        draft = text.draft(rng, 10, "/somewhere/Other")
+        assert len(draft.lines) == 10
+        assert corpus.LATIN.issuperset(draft.text.replace("\n", ""))
+
+
+def test_held_out_pages_come_in_every_kind_and_in_fonts_seen_and_unseen():
+    kinds = [(page.fields["kind"], page.fields["fonts"]) for page in card.held_out_pages(1)]
+    general = [(kind, fonts) for fonts in card.FONTS for kind in card.GENERAL]
+    assert kinds == [*general, ("prescription", "seen"), ("lab_report", "seen"), ("form", "seen")]
+
+
 def test_reading_in_pretraining_is_the_models_own_forward(batch):
     _, tensors = batch
     reader = pretrain.Reader(fresh()).eval()

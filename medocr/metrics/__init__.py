@@ -1,11 +1,13 @@
 """Scores of one prediction against one reference, and what a set of them says. Pure functions on text and numbers.
 
-`text` holds the scores of a page's text, `medical` those of its fields and terms, `statistics` the intervals and tests
-over pages. Texts are compared after `normalise`: NFC, white space collapsed to single spaces; case counts.
+`text` holds the scores of a page's text, `medical` those of its fields and terms, `tables` those of HTML tables,
+`statistics` the intervals and tests over pages. Texts are compared after `normalise`: NFC, white space collapsed to
+single spaces; case counts.
 """
 
 from medocr.metrics.medical import score_page
 from medocr.metrics.statistics import SEED, SMALL, Comparison, compare, compare_columns, intervals, resampling_units
+from medocr.metrics.tables import teds
 from medocr.metrics.text import cer, content_coverage, line_exact, loops, normalise, reading_order, score_text, wer
 
 LABELS = {
@@ -61,5 +63,6 @@ __all__ = [
     "resampling_units",
     "score_page",
     "score_text",
+    "teds",
     "wer",
 ]
