@@ -96,6 +96,13 @@ QUALITY = [
     {"doc_type": "form", "cer": 0.1, "confidence": 0.9},
     {"doc_type": "unknown", "cer": 3.0, "confidence": None},
 ]
+SAFETY = {
+    "scores": [
+        {"model": model, "slice": "medical", "metric": kind, "value": 0.1, "low": low, "high": high, "n": 9}
+        for model in ("base", "tuned")
+        for kind, low, high in (("changed_digit", 0.0, 0.2), ("lost_flag", None, None))
+    ]
+}
 FIGURES = {
     "agreement": 0.9991,
     "tokens": 12345,
@@ -137,6 +144,8 @@ STAGES = {"stages": [{"stage": "01_curate", "state": "done", "seconds": 3.1}]}
         lambda: report.paired_change(CHANGES[:0]),
         lambda: report.example({"wanted": "a b", "base": "", "tuned": "a c", "example": "best"}, PAGES[0]),
         lambda: report.example({"wanted": "中文 $x$ " * 900, "ocr": "$" * 9000}, PAGES[2]),
+        lambda: report.safety(SAFETY),
+        lambda: report.safety(NOTHING),
         lambda: report.parity(FIGURES),
         lambda: report.parity({}),
         lambda: report.stage_times(STAGES),

@@ -14,7 +14,7 @@ MEDIANS = {"cer_median": "cer", "wer_median": "wer"}
 MICROS = {"cer_micro": ("edits", "characters"), "wer_micro": ("word_edits", "words")}
 PER_PAGE = (
     *("cer", "wer", "exact", "line_exact", "coverage_recall", "coverage_precision", "invented_numbers"),
-    *("reading_order", "loop", "empty", *metrics.MEDICAL),
+    *("reading_order", "loop", "empty", *metrics.MEDICAL, *metrics.KINDS),
 )
 
 

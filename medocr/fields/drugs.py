@@ -106,6 +106,8 @@ def _name_end(items: list[Atom], words: list[str], at: int, flat: str) -> int:
         return _extended(items, words, at + 1)
     _, form = _form_before(items, at)
     if form and _plausible(items, words, at):
+        if lexicon.squeeze(form + word) in lexicon.analytes():  # `T. Bili`
+            return 0
         return _until_column(items, words, at)
     misspelled = word.isalpha() and _dose_follows(items, at, flat) and lexicon.recognise_drug(word)
     return _extended(items, words, at + 1) if misspelled and lexicon.squeeze(word) not in lexicon.analytes() else 0

@@ -6,6 +6,7 @@ single spaces; case counts.
 """
 
 from medocr.metrics.medical import score_page
+from medocr.metrics.safety import KINDS
 from medocr.metrics.statistics import SEED, SMALL, Comparison, compare, compare_columns, intervals, resampling_units
 from medocr.metrics.tables import teds
 from medocr.metrics.text import cer, content_coverage, line_exact, loops, normalise, reading_order, score_text, wer
@@ -34,6 +35,7 @@ LABELS = {
     "option_f1": "ticked and empty boxes, F1",
     "term_recall": "medical terms found",
     "term_precision": "medical terms not invented",
+    **KINDS,
     "seconds": "seconds per page",
 }
 CAPPED = frozenset({"cer", "wer"})  # at 1 per page in means: one endless page must not outweigh a hundred others
@@ -46,6 +48,7 @@ HIGHER_IS_BETTER = frozenset({"exact", "line_exact", "coverage_recall", "coverag
 __all__ = [
     "CAPPED",
     "HIGHER_IS_BETTER",
+    "KINDS",
     "LABELS",
     "MEDICAL",
     "SEED",

@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 
 from medocr import fields as medical
+from medocr.metrics import safety
 from medocr.metrics.text import score_text
 
 HEADER = {  # what `fields.read_header` looks for; a source may know more
@@ -40,7 +41,8 @@ def score_page(reference: str, prediction: str, fields: Mapping | None = None) -
 def score_fields(wanted: Mapping, prediction: str) -> dict[str, float]:
     """Scores of a prediction against a page's fields (in the form of `fields.read_fields`, or of a source's own).
 
-    All are shares from 0 to 1, higher is better; one that the page gives no ground for is absent:
+    Shares from 0 to 1, higher is better, and counts of dangerous errors by kind (`safety.KINDS`), lower is better; what
+    the page gives no ground for is absent:
     `field_recall` over all fields (header, every column of analyte rows and drug orders, ticks, sums) found with the
     right value; `header_recall` over the header's; `test_value_f1` over (analyte, value), `test_row_f1` over (analyte,
     value, unit, low, high, flag) and `range_f1` over (analyte, low, high) where a range is printed; `drug_f1` over
@@ -48,6 +50,10 @@ def score_fields(wanted: Mapping, prediction: str) -> dict[str, float]:
     numbers as numbers, units by their UCUM code.
     """
     found = _read(wanted, prediction)
+    return _shares(wanted, found) | safety.count(wanted, found)
+
+
+def _shares(wanted: Mapping, found: Mapping) -> dict[str, float]:
     pairs = {name: (Counter(_tuples(name, wanted)), Counter(_tuples(name, found))) for name in TUPLES}
     scores = {name: _f1(*pair) for name, pair in pairs.items() if pair[0]}
     named, read = (list(_named(one)) for one in (wanted, found))

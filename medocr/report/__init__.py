@@ -6,7 +6,16 @@ table of at most eight columns. `style()` once, then `show(figure, name)` for ea
 
 from medocr.report.data import flow, label_quality, lengths, mix, split_table
 from medocr.report.pages import example, model_view, page_grid, transcript_examples
-from medocr.report.results import dumbbell, model_table, paired_change, parity, parity_table, stage_times, training
+from medocr.report.results import (
+    dumbbell,
+    model_table,
+    paired_change,
+    parity,
+    parity_table,
+    safety,
+    stage_times,
+    training,
+)
 from medocr.report.style import COLOURS, show, style
 
 __all__ = [
@@ -23,6 +32,7 @@ __all__ = [
     "paired_change",
     "parity",
     "parity_table",
+    "safety",
     "show",
     "split_table",
     "stage_times",

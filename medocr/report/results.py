@@ -8,8 +8,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from medocr.metrics import HIGHER_IS_BETTER, LABELS
-from medocr.report.style import COLOURS, FAINT, WIDTH, bare, colour, in_order, nothing, plain
+from medocr.metrics import HIGHER_IS_BETTER, KINDS, LABELS
+from medocr.report.style import COLOURS, FAINT, INK, WIDTH, bare, colour, in_order, nothing, plain
 from medocr.schema import DOC_TYPES
 
 MODELS = ("base", "tuned", "merged", "ocr")
@@ -120,6 +120,29 @@ def _difference(row: dict | None) -> str:
         return ""
     interval = "" if row["low"] is None else f" [{row['low']:+.3f}, {row['high']:+.3f}]"
     return f"{row['difference']:+.3f}{interval}".replace("-", "−")
+
+
+def safety(summary: dict, name: str = "medical") -> Figure:
+    """Dangerous errors per 100 pages of a slice by kind, base above tuned, with 95 % intervals."""
+    rows = {(row["metric"], row["model"]): row for row in summary["scores"] if row["slice"] == name}
+    kinds = [kind for kind in KINDS if (kind, "base") in rows]
+    if not kinds:
+        return nothing("no page has test values or drugs to be wrong about")
+    figure, ax = plt.subplots(figsize=(WIDTH, 1.2 + 0.55 * len(kinds)))
+    for place, model in ((-0.2, "base"), (0.2, "tuned")):
+        own = pd.DataFrame([rows[kind, model] for kind in kinds])[["value", "low", "high"]] * 100
+        reach = [own["value"] - own["low"].fillna(own["value"]), own["high"].fillna(own["value"]) - own["value"]]
+        at = [row + place for row in range(len(kinds))]
+        ax.barh(at, own["value"], 0.36, xerr=reach, color=COLOURS[model], ecolor=INK, label=_NAMES[model], capsize=2)
+        for row, (value, high) in enumerate(zip(own["value"], own["high"].fillna(own["value"]), strict=True)):
+            ax.text(high, at[row], f"  {value:.1f}", va="center", fontsize=10)
+    ax.set_yticks(range(len(kinds)), [KINDS[kind] for kind in kinds], fontsize=11)
+    ax.invert_yaxis()
+    ax.set_xlabel(f"errors per 100 {plain(name)} pages (n = {rows[kinds[0], 'base']['n']:,})")
+    figure.legend(loc="outside lower center", ncols=2, fontsize=11)
+    ax.grid(axis="x")
+    bare(ax)
+    return figure
 
 
 def paired_change(changes: pd.DataFrame, metric: str = "cer") -> Figure:
