@@ -131,7 +131,7 @@ def test_metrics_json_has_its_form(summary):
         assert list(one) == ["model", "slice", "metric", "value", "low", "high", "n"]
         assert one["low"] <= one["value"] <= one["high"]
     for one in summary["comparisons"]:
-        assert list(one) == ["slice", "metric", "base", "tuned", "difference", "low", "high", "p", "n"]
+        assert list(one) == ["slice", "metric", "base", "tuned", "difference", "low", "high", "p", "n", "p_holm"]
         assert one["difference"] == pytest.approx(one["tuned"] - one["base"], abs=2e-6)
     metrics = {one["metric"] for one in summary["scores"]}
     assert {"cer", "cer_median", "cer_micro", "wer", "exact", "loop", "empty", "coverage_recall", "seconds"} <= metrics

@@ -1,7 +1,6 @@
 """Scores of one page against published values, and intervals and tests against what they must be."""
 
 import json
-import random
 import time
 from pathlib import Path
 
@@ -184,14 +183,30 @@ def test_a_hundred_thousand_characters_take_no_long_time(unit):
     assert time.process_time() - began < 5
 
 
-def test_speed_is_far_above_what_a_run_needs():
-    rng = random.Random(0)
-    page = "\n".join(f"Analyte{i} {rng.random():.2f} mg/dL {i}.0-{i + 9}.5" for i in range(30))
-    wrong = page.replace("1", "7").replace("\n", " ")
-    began = time.process_time()
-    for _ in range(100):
-        metrics.score_page(page, wrong)
-    assert time.process_time() - began < 1  # 400 a second are asked for, on a machine at rest
+@pytest.mark.parametrize(
+    ("prediction", "rows", "headings"),
+    [
+        ("LAB REPORT Glucose 104 mg/dL Sodium 140 mmol/L", 1, 1),
+        (
+            "LAB REPORT Glucose Sodium 104 140 mg/dL mmol/L",
+            2 / 3,
+            1,
+        ),  # read by columns: one row's words lie too far apart
+        ("Glucose 104 mg/dL Sodium 140 mmol/L", 2 / 3, 0),
+        ("", 0, 0),
+    ],
+)
+def test_rows_stay_together_and_headings_are_found(prediction, rows, headings):
+    scores = metrics.score_text("LAB REPORT\nGlucose 104 mg/dL\nSodium 140 mmol/L", prediction)
+    assert scores["row_integrity"] == pytest.approx(rows)
+    assert scores["heading_recall"] == headings
+    assert "heading_recall" not in metrics.score_text("Glucose 104", prediction)
+
+
+def test_holms_correction():
+    assert metrics.holm([0.01, 0.04, None, 0.03, 0.005]) == pytest.approx([0.03, 0.06, None, 0.06, 0.02])
+    assert metrics.holm([0.5, 0.9]) == [1.0, 1.0]
+    assert metrics.holm([]) == []
 
 
 def test_a_comparison_is_paired_and_certain_of_a_clear_change():

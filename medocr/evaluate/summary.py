@@ -14,7 +14,7 @@ MEDIANS = {"cer_median": "cer", "wer_median": "wer"}
 MICROS = {"cer_micro": ("edits", "characters"), "wer_micro": ("word_edits", "words")}
 PER_PAGE = (
     *("cer", "wer", "exact", "line_exact", "coverage_recall", "coverage_precision", "invented_numbers"),
-    *("reading_order", "loop", "empty", *metrics.MEDICAL, *metrics.KINDS),
+    *("reading_order", "row_integrity", "heading_recall", "loop", "empty", *metrics.MEDICAL, *metrics.KINDS),
 )
 
 
@@ -39,8 +39,9 @@ def summarise(frame: pd.DataFrame, *, seed: int = metrics.SEED) -> dict[str, lis
 
     `scores` has every model's metrics by slice, as far as pages give ground for them, with their 95 % intervals; means
     of CER and WER are capped at 1 per page. `comparisons` has base against tuned over the pages that both read: paired
-    differences of means. `slices` says for each slice its pages, its groups, whether groups or pages were resampled,
-    how many pages were scored against exact text and against fields that the source knows, and whether it is small.
+    differences of means, `p_holm` corrected for the metrics of the slice. `slices` says for each slice its pages, its
+    groups, whether groups or pages were resampled, how many pages were scored against exact text and how many against
+    fields that the source knows, and whether it is small.
     """
     scores, comparisons, about = [], [], []
     for name, (rows, prefix) in slices(frame).items():
@@ -91,11 +92,12 @@ def _comparison_rows(part: pd.DataFrame, prefix: str, seed: int) -> list[dict]:
     found = metrics.compare_columns(
         _means(base, prefix).to_numpy(float), _means(tuned, prefix).to_numpy(float), base["group"].tolist(), seed=seed
     )
+    found = {name: one for name, one in zip(PER_PAGE, found, strict=True) if one.n}
+    corrected = metrics.holm([one.p for one in found.values()])
     keys = ("base", "tuned", "difference", "low", "high", "p")
     return [
-        {"metric": name, **{key: _rounded(getattr(one, key)) for key in keys}, "n": one.n}
-        for name, one in zip(PER_PAGE, found, strict=True)
-        if one.n
+        {"metric": name, **{key: _rounded(getattr(one, key)) for key in keys}, "n": one.n, "p_holm": _rounded(p)}
+        for (name, one), p in zip(found.items(), corrected, strict=True)
     ]
 
 

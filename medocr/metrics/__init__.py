@@ -1,13 +1,23 @@
 """Scores of one prediction against one reference, and what a set of them says. Pure functions on text and numbers.
 
-`text` holds the scores of a page's text, `medical` those of its fields and terms, `tables` those of HTML tables,
-`statistics` the intervals and tests over pages. Texts are compared after `normalise`: NFC, white space collapsed to
-single spaces; case counts.
+`text` holds the scores of a page's text, `medical` those of its fields and terms, `tables` those of HTML tables;
+`safety` and `checks` name what went wrong; `statistics` has the intervals and tests over pages. Texts are compared
+after `normalise`: NFC, white space collapsed to single spaces; case counts.
 """
 
+from medocr.metrics.checks import FAMILIES, Check, check_page
 from medocr.metrics.medical import score_page
 from medocr.metrics.safety import KINDS
-from medocr.metrics.statistics import SEED, SMALL, Comparison, compare, compare_columns, intervals, resampling_units
+from medocr.metrics.statistics import (
+    SEED,
+    SMALL,
+    Comparison,
+    compare,
+    compare_columns,
+    holm,
+    intervals,
+    resampling_units,
+)
 from medocr.metrics.tables import teds
 from medocr.metrics.text import cer, content_coverage, line_exact, loops, normalise, reading_order, score_text, wer
 
@@ -24,6 +34,8 @@ LABELS = {
     "coverage_precision": "tokens not invented",
     "invented_numbers": "invented numbers per page",
     "reading_order": "reading order error",
+    "row_integrity": "rows that stay together",
+    "heading_recall": "headings found",
     "loop": "endless repetition",
     "empty": "empty answers",
     "field_recall": "fields found with the right value",
@@ -43,21 +55,27 @@ MEDICAL = (
     *("field_recall", "header_recall", "test_value_f1", "test_row_f1", "range_f1", "drug_f1", "option_f1"),
     *("term_recall", "term_precision"),
 )
-HIGHER_IS_BETTER = frozenset({"exact", "line_exact", "coverage_recall", "coverage_precision", *MEDICAL})
+HIGHER_IS_BETTER = frozenset(
+    {"exact", "line_exact", "coverage_recall", "coverage_precision", "row_integrity", "heading_recall", *MEDICAL}
+)
 
 __all__ = [
     "CAPPED",
+    "FAMILIES",
     "HIGHER_IS_BETTER",
     "KINDS",
     "LABELS",
     "MEDICAL",
     "SEED",
     "SMALL",
+    "Check",
     "Comparison",
     "cer",
+    "check_page",
     "compare",
     "compare_columns",
     "content_coverage",
+    "holm",
     "intervals",
     "line_exact",
     "loops",

@@ -97,7 +97,7 @@ def _tuples(metric: str, fields: Mapping) -> Iterable[tuple]:
     kind, columns = TUPLES[metric]
     for row in _rows(fields, kind):
         if metric != "range_f1" or row.get("low") is not None or row.get("high") is not None:
-            yield tuple(_column(row, name) for name in columns)
+            yield tuple(comparable(row, name) for name in columns)
 
 
 def _named(fields: Mapping) -> Iterable[tuple]:
@@ -106,20 +106,20 @@ def _named(fields: Mapping) -> Iterable[tuple]:
     yield from (("header", name, _plain(value)) for name, value in header.items() if name in HEADER and value)
     for kind, columns in (("analytes", ANALYTE), ("drugs", ORDER)):
         for row in _rows(fields, kind):
-            first = _column(row, columns[0])
-            yield from ((kind, first, name, _column(row, name)) for name in columns if row.get(name) is not None)
-    yield from (("options", _column(row, "label"), row.get("ticked")) for row in _rows(fields, "options"))
+            first = comparable(row, columns[0])
+            yield from ((kind, first, name, comparable(row, name)) for name in columns if row.get(name) is not None)
+    yield from (("options", comparable(row, "label"), row.get("ticked")) for row in _rows(fields, "options"))
     sums = fields.get("receipt") or fields
     yield from (("sums", name, _plain(sums[name])) for name in SUMS if sums.get(name) is not None)
 
 
-def _column(row: Mapping, name: str):
+def comparable(row: Mapping, name: str):
+    """A row's value as it is compared: numbers as numbers, units by UCUM code, words without case and punctuation."""
     value = row.get(name)
     return _plain(medical.unit_code(value) or value if name == "unit" and value else value)
 
 
 def _plain(value):
-    """A value as it is compared: numbers as numbers, words without case, spaces and punctuation."""
     if isinstance(value, str):
         with_point = value.replace(",", "")
         if with_point.replace(".", "", 1).isdecimal() and with_point.isascii():

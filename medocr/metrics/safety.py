@@ -3,7 +3,7 @@
 A row of the reference is matched to at most one of the prediction; what is wrong on it is named. Nothing is corrected.
 """
 
-from collections import Counter
+from collections import Counter, defaultdict, deque
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -25,6 +25,7 @@ KINDS = {  # what is counted on a page
 }
 SAME_ROW = 0.6  # names at least so alike may be one row's
 BESIDE = 0.15  # what agreement of values adds, to tell rows of like names apart
+MOST_PAIRS = 10_000  # that are compared letter by letter: no page has so many rows, a loop may
 
 
 def errors(wanted: Mapping, found: Mapping) -> list[tuple[str, str, str]]:
@@ -51,14 +52,11 @@ def _rows(fields: Mapping, kind: str) -> list[Mapping]:
 
 def _analyte_errors(wanted: list[Mapping], found: list[Mapping]):
     pairs, invented = _match(wanted, found, lambda row: row["name"], lambda row: row["value"])
-    values = {i: found[j]["value"] for i, j in pairs}
-    swapped = {
-        i for i in values for k in values if i != k and _same(values[i], wanted[k]["value"])
-        and _same(values[k], wanted[i]["value"]) and not _same(values[i], wanted[i]["value"])
-    }  # fmt: skip
+    values = {(i, j): (str(wanted[i]["value"]), str(found[j]["value"])) for i, j in pairs}
+    wrong = {value for value in values.values() if value[0] != value[1]}
     for i, j in pairs:
         row, read = wanted[i], found[j]
-        if i in swapped:
+        if values[i, j] in wrong and values[i, j][::-1] in wrong:
             yield "swapped_rows", _shown(row), _shown(read)
         elif kind := _number_error(row["value"], read["value"]):
             yield kind, _shown(row), _shown(read)
@@ -88,24 +86,39 @@ def _drug_errors(wanted: list[Mapping], found: list[Mapping]):
 
 
 def _match(wanted: Sequence, found: Sequence, name: Callable, value: Callable) -> tuple[list[tuple[int, int]], list]:
-    """Pairs of rows of one analyte or drug by their names' likeness, each row once; and the found ones left over.
+    """Pairs of rows of one analyte or drug, each row once; and the found ones left over.
 
-    Rows of one name are told apart by their values, then by their order. A drug read as quite another is still known
-    by its dose, unless rows of the reference are left out.
+    Rows of the same name first: those of the same value, then the others in their order. What is left is assigned by
+    the likeness of names; a drug read as quite another is still known by its dose, unless rows were left out.
     """
-    if not wanted or not found:
-        return [], list(range(len(found)))
-    alike = np.array([[fuzz.ratio(_letters(name(w)), _letters(name(f))) / 100 for f in found] for w in wanted])
-    same = np.array([[float(_same(value(w), value(f))) for f in found] for w in wanted])
-    order = np.abs(np.arange(len(wanted))[:, None] / len(wanted) - np.arange(len(found)) / len(found))
-    score = alike + BESIDE * same - 0.01 * order
-    chosen = [
-        (int(i), int(j))
-        for i, j in zip(*linear_sum_assignment(score, maximize=True), strict=True)
-        if alike[i, j] >= SAME_ROW or (same[i, j] and len(wanted) == len(found))
-    ]
-    taken = {j for _, j in chosen}
-    return chosen, [j for j in range(len(found)) if j not in taken]
+    pairs = []
+    left, read = list(range(len(wanted))), list(range(len(found)))
+    for key in (lambda row: (_letters(name(row)), str(value(row))), lambda row: _letters(name(row))):
+        waiting = defaultdict(deque)
+        for j in read:
+            waiting[key(found[j])].append(j)
+        new = [(i, waiting[key(wanted[i])].popleft()) for i in left if waiting[key(wanted[i])]]
+        pairs += new
+        left, read = _without(left, new, 0), _without(read, new, 1)
+    if left and read and len(left) * len(read) <= MOST_PAIRS:
+        alike = np.array([[_likeness(name(wanted[i]), name(found[j])) for j in read] for i in left])
+        same = np.array([[float(_same(value(wanted[i]), value(found[j]))) for j in read] for i in left])
+        order = np.abs(np.array(left)[:, None] / len(wanted) - np.array(read) / len(found))
+        rows, columns = linear_sum_assignment(alike + BESIDE * same - 0.01 * order, maximize=True)
+        near = (alike >= SAME_ROW) | ((same > 0) & (len(wanted) == len(found)))
+        new = [(left[i], read[j]) for i, j in zip(rows, columns, strict=True) if near[i, j]]
+        pairs += new
+        read = _without(read, new, 1)
+    return sorted(pairs), read
+
+
+def _without(rows: list[int], pairs: list[tuple[int, int]], side: int) -> list[int]:
+    taken = {pair[side] for pair in pairs}
+    return [row for row in rows if row not in taken]
+
+
+def _likeness(one: str, other: str) -> float:
+    return fuzz.ratio(_letters(one), _letters(other)) / 100
 
 
 def _letters(name: str) -> str:

@@ -91,6 +91,19 @@ def compare_columns(
     ]
 
 
+def holm(p_values: Sequence[float | None]) -> list[float | None]:
+    """Holm's step-down correction of a family of p-values (Holm 1979), in the order given; None stays None.
+
+    The k-th smallest of m is multiplied by m − k + 1, made no smaller than the one before, and capped at 1.
+    """
+    known = sorted((p, i) for i, p in enumerate(p_values) if p is not None)
+    corrected: list[float | None] = [None] * len(p_values)
+    least = 0.0
+    for rank, (p, i) in enumerate(known):
+        least = corrected[i] = min(1.0, max(least, p * (len(known) - rank)))
+    return corrected
+
+
 def resampling_units(groups: Sequence | None, n: int) -> tuple[np.ndarray, str]:
     """What to resample: an index of the unit for each of `n` pages, and "group" or "page".
 

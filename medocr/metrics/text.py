@@ -46,7 +46,9 @@ def score_text(reference: str, prediction: str) -> dict[str, float]:
     """The scores of one page's text.
 
     Rates (not capped): `cer`, `wer`. Shares from 0 to 1, higher is better: `exact`, `line_exact`, `coverage_recall`,
-    `coverage_precision`. Shares, lower is better: `reading_order`, `loop`, `empty`. A count: `invented_numbers`.
+    `coverage_precision`; `row_integrity` (lines of several words whose words stand together: at least half of them, in
+    a stretch at most half as long again) and `heading_recall` (headings word for word) are absent where a page has
+    none. Shares, lower is better: `reading_order`, `loop`, `empty`. A count: `invented_numbers`.
     For micro averages: `edits` of `characters`, `word_edits` of `words`. A page whose own text repeats or is empty
     makes no `loop` and no `empty`, so the reference as its own prediction is perfect in everything.
     """
@@ -67,6 +69,7 @@ def score_text(reference: str, prediction: str) -> dict[str, float]:
         "exact": float(edits == 0),
         "line_exact": _line_exact(lines, places),
         "reading_order": _reading_order(lines, places, predicted_words),
+        **_structure(lines, places),
         **content_coverage(reference, prediction),
         "loop": float(loops(prediction) and not loops(reference)),
         "empty": float(not prediction and bool(reference)),
@@ -158,6 +161,34 @@ def _line_exact(lines: list[list[str]], places: np.ndarray) -> float:
     matched = np.r_[0, np.cumsum(places >= 0)]
     whole = matched[ends] - matched[starts] == ends - starts
     return float(np.mean(whole & (places[ends - 1] - places[starts] == ends - 1 - starts)))
+
+
+def _structure(lines: list[list[str]], places: np.ndarray) -> dict[str, float]:
+    """`row_integrity` over lines of several words, `heading_recall` over headings; absent where there are none."""
+    whole, exact, start = [], [], 0
+    for line in lines:
+        here = places[start : start + len(line)]
+        start += len(line)
+        found = here[here >= 0]
+        if len(line) > 1:
+            whole.append(2 * len(found) >= len(line) and found[-1] - found[0] < 1.5 * len(line))
+        if _is_heading(line):
+            exact.append(len(found) == len(line) and found[-1] - found[0] == len(line) - 1)
+    scores = {"row_integrity": whole, "heading_recall": exact}
+    return {name: float(np.mean(values)) for name, values in scores.items() if values}
+
+
+def _is_heading(line: list[str]) -> bool:
+    """A markdown heading, or a short line of words without figures, in capitals or each with a capital."""
+    words = [word for word in line if any(map(str.isalpha, word))]
+    if line[0].startswith("#") and words:
+        return True
+    text = " ".join(line)
+    return (
+        0 < len(words) == len(line) <= 6
+        and ":" not in text
+        and all(w[0].isupper() or not w[0].isalpha() for w in words)
+    )
 
 
 def _reading_order(lines: list[list[str]], places: np.ndarray, predicted: list[str]) -> float:

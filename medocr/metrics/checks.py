@@ -1,0 +1,92 @@
+"""Per-page checks, each with a reason: is this value on this analyte's row, this drug there, this number absent?
+
+In the manner of olmOCR's benchmark: small facts about a page that a reading either keeps or does not. They are made
+from the page's fields, and tried on what `medocr.fields` reads from a prediction.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from medocr import fields as medical
+from medocr.metrics.medical import HEADER, comparable
+from medocr.metrics.text import NUMBER
+
+FAMILIES = ("row", "drug", "header", "absent")
+
+
+@dataclass(frozen=True)
+class Check:
+    """One fact and whether a prediction keeps it: the family, what is asked, the answer, and why not."""
+
+    family: str
+    what: str
+    passed: bool
+    why: str = ""
+
+
+def check_page(reference: str, prediction: str, fields: Mapping | None = None) -> list[Check]:
+    """Every check that a page gives, tried on a prediction; `fields` as in `score_page`.
+
+    `row`: an analyte's value with its unit and range on its row. `drug`: a drug with its strength. `header`: a header
+    field's value under its label. `absent`: a value ten times too large or small, a number that the page does not hold,
+    is not there.
+    """
+    fields = medical.read_fields(reference) if fields is None else fields
+    return [
+        *_rows(fields.get("analytes") or (), medical.read_analytes(prediction)),
+        *_drugs(fields.get("drugs") or (), medical.read_drugs(prediction)),
+        *_header(fields.get("header") or {}, medical.read_header(prediction)),
+        *_absent(fields, _numbers(reference), _numbers(prediction)),
+    ]
+
+
+def _rows(wanted, found) -> Iterator[Check]:
+    by_name = {}
+    for row in found:
+        by_name.setdefault(comparable(vars(row), "name"), []).append(vars(row))
+    for row in wanted:
+        shown = " ".join(str(row[name]) for name in ("name", "value", "unit") if row.get(name) is not None)
+        why = _nearest(row, by_name.get(comparable(row, "name"), []), ("value", "unit", "low", "high"), "row")
+        yield Check("row", shown, not why, why)
+
+
+def _drugs(wanted, found) -> Iterator[Check]:
+    by_name = {}
+    for order in found:
+        by_name.setdefault(comparable(vars(order), "drug"), []).append(vars(order))
+    for order in wanted:
+        shown = " ".join(str(order[name]) for name in ("drug", "dose", "unit") if order.get(name) is not None)
+        why = _nearest(order, by_name.get(comparable(order, "drug"), []), ("dose", "unit"), "order")
+        yield Check("drug", shown, not why, why)
+
+
+def _nearest(wanted: Mapping, candidates: list[Mapping], columns: tuple[str, ...], kind: str) -> str:
+    """Why none of the rows of the same name agrees in all columns; empty where one does."""
+    if not candidates:
+        return f"no {kind} of that name was read"
+    wrong = [[name for name in columns if comparable(wanted, name) != comparable(row, name)] for row in candidates]
+    best = min(range(len(wrong)), key=lambda i: len(wrong[i]))
+    return "; ".join(f"{name} is {candidates[best][name]}, not {wanted.get(name)}" for name in wrong[best])
+
+
+def _header(wanted: Mapping, found: Mapping) -> Iterator[Check]:
+    for name, value in wanted.items():
+        if name in HEADER and value:
+            same = comparable(wanted, name) == comparable(found, name)
+            why = "" if same else f"read {found[name]!r}" if found.get(name) else "not read"
+            yield Check("header", f"{name} {value}", same, why)
+
+
+def _absent(fields: Mapping, known: set[float], read: set[float]) -> Iterator[Check]:
+    values = [row["value"] for row in fields.get("analytes") or ()] + [row["dose"] for row in fields.get("drugs") or ()]
+    for value in dict.fromkeys(value for value in values if isinstance(value, float | int) and value):
+        for wrong in (round(value * 10, 9), round(value / 10, 9)):
+            if wrong not in known:
+                why = f"{wrong:g} was read" if wrong in read else ""
+                yield Check("absent", f"{wrong:g} beside {value:g}", not why, why)
+
+
+def _numbers(text: str) -> set[float]:
+    """The numbers of a text; dates and the like, with several points, are none."""
+    found = (number.replace(",", "") for number in NUMBER.findall(text))
+    return {float(number) for number in found if number.count(".") < 2 and number.isascii()}
