@@ -125,6 +125,16 @@ def test_the_slices(summary):
     assert row(summary["slices"], slice="labels:synthetic")["scored_against_truth"] == 0
 
 
+def test_facts_are_checked_for_every_model():
+    page = dataclasses.replace(made_up(1)[0], truth="Sodium 140 mmol/L 136-145\nGlucose 95 mg/dL 70-99")
+    read = {"base": "Sodium 140 mmol/L 136-145", "tuned": page.truth, "ocr": ""}
+    checks = evaluate.check(dataclasses.replace(page, model=name, text=text) for name, text in read.items())
+    rates = evaluate.pass_rates(checks)
+    assert rates.loc["row"].to_dict() == {"base": 0.5, "tuned": 1.0, "ocr": 0.0, "n": 2}
+    assert set(checks[~checks["passed"]]["why"]) == {"no row of that name was read"}
+    assert evaluate.pass_rates(evaluate.check([])).empty
+
+
 def test_metrics_json_has_its_form(summary):
     assert json.loads(json.dumps(summary, allow_nan=False)) == summary
     for one in summary["scores"]:

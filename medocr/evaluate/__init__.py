@@ -15,6 +15,7 @@ import pandas as pd
 
 from medocr import metrics
 from medocr import model as models
+from medocr.evaluate.checking import check, pass_rates
 from medocr.evaluate.examples import changes, pick_examples
 from medocr.evaluate.summary import headline, slices, summarise
 from medocr.schema import Page
@@ -22,8 +23,10 @@ from medocr.schema import Page
 __all__ = [
     "Prediction",
     "changes",
+    "check",
     "from_transcripts",
     "headline",
+    "pass_rates",
     "pick_examples",
     "predict",
     "score",
