@@ -70,8 +70,8 @@ def breakdown(scores: pd.DataFrame) -> list[dict]:
     """Error rates of general pages in fonts seen and unseen, by kind, and of random text by how it is printed."""
     scores = scores.assign(cer=scores["cer"].clip(upper=1.0))
     general, random_text = scores["kind"].isin(GENERAL), scores["kind"] == RANDOM_TEXT
-    tables = [("general pages", scores[general], "fonts")]
-    tables += [(f"kind, {fonts} fonts", scores[scores["fonts"] == fonts], "kind") for fonts in FONTS]
+    tables = [("fonts of general pages", scores[general], "fonts")]
+    tables += [(f"kind in {fonts} fonts", scores[scores["fonts"] == fonts], "kind") for fonts in FONTS]
     tables += [(by, scores[random_text & (scores["fonts"] == "seen")], by) for by in BREAKDOWN]
     return [
         {"by": by, "value": int(value) if isinstance(value, float) else str(value), "pages": len(group)}
