@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import io
 import json
+import math
 import random
 
 import numpy as np
@@ -123,6 +124,21 @@ def test_the_slices(summary):
         **{"scored_against_truth": 60, "fields_from_source": 0, "small": False},
     }
     assert row(summary["slices"], slice="labels:synthetic")["scored_against_truth"] == 0
+
+
+def test_numbers_carry_the_probability_of_their_digits_and_whether_they_are_right():
+    pieces = ["Na ", "1", "4", "0", " K", " 4.", "1", ""]
+    logprobs = [math.log(p) for p in (0.9, 1, 0.5, 1, 0.1, 0.8, 0.4, 0.3)]
+    found = evaluate.numbers_read(model.Reading("Na 140 K 4.1", logprobs, "stop", pieces))
+    assert found["number"] == ["140", "4.1"]
+    assert found["least"] == [0.5, 0.4]
+    assert found["mean"] == pytest.approx([0.5 ** (1 / 3), 0.32**0.5], abs=1e-4)
+    page = dataclasses.replace(made_up(1)[0], truth="Na 140\nCl 99\nK 41", numbers=found)
+    numbers = evaluate.calibration([page, dataclasses.replace(page, numbers=None)])
+    assert numbers["right"].tolist() == [True, False]
+    assert evaluate.to_check(numbers) == 0.5
+    assert evaluate.to_check(numbers[:1]) is None
+    assert evaluate.calibration([]).empty
 
 
 def test_facts_are_checked_for_every_model():

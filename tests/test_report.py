@@ -96,6 +96,9 @@ QUALITY = [
     {"doc_type": "form", "cer": 0.1, "confidence": 0.9},
     {"doc_type": "unknown", "cer": 3.0, "confidence": None},
 ]
+NUMBERS = pd.DataFrame(
+    {"model": ["base", "tuned"] * 6, "least": [i / 12 for i in range(12)], "right": [i > 4 for i in range(12)]}
+)
 SAFETY = {
     "scores": [
         {"model": model, "slice": "medical", "metric": kind, "value": 0.1, "low": low, "high": high, "n": 9}
@@ -146,6 +149,9 @@ STAGES = {"stages": [{"stage": "01_curate", "state": "done", "seconds": 3.1}]}
         lambda: report.example({"wanted": "中文 $x$ " * 900, "ocr": "$" * 9000}, PAGES[2]),
         lambda: report.safety(SAFETY),
         lambda: report.safety(NOTHING),
+        lambda: report.calibration(NUMBERS),
+        lambda: report.calibration(NUMBERS[:1]),
+        lambda: report.calibration(NUMBERS[:0]),
         lambda: report.parity(FIGURES),
         lambda: report.parity({}),
         lambda: report.stage_times(STAGES),

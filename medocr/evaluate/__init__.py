@@ -15,23 +15,28 @@ import pandas as pd
 
 from medocr import metrics
 from medocr import model as models
+from medocr.evaluate.calibration import CAUGHT, calibration, numbers_read, to_check
 from medocr.evaluate.checking import check, pass_rates
 from medocr.evaluate.examples import changes, pick_examples
 from medocr.evaluate.summary import headline, slices, summarise
 from medocr.schema import Page
 
 __all__ = [
+    "CAUGHT",
     "Prediction",
+    "calibration",
     "changes",
     "check",
     "from_transcripts",
     "headline",
+    "numbers_read",
     "pass_rates",
     "pick_examples",
     "predict",
     "score",
     "slices",
     "summarise",
+    "to_check",
 ]
 
 
@@ -54,6 +59,7 @@ class Prediction:
     finish: str  # stop, length or loop; error where an OCR failed
     seconds: float  # an OCR's own for the page; of a model the wall time of the reading, shared out evenly
     confidence: float | None  # geometric mean of the token probabilities, or the OCR's own
+    numbers: dict | None = None  # the numbers read with their tokens' probabilities, as `numbers_read` gives them
 
 
 def predict(
@@ -80,7 +86,9 @@ def predict(
         )
     seconds = (time.perf_counter() - began) / max(1, len(samples))
     return [
-        _prediction(page, name, set_name, reading.text, reading.finish, seconds, reading.confidence)
+        _prediction(
+            page, name, set_name, reading.text, reading.finish, seconds, reading.confidence, numbers_read(reading)
+        )
         for page, reading in zip(samples, readings, strict=True)
     ]
 
@@ -95,7 +103,7 @@ def from_transcripts(
     ]
 
 
-def _prediction(page: Page, name, set_name, text, finish, seconds, confidence) -> Prediction:
+def _prediction(page: Page, name, set_name, text, finish, seconds, confidence, numbers=None) -> Prediction:
     if page.text is None and page.truth is None:
         raise ValueError(f"{page.origin} has no text to be scored against: transcribe it first, or leave it out")
     copied = {
@@ -111,6 +119,7 @@ def _prediction(page: Page, name, set_name, text, finish, seconds, confidence) -
         finish=finish,
         seconds=seconds,
         confidence=confidence,
+        numbers=numbers,
     )
 
 

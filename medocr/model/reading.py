@@ -5,10 +5,11 @@ import functools
 import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from peft import PeftModel
+from tokenizers.decoders import DecodeStream
 from tqdm.auto import tqdm
 
 from medocr import prepare
@@ -24,13 +25,15 @@ CHECK_EVERY = 8  # steps between looking for loops, and for finished rows to dro
 class Reading:
     """What the model read on one page.
 
-    `token_logprobs` has the log-probability of each generated token, the end token included. `finish` says why it
-    stopped: `stop` (it ended by itself), `length` (cut off) or `loop` (it repeated itself without end).
+    `token_logprobs` has the log-probability of each generated token, the end token included, `pieces` what each adds to
+    the text. `finish` says why it stopped: `stop` (it ended by itself), `length` (cut off) or `loop` (it repeated
+    itself without end).
     """
 
     text: str
     token_logprobs: list[float]
     finish: str
+    pieces: list[str] = field(default_factory=list)
 
     @property
     def confidence(self) -> float | None:
@@ -130,7 +133,14 @@ def _decode(model, processor, inputs, max_new_tokens: int) -> list[Reading]:
     ends = torch.tensor(ends if isinstance(ends, list) else [ends], device=inputs["input_ids"].device)
     tokens, logprobs, finish = _generate(model, core, inputs, ends, max_new_tokens)
     texts = processor.tokenizer.batch_decode(tokens, skip_special_tokens=True)
-    return [Reading(*row) for row in zip(texts, logprobs, finish, strict=True)]
+    pieces = [_pieces(processor.tokenizer, row) for row in tokens]
+    return [Reading(*row) for row in zip(texts, logprobs, finish, pieces, strict=True)]
+
+
+def _pieces(tokenizer, tokens: list[int]) -> list[str]:
+    """What each token adds to the text; a part of a character adds nothing until the whole is there."""
+    stream = DecodeStream(skip_special_tokens=True)
+    return [stream.step(tokenizer.backend_tokenizer, token) or "" for token in tokens]
 
 
 def _generate(model, core, inputs, ends: torch.Tensor, max_new_tokens: int):

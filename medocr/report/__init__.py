@@ -4,6 +4,7 @@ Each function takes plain data (records, tables, the dicts that stages write) an
 table of at most eight columns. `style()` once, then `show(figure, name)` for each figure.
 """
 
+from medocr.report.confidence import calibration
 from medocr.report.data import flow, label_quality, lengths, mix, split_table
 from medocr.report.pages import example, model_view, page_grid, transcript_examples
 from medocr.report.results import (
@@ -20,6 +21,7 @@ from medocr.report.style import COLOURS, show, style
 
 __all__ = [
     "COLOURS",
+    "calibration",
     "dumbbell",
     "example",
     "flow",
