@@ -180,7 +180,8 @@ def paired_change(changes: pd.DataFrame, metric: str = "cer") -> Figure:
 def model_table(summary: dict, metrics: Sequence[str], slices: Sequence[str] = ("all",)) -> pd.DataFrame:
     """Metrics of base, tuned, merged and RapidOCR as far as they were scored, with the paired difference and p.
 
-    One row per slice and metric, taken from the content of metrics.json; means of CER and WER are capped at 1.
+    One row per slice and metric, taken from the content of metrics.json; means of CER and WER are capped at 1, and p is
+    Holm's, corrected for the metrics of the slice.
     """
     scores = {(row["slice"], row["metric"], row["model"]): row for row in summary["scores"]}
     paired = {(row["slice"], row["metric"]): row for row in summary["comparisons"]}
@@ -194,7 +195,8 @@ def model_table(summary: dict, metrics: Sequence[str], slices: Sequence[str] = (
             row = paired.get((name, metric))
             cells = {_NAMES.get(model, model): _value(score) for model, score in own.items()}
             cells["tuned − base [95 %]"] = _difference(row)
-            cells["p"] = "" if row is None or row["p"] is None else _p(row["p"])
+            corrected = None if row is None else row.get("p_holm", row["p"])
+            cells["p"] = "" if corrected is None else _p(corrected)
             cells["n"] = max(score["n"] for score in own.values() if score)
             rows.append({"slice": plain(name), "metric": LABELS.get(metric, metric), **cells})
     table = pd.DataFrame(rows)
