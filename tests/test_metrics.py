@@ -2,6 +2,7 @@
 
 import json
 import time
+import unicodedata
 from pathlib import Path
 
 import jiwer
@@ -141,6 +142,11 @@ def test_a_page_that_repeats_itself_is_no_loop_when_read_rightly():
     assert metrics.loops(page)
     assert metrics.score_page(page, page)["loop"] == 0
     assert metrics.score_page("short", page)["loop"] == 1
+
+
+@given(st.one_of(texts, st.text(alphabet="aé\u0301 \n\t\xa0\x1f\u2028\u200bb", max_size=12)))
+def test_normalised_text_is_nfc_with_single_spaces(text):
+    assert metrics.normalise(text) == " ".join(unicodedata.normalize("NFC", text).split())
 
 
 @given(texts)

@@ -20,6 +20,10 @@ LOOP_TAIL = 40  # characters by whose earlier occurrence a unit's length is foun
 
 def normalise(text: str) -> str:
     """NFC, with every run of white space (newlines too) as one space and none at the ends. Case is kept."""
+    flat = text.replace("\n", " ")
+    single = "  " not in flat and not flat.startswith(" ") and not flat.endswith(" ")
+    if single and flat.isprintable() and unicodedata.is_normalized("NFC", flat):  # most pages; saves half of CER's time
+        return flat
     return " ".join(unicodedata.normalize("NFC", text).split())
 
 
