@@ -6,7 +6,7 @@ after `normalise`: NFC, white space collapsed to single spaces; case counts.
 """
 
 from medocr.metrics.checks import FAMILIES, Check, check_page
-from medocr.metrics.medical import score_page
+from medocr.metrics.medical import score_fields, score_page
 from medocr.metrics.safety import KINDS
 from medocr.metrics.statistics import (
     SEED,
@@ -82,6 +82,7 @@ __all__ = [
     "normalise",
     "reading_order",
     "resampling_units",
+    "score_fields",
     "score_page",
     "score_text",
     "teds",
