@@ -1,11 +1,12 @@
 """Scores of one prediction against one reference, and what a set of them says. Pure functions on text and numbers.
 
 `text` holds the scores of a page's text, `medical` those of its fields and terms, `tables` those of HTML tables;
-`safety` and `checks` name what went wrong; `statistics` has the intervals and tests over pages. Texts are compared
-after `normalise`: NFC, white space collapsed to single spaces; case counts.
+`safety` and `checks` name what went wrong, `consistency` what a page says against itself; `statistics` has intervals
+and tests over pages. Texts are compared after `normalise`: NFC, white space collapsed to single spaces; case counts.
 """
 
 from medocr.metrics.checks import FAMILIES, Check, check_page
+from medocr.metrics.consistency import contradictions
 from medocr.metrics.medical import score_fields, score_page
 from medocr.metrics.safety import KINDS
 from medocr.metrics.statistics import (
@@ -75,6 +76,7 @@ __all__ = [
     "compare",
     "compare_columns",
     "content_coverage",
+    "contradictions",
     "holm",
     "intervals",
     "line_exact",
