@@ -112,7 +112,6 @@ FIGURES = {
     "passed": True,
     "histogram": {"edges": [0, 0.01, 0.02], "counts": [90, 2]},
 }
-STAGES = {"stages": [{"stage": "01_curate", "state": "done", "seconds": 3.1}]}
 
 
 @pytest.mark.parametrize(
@@ -154,8 +153,6 @@ STAGES = {"stages": [{"stage": "01_curate", "state": "done", "seconds": 3.1}]}
         lambda: report.calibration(NUMBERS[:0]),
         lambda: report.parity(FIGURES),
         lambda: report.parity({}),
-        lambda: report.stage_times(STAGES),
-        lambda: report.stage_times({"stages": []}),
     ],
 )
 def test_figures(draw):
@@ -215,9 +212,9 @@ def test_wrapping_keeps_every_character_and_its_column():
 def test_showing_names_the_figure_and_lets_go_of_it(monkeypatch):
     shown = []
     monkeypatch.setattr("IPython.display.display", lambda figure, metadata: shown.append((figure, metadata)))
-    figure = report.stage_times(STAGES)
-    report.show(figure, "stage_times")
-    assert shown == [(figure, {"filename": "stage_times.png"})]
+    figure = report.parity(FIGURES)
+    report.show(figure, "parity")
+    assert shown == [(figure, {"filename": "parity.png"})]
     assert not plt.get_fignums()
 
 

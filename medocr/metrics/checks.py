@@ -4,6 +4,7 @@ In the manner of olmOCR's benchmark: small facts about a page that a reading eit
 from the page's fields, and tried on what `medocr.fields` reads from a prediction.
 """
 
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,8 @@ from medocr.metrics.medical import HEADER, comparable
 from medocr.metrics.text import NUMBER
 
 FAMILIES = ("row", "drug", "header", "absent")
+ROW = "name", ("value", "unit", "low", "high"), ("name", "value", "unit")  # the name, what must agree, what is shown
+DRUG = "drug", ("dose", "unit"), ("drug", "dose", "unit")
 
 
 @dataclass(frozen=True)
@@ -33,37 +36,27 @@ def check_page(reference: str, prediction: str, fields: Mapping | None = None) -
     """
     fields = medical.read_fields(reference) if fields is None else fields
     return [
-        *_rows(fields.get("analytes") or (), medical.read_analytes(prediction)),
-        *_drugs(fields.get("drugs") or (), medical.read_drugs(prediction)),
+        *_facts("row", fields.get("analytes") or (), medical.read_analytes(prediction), *ROW),
+        *_facts("drug", fields.get("drugs") or (), medical.read_drugs(prediction), *DRUG),
         *_header(fields.get("header") or {}, medical.read_header(prediction)),
         *_absent(fields, _numbers(reference), _numbers(prediction)),
     ]
 
 
-def _rows(wanted, found) -> Iterator[Check]:
-    by_name = {}
-    for row in found:
-        by_name.setdefault(comparable(vars(row), "name"), []).append(vars(row))
+def _facts(family: str, wanted, found, name: str, columns: tuple[str, ...], shown: tuple[str, ...]) -> Iterator[Check]:
+    """A check for each row: one of the same `name` agrees in all `columns`."""
+    by_name = defaultdict(list)
+    for row in map(vars, found):
+        by_name[comparable(row, name)].append(row)
     for row in wanted:
-        shown = " ".join(str(row[name]) for name in ("name", "value", "unit") if row.get(name) is not None)
-        why = _nearest(row, by_name.get(comparable(row, "name"), []), ("value", "unit", "low", "high"), "row")
-        yield Check("row", shown, not why, why)
+        why = _nearest(row, by_name[comparable(row, name)], columns)
+        yield Check(family, " ".join(str(row[part]) for part in shown if row.get(part) is not None), not why, why)
 
 
-def _drugs(wanted, found) -> Iterator[Check]:
-    by_name = {}
-    for order in found:
-        by_name.setdefault(comparable(vars(order), "drug"), []).append(vars(order))
-    for order in wanted:
-        shown = " ".join(str(order[name]) for name in ("drug", "dose", "unit") if order.get(name) is not None)
-        why = _nearest(order, by_name.get(comparable(order, "drug"), []), ("dose", "unit"), "order")
-        yield Check("drug", shown, not why, why)
-
-
-def _nearest(wanted: Mapping, candidates: list[Mapping], columns: tuple[str, ...], kind: str) -> str:
+def _nearest(wanted: Mapping, candidates: list[Mapping], columns: tuple[str, ...]) -> str:
     """Why none of the rows of the same name agrees in all columns; empty where one does."""
     if not candidates:
-        return f"no {kind} of that name was read"
+        return "none of that name was read"
     wrong = [[name for name in columns if comparable(wanted, name) != comparable(row, name)] for row in candidates]
     best = min(range(len(wrong)), key=lambda i: len(wrong[i]))
     return "; ".join(f"{name} is {candidates[best][name]}, not {wanted.get(name)}" for name in wrong[best])

@@ -88,14 +88,10 @@ def _read(wanted: Mapping, prediction: str) -> dict:
     return found
 
 
-def _rows(fields: Mapping, kind: str) -> list[Mapping]:
-    return [row if isinstance(row, Mapping) else vars(row) for row in fields.get(kind) or ()]
-
-
 def _tuples(metric: str, fields: Mapping) -> Iterable[tuple]:
     """The rows that a metric is about, each as what must agree; for ranges, those that have one."""
     kind, columns = TUPLES[metric]
-    for row in _rows(fields, kind):
+    for row in safety.rows(fields, kind):
         if metric != "range_f1" or row.get("low") is not None or row.get("high") is not None:
             yield tuple(comparable(row, name) for name in columns)
 
@@ -105,10 +101,10 @@ def _named(fields: Mapping) -> Iterable[tuple]:
     header = fields.get("header") or {}
     yield from (("header", name, _plain(value)) for name, value in header.items() if name in HEADER and value)
     for kind, columns in (("analytes", ANALYTE), ("drugs", ORDER)):
-        for row in _rows(fields, kind):
+        for row in safety.rows(fields, kind):
             first = comparable(row, columns[0])
             yield from ((kind, first, name, comparable(row, name)) for name in columns if row.get(name) is not None)
-    yield from (("options", comparable(row, "label"), row.get("ticked")) for row in _rows(fields, "options"))
+    yield from (("options", comparable(row, "label"), row.get("ticked")) for row in safety.rows(fields, "options"))
     sums = fields.get("receipt") or fields
     yield from (("sums", name, _plain(sums[name])) for name in SUMS if sums.get(name) is not None)
 

@@ -35,7 +35,7 @@ def errors(wanted: Mapping, found: Mapping) -> list[tuple[str, str, str]]:
     read at all is lost, not wrong, and is the business of the recall metrics.
     """
     kinds = {"analytes": _analyte_errors, "drugs": _drug_errors}
-    return [error for kind, compare in kinds.items() for error in compare(_rows(wanted, kind), _rows(found, kind))]
+    return [error for kind, compare in kinds.items() for error in compare(rows(wanted, kind), rows(found, kind))]
 
 
 def count(wanted: Mapping, found: Mapping) -> dict[str, float]:
@@ -46,7 +46,8 @@ def count(wanted: Mapping, found: Mapping) -> dict[str, float]:
     return {kind: float(counts[kind]) for kind in KINDS}
 
 
-def _rows(fields: Mapping, kind: str) -> list[Mapping]:
+def rows(fields: Mapping, kind: str) -> list[Mapping]:
+    """The rows of one kind (analytes, drugs, options) as mappings, whether they are records or JSON."""
     return [row if isinstance(row, Mapping) else vars(row) for row in fields.get(kind) or ()]
 
 

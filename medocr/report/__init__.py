@@ -14,7 +14,6 @@ from medocr.report.results import (
     parity,
     parity_table,
     safety,
-    stage_times,
     training,
 )
 from medocr.report.style import COLOURS, show, style
@@ -37,7 +36,6 @@ __all__ = [
     "safety",
     "show",
     "split_table",
-    "stage_times",
     "style",
     "training",
     "transcript_examples",

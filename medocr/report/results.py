@@ -255,23 +255,3 @@ def _shown(value) -> str:
         if isinstance(value, int) and not isinstance(value, bool)
         else (f"{value:.6g}" if isinstance(value, float) else str(value))
     )
-
-
-def stage_times(run: dict) -> Figure:
-    """Seconds of each stage in a `run.json`."""
-    stages = run["stages"]
-    if not stages:
-        return nothing("no stage has run")
-    names = [f"{stage['stage']}{'' if stage['state'] == 'done' else ' (' + stage['state'] + ')'}" for stage in stages]
-    seconds = [stage["seconds"] for stage in stages]
-    figure, ax = plt.subplots(figsize=(WIDTH, 1.0 + 0.38 * len(names)))
-    ax.barh(range(len(names)), seconds, color=COLOURS["tuned"], height=0.7)
-    for row, value in enumerate(seconds):
-        ax.text(value, row, f" {value:,.0f} s", va="center")
-    ax.set_yticks(range(len(names)), names)
-    ax.invert_yaxis()
-    ax.margins(x=0.1)
-    ax.set_xlabel("seconds")
-    ax.set_title(f"{sum(seconds) / 60:.1f} minutes in all")
-    bare(ax)
-    return figure
