@@ -146,7 +146,7 @@ def test_facts_are_checked_for_every_model():
     read = {"base": "Sodium 140 mmol/L 136-145", "tuned": page.truth, "ocr": ""}
     checks = evaluate.check(dataclasses.replace(page, model=name, text=text) for name, text in read.items())
     rates = evaluate.pass_rates(checks)
-    assert rates.loc["row"].to_dict() == {"base": 0.5, "tuned": 1.0, "ocr": 0.0, "n": 2}
+    assert rates.loc["row"].to_dict() == {"base": 0.5, "tuned": 1.0, "n": 2}
     assert set(checks[~checks["passed"]]["why"]) == {"none of that name was read"}
     assert evaluate.pass_rates(evaluate.check([])).empty
 

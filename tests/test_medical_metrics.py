@@ -73,6 +73,16 @@ def test_the_sources_fields_are_what_counts():
         assert found["field_recall"] > 0.9
 
 
+def test_identifiers_keep_their_zeros_and_every_digit():
+    wanted = {"header": {"mrn": "00412345", "accession": "12345678901234567"}}
+    assert score_fields(wanted, "MRN: 412345\nAccession No: 12345678901234568")["header_recall"] == 0
+    assert score_fields(wanted, "MRN: 00412345\nAccession No: 12345678901234567")["header_recall"] == 1
+
+
+def test_an_order_invented_on_a_lab_report_is_counted():
+    assert scores(f"{REPORT}\n1. Warfarin 5 mg tab PO")["invented_value"] == 1
+
+
 def test_a_page_without_fields_or_terms_has_no_such_scores():
     assert score_fields({}, "anything") == {}
     assert score_terms("", "") == {}

@@ -36,7 +36,7 @@ def results_section() -> str:
     times = ", ".join(f"{stage[3:]} {value:.0f}" for stage, value in seconds.items())
     parity = merged["parity"]["figures"]
     scores = {row["model"]: row for row in merged["scores"] if (row["slice"], row["metric"]) == ("all", "cer")}
-    ocr = scores.get("ocr")
+    peers = {row["model"]: row for row in metrics["scores"] if (row["slice"], row["metric"]) == ("peers", "cer")}
     return "\n".join(
         [
             "Character error rate (CER, mean per page; lower is better) of the embedded base, before and after:",
@@ -50,7 +50,8 @@ def results_section() -> str:
             f"The merged float16 model passes the parity gate ({parity['pages']} pages) and reads the "
             f"{scores['merged']['n']} test pages at CER {scores['merged']['value']:.3f} "
             f"(adapter: {scores['tuned']['value']:.3f}). RapidOCR, which needs no training and is no model of this "
-            f"repository, reads {ocr['n']} of them at {ocr['value']:.3f}.",
+            f"repository, reads {peers['ocr']['n']} of them at {peers['ocr']['value']:.3f}; those the tuned model reads "
+            f"at {peers['tuned']['value']:.3f}.",
             "",
             f"{trained['steps']} optimizer steps, {sum(seconds.values()) / 60:.1f} minutes on {run['cores']} CPU cores "
             f"for everything; seconds per stage: {times}. {_full()}",

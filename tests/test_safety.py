@@ -46,6 +46,50 @@ def test_an_error_is_named_as_what_it_is(old, new, found):
     assert kinds(REPORT.replace(old, new, 1)) == found
 
 
+@pytest.mark.parametrize(
+    ("page", "read", "found"),
+    [
+        ("Troponin I <1.5 ng/L", "Troponin I <15 ng/L", ["shifted_point"]),
+        ("Troponin I <5 ng/L", "Troponin I 5 ng/L", ["changed_result"]),
+        ("Augmentin 875/125 mg tab", "Augmentin 87.5/125 mg tab", ["shifted_point"]),
+        ("ANA 1:160", "ANA 1:1600", ["changed_digit"]),
+        ("LDL 130 mg/dL <100 H", "HDL 130 mg/dL <100 H", ["changed_analyte"]),
+        ("AST 45 U/L 10-40 H", "ALT 45 U/L 10-40 H", ["changed_analyte"]),
+        ("Sodium 140 mmol/L 136-145", "Na 140 mmol/L 136-145", []),
+        ("Metformin HCl 500 mg tab", "Metoprolol HCl 500 mg tab", ["changed_drug"]),
+        ("Metoprolol Tartrate 50 mg tab", "Metoprolol Succinate 50 mg tab", ["changed_drug"]),
+        ("Metformin HCl 500 mg tab", "Metformin 500 mg tab", []),
+        ("Amoxicilin 500 mg cap", "Amoxicillin 500 mg cap", []),
+        ("Glucose 404 mg/dL 70-99 HH", "Glucose 404 mg/dL 70-99 H", ["lost_flag"]),
+        ("HIV Negative\nHCV NEGATIVE", "HIV NEGATIVE\nHCV Negative", []),
+        (
+            "1. Warfarin 5 mg tab PO\n2. Metformin 500 mg tab PO",
+            "1. Warfarin 500 mg tab PO\n2. Metformin 5 mg tab PO",
+            ["swapped_rows", "swapped_rows"],
+        ),
+        (
+            "Glucose 104 mg/dL 70-99\nGlucose 180 mg/dL 70-140",
+            "Glucose 180 mg/dL 70-99\nGlucose 104 mg/dL 70-140",
+            ["swapped_rows", "swapped_rows"],
+        ),
+    ],
+)
+def test_pages_that_a_reviewer_thought_of(page, read, found):
+    assert kinds(read, page) == found
+
+
+def test_a_row_repeated_without_end_is_invented_once_and_odd_fields_are_no_error():
+    assert metrics.score_page(REPORT, REPORT + "\nChloride 101 mmol/L 98-107" * 50)["invented_value"] == 1
+    for fields_given in (
+        {"drugs": [{"drug": "Metformin"}]},
+        {"analytes": [{"name": "Glucose"}]},
+        {"drugs": ["Metformin"], "header": {"patient": ["A", "B"]}},
+        {"receipt": "R-100", "header": "x"},
+    ):
+        metrics.score_page(REPORT, REPORT, fields_given)
+        metrics.check_page(REPORT, REPORT, fields_given)
+
+
 def test_values_that_change_places_are_swapped_rows():
     swapped = REPORT.replace("104", "#").replace("140", "104").replace("#", "140")
     assert kinds(swapped) == ["swapped_rows", "swapped_rows"]

@@ -16,6 +16,7 @@ TABLE = "<table><tr><td>Glucose</td><td>104</td></tr><tr><td>Sodium</td><td>140<
     [
         (TABLE, 1, 1),
         (f"text before {TABLE}", 1, 1),
+        (f'<?xml version="1.0" encoding="UTF-8"?>{TABLE}', 1, 1),
         (TABLE.replace("104", "10.4"), 1 - 1 / 4 / 6, 1),  # one character of four
         (TABLE.replace("<td>140</td>", ""), 1 - 1 / 6, 1 - 1 / 6),  # a lost cell
         (TABLE.replace("<td>140", "<td colspan='2'>140"), 1 - 1 / 6, 1 - 1 / 6),

@@ -51,7 +51,7 @@ def calibration(predictions: Iterable) -> pd.DataFrame:
 def to_check(numbers: pd.DataFrame, caught: float = CAUGHT) -> float | None:
     """Share of numbers, the least probable first, that a person must look at to see `caught` of the wrong ones.
 
-    None where no number is wrong.
+    None where no number is wrong, or none was read.
     """
     wrong = ~numbers.sort_values("least", kind="stable")["right"].to_numpy(bool)
     if not wrong.any():

@@ -23,9 +23,9 @@ def check(predictions: Iterable) -> pd.DataFrame:
 
 
 def pass_rates(checks: pd.DataFrame) -> pd.DataFrame:
-    """Share of checks passed by family and model, and `n`, the checks that each of base and tuned had to pass."""
+    """Share of checks passed by family, of base and tuned, and `n`, the checks that each had to pass."""
     rates = checks.pivot_table("passed", "family", "model", "mean").astype(float)
     counts = checks[checks["model"] == "tuned"].groupby("family").size()
     families = [name for name in metrics.FAMILIES if name in rates.index]
-    models = [name for name in ("base", "tuned", "ocr") if name in rates.columns]
+    models = [name for name in ("base", "tuned") if name in rates.columns]
     return rates.loc[families, models].round(3).assign(n=counts.reindex(families).fillna(0).astype(int))

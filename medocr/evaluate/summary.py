@@ -1,7 +1,8 @@
 """From scored pages to metrics.json: every slice's figures with intervals, base against tuned, one sentence.
 
 The slices: `all`; the domains (`medical`, `general`, `unknown`); the document types; both pool the test split and held
-out pages, which are apart as `test` and `held_out` where there are both; and `labels:<origin>`.
+out pages, which are apart as `test` and `held_out` where there are both; `peers`, the pages that RapidOCR read as well
+where those are a part; and `labels:<origin>`.
 """
 
 import numpy as np
@@ -28,6 +29,9 @@ def slices(frame: pd.DataFrame) -> dict[str, tuple[pd.Series, str]]:
     if frame["set"].nunique() > 1:
         for name in ("test", "held_out"):
             found[name] = (frame["set"] == name, "")
+    by_ocr = set(frame[frame["model"] == "ocr"]["id"])
+    if by_ocr and by_ocr < set(frame["id"]):
+        found["peers"] = (frame["id"].isin(by_ocr), "")
     labelled = frame[frame["reference"].notna()]
     for origin in sorted(labelled["label_origin"].dropna().unique()):
         found[f"labels:{origin}"] = (frame["reference"].notna() & (frame["label_origin"] == origin), "label_")
@@ -46,7 +50,10 @@ def summarise(frame: pd.DataFrame, *, seed: int = metrics.SEED) -> dict[str, lis
     scores, comparisons, about = [], [], []
     for name, (rows, prefix) in slices(frame).items():
         part = frame[rows]
+        pages = part["id"].nunique()
         for model, own in part.groupby("model", sort=False):
+            if model == "ocr" and len(own) < pages:  # an OCR stands only beside models that read the same pages
+                continue
             scores += [{"model": model, "slice": name, **row} for row in _score_rows(own, prefix, seed)]
         comparisons += [{"slice": name, **row} for row in _comparison_rows(part, prefix, seed)]
         about.append(_about(name, part.drop_duplicates("id"), prefix))

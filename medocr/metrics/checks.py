@@ -9,11 +9,13 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from medocr import fields as medical
-from medocr.metrics.medical import HEADER, comparable
+from medocr.metrics.medical import HEADER
 from medocr.metrics.text import NUMBER
+from medocr.metrics.values import comparable, letters, rows
 
 FAMILIES = ("row", "drug", "header", "absent")
 ROW = "name", ("value", "unit", "low", "high"), ("name", "value", "unit")  # the name, what must agree, what is shown
+MOST_ROWS = 16  # of one name that are compared to say why none agrees
 DRUG = "drug", ("dose", "unit"), ("drug", "dose", "unit")
 
 
@@ -35,44 +37,47 @@ def check_page(reference: str, prediction: str, fields: Mapping | None = None) -
     is not there.
     """
     fields = medical.read_fields(reference) if fields is None else fields
+    header = fields.get("header")
     return [
-        *_facts("row", fields.get("analytes") or (), medical.read_analytes(prediction), *ROW),
-        *_facts("drug", fields.get("drugs") or (), medical.read_drugs(prediction), *DRUG),
-        *_header(fields.get("header") or {}, medical.read_header(prediction)),
+        *_facts("row", rows(fields, "analytes"), medical.read_analytes(prediction), *ROW),
+        *_facts("drug", rows(fields, "drugs"), medical.read_drugs(prediction), *DRUG),
+        *_header(header if isinstance(header, Mapping) else {}, medical.read_header(prediction)),
         *_absent(fields, _numbers(reference), _numbers(prediction)),
     ]
 
 
 def _facts(family: str, wanted, found, name: str, columns: tuple[str, ...], shown: tuple[str, ...]) -> Iterator[Check]:
     """A check for each row: one of the same `name` agrees in all `columns`."""
-    by_name = defaultdict(list)
+    by_name, exact = defaultdict(list), set()
     for row in map(vars, found):
         by_name[comparable(row, name)].append(row)
+        exact.add(tuple(comparable(row, column) for column in (name, *columns)))
     for row in wanted:
-        why = _nearest(row, by_name[comparable(row, name)], columns)
-        yield Check(family, " ".join(str(row[part]) for part in shown if row.get(part) is not None), not why, why)
+        there = tuple(comparable(row, column) for column in (name, *columns)) in exact
+        why = "" if there else _nearest(row, by_name[comparable(row, name)][:MOST_ROWS], columns)
+        yield Check(family, " ".join(str(row[part]) for part in shown if row.get(part) is not None), there, why)
 
 
 def _nearest(wanted: Mapping, candidates: list[Mapping], columns: tuple[str, ...]) -> str:
-    """Why none of the rows of the same name agrees in all columns; empty where one does."""
+    """In what the row of the same name that comes nearest differs."""
     if not candidates:
         return "none of that name was read"
     wrong = [[name for name in columns if comparable(wanted, name) != comparable(row, name)] for row in candidates]
     best = min(range(len(wrong)), key=lambda i: len(wrong[i]))
-    return "; ".join(f"{name} is {candidates[best][name]}, not {wanted.get(name)}" for name in wrong[best])
+    return "; ".join(f"{name} is {candidates[best].get(name)}, not {wanted.get(name)}" for name in wrong[best])
 
 
 def _header(wanted: Mapping, found: Mapping) -> Iterator[Check]:
     for name, value in wanted.items():
         if name in HEADER and value:
-            same = comparable(wanted, name) == comparable(found, name)
+            same = letters(value) == letters(found.get(name) or "")
             why = "" if same else f"read {found[name]!r}" if found.get(name) else "not read"
             yield Check("header", f"{name} {value}", same, why)
 
 
 def _absent(fields: Mapping, known: set[float], read: set[float]) -> Iterator[Check]:
-    values = [row["value"] for row in fields.get("analytes") or ()] + [row["dose"] for row in fields.get("drugs") or ()]
-    for value in dict.fromkeys(value for value in values if isinstance(value, float | int) and value):
+    values = [row.get("value") for row in rows(fields, "analytes")] + [row.get("dose") for row in rows(fields, "drugs")]
+    for value in dict.fromkeys(abs(value) for value in values if isinstance(value, float | int) and value):
         for wrong in (round(value * 10, 9), round(value / 10, 9)):
             if wrong not in known:
                 why = f"{wrong:g} was read" if wrong in read else ""

@@ -3,6 +3,8 @@
 import math
 from collections.abc import Iterator, Mapping
 
+from medocr.metrics.values import rows
+
 HIGH, LOW = ("H", "HH"), ("L", "LL")
 CENT = 0.011  # sums may be a rounded cent apart
 
@@ -10,22 +12,23 @@ CENT = 0.011  # sums may be a rounded cent apart
 def contradictions(fields: Mapping) -> list[str]:
     """What disagrees in a page's fields (as `fields.read_fields` gives them), a sentence each.
 
-    A flag with value and range; items with the subtotal; subtotal and tax with the total. A row without a flag is held
-    against its range only where the page flags other rows.
+    A flag with value and range; items with the subtotal; subtotal and tax with the total, unless that includes the tax.
+    A row without a flag is held against its range only where the page flags other rows as high or low.
     """
-    rows = fields.get("analytes") or ()
-    flagged = any(row["flag"] in HIGH + LOW for row in rows)
-    return [*(told for row in rows for told in _flag(row, flagged)), *_sums(fields.get("receipt") or {})]
+    found = rows(fields, "analytes")
+    flagged = any(row.get("flag") in HIGH + LOW for row in found)
+    return [*(told for row in found for told in _flag(row, flagged)), *_sums(fields.get("receipt") or {})]
 
 
 def _flag(row: Mapping, flagged: bool) -> Iterator[str]:
-    value, low, high, flag = (row[name] for name in ("value", "low", "high", "flag"))
+    value, low, high, flag = (row.get(name) for name in ("value", "low", "high", "flag"))
     if not isinstance(value, float) or (low is None and high is None):
         return
     above, below = high is not None and value > high, low is not None and value < low
-    if flag in HIGH and not above:
+    at = value in (low, high) and None in (low, high)  # `< 100` leaves 100 out
+    if flag in HIGH and not (above or at):
         yield f"{row['name']} {value:g} is flagged {flag} but not above {_range(low, high)}"
-    elif flag in LOW and not below:
+    elif flag in LOW and not (below or at):
         yield f"{row['name']} {value:g} is flagged {flag} but not below {_range(low, high)}"
     elif flagged and flag in (None, "N") and (above or below):
         yield f"{row['name']} {value:g} is outside {_range(low, high)} but not flagged"
@@ -42,5 +45,5 @@ def _sums(receipt: Mapping) -> Iterator[str]:
     subtotal, tax, total = (receipt.get(name) for name in ("subtotal", "tax", "total"))
     if amounts and subtotal is not None and None not in amounts and abs(math.fsum(amounts) - subtotal) > CENT:
         yield f"items add up to {math.fsum(amounts):.2f}, the subtotal is {subtotal:.2f}"
-    if None not in (subtotal, tax, total) and abs(subtotal + tax - total) > CENT:
+    if None not in (subtotal, tax, total) and min(abs(subtotal + tax - total), abs(subtotal - total)) > CENT:
         yield f"subtotal and tax add up to {subtotal + tax:.2f}, the total is {total:.2f}"

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping
 from medocr import fields as medical
 from medocr.metrics import safety
 from medocr.metrics.text import score_text
+from medocr.metrics.values import comparable, letters, plain, rows
 
 HEADER = {  # what `fields.read_header` looks for; a source may know more
     *("facility", "patient", "age", "sex", "date_of_birth", "mrn", "accession", "report", "npi", "doctor"),
@@ -80,7 +81,12 @@ def _read(wanted: Mapping, prediction: str) -> dict:
         "drugs": medical.read_drugs,
         "options": medical.read_options,
     }
-    found = {kind: read(prediction) for kind, read in readers.items() if wanted.get(kind)}
+    ordered = any(rows(wanted, kind) for kind in ("analytes", "drugs"))  # either may be invented where the other stands
+    found = {
+        kind: read(prediction)
+        for kind, read in readers.items()
+        if wanted.get(kind) or (ordered and kind in ("analytes", "drugs"))
+    }
     if any(name in wanted for name in SUMS):
         found |= vars(medical.read_receipt(prediction))
     elif wanted.get("receipt"):
@@ -91,37 +97,23 @@ def _read(wanted: Mapping, prediction: str) -> dict:
 def _tuples(metric: str, fields: Mapping) -> Iterable[tuple]:
     """The rows that a metric is about, each as what must agree; for ranges, those that have one."""
     kind, columns = TUPLES[metric]
-    for row in safety.rows(fields, kind):
+    for row in rows(fields, kind):
         if metric != "range_f1" or row.get("low") is not None or row.get("high") is not None:
             yield tuple(comparable(row, name) for name in columns)
 
 
 def _named(fields: Mapping) -> Iterable[tuple]:
     """Each field of a page with what it belongs to, so that a right value on a wrong row is not found."""
-    header = fields.get("header") or {}
-    yield from (("header", name, _plain(value)) for name, value in header.items() if name in HEADER and value)
+    header = fields.get("header")
+    header = header if isinstance(header, Mapping) else {}
+    yield from (("header", name, letters(value)) for name, value in header.items() if name in HEADER and value)
     for kind, columns in (("analytes", ANALYTE), ("drugs", ORDER)):
-        for row in safety.rows(fields, kind):
+        for row in rows(fields, kind):
             first = comparable(row, columns[0])
             yield from ((kind, first, name, comparable(row, name)) for name in columns if row.get(name) is not None)
-    yield from (("options", comparable(row, "label"), row.get("ticked")) for row in safety.rows(fields, "options"))
-    sums = fields.get("receipt") or fields
-    yield from (("sums", name, _plain(sums[name])) for name in SUMS if sums.get(name) is not None)
-
-
-def comparable(row: Mapping, name: str):
-    """A row's value as it is compared: numbers as numbers, units by UCUM code, words without case and punctuation."""
-    value = row.get(name)
-    return _plain(medical.unit_code(value) or value if name == "unit" and value else value)
-
-
-def _plain(value):
-    if isinstance(value, str):
-        with_point = value.replace(",", "")
-        if with_point.replace(".", "", 1).isdecimal() and with_point.isascii():
-            return float(with_point)
-        return "".join(c for c in value.casefold() if c.isalnum() or c in "<>≤≥+-/:.") or value
-    return float(value) if isinstance(value, int) and not isinstance(value, bool) else value
+    yield from (("options", comparable(row, "label"), row.get("ticked")) for row in rows(fields, "options"))
+    sums = fields["receipt"] if isinstance(fields.get("receipt"), Mapping) else fields
+    yield from (("sums", name, plain(sums[name])) for name in SUMS if sums.get(name) is not None)
 
 
 def _f1(wanted: Counter, found: Counter) -> float:

@@ -4,22 +4,26 @@ A row of the reference is matched to at most one of the prediction; what is wron
 """
 
 from collections import Counter, defaultdict, deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 from rapidfuzz import fuzz
 from scipy.optimize import linear_sum_assignment
 
 from medocr import fields as medical
+from medocr.fields import lexicon
+from medocr.fields.sig import SALTS
+from medocr.metrics.values import comparable, letters, plain, rows
 
 KINDS = {  # what is counted on a page
     "changed_digit": "numbers with another digit, more or fewer",
     "shifted_point": "numbers whose decimal point moved",
-    "changed_result": "results in words that say something else",
+    "changed_result": "results with another word, sign or bound",
     "changed_unit": "values with another unit",
     "swapped_rows": "values that stand on another's row",
-    "lost_flag": "abnormal flags lost",
-    "invented_flag": "abnormal flags invented",
+    "lost_flag": "abnormal flags lost or weakened",
+    "invented_flag": "abnormal flags invented or strengthened",
+    "changed_analyte": "tests read as another test",
     "changed_drug": "drugs read as another drug",
     "invented_value": "rows or orders that the page does not have",
 }
@@ -40,61 +44,78 @@ def errors(wanted: Mapping, found: Mapping) -> list[tuple[str, str, str]]:
 
 def count(wanted: Mapping, found: Mapping) -> dict[str, float]:
     """How many errors of each kind; empty for a page that has no analytes and no drugs."""
-    if not wanted.get("analytes") and not wanted.get("drugs"):
+    if not rows(wanted, "analytes") and not rows(wanted, "drugs"):
         return {}
     counts = Counter(kind for kind, _, _ in errors(wanted, found))
     return {kind: float(counts[kind]) for kind in KINDS}
 
 
-def rows(fields: Mapping, kind: str) -> list[Mapping]:
-    """The rows of one kind (analytes, drugs, options) as mappings, whether they are records or JSON."""
-    return [row if isinstance(row, Mapping) else vars(row) for row in fields.get(kind) or ()]
-
-
 def _analyte_errors(wanted: list[Mapping], found: list[Mapping]):
-    pairs, invented = _match(wanted, found, lambda row: row["name"], lambda row: row["value"])
-    values = {(i, j): (str(wanted[i]["value"]), str(found[j]["value"])) for i, j in pairs}
-    wrong = {value for value in values.values() if value[0] != value[1]}
-    for i, j in pairs:
-        row, read = wanted[i], found[j]
-        if values[i, j] in wrong and values[i, j][::-1] in wrong:
-            yield "swapped_rows", _shown(row), _shown(read)
-        elif kind := _number_error(row["value"], read["value"]):
+    pairs, invented = _match(wanted, found, "name", "value")
+    for row, read, kind in _number_errors(pairs, "value"):
+        if kind:
             yield kind, _shown(row), _shown(read)
         if _other_unit(row, read):
             yield "changed_unit", _shown(row), _shown(read)
-        flag, read_flag = (one.get("flag") if one.get("flag") != "N" else None for one in (row, read))
-        if flag and flag != read_flag:
-            yield "lost_flag", _shown(row), _shown(read)
-        if read_flag and flag != read_flag:
-            yield "invented_flag", _shown(row), _shown(read)
-    for j in invented:
-        yield "invented_value", "", _shown(found[j])
+        if _another_analyte(row.get("name"), read.get("name")):
+            yield "changed_analyte", _shown(row), _shown(read)
+        yield from ((kind, _shown(row), _shown(read)) for kind in _flag_errors(_abnormal(row), _abnormal(read)))
+    yield from invented
 
 
 def _drug_errors(wanted: list[Mapping], found: list[Mapping]):
-    pairs, invented = _match(wanted, found, lambda row: row["drug"], lambda row: (row["dose"], row["unit"]))
-    for i, j in pairs:
-        row, read = wanted[i], found[j]
-        if _another_drug(row["drug"], read["drug"]):
-            yield "changed_drug", _shown(row), _shown(read)
-        if row["dose"] is not None and read["dose"] is not None and (kind := _number_error(row["dose"], read["dose"])):
+    pairs, invented = _match(wanted, found, "drug", "dose")
+    for row, read, kind in _number_errors(pairs, "dose"):
+        if kind and row.get("dose") is not None and read.get("dose") is not None:
             yield kind, _shown(row), _shown(read)
         if _other_unit(row, read):
             yield "changed_unit", _shown(row), _shown(read)
-    for j in invented:
-        yield "invented_value", "", _shown(found[j])
+        if _another_drug(str(row.get("drug")), str(read.get("drug"))):
+            yield "changed_drug", _shown(row), _shown(read)
+    yield from invented
 
 
-def _match(wanted: Sequence, found: Sequence, name: Callable, value: Callable) -> tuple[list[tuple[int, int]], list]:
-    """Pairs of rows of one analyte or drug, each row once; and the found ones left over.
+def _number_errors(pairs: list[tuple[Mapping, Mapping]], column: str):
+    """Each pair with the kind of error in one column, or None; values that changed places are `swapped_rows`."""
+    values = [(plain(row.get(column)), plain(read.get(column))) for row, read in pairs]
+    wrong = {value for value in values if value[0] != value[1]}
+    for (row, read), value in zip(pairs, values, strict=True):
+        swapped = value in wrong and value[::-1] in wrong
+        yield row, read, "swapped_rows" if swapped else _number_error(*value)
 
-    Rows of the same name first: those of the same value, then the others in their order. What is left is assigned by
-    the likeness of names; a drug read as quite another is still known by its dose, unless rows were left out.
+
+def _abnormal(row: Mapping) -> str:
+    flag = row.get("flag")
+    return flag if isinstance(flag, str) and flag != "N" else ""
+
+
+def _flag_errors(wanted: str, read: str) -> list[str]:
+    """Lost, invented, or both for a flag of the other side; `HH` read as `H` is lost, `H` read as `HH` invented."""
+    if wanted == read:
+        return []
+    if wanted and read and wanted[0] == read[0]:
+        return ["lost_flag" if len(wanted) > len(read) else "invented_flag"]
+    return ["lost_flag"] * bool(wanted) + ["invented_flag"] * bool(read)
+
+
+def _match(wanted: list[Mapping], found: list[Mapping], name: str, value: str):
+    """Pairs (row of the page, row read) of one analyte or drug, each row once; and an error for each row left over.
+
+    Rows of the same name first: in their order where there are equally many, else those of the same value before the
+    others. What is left is assigned by the likeness of names; a name read as quite another is still known by its value,
+    unless rows were left out. A row left over is reported once, however often it is repeated.
     """
-    pairs = []
+    pairs: list[tuple[int, int]] = []
     left, read = list(range(len(wanted))), list(range(len(found)))
-    for key in (lambda row: (_letters(name(row)), str(value(row))), lambda row: _letters(name(row))):
+    counts = [Counter(letters(row.get(name)) for row in side) for side in (wanted, found)]
+
+    def by_name(row: Mapping):
+        return letters(row.get(name))
+
+    def by_value(row: Mapping):
+        return by_name(row), None if counts[0][by_name(row)] == counts[1][by_name(row)] else plain(row.get(value))
+
+    for key in (by_value, by_name):
         waiting = defaultdict(deque)
         for j in read:
             waiting[key(found[j])].append(j)
@@ -102,15 +123,20 @@ def _match(wanted: Sequence, found: Sequence, name: Callable, value: Callable) -
         pairs += new
         left, read = _without(left, new, 0), _without(read, new, 1)
     if left and read and len(left) * len(read) <= MOST_PAIRS:
-        alike = np.array([[_likeness(name(wanted[i]), name(found[j])) for j in read] for i in left])
-        same = np.array([[float(_same(value(wanted[i]), value(found[j]))) for j in read] for i in left])
-        order = np.abs(np.array(left)[:, None] / len(wanted) - np.array(read) / len(found))
-        rows, columns = linear_sum_assignment(alike + BESIDE * same - 0.01 * order, maximize=True)
-        near = (alike >= SAME_ROW) | ((same > 0) & (len(wanted) == len(found)))
-        new = [(left[i], read[j]) for i, j in zip(rows, columns, strict=True) if near[i, j]]
+        new = _assign(wanted, found, left, read, name, value)
         pairs += new
         read = _without(read, new, 1)
-    return sorted(pairs), read
+    invented = dict.fromkeys(_shown(found[j]) for j in read)
+    return [(wanted[i], found[j]) for i, j in sorted(pairs)], [("invented_value", "", shown) for shown in invented]
+
+
+def _assign(wanted, found, left: list[int], read: list[int], name: str, value: str) -> list[tuple[int, int]]:
+    alike = np.array([[_likeness(wanted[i].get(name), found[j].get(name)) for j in read] for i in left])
+    same = np.array([[plain(wanted[i].get(value)) == plain(found[j].get(value)) for j in read] for i in left])
+    order = np.abs(np.array(left)[:, None] / len(wanted) - np.array(read) / len(found))
+    chosen = linear_sum_assignment(alike + BESIDE * same - 0.01 * order, maximize=True)
+    near = (alike >= SAME_ROW) | (same & (len(wanted) == len(found)))
+    return [(left[i], read[j]) for i, j in zip(*chosen, strict=True) if near[i, j]]
 
 
 def _without(rows: list[int], pairs: list[tuple[int, int]], side: int) -> list[int]:
@@ -118,54 +144,53 @@ def _without(rows: list[int], pairs: list[tuple[int, int]], side: int) -> list[i
     return [row for row in rows if row not in taken]
 
 
-def _likeness(one: str, other: str) -> float:
-    return fuzz.ratio(_letters(one), _letters(other)) / 100
-
-
-def _letters(name: str) -> str:
-    return "".join(c for c in name.casefold() if c.isalnum())
-
-
-def _same(one, other) -> bool:
-    if isinstance(one, str) and isinstance(other, str):
-        return _letters(one) == _letters(other) and _bound(one) == _bound(other)
-    return one == other
-
-
-def _bound(value: str) -> str:
-    return "".join(c for c in value if c in "<>≤≥")
+def _likeness(one, other) -> float:
+    return fuzz.ratio(letters(one), letters(other)) / 100
 
 
 def _number_error(wanted, read) -> str | None:
-    """The kind of error that made `read` of `wanted`, or None where they are the same."""
-    if _same(wanted, read):
+    """The kind of error that made `read` of `wanted` (both plain), or None where they are the same."""
+    if wanted == read:
         return None
-    digits, read_digits = _digits(wanted), _digits(read)
-    if not digits or not read_digits:
+    (digits, signs), (read_digits, read_signs) = _digits(wanted), _digits(read)
+    if not digits or not read_digits or signs != read_signs:
         return "changed_result"
     return "shifted_point" if digits == read_digits else "changed_digit"
 
 
-def _digits(value) -> str:
-    """A number's digits without point and the zeros around it: what is left when only its size is lost."""
-    text = f"{value:.10f}" if isinstance(value, float | int) else str(value)
-    return "".join(c for c in text if c.isdigit()).strip("0") or ("0" if any(c.isdigit() for c in text) else "")
+def _digits(value) -> tuple[str, str]:
+    """A number's digits without the zeros around them, which are what is left when its point moves; and its signs."""
+    text = f"{value:.10f}" if isinstance(value, float) else str(value)
+    digits, signs = "".join(c for c in text if c.isdigit()), "".join(c for c in text if not c.isdigit() and c != ".")
+    several = "." not in text and any(c in signs for c in "/:")  # a titre or a fraction has no point to move
+    return digits if several else digits.strip("0") or digits[:1], signs
 
 
 def _other_unit(row: Mapping, read: Mapping) -> bool:
-    units = [row.get("unit"), read.get("unit")]
-    if None in units:
-        return False
-    one, other = (medical.unit_code(unit) or unit for unit in units)
-    return one != other
+    units = comparable(row, "unit"), comparable(read, "unit")
+    return None not in units and units[0] != units[1]
+
+
+def _another_analyte(wanted, read) -> bool:
+    """Whether what was read is another analyte of the lexicon; not a misspelling, nor another name of it."""
+    known = [lexicon.analytes().get(lexicon.squeeze(str(name))) for name in (wanted, read)]
+    return letters(wanted) != letters(read) and known[1] is not None and known[0] != known[1]
 
 
 def _another_drug(wanted: str, read: str) -> bool:
-    """Whether what was read is the name of another drug; a misspelling shows itself, and is none."""
-    if _letters(wanted) == _letters(read):
-        return False
-    known = medical.recognise_drug(read)
-    return bool(known and known[1]) and _letters(known[0]) != _letters(wanted)
+    """Whether what was read is another drug, or the same with another salt; a misspelling shows itself, and is not."""
+    (name, salts), (read_name, read_salts) = _drug(wanted), _drug(read)
+    if letters(name) == letters(read_name):
+        return bool(salts and read_salts and salts != read_salts)
+    known, read_known = medical.recognise_drug(name), medical.recognise_drug(read_name)
+    return bool(read_known and read_known[1]) and (known or (letters(name),))[0] != read_known[0]
+
+
+def _drug(name: str) -> tuple[str, frozenset[str]]:
+    """A drug's name without its salts, and the salts."""
+    words = name.split()
+    salts = frozenset(word.casefold() for word in words[1:] if word.casefold() in SALTS)
+    return " ".join(word for word in words if word.casefold() not in salts), salts
 
 
 def _shown(row: Mapping) -> str:

@@ -82,7 +82,7 @@ def compare_columns(
             difference=float(tuned_mean[i] - base_mean[i]),
             low=_number(low[i]),
             high=_number(high[i]),
-            p=_number(p[i]),
+            p=_number(p[i]) if np.isfinite(low[i]) else None,
             n=int(n[i]),
             resampled_by=resampled_by,
             units=len(np.unique(units[~missing[:, i]])),
@@ -156,6 +156,7 @@ def intervals(
             rng=np.random.default_rng(seed),
         )
     some = ~np.isnan(values).all(axis=0)
+    some &= [len(np.unique(units[~np.isnan(column)])) > 1 for column in values.T]
     if some.any():  # single draws may still hold no page that has the metric
         low[some], high[some] = np.nanpercentile(result.bootstrap_distribution[some], [2.5, 97.5], axis=1)
     return low, high

@@ -30,7 +30,8 @@ def teds(reference_html: str, predicted_html: str, structure_only: bool = False)
 
 def _table(html: str) -> lxml.html.HtmlElement | None:
     try:
-        root = lxml.html.fromstring(html, parser=lxml.html.HTMLParser(remove_comments=True))
+        parser = lxml.html.HTMLParser(remove_comments=True, encoding="utf-8")
+        root = lxml.html.fromstring(html.encode("utf-8", "replace"), parser=parser)
     except (etree.ParserError, ValueError):  # nothing in it, or characters that XML forbids
         return None
     return next(root.iter("table"), None)

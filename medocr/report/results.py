@@ -123,7 +123,7 @@ def _difference(row: dict | None) -> str:
 
 
 def safety(summary: dict, name: str = "medical") -> Figure:
-    """Dangerous errors per 100 pages of a slice by kind, base above tuned, with 95 % intervals."""
+    """Dangerous errors per 100 pages with test values or drugs, by kind, base above tuned, with 95 % intervals."""
     rows = {(row["metric"], row["model"]): row for row in summary["scores"] if row["slice"] == name}
     kinds = [kind for kind in KINDS if (kind, "base") in rows]
     if not kinds:
@@ -138,7 +138,7 @@ def safety(summary: dict, name: str = "medical") -> Figure:
             ax.text(high, at[row], f"  {value:.1f}", va="center", fontsize=10)
     ax.set_yticks(range(len(kinds)), [KINDS[kind] for kind in kinds], fontsize=11)
     ax.invert_yaxis()
-    ax.set_xlabel(f"errors per 100 {plain(name)} pages (n = {rows[kinds[0], 'base']['n']:,})")
+    ax.set_xlabel(f"errors per 100 {plain(name)} pages with test values or drugs (n = {rows[kinds[0], 'base']['n']:,})")
     figure.legend(loc="outside lower center", ncols=2, fontsize=11)
     ax.grid(axis="x")
     bare(ax)
