@@ -50,7 +50,7 @@ def results_section() -> str:
             f"The merged float16 model passes the parity gate ({parity['pages']} pages) and reads the "
             f"{scores['merged']['n']} test pages at CER {scores['merged']['value']:.3f} "
             f"(adapter: {scores['tuned']['value']:.3f}). RapidOCR, which needs no training and is no model of this "
-            f"repository, reads {peers['ocr']['n']} of them at {peers['ocr']['value']:.3f}; those the tuned model reads "
+            f"repository, reads {peers['ocr']['n']} of them at {peers['ocr']['value']:.3f}, the tuned model those "
             f"at {peers['tuned']['value']:.3f}.",
             "",
             f"{trained['steps']} optimizer steps, {sum(seconds.values()) / 60:.1f} minutes on {run['cores']} CPU cores "
