@@ -185,7 +185,7 @@ def model_table(summary: dict, metrics: Sequence[str], slices: Sequence[str] = (
     """
     scores = {(row["slice"], row["metric"], row["model"]): row for row in summary["scores"]}
     paired = {(row["slice"], row["metric"]): row for row in summary["comparisons"]}
-    models = in_order({row["model"] for row in summary["scores"]}, MODELS)
+    models = in_order({row["model"] for row in summary["scores"] if row["slice"] in slices}, MODELS)
     rows = []
     for name in slices:
         for metric in metrics:
