@@ -63,6 +63,11 @@ class Prediction:
     confidence: float | None  # geometric mean of the token probabilities, or the OCR's own
     numbers: dict | None = None  # the numbers read with their tokens' probabilities, as `numbers_read` gives them
 
+    @property
+    def wanted(self) -> str | None:
+        """The text that the page is scored against: the exact one where it is known, else the label."""
+        return self.truth if self.truth is not None else self.reference
+
 
 def predict(
     model,
@@ -136,10 +141,9 @@ def score(predictions: Iterable[Prediction]) -> pd.DataFrame:
     """
     rows = []
     for prediction in predictions:
-        exact = prediction.truth if prediction.truth is not None else prediction.reference
-        scores = _scores(exact, prediction, prediction.fields)
+        scores = _scores(prediction.wanted, prediction, prediction.fields)
         labelled = prediction.reference is not None
-        alike = prediction.reference == exact
+        alike = prediction.reference == prediction.wanted
         against_label = scores if alike else _scores(prediction.reference or "", prediction, None)
         rows.append(
             dataclasses.asdict(prediction)

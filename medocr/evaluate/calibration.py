@@ -37,10 +37,9 @@ def calibration(predictions: Iterable) -> pd.DataFrame:
     for prediction in predictions:
         if not prediction.numbers:
             continue
-        text = prediction.truth if prediction.truth is not None else prediction.reference
         numbers = prediction.numbers["number"]
         right = np.zeros(len(numbers), bool)
-        for block in Levenshtein.opcodes(NUMBER.findall(text), numbers):
+        for block in Levenshtein.opcodes(NUMBER.findall(prediction.wanted), numbers):
             right[block.dest_start : block.dest_end] = block.tag == "equal"
         about = {name: getattr(prediction, name) for name in ("id", "doc_type", "model")}
         frames.append(pd.DataFrame({**prediction.numbers, "right": right}).assign(**about))

@@ -15,9 +15,8 @@ def check(predictions: Iterable) -> pd.DataFrame:
     """
     rows = []
     for prediction in predictions:
-        text = prediction.truth if prediction.truth is not None else prediction.reference
         about = {name: getattr(prediction, name) for name in ("id", "origin", "doc_type", "model")}
-        checks = metrics.check_page(text, prediction.text, prediction.fields)
+        checks = metrics.check_page(prediction.wanted, prediction.text, prediction.fields)
         rows += [about | dataclasses.asdict(one) for one in checks]
     return pd.DataFrame(rows, columns=["id", "origin", "doc_type", "model", "family", "what", "passed", "why"])
 

@@ -9,9 +9,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from medocr import fields as medical
-from medocr.metrics.medical import HEADER
 from medocr.metrics.text import NUMBER
-from medocr.metrics.values import comparable, letters, rows
+from medocr.metrics.values import comparable, header, letters, rows
 
 FAMILIES = ("row", "drug", "header", "absent")
 ROW = "name", ("value", "unit", "low", "high"), ("name", "value", "unit")  # the name, what must agree, what is shown
@@ -37,11 +36,10 @@ def check_page(reference: str, prediction: str, fields: Mapping | None = None) -
     is not there.
     """
     fields = medical.read_fields(reference) if fields is None else fields
-    header = fields.get("header")
     return [
         *_facts("row", rows(fields, "analytes"), medical.read_analytes(prediction), *ROW),
         *_facts("drug", rows(fields, "drugs"), medical.read_drugs(prediction), *DRUG),
-        *_header(header if isinstance(header, Mapping) else {}, medical.read_header(prediction)),
+        *_header(header(fields), medical.read_header(prediction)),
         *_absent(fields, _numbers(reference), _numbers(prediction)),
     ]
 
@@ -67,12 +65,11 @@ def _nearest(wanted: Mapping, candidates: list[Mapping], columns: tuple[str, ...
     return "; ".join(f"{name} is {candidates[best].get(name)}, not {wanted.get(name)}" for name in wrong[best])
 
 
-def _header(wanted: Mapping, found: Mapping) -> Iterator[Check]:
-    for name, value in wanted.items():
-        if name in HEADER and value:
-            same = letters(value) == letters(found.get(name) or "")
-            why = "" if same else f"read {found[name]!r}" if found.get(name) else "not read"
-            yield Check("header", f"{name} {value}", same, why)
+def _header(wanted: list[tuple], found: Mapping) -> Iterator[Check]:
+    for name, value in wanted:
+        same = letters(value) == letters(found.get(name) or "")
+        why = "" if same else f"read {found[name]!r}" if found.get(name) else "not read"
+        yield Check("header", f"{name} {value}", same, why)
 
 
 def _absent(fields: Mapping, known: set[float], read: set[float]) -> Iterator[Check]:

@@ -9,12 +9,8 @@ from collections.abc import Iterable, Mapping
 from medocr import fields as medical
 from medocr.metrics import safety
 from medocr.metrics.text import score_text
-from medocr.metrics.values import comparable, letters, plain, rows
+from medocr.metrics.values import comparable, header, letters, plain, rows
 
-HEADER = {  # what `fields.read_header` looks for; a source may know more
-    *("facility", "patient", "age", "sex", "date_of_birth", "mrn", "accession", "report", "npi", "doctor"),
-    *("collected", "received", "reported", "date"),
-}
 ANALYTE = ("name", "value", "unit", "low", "high", "flag")
 ORDER = ("drug", "dose", "unit", "form", "route", "frequency", "duration")
 SUMS = ("issuer", "number", "date", "subtotal", "tax", "tax_rate", "total")
@@ -58,8 +54,8 @@ def _shares(wanted: Mapping, found: Mapping) -> dict[str, float]:
     pairs = {name: (Counter(_tuples(name, wanted)), Counter(_tuples(name, found))) for name in TUPLES}
     scores = {name: _f1(*pair) for name, pair in pairs.items() if pair[0]}
     named, read = (list(_named(one)) for one in (wanted, found))
-    header = [field for field in named if field[0] == "header"]
-    for name, own in (("field_recall", named), ("header_recall", header)):
+    on_top = [field for field in named if field[0] == "header"]
+    for name, own in (("field_recall", named), ("header_recall", on_top)):
         if own:
             scores[name] = (Counter(own) & Counter(read)).total() / len(own)
     return scores
@@ -104,9 +100,7 @@ def _tuples(metric: str, fields: Mapping) -> Iterable[tuple]:
 
 def _named(fields: Mapping) -> Iterable[tuple]:
     """Each field of a page with what it belongs to, so that a right value on a wrong row is not found."""
-    header = fields.get("header")
-    header = header if isinstance(header, Mapping) else {}
-    yield from (("header", name, letters(value)) for name, value in header.items() if name in HEADER and value)
+    yield from (("header", name, letters(value)) for name, value in header(fields))
     for kind, columns in (("analytes", ANALYTE), ("drugs", ORDER)):
         for row in rows(fields, kind):
             first = comparable(row, columns[0])

@@ -9,6 +9,10 @@ from medocr.fields import unit_code
 # Letters and digits; bounds and pluses; and the signs inside numbers, fractions, titres and spans.
 TOLD = re.compile(r"[^\W_]|[<>≤≥+]|(?<=\d)[/:.–-](?=\d)|[.−-](?=\d)")
 
+HEADER = {
+    *("facility", "patient", "age", "sex", "date_of_birth", "mrn", "accession", "report", "npi", "doctor"),
+    *("collected", "received", "reported", "date"),
+}
 NAMES = ("name", "drug", "label")
 
 
@@ -18,6 +22,13 @@ def rows(fields: Mapping, kind: str) -> list[Mapping]:
     listed = found if isinstance(found, list | tuple) else ()
     mappings = (vars(row) if dataclasses.is_dataclass(row) else row for row in listed)
     return [row for row in mappings if isinstance(row, Mapping)]
+
+
+def header(fields: Mapping) -> list[tuple[str, object]]:
+    """The header's fields that hold a value, of those that `fields.read_header` looks for: a source may know more."""
+    found = fields.get("header")
+    known = found.items() if isinstance(found, Mapping) else ()
+    return [(name, value) for name, value in known if name in HEADER and value]
 
 
 def comparable(row: Mapping, name: str):
