@@ -23,6 +23,7 @@ lint: $(READY)
 	$(VENV)/bin/ruff format --check .
 
 bench: $(READY)  ## figures for results/bench/
+	$(VENV)/bin/pip install --quiet '.[bench]'
 	$(PYTHON) -m tests.bench
 
 gpu:  ## the published recipe at full size, on a machine with CUDA

@@ -156,23 +156,42 @@ def write(path: str | Path, records: Iterable, kind: type = Page) -> int:
     return written
 
 
-def read(path: str | Path, kind: type = Page) -> Iterator:
-    """Yield the records of a Parquet file that `write` made."""
-    path = Path(path)
-    if not path.exists():
+@dataclasses.dataclass(frozen=True)
+class Records:
+    """The records of a Parquet file: read from it again by every loop, a few at a time, so that all need never fit."""
+
+    path: Path
+    kind: type
+    left_out: tuple[str, ...] = ()
+
+    def bare(self) -> "Records":
+        """The same records without their images, which are most of the file: `b""` stands for each."""
+        images = tuple(f.name for f in dataclasses.fields(self.kind) if f.type in (bytes, "bytes"))
+        return dataclasses.replace(self, left_out=images)
+
+    def __len__(self) -> int:
+        return pq.read_metadata(self.path).num_rows
+
+    def __iter__(self) -> Iterator:
+        json_columns = [f.name for f in dataclasses.fields(self.kind) if "dict" in str(f.type)]
+        image_columns = [f.name for f in dataclasses.fields(self.kind) if f.type in (bytes, "bytes")]
+        with pq.ParquetFile(self.path) as file:
+            known = {f.name for f in dataclasses.fields(self.kind)} - set(self.left_out)
+            columns = [name for name in file.schema_arrow.names if name in known]
+            for batch in file.iter_batches(batch_size=64, columns=columns):
+                for row in batch.to_pylist():
+                    for name in json_columns:
+                        row[name] = json.loads(row[name]) if row.get(name) else None
+                    for name in image_columns:
+                        row[name] = row[name]["bytes"] if name in row else b""
+                    yield self.kind(**row)
+
+
+def read(path: str | Path, kind: type = Page) -> Records:
+    """The records of a Parquet file that `write` made. Raises ValueError when it is not there."""
+    if not Path(path).exists():
         raise ValueError(f"{path} is not there: run the stage that writes it first")
-    json_columns = [f.name for f in dataclasses.fields(kind) if "dict" in str(f.type)]
-    image_columns = [f.name for f in dataclasses.fields(kind) if f.type in (bytes, "bytes")]
-    names = {f.name for f in dataclasses.fields(kind)}
-    with pq.ParquetFile(path) as file:
-        for batch in file.iter_batches(batch_size=64):
-            for row in batch.to_pylist():
-                row = {name: value for name, value in row.items() if name in names}
-                for name in json_columns:
-                    row[name] = json.loads(row[name]) if row.get(name) else None
-                for name in image_columns:
-                    row[name] = row[name]["bytes"]
-                yield kind(**row)
+    return Records(Path(path), kind)
 
 
 def _to_row(record) -> dict:

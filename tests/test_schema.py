@@ -41,7 +41,7 @@ def test_domain_and_id_follow_from_the_page():
 
 def test_reading_a_stage_that_has_not_run_says_so(tmp_path):
     with pytest.raises(ValueError, match="run the stage"):
-        next(schema.read(tmp_path / "pages.parquet"))
+        schema.read(tmp_path / "pages.parquet")
 
 
 def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path):

@@ -20,7 +20,17 @@ from medocr.metrics.statistics import (
     resampling_units,
 )
 from medocr.metrics.tables import teds
-from medocr.metrics.text import cer, content_coverage, line_exact, loops, normalise, reading_order, score_text, wer
+from medocr.metrics.text import (
+    NUMBER,
+    cer,
+    content_coverage,
+    line_exact,
+    loops,
+    normalise,
+    reading_order,
+    score_text,
+    wer,
+)
 
 LABELS = {
     "cer": "CER (mean, capped at 1)",
@@ -67,6 +77,7 @@ __all__ = [
     "KINDS",
     "LABELS",
     "MEDICAL",
+    "NUMBER",
     "SEED",
     "SMALL",
     "Check",

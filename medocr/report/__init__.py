@@ -17,12 +17,16 @@ from medocr.report.results import (
     training,
 )
 from medocr.report.style import COLOURS, show, style
+from medocr.report.transcription import agreement, disagreements, faults, provider_table, transcription_speed
 
 __all__ = [
     "COLOURS",
+    "agreement",
     "calibration",
+    "disagreements",
     "dumbbell",
     "example",
+    "faults",
     "flow",
     "label_quality",
     "lengths",
@@ -33,10 +37,12 @@ __all__ = [
     "paired_change",
     "parity",
     "parity_table",
+    "provider_table",
     "safety",
     "show",
     "split_table",
     "style",
     "training",
     "transcript_examples",
+    "transcription_speed",
 ]

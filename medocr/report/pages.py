@@ -59,7 +59,7 @@ def transcript_examples(pages: Sequence[Page], n: int = 3) -> Figure:
         heading = f"{plain(page.doc_type)}, read by {page.label_origin or 'nobody named'}{sure}"
         runs = [(page.text, "same")] if page.truth is None else marked.differences(page.truth, page.text)
         blocks.append([(heading, runs)])
-    return _beside([page.open() for page in pages], blocks)
+    return beside([page.open() for page in pages], blocks)
 
 
 def model_view(image: Image.Image, prompt: str, answer: str, cell: int = 28) -> Figure:
@@ -79,7 +79,7 @@ def model_view(image: Image.Image, prompt: str, answer: str, cell: int = 28) -> 
         ("given", [(f"<image: {image.width} × {image.height} px, {tokens:,} visual tokens>\n{prompt}", "given")]),
         ("learnt (underlined)", [(answer, "learnt")]),
     ]
-    return _beside([image], [blocks], grid)
+    return beside([image], [blocks], grid)
 
 
 def example(row: Mapping, page: Page) -> Figure:
@@ -95,13 +95,13 @@ def example(row: Mapping, page: Page) -> Figure:
             blocks.append(
                 (name if score is None else f"{name}, CER {score:.3f}", marked.differences(row["wanted"], row[key]))
             )
-    figure = _beside([page.open()], [blocks])
+    figure = beside([page.open()], [blocks])
     named = f"{row['example']} change: " if row.get("example") else ""
     figure.suptitle(f"{named}{plain(page.doc_type)}", x=0, y=1.0, ha="left", va="bottom", fontsize=13, weight="bold")
     return figure
 
 
-def _beside(
+def beside(
     images: Sequence[Image.Image], blocks: Sequence[list[Block]], overlay: Callable[[Axes], None] | None = None
 ) -> Figure:
     """One row per page: its picture on the left, its blocks of text on the right."""

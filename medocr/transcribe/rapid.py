@@ -17,6 +17,7 @@ from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import numpy as np
+from PIL import Image
 
 from ..schema import open_image
 from . import reading_order
@@ -36,15 +37,19 @@ FEW = 8  # images that are read faster here than by processes that must first st
 class RapidOcr:
     """Reads pages with RapidOCR in one process or several; a `Provider` whose pages stay on this machine."""
 
-    name = "rapidocr"
     model = "PP-OCRv6"
     prompt = ""
     local = True
-    label_origin = "rapidocr/PP-OCRv6"
 
-    def __init__(self, processes: int = 2):
+    def __init__(self, processes: int = 2, scale: float = 1.0):
+        """`scale` enlarges or shrinks every page before it is read: a second look, to compare with the first."""
         if processes < 1:
             raise ValueError(f"processes is {processes}: at least one must read")
+        if not 0.25 <= scale <= 4:
+            raise ValueError(f"scale is {scale}: from 0.25 to 4")
+        self.name = "rapidocr" if scale == 1 else f"rapidocr-at-{scale:g}"
+        self.label_origin = f"{self.name}/{self.model}"
+        self.scale = scale
         folder = Path(importlib.util.find_spec("rapidocr").origin).parent / "models"
         absent = [name for name in MODELS if not (folder / name).is_file()]
         if absent:  # it would download them
@@ -75,7 +80,7 @@ class RapidOcr:
         first = list(itertools.islice(images, FEW))
         images = itertools.chain(first, images)
         if self.processes == 1 or len(first) < FEW:
-            yield from ((key, read_image(image)) for key, image in images)
+            yield from ((key, read_image(image, self.scale)) for key, image in images)
             return
         waiting: collections.deque[tuple[str, Future]] = collections.deque()
         for key, image in images:
@@ -91,7 +96,7 @@ class RapidOcr:
             context = multiprocessing.get_context("spawn")
             self._pool = ProcessPoolExecutor(self.processes, mp_context=context, initializer=_start)
         try:
-            return self._pool.submit(read_image, image)
+            return self._pool.submit(read_image, image, self.scale)
         except BrokenProcessPool:
             self._pool = None
             return self._submit(image)
@@ -104,11 +109,15 @@ class RapidOcr:
             return key, Answer("", finish="error", detail="the reading process died; was there enough memory?")
 
 
-def read_image(image: bytes) -> Answer:
-    """Read one encoded image. A page that cannot be read gives an answer that ended in `error`."""
+def read_image(image: bytes, scale: float = 1.0) -> Answer:
+    """Read one encoded image at `scale` times its size. Where that fails, the answer ended in `error`."""
     started = time.perf_counter()
     try:
-        pixels = np.asarray(open_image(image))
+        page = open_image(image)
+        if scale != 1:
+            size = (max(1, round(page.width * scale)), max(1, round(page.height * scale)))
+            page = page.resize(size, Image.Resampling.BICUBIC)
+        pixels = np.asarray(page)
         result = _recognise(pixels)
         text = reading_order.join(result.boxes, [_tidy(piece) for piece in result.txts]) if result.txts else ""
     except Exception as error:  # whatever one page does to the engine, the others are read, and this one is named

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import sqlite3
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
@@ -13,7 +13,11 @@ PAGES_AT_ONCE = 500  # SQLite takes at least 999 parameters in a statement
 
 @dataclasses.dataclass
 class Answer:
-    """What a provider read on one page. `finish` is `stop`, `length`, or `error` with its cause in `detail`."""
+    """What a provider read on one page, as it came.
+
+    `finish` is `stop`, or what else ended the answer: `length`, `no_choice`, `refusal`, `content_filter`, or `error`
+    with its cause in `detail`.
+    """
 
     text: str
     confidence: float | None = None  # mean over the characters, 0 to 1
@@ -24,7 +28,7 @@ class Answer:
     tries: int = 1
     prompt_tokens: int | None = None
     answer_tokens: int | None = None
-    cost: float | None = None
+    cost: float | None = None  # in the currency of the provider's prices
 
 
 class Provider(Protocol):
@@ -42,28 +46,44 @@ class Provider(Protocol):
 
 
 COLUMNS = [field.name for field in dataclasses.fields(Answer)]
+KEY = (
+    "prompt",
+    "provider",
+    "model",
+    "parameters",
+)  # one model at two providers is two readers: each serves its own way
+NAMES = ("image", *KEY, *COLUMNS, "created")
 SCHEMA = f"""
-CREATE TABLE IF NOT EXISTS answers (
-    image TEXT, prompt TEXT, model TEXT, parameters TEXT, {", ".join(COLUMNS)}, created TEXT,
-    PRIMARY KEY (image, prompt, model, parameters)
-) WITHOUT ROWID
+CREATE TABLE IF NOT EXISTS answers ({", ".join(NAMES)}, PRIMARY KEY (image, {", ".join(KEY)})) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS batches (
+    token TEXT PRIMARY KEY, {", ".join(KEY)}, batch TEXT, images TEXT, finished INTEGER DEFAULT 0
+) WITHOUT ROWID;
 """
 
 
 class Store:
-    """Answers by image (sha256), prompt, model and parameters. Other processes may read while this one writes."""
+    """Answers by image (sha256), prompt, provider, model and parameters; the last as JSON.
+
+    Other processes may read while this one writes. One thread at a time may use it, whichever that is.
+    """
 
     def __init__(self, path: str | Path):
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
-        self._db = sqlite3.connect(self.path, isolation_level=None, timeout=30)
+        self._db = sqlite3.connect(self.path, isolation_level=None, timeout=30, check_same_thread=False)
         try:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")  # survives a killed process; each commit costs no fsync
-            self._db.execute(SCHEMA)
+            self._db.executescript(SCHEMA)
+            self._check_columns()
         except sqlite3.DatabaseError as error:
             self._db.close()
             raise ValueError(f"{self.path} is no store of answers ({error}): move it away, or name another") from error
+
+    def _check_columns(self) -> None:
+        found = tuple(row[1] for row in self._db.execute("PRAGMA table_info(answers)"))
+        if found != NAMES:
+            raise sqlite3.DatabaseError("another version of medocr made it")
 
     def __enter__(self) -> "Store":
         return self
@@ -79,33 +99,49 @@ class Store:
 
     def put(self, provider: Provider, image: str, answer: Answer) -> None:
         """Keep an answer, at once and for good; one that is there already is replaced."""
-        values = [image, *_key(provider), *dataclasses.astuple(answer), datetime.now(UTC).isoformat(timespec="seconds")]
+        values = [image, *key(provider), *dataclasses.astuple(answer), datetime.now(UTC).isoformat(timespec="seconds")]
         marks = ", ".join("?" * len(values))
         self._db.execute(f"INSERT OR REPLACE INTO answers VALUES ({marks})", values)
 
     def get(self, provider: Provider, image: str) -> Answer | None:
         """The stored answer for an image, if there is one."""
-        found = self._db.execute(
-            f"SELECT {', '.join(COLUMNS)} FROM answers WHERE image = ? AND (prompt, model, parameters) = (?, ?, ?)",
-            (image, *_key(provider)),
-        ).fetchone()
-        return Answer(*found) if found else None
+        return self.answers(provider, [image]).get(image)
+
+    def answers(self, provider: Provider, images: Iterable[str]) -> dict[str, Answer]:
+        """The stored answers for those of the images that have one."""
+        return {image: Answer(*values) for image, *values in self._rows(provider, images, COLUMNS)}
 
     def missing(self, provider: Provider, images: Iterable[str]) -> list[str]:
         """Those of the images that have no answer yet, in their order."""
         images = list(dict.fromkeys(images))
-        known: set[str] = set()
-        for start in range(0, len(images), PAGES_AT_ONCE):
-            part = images[start : start + PAGES_AT_ONCE]
-            rows = self._db.execute(
-                f"SELECT image FROM answers WHERE (prompt, model, parameters) = (?, ?, ?) "
-                f"AND image IN ({', '.join('?' * len(part))})",
-                (*_key(provider), *part),
-            )
-            known.update(image for (image,) in rows)
+        known = {image for (image,) in self._rows(provider, images, ())}
         return [image for image in images if image not in known]
 
+    def _rows(self, provider: Provider, images: Iterable[str], columns: Sequence[str]) -> Iterator[tuple]:
+        images = list(images)
+        for start in range(0, len(images), PAGES_AT_ONCE):
+            part = images[start : start + PAGES_AT_ONCE]
+            yield from self._db.execute(
+                f"SELECT {', '.join(('image', *columns))} FROM answers WHERE ({', '.join(KEY)}) = (?, ?, ?, ?) "
+                f"AND image IN ({', '.join('?' * len(part))})",
+                (*key(provider), *part),
+            )
 
-def _key(provider: Provider) -> tuple[str, str, str]:
+    def batches(self, provider: Provider) -> list[tuple[str, str | None, list[str]]]:
+        """The provider's unfinished batches: their token, its own id (None while it may not know of it), images."""
+        rows = self._db.execute(
+            f"SELECT token, batch, images FROM batches WHERE NOT finished AND ({', '.join(KEY)}) = (?, ?, ?, ?)",
+            key(provider),
+        )
+        return [(token, batch, json.loads(images)) for token, batch, images in rows]
+
+    def put_batch(self, provider: Provider, token: str, batch: str | None, images: list[str], finished=False) -> None:
+        """Note a batch before it is sent (without its id), when it is there, and when its answers are in."""
+        values = (token, *key(provider), batch, json.dumps(images), finished)
+        self._db.execute(f"INSERT OR REPLACE INTO batches VALUES ({', '.join('?' * len(values))})", values)
+
+
+def key(provider: Provider) -> tuple[str, str, str, str]:
+    """What an answer depends on beside the image, in the order of `KEY`."""
     parameters = json.dumps(provider.parameters, sort_keys=True, ensure_ascii=False)
-    return provider.prompt, f"{provider.name}/{provider.model}", parameters
+    return provider.prompt, provider.name, provider.model, parameters

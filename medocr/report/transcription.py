@@ -1,0 +1,129 @@
+"""How pages were transcribed: speed, providers, faults, agreement."""
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pandas as pd
+from matplotlib.figure import Figure
+
+from medocr.report import marked
+from medocr.report.pages import beside
+from medocr.report.style import FAINT, WIDTH, bare, nothing, plain
+from medocr.schema import Page
+
+PROVIDERS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
+GOOD, BAD = "#0072B2", "#D55E00"
+
+
+def transcription_speed(rows: Sequence[Mapping], latencies: Mapping[str, Sequence[float]]) -> Figure:
+    """Left, pages per second against requests in flight, with the ideal; right, each provider's seconds per answer.
+
+    `rows` hold `in_flight`, `pages_per_second`, `ideal` (see `transcribe.demonstration.speed`).
+    """
+    if not rows:
+        return nothing("no speed was measured")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.6))
+    table = pd.DataFrame(rows)
+    left.plot(table["in_flight"], table["ideal"], color=FAINT, linestyle="--", linewidth=1.4)
+    left.plot(table["in_flight"], table["pages_per_second"], color=GOOD, marker="o")
+    last = table.iloc[-1]
+    left.text(last["in_flight"], last["ideal"], "ideal ", ha="right", va="bottom", color=FAINT)
+    said = f"{last['pages_per_second']:.0f} per second,\n{last['share_of_ideal']:.0%} of ideal"
+    left.text(last["in_flight"], 0.55 * last["pages_per_second"], said, ha="right", va="top", color=GOOD)
+    left.set(xlabel="requests in flight", ylabel="pages per second", xlim=0, ylim=0)
+    bins = np.linspace(0, max(np.percentile(own, 99) for own in latencies.values() if own), 31)
+    for (name, own), colour in zip(latencies.items(), PROVIDERS, strict=False):
+        label = f"{name}: median {np.median(own):.2f} s" if own else name
+        right.hist(own, bins, histtype="step", linewidth=2, color=colour, label=label)
+    right.set(xlabel="seconds per answer", ylabel="answers")
+    right.legend(fontsize=10, loc="upper right")
+    return figure
+
+
+def faults(providers: Sequence[Mapping], outcomes: Mapping[str, int]) -> Figure:
+    """Left, the faults that were met, by provider; right, what became of the pages.
+
+    `providers` are the rows of a transcription's report.
+    """
+    met = {row["provider"]: Counter(row["faults"]) for row in providers}
+    kinds = [kind for kind, _ in sum(met.values(), Counter()).most_common()]
+    if not kinds:
+        return nothing("no fault was met")
+    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 1.3 + 0.36 * max(len(kinds), len(outcomes))))
+    start = np.zeros(len(kinds))
+    for (name, own), colour in zip(met.items(), PROVIDERS, strict=False):
+        counts = np.array([own[kind] for kind in kinds], float)
+        left.barh([plain(kind) for kind in kinds], counts, left=start, color=colour, height=0.7, label=name)
+        start += counts
+    left.invert_yaxis()
+    left.set_xlabel("requests")
+    left.set_title("faults met")
+    left.legend(fontsize=10, loc="lower right")
+    names = sorted(outcomes, key=lambda name: (name.startswith("set aside"), -outcomes[name]))
+    colours = [BAD if name.startswith("set aside") else GOOD for name in names]
+    right.barh([plain(name) for name in names], [outcomes[name] for name in names], color=colours, height=0.7)
+    for row, name in enumerate(names):
+        right.text(outcomes[name], row, f" {outcomes[name]:,}", va="center")
+    right.invert_yaxis()
+    right.margins(x=0.2)
+    right.set_xlabel("pages")
+    right.set_title("what became of the pages")
+    for ax in (left, right):
+        bare(ax)
+    return figure
+
+
+def agreement(rows: Sequence[Mapping], threshold: float) -> Figure:
+    """How far two readers of a page agree: on the text, and apart on numbers, units and drug names."""
+    if not rows:
+        return nothing("no page was read twice")
+    table = pd.DataFrame(rows)
+    figure, axes = plt.subplots(1, 4, figsize=(WIDTH, 2.9), sharey=True)
+    bins = np.linspace(0, 1, 21)
+    for ax, name in zip(axes, ("text", "numbers", "units", "drugs"), strict=True):
+        ax.hist(table[name], bins, color=GOOD)
+        ax.set_xlim(0, 1.02)
+        ax.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
+        ax.set_title(plain("drug names" if name == "drugs" else name))
+        ax.text(0.03, 0.95, f"mean {table[name].mean():.3f}", va="top", fontsize=10, transform=ax.transAxes)
+        if name in ("text", "numbers"):
+            ax.axvline(threshold, color=BAD, linestyle="--", linewidth=1.4)
+    axes[0].set_ylabel("pages read twice")
+    figure.supxlabel("agreement", fontsize=12)
+    return figure
+
+
+def disagreements(pages: Sequence[Page], rows: Sequence[Mapping], n: int = 3) -> Figure:
+    """Pages set aside for a person: both readings, with what the second has otherwise marked."""
+    known = {page.id: page for page in pages}
+    shown = [row for row in rows if row["id"] in known][:n]
+    if not shown:
+        return nothing("no page was set aside because its readers disagree")
+    images, blocks = [], []
+    for row in shown:
+        (first, second), (one, other) = row["texts"][:2], row["readers"][:2]
+        images.append(known[row["id"]].open())
+        blocks.append([(one, [(first, "same")]), (other, marked.differences(first, second))])
+    return beside(images, blocks)
+
+
+def provider_table(providers: Sequence[Mapping]) -> pd.DataFrame:
+    """A row per provider: its share of the pages, speed, latency, faults and cost."""
+    total = sum(row["read"] for row in providers) or 1
+    return pd.DataFrame(
+        [
+            {
+                "provider": row["provider"],
+                "answers": row["read"],
+                "share": f"{row['read'] / total:.0%}",
+                "per second": f"{row['pages_per_second'] or 0:.1f}",
+                "median, 95 % (s)": f"{row['latency_median_s'] or 0:.2f}, {row['latency_p95_s'] or 0:.2f}",
+                "faults": sum(row["faults"].values()),
+                "cost per 1,000": f"{1000 * row['cost'] / (row['read'] or 1):.2f}",
+                "dropped because": row["dropped"] or "–",
+            }
+            for row in providers
+        ]
+    )

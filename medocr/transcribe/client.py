@@ -1,0 +1,233 @@
+"""One provider at work: its client, its limits, its health, and what each of its answers amounts to.
+
+No message made here holds a key, a page's text or a picture, and none repeats what a server sent: servers quote keys
+and prompts in their errors.
+"""
+
+import asyncio
+import contextlib
+import json
+import logging
+import os
+import time
+from collections import Counter
+from collections.abc import Awaitable
+
+from . import limits, prompt
+from .providers import OpenAIProvider
+from .store import Answer
+
+TRIES = 5  # of one page at one provider
+GIVE_UP = 60.0  # seconds of nothing but failures after which a provider is gone
+GIVE_UP_LIMITED = 600.0  # … and of nothing but "too many requests"
+FEWEST = 10  # failures in a row that say something about the provider rather than about a page
+TOKEN_SHARE = 0.95  # of the limit: how many an answer takes is known only afterwards
+QUIET = ("openai", "httpx2", "httpcore2", "aiohttp", "asyncio")
+REFUSED = {
+    401: "it does not accept the key (401)",
+    402: "it wants payment (402)",
+    403: "it denies access (403)",
+    404: "there is no such address or model (404)",
+}
+
+
+class Fault(Exception):
+    """A request that gave no answer. `kind` is what happened; `dropped` says why the provider is of no more use."""
+
+    def __init__(self, kind: str, detail: str, wait: float = 0.0, dropped: str = ""):
+        super().__init__(f"{kind}: {detail}")
+        self.kind, self.detail, self.wait, self.dropped = kind, detail, wait, dropped
+
+
+class Client:
+    """Asks one provider, within its limits. Made and used inside one event loop."""
+
+    def __init__(self, provider: OpenAIProvider, clock=time.monotonic):
+        self.provider = provider
+        self.clock = clock
+        self.window = limits.Window(provider.in_flight, clock)
+        requests, tokens = provider.requests_per_minute, TOKEN_SHARE * provider.tokens_per_minute
+        self.requests = limits.Pace(requests, clock) if requests else None
+        self.tokens = limits.Pace(tokens, clock) if tokens else None
+        self.dropped = ""
+        self.faults: Counter[str] = Counter()
+        self.in_a_row = 0  # faults since the last answer, overload aside
+        self.usual_tokens, self.usual_seconds = 2000.0, 2.0  # of a request, until some are known
+        self._resume = 0.0
+        self._well = clock()
+        self._api = None
+
+    async def __aenter__(self) -> "Client":
+        self._api = api(self.provider)
+        return self
+
+    async def __aexit__(self, *_) -> None:
+        await self._api.close()
+
+    async def may_go(self) -> None:
+        """Wait until the provider's own pause is over."""
+        while (wait := self._resume - self.clock()) > 0 and not self.dropped:
+            await asyncio.sleep(min(wait, 1.0))
+
+    async def pace(self) -> None:
+        """Wait for this request's place in the provider's rates."""
+        waits = [self.requests.take()] if self.requests else []
+        waits += [self.tokens.take(self.usual_tokens)] if self.tokens else []
+        if waits and max(waits) > 0:
+            await asyncio.sleep(max(waits))
+        await self.may_go()
+
+    async def read(self, outgoing: Awaitable[tuple[bytes, str]]) -> Answer:
+        """Send one page, as `outgoing.encode` makes it, and return its answer. Raises Fault where there is none."""
+        try:
+            picture, media_type = await outgoing
+        except ValueError as error:
+            raise Fault("unreadable", str(error)) from None
+        started = self.clock()
+        try:
+            answer = await self._ask(prompt.messages(picture, media_type))
+        except Fault as fault:
+            self._failed(fault, self.clock() - started)
+            raise
+        answer.seconds = self.clock() - started
+        self._answered(answer)
+        return answer
+
+    async def _ask(self, messages: list[dict]) -> Answer:
+        import httpx2
+        import openai
+
+        body = request(self.provider, messages)
+        try:
+            async with asyncio.timeout(self.provider.timeout_s):
+                # as `chat.completions.create` posts it, without its walk through every value, a third of the CPU time
+                raw = await self._api.post("/chat/completions", cast_to=httpx2.Response, body=body)
+        except openai.APIStatusError as error:
+            raise _status_fault(error.status_code, error.response.headers, error.code) from None
+        except TimeoutError:
+            raise Fault("timeout", f"no answer in {self.provider.timeout_s:g} s") from None
+        except openai.APIConnectionError:  # a time-out as well, to openai: a connection that broke counts as one there
+            raise Fault("connection", "the connection could not be made, or broke") from None
+        except openai.OpenAIError:
+            raise Fault("invalid_answer", "what came is no chat completion") from None
+        self._pause(limits.exhausted_for(raw.headers))
+        try:
+            body = json.loads(raw.content)
+        except ValueError:
+            raise Fault("invalid_answer", "what came is no chat completion") from None
+        return completion(self.provider, body)
+
+    def _answered(self, answer: Answer) -> None:
+        self._well, self.in_a_row = self.clock(), 0
+        self.window.clean()
+        self.usual_seconds += (answer.seconds - self.usual_seconds) / 8
+        used = (answer.prompt_tokens or 0) + (answer.answer_tokens or 0)
+        if used and self.tokens:
+            self.tokens.correct(used - self.usual_tokens)
+            self.usual_tokens += (used - self.usual_tokens) / 8
+
+    def _failed(self, fault: Fault, seconds: float) -> None:
+        """Back off as the fault asks; drop the provider when it is of no more use."""
+        self.faults[fault.kind] += 1
+        limited = fault.kind == "rate_limited"
+        self.in_a_row += not limited
+        if limited or fault.kind in ("unavailable", "timeout"):
+            self.window.overloaded(self.usual_seconds)
+        self._pause(fault.wait)
+        silent = self.clock() - self._well
+        if fault.dropped:
+            self.dropped = fault.dropped
+        elif limited and silent > GIVE_UP_LIMITED:
+            self.dropped = f"it has answered 'too many requests' for {silent / 60:.0f} minutes"
+        elif self.in_a_row >= FEWEST:
+            self._pause(min(30.0, 0.25 * 2 ** min(self.in_a_row // FEWEST, 8)))
+            if silent > GIVE_UP:
+                self.dropped = f"it has given no answer for {silent:.0f} s; the last fault was {fault.kind}"
+            elif fault.kind == "bad_request":
+                self.dropped = f"it refused {self.in_a_row} requests in a row as bad; is {self.provider.model!r} right?"
+
+    @property
+    def ailing(self) -> bool:
+        """Whether its faults are its own rather than the page's."""
+        return bool(self.dropped) or self.in_a_row >= FEWEST
+
+    def _pause(self, seconds: float) -> None:
+        self._resume = max(self._resume, self.clock() + seconds)
+
+
+def completion(provider: OpenAIProvider, body) -> Answer:
+    """The answer in a chat completion, of whatever server. Raises Fault for what is none."""
+    try:
+        choices = body.get("choices") or []
+        message = choices[0].get("message") or {} if choices else {}
+        finish = str(choices[0].get("finish_reason") or "stop") if choices else "no_choice"
+        usage = body.get("usage") or {}
+        tokens = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
+        text, refusal = _text(message.get("content")), message.get("refusal")
+        if "choices" not in body:
+            raise KeyError("choices")
+    except (AttributeError, TypeError, KeyError, IndexError):
+        raise Fault("invalid_answer", "what came is no chat completion") from None
+    tokens = [count if isinstance(count, int) else None for count in tokens]
+    return Answer(
+        text,
+        finish="refusal" if refusal else "stop" if finish == "eos" else finish,
+        prompt_tokens=tokens[0],
+        answer_tokens=tokens[1],
+        cost=provider.cost(*tokens),
+    )
+
+
+def request(provider: OpenAIProvider, messages: list[dict]) -> dict:
+    """The body that asks for a chat completion."""
+    return {"model": provider.model, "messages": messages, "max_tokens": provider.max_tokens, "temperature": 0}
+
+
+def api(provider: OpenAIProvider):
+    """The provider's own client: its address and key, nothing of OpenAI's environment, no retries, no redirects."""
+    import openai
+
+    for name in QUIET:  # they log requests, pictures included, at lower levels
+        logging.getLogger(name).setLevel(logging.WARNING)
+    http = openai.DefaultAioHttpClient(timeout=provider.timeout_s + 5, follow_redirects=False)
+    with _without("OPENAI_"):  # organisation, project and headers of one's OpenAI account are nobody else's business
+        return openai.AsyncOpenAI(
+            base_url=provider.base_url, api_key=provider.key(), max_retries=0, http_client=http
+        )  # fmt: skip
+
+
+@contextlib.contextmanager
+def _without(prefix: str):
+    taken = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(prefix)}
+    try:
+        yield
+    finally:
+        os.environ.update(taken)
+
+
+def _status_fault(status: int, headers, code: str | None) -> Fault:
+    wait = limits.retry_after(headers)
+    if status == 429:
+        if code == "insufficient_quota":
+            return Fault("rate_limited", "the account's quota is used up", dropped="its quota is used up (429)")
+        if wait is not None and wait > limits.LONGEST_WAIT:
+            return Fault("rate_limited", "429", dropped=f"it asks to wait {wait / 3600:.1f} hours (429)")
+        return Fault("rate_limited", "429, too many requests", max(1.0 if wait is None else wait, 0.0))
+    if status in REFUSED:
+        return Fault("unauthorised" if status != 404 else "not_found", f"{status}", dropped=REFUSED[status])
+    if 300 <= status < 400:
+        return Fault("redirect", f"{status}", dropped=f"it redirects to another address ({status}): name that one")
+    if status in (502, 503, 504, 529):
+        return Fault("unavailable", f"{status}", wait or 0.0)
+    if status >= 500:
+        return Fault("server_error", f"{status}", wait or 0.0)
+    if status in (408, 409, 425):
+        return Fault("timeout", f"{status}", wait or 0.0)
+    return Fault("bad_request", f"{status}: it does not accept the request for this page")
+
+
+def _text(content) -> str:
+    """An answer's text: a string, or the list of parts that some servers send."""
+    if isinstance(content, list):
+        content = "".join(part.get("text") or "" for part in content if isinstance(part, dict))
+    return content if isinstance(content, str) else ""

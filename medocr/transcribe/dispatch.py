@@ -1,0 +1,221 @@
+"""Pages to providers: all of them pull from one queue, each as fast as it can bear, and every page is answered once."""
+
+import asyncio
+import collections
+import concurrent.futures
+import dataclasses
+import random
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+
+from . import outgoing
+from .client import TRIES, Client, Fault
+from .providers import OpenAIProvider
+from .store import Answer, Store
+
+SMALL = 1 << 16  # bytes of a page that is sooner encoded than handed to a thread, which takes turns with this one
+AHEAD = 8  # pages that are made ready to be sent while nobody has room for them
+MOST_WAITING = 1000  # pages taken from the source that only a busy provider may have
+LONGEST_BACK_OFF = 20.0  # seconds
+
+
+@dataclasses.dataclass
+class Job:
+    """A page that wants `needed` more answers, each from another of the providers named in `allowed`."""
+
+    id: str
+    image: bytes
+    allowed: set[str]
+    needed: int = 1
+    outgoing: asyncio.Task | None = None  # of the file that is sent and its media type
+    tries: Counter = dataclasses.field(default_factory=Counter)
+    due: float = 0.0
+    answered: bool = False
+    fault: str = ""
+
+
+class Jobs:
+    """The queue: pages that came back first, then the next of the source, which is read only as needed."""
+
+    def __init__(self, source: Iterator[Job], clock: Callable[[], float] = time.monotonic):
+        self.source: Iterator[Job] | None = source
+        self.clock = clock
+        self.ready: collections.deque[Job] = collections.deque()
+        self.waiting: list[Job] = []
+        self.out = 0  # at a provider now
+        self.failed: dict[str, str] = {}
+        self._changed = asyncio.Event()
+
+    async def next(self, client: Client) -> Job | None:
+        """The next page for this provider; None when nothing is left that it may read."""
+        while not client.dropped:
+            job = self._take(client.provider.name)
+            if job:
+                self.out += 1
+                return job
+            if self._exhausted(client.provider.name):
+                return None
+            self._changed.clear()
+            dues = [job.due - self.clock() for job in self.waiting if client.provider.name in job.allowed]
+            wait = min([max(due, 0.01) for due in dues], default=5.0)
+            try:
+                async with asyncio.timeout(wait):
+                    await self._changed.wait()
+            except TimeoutError:
+                continue
+        return None
+
+    def _take(self, name: str) -> Job | None:
+        now = self.clock()
+        for index, job in enumerate(self.waiting):
+            if name in job.allowed and job.due <= now:
+                return self.waiting.pop(index)
+        while len(self.waiting) < MOST_WAITING:
+            self._make_ready()
+            if not self.ready:
+                break
+            job = self.ready.popleft()
+            if name in job.allowed:
+                return job
+            self.waiting.append(job)
+            self._changed.set()
+        return None
+
+    def _make_ready(self) -> None:
+        while self.source is not None and len(self.ready) < AHEAD:
+            job = next(self.source, None)
+            if job is None:
+                self.source = None
+                return
+            job.outgoing = asyncio.create_task(_encode(job.image))
+            self.ready.append(job)
+
+    def _exhausted(self, name: str) -> bool:
+        left = self.source or self.out or any(name in job.allowed for job in (*self.ready, *self.waiting))
+        return not left
+
+    def answer(self, job: Job, name: str) -> None:
+        """The provider answered: the page is done, or waits for another one's answer."""
+        job.needed -= 1
+        job.answered, job.fault = True, ""
+        job.allowed.discard(name)
+        self._back(job)
+
+    def fail(self, job: Job, client: Client, fault: Fault) -> None:
+        """The provider did not: try again there a little later, then elsewhere, then not at all."""
+        name = client.provider.name
+        job.fault = f"{name}: {fault}"
+        if fault.kind != "rate_limited" and not client.ailing:
+            job.tries[name] += 1
+            job.due = self.clock() + min(LONGEST_BACK_OFF, 0.25 * 2 ** job.tries[name]) * random.uniform(0.5, 1.5)
+        if fault.kind == "unreadable":
+            job.allowed.clear()
+        elif job.tries[name] >= TRIES or fault.kind == "bad_request":
+            job.allowed.discard(name)
+        self._back(job)
+
+    def _back(self, job: Job) -> None:
+        self.out -= 1
+        if job.needed and job.allowed:
+            self.waiting.append(job)
+        elif not job.answered:
+            self.failed[job.id] = job.fault
+        self._changed.set()
+
+    def drop(self, name: str) -> None:
+        """No page goes to this provider any more."""
+        for job in [*self.ready, *self.waiting]:
+            job.allowed.discard(name)
+            if not job.allowed:
+                (self.ready if job in self.ready else self.waiting).remove(job)
+                if not job.answered:
+                    self.failed[job.id] = job.fault or f"{name}: dropped"
+        self._changed.set()
+
+    def stop(self) -> None:
+        """Give out nothing more; what is at the providers comes home."""
+        self.source, self.waiting = None, []
+        self.ready.clear()
+        self._changed.set()
+
+
+async def _encode(image: bytes) -> tuple[bytes, str]:
+    if len(image) < SMALL:
+        return outgoing.encode(image)
+    return await asyncio.to_thread(outgoing.encode, image)
+
+
+def read(
+    source: Iterator[Job],
+    providers: Sequence[OpenAIProvider],
+    store: Store,
+    seen: Callable[[OpenAIProvider, str, Answer | Fault], None] = lambda *_: None,
+) -> tuple[list[Client], dict[str, str]]:
+    """Have the providers read what `source` gives; every answer is in `store` before its page counts as read.
+
+    Works in a thread with an event loop of its own, so that a notebook, which has one already, can call it. `seen` is
+    told of each answer and each fault. An interrupt lets the requests in flight come home, for they are paid, and then
+    raises; a second one does not wait. Returns the clients (limits, faults, why dropped) and what failed: id → fault.
+    """
+    started: concurrent.futures.Future = concurrent.futures.Future()
+    done: concurrent.futures.Future = concurrent.futures.Future()
+
+    def work() -> None:
+        try:
+            done.set_result(asyncio.run(_read(source, providers, store, seen, started)))
+        except BaseException as error:  # handed on to the caller's thread
+            while isinstance(error, BaseExceptionGroup):
+                error = error.exceptions[0]
+            done.set_exception(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    try:
+        return done.result()
+    except KeyboardInterrupt:
+        loop, jobs = started.result()
+        loop.call_soon_threadsafe(jobs.stop)
+        done.result()
+        raise
+
+
+async def _read(source, providers, store, seen, started) -> tuple[list[Client], dict[str, str]]:
+    jobs = Jobs(source)
+    started.set_result((asyncio.get_running_loop(), jobs))
+    clients = [Client(provider) for provider in providers]
+    async with asyncio.TaskGroup() as group:
+        for client in clients:
+            group.create_task(_serve(client, jobs, store, seen))
+    return clients, jobs.failed
+
+
+async def _serve(client: Client, jobs: Jobs, store: Store, seen) -> None:
+    """Feed one provider until nothing is left for it, or it is dropped."""
+    async with client, asyncio.TaskGroup() as group:
+        while True:
+            await client.window.enter()
+            await client.may_go()
+            job = await jobs.next(client)
+            if job is None:
+                client.window.leave()
+                break
+            await client.pace()
+            group.create_task(_one(client, job, jobs, store, seen))
+
+
+async def _one(client: Client, job: Job, jobs: Jobs, store: Store, seen) -> None:
+    name = client.provider.name
+    try:
+        answer = await client.read(job.outgoing)
+        answer.tries = job.tries[name] + 1
+        store.put(client.provider, job.id, answer)
+        jobs.answer(job, name)
+        seen(client.provider, job.id, answer)
+    except Fault as fault:
+        jobs.fail(job, client, fault)
+        if client.dropped:
+            jobs.drop(name)
+        seen(client.provider, job.id, fault)
+    finally:
+        client.window.leave()

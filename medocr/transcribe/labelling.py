@@ -1,0 +1,111 @@
+"""From stored answers to labels: what becomes of every page, worked out anew from the store each time."""
+
+import dataclasses
+import itertools
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+
+from ..schema import Page, Rejection
+from . import cleaning, providers
+from .agreement import Agreement, compare, numbers
+from .store import Answer, Provider, Store
+
+TOGETHER = 256  # pages whose answers are looked up at once
+
+
+@dataclasses.dataclass
+class Fate:
+    """What became of one page: a page with text, or the reason why not; and how far two readers agreed, if two did."""
+
+    source: Page  # as it came
+    page: Page | Rejection
+    compared: dict[str, float] | None = None
+    readers: tuple[str, ...] = ()  # of both readings, and of the third where one settled it
+    texts: tuple[str, ...] = ()
+
+
+@dataclasses.dataclass
+class Judge:
+    """Decides by the store alone, so that a rerun decides the same. `failed` (id → fault) words the rejections."""
+
+    readers: Sequence[Provider]  # the first with a usable answer gives the label
+    store: Store
+    agreement: Agreement
+    failed: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    expected: Mapping[str, float] = dataclasses.field(default_factory=dict)  # label_origin → mean agreement
+
+    def fates(self, pages: Iterable[Page]) -> Iterator[Fate]:
+        """What becomes of each page, in their order; pages that have text pass as they are."""
+        pages = iter(pages)
+        third = self.agreement.third
+        asked = [*self.readers, *([third] if third and third not in self.readers else [])]
+        while batch := list(itertools.islice(pages, TOGETHER)):
+            ids = [page.id for page in batch if page.text is None]
+            found = [(reader, self.store.answers(reader, ids)) for reader in asked]
+            for page in batch:
+                answers = [(reader, own[page.id]) for reader, own in found if page.id in own]
+                yield Fate(page, page) if page.text is not None else self._decide(page, answers)
+
+    def _decide(self, page: Page, answers: list[tuple[Provider, Answer]]) -> Fate:
+        read = [(reader, text(reader, answer), answer) for reader, answer in answers if not flaw(reader, answer)]
+        own = [entry for entry in read if entry[0] in self.readers]
+        if not own:
+            return Fate(page, self._rejected(page, answers))
+        if len(own) < 2 or not self.agreement.drawn(page.id):
+            return Fate(page, self._labelled(page, *own[0]))
+        first, second = own[:2]
+        compared = compare(first[1], second[1])
+        names, texts = (first[0].label_origin, second[0].label_origin), (first[1], second[1])
+        if self.agreement.holds(compared):
+            return Fate(page, self._labelled(page, *first, compared), compared, names, texts)
+        for reader, said, _ in read:
+            settled = [entry for entry in own[:2] if numbers(entry[1]) == numbers(said)]
+            if reader is self.agreement.third and len(settled) == 1:
+                labelled = self._labelled(page, *settled[0], compared)
+                return Fate(page, labelled, compared, (*names, reader.label_origin), (*texts, said))
+        detail = f"{names[0]} and {names[1]}: text {compared['text']:.2f}, numbers {compared['numbers']:.2f}"
+        return Fate(page, Rejection(page.origin, page.source, "readers_disagree", detail), compared, names, texts)
+
+    def _labelled(self, page: Page, reader: Provider, said: str, answer: Answer, compared: dict | None = None) -> Page:
+        confidence = answer.confidence
+        if confidence is None:
+            agreed = min(compared["text"], compared["numbers"]) if compared else None
+            confidence = self.expected.get(reader.label_origin) if agreed is None else agreed
+        return dataclasses.replace(page, text=said, label_origin=reader.label_origin, confidence=confidence)
+
+    def _rejected(self, page: Page, answers: list[tuple[Provider, Answer]]) -> Rejection:
+        reason, detail = "transcription_failed", self.failed.get(page.id, "no provider answered")
+        if answers:
+            reader, answer = answers[0]
+            reason, detail = flaw(reader, answer), f"{reader.label_origin} answered {len(answer.text):,} characters"
+        elif page.id not in self.failed and not any(may_read(reader, page) for reader in self.readers):
+            reason, detail = "not_disclosed", providers.refusal(page, self.readers)
+        return Rejection(page.origin, page.source, reason, detail)
+
+
+class Labelled:
+    """The pages that have text, in order and as often as asked for; read and joined with their answers on the way."""
+
+    def __init__(self, pages: Iterable[Page], judge: Judge):
+        self._pages, self._judge = pages, judge
+
+    def __iter__(self) -> Iterator[Page]:
+        return (fate.page for fate in self._judge.fates(self._pages) if isinstance(fate.page, Page))
+
+
+def may_read(reader: Provider, page: Page) -> bool:
+    """Whether a reader may have a page: those on this machine may have all."""
+    return reader.local or reader.may_read(page)
+
+
+def text(reader: Provider, answer: Answer) -> str:
+    """What the answer says of the page; only a model that is prompted wraps it in words of its own."""
+    return cleaning.clean(answer.text) if reader.prompt else answer.text
+
+
+def flaw(reader: Provider, answer: Answer) -> str:
+    """Why an answer is no label, by name; nothing where it is one."""
+    if reader.prompt:
+        return cleaning.flaw(answer)
+    if answer.finish != "stop":
+        return "cut_off" if answer.finish == "length" else "transcription_failed"
+    return "" if answer.text.strip() else "empty_transcript"

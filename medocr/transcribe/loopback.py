@@ -1,0 +1,100 @@
+"""OpenAI-compatible servers on this machine that answer for pages whose text is known: for demonstrations and tests.
+
+They show what the client does about delays, rate limits and faults. They are no model: nothing is read here.
+"""
+
+import dataclasses
+import hashlib
+import json
+import subprocess
+import sys
+import tempfile
+import urllib.request
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from ..schema import Page
+from . import outgoing
+from .providers import OpenAIProvider
+
+MODEL = "known-text"
+
+
+@dataclasses.dataclass(frozen=True)
+class Server:
+    """How one server behaves.
+
+    Delays are lognormal. `faults` gives the share of requests (of pages for `PAGE_FAULTS`) that meet each, see
+    `loopback_server`; `misread` is the share of pages with one changed digit; after `revoked_after` answers the key is
+    no longer accepted. Limits count any `window_s` seconds.
+    """
+
+    median_s: float = 0.4
+    sigma: float = 0.5
+    requests_per_minute: float = 0
+    window_s: float = 60.0
+    faults: dict[str, float] = dataclasses.field(default_factory=dict)
+    misread: float = 0.0
+    revoked_after: int | None = None
+    batch_s: float = 0.2
+    seed: int = 0
+
+
+class Loopback:
+    """Servers for these pages, in a process of their own that ends with this one; a context manager."""
+
+    def __init__(self, pages: Iterable[Page], servers: Sequence[Server] = (Server(), Server(seed=1))):
+        known = {digest(page.image): page.truth or page.text or "" for page in pages}
+        self._folder = tempfile.TemporaryDirectory(prefix="medocr-")
+        settings = Path(self._folder.name) / "servers.json"
+        settings.write_text(json.dumps({"known": known, "servers": [dataclasses.asdict(server) for server in servers]}))
+        self._servers = servers
+        # by its path, for it needs nothing of medocr; -P: the names in its folder are none to import
+        command = [sys.executable, "-P", str(Path(__file__).with_name("loopback_server.py")), str(settings)]
+        self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        line = self._process.stdout.readline()
+        if not line:
+            self.close()
+            raise RuntimeError("the loopback servers did not start")
+        self.addresses = [f"http://127.0.0.1:{port}/v1" for port in json.loads(line)]
+
+    def __enter__(self) -> "Loopback":
+        return self
+
+    def __exit__(self, *_) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop the servers."""
+        self._process.stdin.close()  # they end at its end, also when this process is killed
+        self._process.wait(10)
+        self._process.stdout.close()
+        self._folder.cleanup()
+
+    def providers(self, **settings) -> list[OpenAIProvider]:
+        """A provider per server. Labels by a server that misreads nothing are the truth, and say so."""
+        return [
+            OpenAIProvider(
+                f"loopback-{letter}",
+                address,
+                MODEL,
+                may_receive=True,
+                label_origin="truth" if not server.misread else "",
+                **{"requests_per_minute": server.requests_per_minute, **settings},
+            )
+            for letter, address, server in zip("abcdefgh", self.addresses, self._servers, strict=False)
+        ]
+
+    def stats(self) -> list[dict]:
+        """What each server counted: `requests`, `answers`, `twice` (pages answered more than once), `over_limit`,
+        `most_in_flight`, `faults`, `seconds` (the delays' sum) and `times` of the answers."""
+        found = []
+        for address in self.addresses:
+            with urllib.request.urlopen(address.removesuffix("/v1") + "/stats", timeout=30) as answer:
+                found.append(json.load(answer))
+        return found
+
+
+def digest(image: bytes) -> str:
+    """A page as a server knows it: the hash of the file that is sent."""
+    return hashlib.sha256(outgoing.encode(image)[0]).hexdigest()

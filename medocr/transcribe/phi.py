@@ -1,0 +1,77 @@
+"""Health information found on pages that their source takes to hold none: more pages stay here, never fewer.
+
+The pages are read on this machine first. What tells is a header that names a patient or a number of theirs, and, where
+`presidio-analyzer` is installed (the extra `phi`), its pattern recognisers: telephone and social security numbers, mail
+addresses and the like. Names in running text need presidio's language model, which is not used here.
+"""
+
+import dataclasses
+import functools
+import importlib.util
+from collections.abc import Iterable, Iterator
+from typing import Protocol
+
+from .. import fields
+from ..schema import Page
+from .store import Answer
+
+TELLING = ("patient", "date_of_birth", "mrn", "accession")  # header fields
+PATTERNS = frozenset(
+    ["EMAIL_ADDRESS", "PHONE_NUMBER", "US_SSN", "US_ITIN", "UK_NHS", "MEDICAL_LICENSE", "CREDIT_CARD", "IBAN_CODE"]
+)
+SURE = 0.4  # of presidio's score from 0 to 1; its weak patterns, bare digits, stay under it
+
+
+class Reader(Protocol):
+    """Something on this machine that reads pages."""
+
+    def answers(self, images: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, Answer]]: ...
+
+
+@dataclasses.dataclass
+class Marked:
+    """Pages of which some are now taken to hold health information; `found` says what told: id → kinds."""
+
+    pages: Iterable[Page]
+    found: dict[str, list[str]]
+
+    def bare(self) -> "Marked":
+        """The same without images, where the pages come from a file."""
+        return Marked(self.pages.bare(), self.found) if hasattr(self.pages, "bare") else self
+
+    def __iter__(self) -> Iterator[Page]:
+        for page in self.pages:
+            yield dataclasses.replace(page, contains_phi=True) if page.id in self.found else page
+
+
+def mark(pages: Iterable[Page], reader: Reader) -> Marked:
+    """Read, on this machine, the pages without text that are not yet taken to hold health information, and look."""
+    open_pages = ((page.id, page.image) for page in pages if page.text is None and page.contains_phi is False)
+    found = {}
+    for page_id, answer in reader.answers(open_pages):
+        kinds = find(answer.text) if answer.finish == "stop" else ["unreadable"]  # what nobody could look at stays
+        if kinds:
+            found[page_id] = kinds
+    return Marked(pages, found)
+
+
+def find(text: str) -> list[str]:
+    """The kinds of health information in a text, sorted; none where none is found."""
+    header = fields.read_header(text)
+    kinds = {name for name in TELLING if header.get(name)}
+    for recogniser in _recognisers():
+        for result in recogniser.analyze(text, recogniser.supported_entities, None) or []:
+            if result.entity_type in PATTERNS and result.score >= SURE:
+                kinds.add(result.entity_type.lower())
+    return sorted(kinds)
+
+
+@functools.cache
+def _recognisers() -> tuple:
+    if not importlib.util.find_spec("presidio_analyzer"):
+        return ()
+    from presidio_analyzer import predefined_recognizers as known
+
+    names = ("Email", "Phone", "UsSsn", "NhsRecognizer", "MedicalLicense", "CreditCard", "Iban", "UsItin")
+    found = [getattr(known, name if name.endswith("Recognizer") else f"{name}Recognizer") for name in names]
+    return tuple(recogniser() for recogniser in found)

@@ -1,0 +1,212 @@
+"""One call of `transcribe`: who is asked for what, and what came of it."""
+
+import dataclasses
+import itertools
+import time
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from statistics import fmean
+
+import numpy as np
+from tqdm import tqdm
+
+from ..schema import Page, Rejection
+from . import batch, dispatch, labelling
+from .agreement import Agreement
+from .client import Fault
+from .labelling import Fate, Judge, Labelled
+from .store import Answer, Provider, Store
+
+MOST_SHOWN = 200  # pages set aside by disagreement whose texts the report keeps, to be looked at
+
+Want = tuple[str, frozenset[str], int]  # a page's id, who may be asked, how many answers are wanted
+
+
+@dataclasses.dataclass
+class Work:
+    """The pages of one call, and what is known of them so far."""
+
+    pages: Iterable[Page]
+    store: Store
+    agreement: Agreement
+    readers: list[Provider]
+    progress: bool
+    failed: dict[str, str] = dataclasses.field(default_factory=dict)
+    rows: dict[str, dict] = dataclasses.field(default_factory=dict)
+    new: set[str] = dataclasses.field(default_factory=set)  # read in this call
+    seconds: float = 0.0
+
+    def judge(self) -> Judge:
+        return Judge(self.readers, self.store, self.agreement, self.failed)
+
+    def unread(self) -> Iterator[Page]:
+        """The pages without text, without their images where these would have to be read from a file."""
+        pages = self.pages.bare() if hasattr(self.pages, "bare") else self.pages
+        return (page for page in pages if page.text is None)
+
+    def unanswered(self, asked: Sequence[Provider]) -> Iterator[Want]:
+        """Pages that want (further) answers of these providers."""
+        pages = self.unread()
+        while part := list(itertools.islice(pages, labelling.TOGETHER)):
+            ids = [page.id for page in part]
+            lacking = {provider.name: set(self.store.missing(provider, ids)) for provider in asked}
+            for page in part:
+                allowed = {provider.name for provider in asked if labelling.may_read(provider, page)}
+                left = frozenset(name for name in allowed if page.id in lacking[name])
+                stored = sum(page.id not in own for own in lacking.values())
+                wanted = 2 if len(allowed) > 1 and self.agreement.drawn(page.id) else 1
+                if left and stored < wanted:
+                    yield page.id, left, wanted - stored
+
+    def without_label(self, asked: Sequence[Provider]) -> Iterator[Want]:
+        """Pages that nobody could read so far."""
+        return self._those(asked, lambda fate: isinstance(fate.page, Rejection) and not fate.compared)
+
+    def read_once(self, asked: Sequence[Provider]) -> Iterator[Want]:
+        """Pages that are to be read twice, and have one label."""
+        return self._those(
+            asked,
+            lambda fate: isinstance(fate.page, Page) and not fate.compared and self.agreement.drawn(fate.source.id),
+        )
+
+    def disagreeing(self, asked: Sequence[Provider]) -> Iterator[Want]:
+        """Pages on which two readers disagree."""
+        return self._those(asked, lambda fate: isinstance(fate.page, Rejection) and fate.compared)
+
+    def _those(self, asked: Sequence[Provider], which: Callable[[Fate], bool]) -> Iterator[Want]:
+        wanting = list(self.unanswered(asked))
+        if wanting:
+            chosen = {fate.source.id for fate in self.judge().fates(self.unread()) if which(fate)}
+            yield from (want for want in wanting if want[0] in chosen)
+
+    def ask(self, asked: list[Provider], which: Callable) -> None:
+        """Get the answers that `which` finds wanting from these providers into the store."""
+        if not asked:
+            return
+        wanted = {page_id: (allowed, needed) for page_id, allowed, needed in which(asked)}
+        for provider in asked:
+            self.rows.setdefault(provider.name, _row(provider))
+        if not wanted:
+            return
+        started = time.perf_counter()
+        bar = tqdm(
+            total=sum(needed for _, needed in wanted.values()),
+            desc=" + ".join(provider.name for provider in asked),
+            unit="page",
+            leave=False,
+            disable=not self.progress,
+        )
+        with bar:
+            self._read(asked, self._jobs(wanted), bar)
+        seconds = time.perf_counter() - started
+        self.seconds += seconds
+        for provider in asked:
+            self.rows[provider.name]["seconds"] += seconds
+
+    def _jobs(self, wanted: dict[str, tuple[frozenset[str], int]]) -> Iterator[dispatch.Job]:
+        for page in self.pages:
+            if page.id in wanted:
+                allowed, needed = wanted.pop(page.id)
+                yield dispatch.Job(page.id, page.image, set(allowed), needed)
+
+    def _read(self, asked: list[Provider], jobs: Iterator[dispatch.Job], bar: tqdm) -> None:
+        def seen(provider: Provider, image: str, found: Answer | Fault) -> None:
+            row = self.rows[provider.name]
+            if isinstance(found, Fault):
+                row["faults"][found.kind] += 1
+                return
+            self.new.add(image)
+            row["read"] += 1
+            row["latencies"].append(found.seconds or 0.0)
+            for name in ("prompt_tokens", "answer_tokens", "cost"):
+                row[name] += getattr(found, name) or 0
+            spent = sum(own["cost"] for own in self.rows.values())
+            bar.set_postfix_str(f"cost {spent:.2f}" if spent else "", refresh=False)
+            bar.update()
+
+        provider = asked[0]
+        if provider.local:
+            self._read_here(provider, jobs, seen)
+        elif provider.batch:
+            self.failed |= batch.read(jobs, provider, self.store, seen)
+        else:
+            clients, failed = dispatch.read(jobs, asked, self.store, seen)
+            self.failed |= failed
+            for client in clients:
+                self.rows[client.provider.name] |= {"dropped": client.dropped, "most_in_flight": client.window.peak}
+
+    def _read_here(self, provider: Provider, jobs: Iterator[dispatch.Job], seen: Callable) -> None:
+        for image, answer in provider.answers((job.id, job.image) for job in jobs):
+            if answer.finish == "error":
+                self.failed[image] = f"{provider.name}: {answer.detail}"
+                seen(provider, image, Fault("error", "it could not read the page"))
+            else:
+                self.store.put(provider, image, answer)
+                seen(provider, image, answer)
+
+    def result(self) -> tuple[Labelled, dict]:
+        """The labelled pages, and the report."""
+        judge = self.judge()
+        judge.expected = _expected(judge.fates(page for page in self.unread() if self.agreement.drawn(page.id)))
+        pages = self.pages.bare() if hasattr(self.pages, "bare") else self.pages
+        found = {"pages": 0, "had_text": 0, "from_store": 0, "label_origins": Counter(), "reasons": Counter()}
+        listed = {"set_aside": [], "agreement": [], "disagreements": []}
+        for fate in judge.fates(pages):
+            self._count(fate, found, listed)
+        rows = [_finished(row) for row in self.rows.values()]
+        read = sum(row["read"] for row in rows)
+        report = {
+            **found,
+            "labelled": found["pages"] - found["had_text"] - len(listed["set_aside"]),
+            "read": read,
+            "seconds": self.seconds,
+            "pages_per_second": read / self.seconds if read else None,
+            "cost": sum(row["cost"] for row in rows),
+            **listed,
+            "providers": rows,
+        }
+        return Labelled(self.pages, judge), report
+
+    def _count(self, fate: Fate, found: dict, listed: dict[str, list]) -> None:
+        page, made = fate.source, fate.page
+        found["pages"] += 1
+        found["had_text"] += page.text is not None
+        if isinstance(made, Page):
+            found["label_origins"][made.label_origin or "unknown"] += 1
+            found["from_store"] += page.text is None and page.id not in self.new
+        else:
+            found["reasons"][made.reason] += 1
+            listed["set_aside"].append({"id": page.id, **dataclasses.asdict(made)})
+        if fate.compared:
+            outcome = "settled" if len(fate.readers) > 2 else "agreed"
+            outcome = "set aside" if isinstance(made, Rejection) else outcome
+            known = {"id": page.id, "origin": page.origin, "doc_type": page.doc_type, "outcome": outcome}
+            listed["agreement"].append({**known, **fate.compared})
+            if outcome == "set aside" and len(listed["disagreements"]) < MOST_SHOWN:
+                listed["disagreements"].append({"id": page.id, "readers": fate.readers, "texts": fate.texts})
+
+
+def _finished(row: dict) -> dict:
+    """A provider's row as it is kept: rates and latencies in place of each request's seconds."""
+    latencies = row.pop("latencies")
+    row["failed"] = sum(row["faults"].values())
+    row["pages_per_second"] = row["read"] / row["seconds"] if row["seconds"] else None
+    for name, share in (("median", 50), ("p95", 95)):
+        row[f"latency_{name}_s"] = float(np.percentile(latencies, share)) if latencies else None
+    return row
+
+
+def _row(provider: Provider) -> dict:
+    counts = dict.fromkeys(("read", "seconds", "prompt_tokens", "answer_tokens", "cost"), 0)
+    named = {"provider": provider.name, "label_origin": provider.label_origin}
+    return {**named, **counts, "faults": Counter(), "dropped": "", "latencies": []}
+
+
+def _expected(fates: Iterable[Fate]) -> dict[str, float]:
+    """Mean agreement of each origin's labels: the confidence of those of its pages that were read once."""
+    found = defaultdict(list)
+    for fate in fates:
+        if fate.compared:
+            for origin in fate.readers[:2]:
+                found[origin].append(min(fate.compared["text"], fate.compared["numbers"]))
+    return {origin: fmean(values) for origin, values in found.items()}

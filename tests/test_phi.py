@@ -1,0 +1,61 @@
+"""What tells that a page holds health information, and that such pages then stay here."""
+
+import importlib.util
+
+import pytest
+
+from medocr import transcribe
+from medocr.transcribe import Loopback, Store, phi
+from medocr.transcribe.loopback import Server
+from tests.loopback_pages import pages
+
+
+@pytest.mark.parametrize(
+    ("text", "kinds"),
+    [
+        ("Patient: Jane Roe\nAge: 41", ["patient"]),
+        ("MRN: 00123456  Glucose 95 mg/dL", ["mrn"]),
+        ("Name: Jane Roe\nDOB: 1980-02-03", ["date_of_birth", "patient"]),
+        ("Lettuce x1 1.20\nTotal 1.20", []),
+        ("Sodium 139 mmol/L 135-145\nPotassium 4.1", []),
+        ("", []),
+    ],
+)
+def test_a_header_tells(text, kinds):
+    assert [kind for kind in phi.find(text) if kind in phi.TELLING] == kinds
+    assert bool(phi.find(text)) == bool(kinds)
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("presidio_analyzer"), reason="presidio-analyzer is not installed")
+@pytest.mark.parametrize(
+    ("text", "kind"),
+    [
+        ("write to jane.roe@hospital.org", "email_address"),
+        ("phone (212) 555-0142", "phone_number"),
+        ("SSN 078-05-1121", "us_ssn"),
+        ("NHS number 943 476 5919", "uk_nhs"),
+    ],
+)
+def test_patterns_tell(text, kind):
+    assert kind in phi.find(text)
+
+
+def test_pages_found_to_hold_it_stay(tmp_path):
+    todo = pages(4)
+    for page in todo[:2]:
+        page.truth = "Patient: Jane Roe\n" + page.truth
+    reader = transcribe.KnownText(todo)
+    marked = phi.mark(todo, reader)
+    assert list(marked.found.values()) == [["patient"], ["patient"]]
+    with Loopback(todo, [Server(median_s=0.005)]) as servers, Store(tmp_path / "answers.sqlite") as store:
+        labelled, report = transcribe.transcribe(marked, servers.providers(), store, progress=False)
+        assert [page.id for page in labelled] == [page.id for page in todo[2:]]
+        assert servers.stats()[0]["requests"] == 2
+    assert report["reasons"] == {"not_disclosed": 2}
+
+
+def test_what_nobody_could_look_at_stays():
+    (page,) = pages(1)
+    page.truth = None
+    (marked,) = phi.mark([page], transcribe.KnownText([page]))
+    assert marked.contains_phi

@@ -1,0 +1,473 @@
+"""Providers end to end, against servers on this machine: every page once, within limits, and none sent unasked."""
+
+import io
+import json
+import logging
+import os
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image, PngImagePlugin
+
+from medocr import schema, transcribe
+from medocr.transcribe import Agreement, Answer, Loopback, OpenAIProvider, Store, agreement, batch, outgoing, providers
+from medocr.transcribe.loopback import Server
+from tests.loopback_pages import SET_ASIDE, faulty, pages
+
+ROOT = Path(__file__).parents[1]
+QUICK = Server(median_s=0.005, sigma=0.2)
+
+
+def provider(**settings) -> OpenAIProvider:
+    return OpenAIProvider(**{"name": "one", "base_url": "https://example.org/v1", "model": "m", **settings})
+
+
+@pytest.fixture
+def store(tmp_path):
+    with Store(tmp_path / "transcripts.sqlite") as opened:
+        yield opened
+
+
+def run(todo, asked, store, **settings):
+    labelled, report = transcribe.transcribe(todo, asked, store, progress=False, **settings)
+    return list(labelled), report
+
+
+@pytest.mark.parametrize(
+    ("settings", "said"),
+    [
+        ({"base_url": "http://example.org/v1"}, "not encrypted"),
+        ({"base_url": "ftp://example.org"}, "no http"),
+        ({"base_url": "https://me:secret@example.org/v1"}, "keep keys in the environment"),
+        ({"base_url": "https://example.org/v1?key=secret"}, "keep keys in the environment"),
+        ({"in_flight": 0}, "in_flight is 0"),
+        ({"price_in": -1}, "price_in is -1"),
+        ({"model": ""}, "no model"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused(settings, said):
+    with pytest.raises(ValueError, match=said) as error:
+        provider(**settings)
+    assert "secret" not in str(error.value)
+
+
+def test_a_profile_names_providers():
+    nebius = {"name": "nebius", "base_url": "https://api.tokenfactory.nebius.com/v1", "model": "qwen"}
+    (found,) = providers.named([{**nebius, "requests_per_minute": 60}])
+    assert (found.label_origin, found.may_receive, found.phi_agreement) == ("nebius/qwen", False, False)
+    with pytest.raises(ValueError, match="no setting 'rpm'"):
+        providers.named([{**nebius, "rpm": 60}])
+    with pytest.raises(ValueError, match="give it base_url and model"):
+        providers.named([{"name": "nebius"}])
+    with pytest.raises(ValueError, match="two providers are called 'nebius'"):
+        providers.named([nebius, nebius])
+
+
+def test_a_missing_key_stops_before_anything_is_sent(store, monkeypatch):
+    monkeypatch.delenv("SOME_KEY", raising=False)
+    asked = provider(key_variable="SOME_KEY", may_receive=True)
+    with pytest.raises(ValueError, match="set the environment variable SOME_KEY"):
+        run(pages(1), [asked], store)
+
+
+@pytest.mark.parametrize(
+    ("settings", "phi", "may"),
+    [
+        ({}, False, False),
+        ({"may_receive": True}, False, True),
+        ({"may_receive": True}, True, False),
+        ({"may_receive": True}, None, False),
+        ({"may_receive": "yes"}, False, False),
+        ({"phi_agreement": True}, True, False),
+        ({"may_receive": True, "phi_agreement": True}, True, True),
+        ({"may_receive": True, "phi_agreement": True, "batch": True}, True, False),
+        ({"may_receive": True, "batch": True}, False, True),
+    ],
+)
+def test_who_may_have_a_page(settings, phi, may):
+    (page,) = pages(1)
+    page.contains_phi = phi
+    assert provider(**settings).may_read(page) is may
+
+
+def test_pages_stay_here_unless_told_otherwise(store):
+    """Two refusals by name, and not one request: PHI without an agreement, and a provider that may not receive."""
+    todo = [*pages(3), *pages(3, start=10, contains_phi=True)]
+    with Loopback(todo, [QUICK]) as servers:
+        (open_one,) = servers.providers()
+        closed = OpenAIProvider("closed", servers.addresses[0], "m", phi_agreement=True)
+        labelled, report = run(todo, [closed], store)
+        assert (labelled, report["reasons"]) == ([], {"not_disclosed": 6})
+        assert "may_receive is not set" in report["set_aside"][0]["detail"]
+        assert servers.stats()[0]["requests"] == 0
+        labelled, report = run(todo, [open_one], store)
+        assert ([page.contains_phi for page in labelled], report["reasons"]) == ([False] * 3, {"not_disclosed": 3})
+        assert "phi_agreement" in report["set_aside"][0]["detail"]
+        assert servers.stats()[0]["requests"] == 3
+        agreed = OpenAIProvider(open_one.name, open_one.base_url, open_one.model, may_receive=True, phi_agreement=True)
+        labelled, _ = run(todo, [agreed], store)
+        assert len(labelled) == 6
+
+
+def test_pages_that_must_stay_are_read_here(store):
+    todo = [*pages(2), *pages(2, start=10, contains_phi=True)]
+    with Loopback(todo, [QUICK]) as servers:
+        labelled, report = run(todo, [*servers.providers(), transcribe.KnownText(todo)], store)
+    assert report["set_aside"] == []
+    assert [row["read"] for row in report["providers"]] == [2, 2]
+    assert [page.text for page in labelled] == [page.truth for page in todo]
+
+
+def test_metadata_stays_behind():
+    image = Image.effect_noise((120, 90), 40).convert("RGB")
+    exif = Image.Exif()
+    exif[0x010E], exif[0x9286] = "patient Jane Roe", "ward 7"
+    exif.get_ifd(0x8825)[2] = (52.0, 31.0, 12.0)
+    note = PngImagePlugin.PngInfo()
+    note.add_text("Comment", "patient Jane Roe")
+    note.add_itxt("XML:com.adobe.xmp", "<x>ward 7</x>")
+    jpeg, png = io.BytesIO(), io.BytesIO()
+    image.save(jpeg, "JPEG", exif=exif, comment=b"patient Jane Roe", icc_profile=b"profile of ward 7")
+    image.save(png, "PNG", pnginfo=note, exif=exif)
+    for file, kind in ((jpeg.getvalue(), "image/jpeg"), (png.getvalue(), "image/png")):
+        assert b"Jane Roe" in file
+        sent, media_type = outgoing.encode(file)
+        found = Image.open(io.BytesIO(sent))
+        assert media_type == kind
+        assert not any(said in sent for said in (b"Jane", b"ward", b"Exif", b"profile"))
+        assert not found.getexif()
+        assert set(found.info) <= {"jfif", "jfif_version", "jfif_unit", "jfif_density"}
+    assert schema.open_image(outgoing.encode(png.getvalue())[0]).tobytes() == image.tobytes()
+    large = io.BytesIO()
+    Image.new("L", (4000, 3000), 200).save(large, "PNG")
+    sent = Image.open(io.BytesIO(outgoing.encode(large.getvalue())[0]))
+    assert (sent.mode, sent.width * sent.height <= outgoing.MOST_PIXELS, sent.width) == ("L", True, 2309)
+
+
+def test_every_page_ends_once_whatever_the_servers_do(store):
+    """Every kind of fault, a key that is revoked half-way, a limit: all pages labelled or set aside by name."""
+    todo = pages(240)
+    limited = {"requests_per_minute": 6000, "window_s": 0.5}
+    with Loopback(todo, [faulty(0, revoked_after=60), faulty(1, **limited)]) as servers:
+        asked = servers.providers(timeout_s=1.5, in_flight=12)
+        labelled, report = run(todo, asked, store)
+        counted = servers.stats()
+        again, rerun = run(todo, asked, store)
+        assert [server["requests"] for server in servers.stats()] == [server["requests"] for server in counted]
+    assert len(labelled) + len(report["set_aside"]) == len(todo)
+    assert len({page.id for page in labelled} | {row["id"] for row in report["set_aside"]}) == len(todo)
+    assert all(page.text == page.truth and page.label_origin == "truth" for page in labelled)
+    assert set(report["reasons"]) <= SET_ASIDE
+    assert len(set(report["reasons"])) >= 4
+    assert [server["twice"] for server in counted] == [0, 0]
+    assert len(store) == sum(server["answers"] for server in counted) == len(todo)
+    assert counted[1]["over_limit"] == 0
+    first, second = report["providers"]
+    assert first["dropped"] == "it does not accept the key (401)"
+    assert second["dropped"] == ""
+    met = first["faults"].keys() | second["faults"].keys()
+    assert {"rate_limited", "timeout", "connection", "server_error", "invalid_answer"} <= met
+    assert (again, rerun["read"], rerun["from_store"]) == (labelled, 0, len(labelled))
+
+
+def test_a_provider_that_is_gone_is_dropped_and_the_others_finish(store, monkeypatch):
+    monkeypatch.setattr("medocr.transcribe.client.GIVE_UP", 0.5)
+    todo = pages(40)
+    with Loopback(todo, [QUICK]) as servers:
+        gone = OpenAIProvider("gone", "http://127.0.0.1:9/v1", "m", may_receive=True)
+        missing = OpenAIProvider("missing", servers.addresses[0] + "/nowhere", "m", may_receive=True)
+        labelled, report = run(todo, [gone, missing, *servers.providers(in_flight=2)], store)
+        assert len(labelled) == 40
+        assert report["providers"][1]["dropped"].startswith("there is no such address or model (404)")
+    with Store(store.path.with_name("other.sqlite")) as other:
+        labelled, report = run(todo, [gone], other)
+    assert labelled == []
+    assert "given no answer" in report["providers"][0]["dropped"]
+    assert report["reasons"] == {"transcription_failed": 40}
+
+
+def test_a_page_that_cannot_be_decoded_stops_nothing(store):
+    todo = [schema.Page(b"no image", "broken#1", "test"), *pages(3)]
+    with Loopback(todo[1:], [QUICK]) as servers:
+        labelled, report = run(todo, servers.providers(), store)
+    assert len(labelled) == 3
+    (row,) = report["set_aside"]
+    assert row["reason"] == "transcription_failed"
+    assert "unreadable" in row["detail"]
+
+
+def test_nothing_said_holds_a_key_a_text_or_a_picture(store, monkeypatch, caplog, capfd):
+    """Servers quote keys in their errors, and openai logs whole requests: none of it comes through."""
+    monkeypatch.setenv("A_KEY", "sk-very-secret")
+    monkeypatch.setenv("OPENAI_ORG_ID", "org-of-somebody")
+    monkeypatch.setenv("OPENAI_LOG", "debug")
+    logging.getLogger("openai").setLevel(logging.DEBUG)
+    caplog.set_level(logging.DEBUG)
+    todo = pages(12)
+    with Loopback(todo, [Server(median_s=0.005, revoked_after=5, faults={"500": 0.3, "invalid_json": 0.2})]) as servers:
+        asked = [OpenAIProvider("one", servers.addresses[0], "m", key_variable="A_KEY", may_receive=True)]
+        labelled, report = run(todo, asked, store)
+        assert servers.stats()[0]["keys"] == ["Bearer sk-very-secret"]
+        assert servers.stats()[0]["openai_headers"] == []
+    assert "does not accept the key" in report["providers"][0]["dropped"]
+    assert 0 < len(labelled) < 12
+    said = json.dumps(report) + caplog.text + "".join(capfd.readouterr()) + repr(asked)
+    for secret in ("sk-very", "base64", "mmol/L", "org-of"):
+        assert secret not in said
+    assert os.environ["OPENAI_ORG_ID"] == "org-of-somebody"
+
+
+def test_an_interrupt_lets_paid_answers_come_home(tmp_path):
+    todo = pages(60)
+    script = """
+        import sys, time
+        from medocr import transcribe
+        from medocr.transcribe import OpenAIProvider
+        from tests.loopback_pages import pages
+        with transcribe.Store(sys.argv[1]) as store:
+            provider = OpenAIProvider("one", sys.argv[2], "m", may_receive=True, in_flight=4)
+            transcribe.transcribe(pages(60), [provider], store, progress=False)
+    """
+    path = tmp_path / "transcripts.sqlite"
+    with Loopback(todo, [Server(median_s=0.2, sigma=0.1)]) as servers:
+        command = [sys.executable, "-c", textwrap.dedent(script), str(path), servers.addresses[0]]
+        process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
+        while servers.stats()[0]["answers"] < 8:
+            time.sleep(0.02)
+        process.send_signal(signal.SIGINT)
+        assert b"KeyboardInterrupt" in process.communicate(timeout=30)[1]
+        answers = servers.stats()[0]["answers"]
+    with Store(path) as stored:
+        assert len(stored) == answers
+        assert 8 <= answers < 30
+
+
+def test_a_store_can_be_watched_and_is_used_up_to_the_kill(tmp_path):
+    """Killed three times: what was answered is never asked again, but for the requests in flight at the kill."""
+    todo = pages(90)
+    script = """
+        import sys
+        from medocr import transcribe
+        from medocr.transcribe import OpenAIProvider
+        from tests.loopback_pages import pages
+        with transcribe.Store(sys.argv[1]) as store:
+            provider = OpenAIProvider("one", sys.argv[2], "m", may_receive=True, in_flight=4)
+            labelled, report = transcribe.transcribe(pages(90), [provider], store, progress=False)
+            print(len(list(labelled)), report["from_store"], flush=True)
+    """
+    path = tmp_path / "transcripts.sqlite"
+    with Loopback(todo, [Server(median_s=0.05, sigma=0.3)]) as servers:
+        command = [sys.executable, "-c", textwrap.dedent(script), str(path), servers.addresses[0]]
+        for kills, kill_at in enumerate((10, 35, None), 1):
+            process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
+            if kill_at is None:
+                assert process.communicate(timeout=60)[0].split()[0] == "90"
+                continue
+            while servers.stats()[0]["answers"] < kill_at:
+                time.sleep(0.01)
+            process.kill()
+            process.wait()
+            with Store(path) as watched:
+                assert len(watched) >= servers.stats()[0]["answers"] - 4 * kills
+        counted = servers.stats()[0]
+    assert 90 <= counted["answers"] <= 90 + 2 * 4
+
+
+def test_agreement_is_measured_on_numbers_units_and_drugs_apart():
+    one = "Glucose 95 mg/dL\nTake Metformin 500 mg"
+    same = agreement.compare(one, one.replace("\n", " "))
+    assert same == {"text": 1, "numbers": 1, "units": 1, "drugs": 1}
+    number = agreement.compare(one, one.replace("95", "96"))
+    assert number["text"] > 0.95
+    assert (number["numbers"], number["units"], number["drugs"]) == (0.5, 1, 1)
+    assert agreement.compare(one, one.replace("mg/dL", "mmol/L"))["units"] == 0.5
+    assert agreement.compare(one, one.replace("Metformin", "Metoprolol"))["drugs"] == 0
+    assert agreement.compare("1,200 units", "1200 units")["numbers"] == 1
+    assert agreement.compare("0.5", "5")["numbers"] == 0
+    assert agreement.compare("", "") == {"text": 1, "numbers": 1, "units": 1, "drugs": 1}
+    drawn = [Agreement(share=0.2).drawn(page.id) for page in pages(500)]
+    assert 70 <= sum(drawn) <= 130
+    assert drawn == [Agreement(share=0.2).drawn(page.id) for page in pages(500)]
+    with pytest.raises(ValueError, match="a share from 0 to 1"):
+        Agreement(share=10)
+
+
+def test_pages_on_which_two_readers_disagree_are_set_aside_or_settled(store):
+    """One server misreads a digit on four pages in ten; a third reader, who knows, settles them."""
+    todo = pages(60)
+    with Loopback(todo, [QUICK, Server(median_s=0.005, misread=0.4, seed=5)]) as servers:
+        asked = servers.providers()
+        labelled, report = run(todo, asked, store, agreement=Agreement(share=0.5, threshold=0.95))
+        aside = {row["id"] for row in report["set_aside"]}
+        assert report["reasons"] == {"readers_disagree": len(aside)}
+        assert 3 <= len(aside) <= 25
+        assert len(report["agreement"]) == sum(Agreement(share=0.5).drawn(page.id) for page in todo)
+        assert report["disagreements"][0]["texts"][0] != report["disagreements"][0]["texts"][1]
+        kept = {row["id"]: row for row in report["agreement"] if row["outcome"] == "agreed"}
+        assert all(page.text == page.truth for page in labelled if page.id in kept)
+        assert all(page.confidence is not None for page in labelled)
+        third = transcribe.KnownText(todo)
+        settled, report = run(todo, asked, store, agreement=Agreement(share=0.5, threshold=0.95, third=third))
+    assert report["reasons"] == {}
+    assert {row["id"] for row in report["agreement"] if row["outcome"] == "settled"} == aside
+    assert all(page.text == page.truth for page in settled if page.id in aside)
+
+
+def test_one_provider_is_checked_by_a_reader_on_this_machine(store):
+    todo = pages(20)
+    with Loopback(todo, [Server(median_s=0.005, misread=1.0)]) as servers:
+        second = transcribe.KnownText(todo)
+        settings = Agreement(share=0.5, threshold=0.95, second=second)
+        labelled, report = run(todo, servers.providers(), store, agreement=settings)
+    drawn = {page.id for page in todo if settings.drawn(page.id)}
+    assert {row["id"] for row in report["set_aside"]} == drawn
+    assert {page.id for page in labelled} == {page.id for page in todo} - drawn
+    assert {page.label_origin for page in labelled} == {"loopback-a/known-text"}
+    assert all(page.confidence < 0.95 for page in labelled)  # what the checked ones say of their kind
+
+
+def test_batches_go_into_the_same_store_and_never_twice(store):
+    todo = [*pages(30), *pages(2, start=50, contains_phi=True)]
+    faults = {"empty": 0.1, "cut_off": 0.1, "500": 0.1}
+    with Loopback(todo, [Server(faults=faults)]) as servers:
+        asked = servers.providers(batch=True, phi_agreement=True)
+        labelled, report = run(todo, asked, store)
+        assert report["reasons"]["not_disclosed"] == 2
+        assert {"empty_transcript", "cut_off", "transcription_failed"} <= report["reasons"].keys()
+        assert all(page.text == page.truth for page in labelled)
+        failed = report["reasons"]["transcription_failed"]
+        again, report = run(todo, asked, store)
+        assert report["read"] + report["reasons"].get("transcription_failed", 0) == failed
+        assert servers.stats()[0]["twice"] == 0
+        assert servers.stats()[0]["batches"] == 2
+    assert len(again) >= len(labelled)
+
+
+@pytest.mark.parametrize("after", ["upload", "start"])
+def test_an_interrupted_batch_is_found_again(store, monkeypatch, after):
+    """Stopped before the batch exists, it is sent anew; stopped after, its token finds it at the provider."""
+    todo = pages(10)
+    with Loopback(todo, [Server()]) as servers:
+        asked = servers.providers(batch=True)
+        real = batch._send
+
+        async def stopped(api, provider, store, part):
+            noting = store.put_batch
+            monkeypatch.setattr(store, "put_batch", lambda *args, **kw: None if args[2] else noting(*args, **kw))
+            if after == "upload":
+                monkeypatch.setattr(type(api.batches), "create", _interrupt)
+            await real(api, provider, store, part)
+            raise InterruptedError
+
+        monkeypatch.setattr(batch, "_send", stopped)
+        with pytest.raises(InterruptedError):
+            run(todo, asked, store)
+        monkeypatch.undo()
+        labelled, _ = run(todo, asked, store)
+        counted = servers.stats()[0]
+    assert len(labelled) == 10
+    assert (counted["batches"], counted["twice"]) == (1, 0)
+
+
+async def _interrupt(*_, **__):
+    raise InterruptedError
+
+
+def test_a_rerun_with_nothing_to_do_reads_no_image(tmp_path, store, monkeypatch):
+    """Pages come from the file a few at a time; where all have answers, their images are not even read."""
+    todo = pages(300)
+    path = tmp_path / "pages.parquet"
+    schema.write(path, todo)
+    known = transcribe.KnownText(todo)
+    for page in todo:
+        store.put(known, page.id, Answer(page.truth))
+    monkeypatch.setattr(transcribe.KnownText, "answers", None)
+    stored = schema.read(path)
+    monkeypatch.setattr(type(stored), "__iter__", _bare_only(type(stored).__iter__))
+    _, report = transcribe.transcribe(stored, [known], store, progress=False)
+    assert (report["labelled"], report["from_store"], report["read"]) == (300, 300, 0)
+
+
+def _bare_only(original):
+    def iterate(self):
+        assert self.left_out == ("image",)
+        yield from original(self)
+
+    return iterate
+
+
+def test_by_default_nothing_leaves_the_machine(tmp_path):
+    """The default: keys in the environment, pages without text, and every connection that Python opens is noted."""
+    hook = """
+        import os, sys
+        def note(event, args):
+            if event in ("socket.connect", "socket.getaddrinfo", "socket.sendto", "socket.gethostbyname"):
+                if not (event == "socket.connect" and isinstance(args[1], (str, bytes))):  # a socket in a file
+                    with open(os.environ["CONNECTIONS"], "a") as file:
+                        file.write(f"{event} {args[1:]}\\n")
+        sys.addaudithook(note)
+    """
+    (tmp_path / "sitecustomize.py").write_text(textwrap.dedent(hook))
+    script = """
+        import sys
+        from medocr import transcribe
+        from medocr.transcribe import OpenAIProvider
+        from tests.loopback_pages import pages
+        if __name__ == "__main__":
+            todo = [*pages(9), *pages(3, start=20, contains_phi=True)]
+            with transcribe.Store(sys.argv[1]) as store, transcribe.RapidOcr(2) as reader:
+                labelled, report = transcribe.transcribe(todo, [reader], store, progress=False)
+                print(report["labelled"] + len(report["set_aside"]))
+            provider = OpenAIProvider("openai", "https://api.openai.com/v1", "gpt", key_variable="OPENAI_API_KEY")
+            with transcribe.Store(sys.argv[2]) as store:
+                print(transcribe.transcribe(todo, [provider], store, progress=False)[1]["reasons"])
+    """
+    (tmp_path / "script.py").write_text(textwrap.dedent(script))
+    connections = tmp_path / "connections"
+    keys = {"OPENAI_API_KEY": "sk-1", "NEBIUS_API_KEY": "sk-2", "NOVITA_API_KEY": "sk-3"}
+    search = {"PYTHONPATH": f"{tmp_path}:{ROOT}", "CONNECTIONS": str(connections)}
+    command = [sys.executable, str(tmp_path / "script.py"), str(tmp_path / "a.sqlite"), str(tmp_path / "b.sqlite")]
+    made = subprocess.run(command, cwd=ROOT, env={**os.environ, **keys, **search}, capture_output=True, text=True)
+    assert made.stdout.splitlines() == ["12", "Counter({'not_disclosed': 12})"], made.stderr
+    assert not connections.exists(), connections.read_text()
+    probe = "import socket; socket.socket().connect_ex(('127.0.0.1', 9))"
+    subprocess.run([sys.executable, "-c", probe], cwd=ROOT, env={**os.environ, **search}, check=True)
+    assert "socket.connect" in connections.read_text()  # the watch does see
+
+
+def test_servers_end_with_the_process_that_started_them(tmp_path):
+    script = """
+        import os
+        from medocr.transcribe import Loopback
+        from tests.loopback_pages import pages
+        servers = Loopback(pages(1))
+        print(servers._process.pid, flush=True)
+        os.kill(os.getpid(), 9)
+    """
+    made = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], cwd=ROOT, capture_output=True, text=True)
+    child = int(made.stdout)
+    deadline = time.monotonic() + 10
+    while Path(f"/proc/{child}").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    assert not Path(f"/proc/{child}").exists()
+
+
+def test_it_works_where_a_loop_is_running_already(store):
+    """As in a notebook."""
+    import asyncio
+
+    todo = pages(5)
+    with Loopback(todo, [QUICK]) as servers:
+
+        async def cell():
+            return run(todo, servers.providers(), store)
+
+        labelled, _ = asyncio.run(cell())
+    assert len(labelled) == 5
+    assert threading.active_count() < 50
