@@ -192,6 +192,16 @@ def test_a_provider_that_is_gone_is_dropped_and_the_others_finish(store, monkeyp
     assert report["reasons"] == {"transcription_failed": 40}
 
 
+def test_a_provider_that_refuses_the_first_requests_is_dropped(store):
+    """Some answer 400 to an unknown key or model: asking thousands of pages would not help."""
+    todo = pages(40)
+    with Loopback(todo, [Server(median_s=0.005, faults={"400": 1.0})]) as servers:
+        labelled, report = run(todo, servers.providers(in_flight=2), store)
+        assert servers.stats()[0]["requests"] < 10
+    assert labelled == []
+    assert "is the model 'known-text' right?" in report["providers"][0]["dropped"]
+
+
 def test_a_page_that_cannot_be_decoded_stops_nothing(store):
     todo = [schema.Page(b"no image", "broken#1", "test"), *pages(3)]
     with Loopback(todo[1:], [QUICK]) as servers:

@@ -38,6 +38,7 @@ def transcription_speed(rows: Sequence[Mapping], latencies: Mapping[str, Sequenc
         label = f"{name}: median {np.median(own):.2f} s" if own else name
         right.hist(own, bins, histtype="step", linewidth=2, color=colour, label=label)
     right.set(xlabel="seconds per answer", ylabel="answers")
+    right.margins(y=0.3)  # room for the legend
     right.legend(fontsize=10, loc="upper right")
     return figure
 

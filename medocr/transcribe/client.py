@@ -20,6 +20,7 @@ from .store import Answer
 TRIES = 5  # of one page at one provider
 GIVE_UP = 60.0  # seconds of nothing but failures after which a provider is gone
 GIVE_UP_LIMITED = 600.0  # … and of nothing but "too many requests"
+FIRST_REFUSED = 5  # requests refused as bad before any answer: some servers answer 400 to a wrong key or model
 FEWEST = 10  # failures in a row that say something about the provider rather than about a page
 TOKEN_SHARE = 0.95  # of the limit: how many an answer takes is known only afterwards
 QUIET = ("openai", "httpx2", "httpcore2", "aiohttp", "asyncio")
@@ -51,6 +52,7 @@ class Client:
         self.tokens = limits.Pace(tokens, clock) if tokens else None
         self.dropped = ""
         self.faults: Counter[str] = Counter()
+        self.answers = 0
         self.in_a_row = 0  # faults since the last answer, overload aside
         self.usual_tokens, self.usual_seconds = 2000.0, 2.0  # of a request, until some are known
         self._resume = 0.0
@@ -118,6 +120,7 @@ class Client:
         return completion(self.provider, body)
 
     def _answered(self, answer: Answer) -> None:
+        self.answers += 1
         self._well, self.in_a_row = self.clock(), 0
         self.window.clean()
         self.usual_seconds += (answer.seconds - self.usual_seconds) / 8
@@ -139,12 +142,14 @@ class Client:
             self.dropped = fault.dropped
         elif limited and silent > GIVE_UP_LIMITED:
             self.dropped = f"it has answered 'too many requests' for {silent / 60:.0f} minutes"
+        elif fault.kind == "bad_request" and self.in_a_row >= (FEWEST if self.answers else FIRST_REFUSED):
+            self.dropped = (
+                f"it refused {self.in_a_row} requests in a row as bad; is the model {self.provider.model!r} right?"
+            )
         elif self.in_a_row >= FEWEST:
             self._pause(min(30.0, 0.25 * 2 ** min(self.in_a_row // FEWEST, 8)))
             if silent > GIVE_UP:
                 self.dropped = f"it has given no answer for {silent:.0f} s; the last fault was {fault.kind}"
-            elif fault.kind == "bad_request":
-                self.dropped = f"it refused {self.in_a_row} requests in a row as bad; is {self.provider.model!r} right?"
 
     @property
     def ailing(self) -> bool:

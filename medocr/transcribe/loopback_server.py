@@ -1,8 +1,8 @@
 """`python loopback_server.py SETTINGS`: the servers that `loopback` starts. They end when stdin does.
 
-Transient faults, by request: `429` (no word of when), `429_retry_after`, `500`, `503`, `reset` (the connection breaks),
-`hang` (no answer for an hour), `invalid_json`, `plain_text`. Faults that stay with a page: `no_choice`, `empty`,
-`refusal`, `cut_off`, `loop`, and `fenced` and `duplicate`, which a client should see through.
+Transient faults, by request: `400`, `429` (no word of when), `429_retry_after`, `500`, `503`, `reset` (the connection
+breaks), `hang` (no answer for an hour), `invalid_json`, `plain_text`. Faults that stay with a page: `no_choice`,
+`empty`, `refusal`, `cut_off`, `loop`, and `fenced` and `duplicate`, which a client should see through.
 """
 
 import asyncio
@@ -19,7 +19,7 @@ from pathlib import Path
 
 from aiohttp import web
 
-TRANSIENT = ("429", "429_retry_after", "500", "503", "reset", "hang", "invalid_json", "plain_text")
+TRANSIENT = ("400", "429", "429_retry_after", "500", "503", "reset", "hang", "invalid_json", "plain_text")
 PAGE_FAULTS = ("no_choice", "empty", "refusal", "cut_off", "loop", "fenced", "duplicate")
 RETRY_AFTER_S = 1
 HANG_S = 3600
