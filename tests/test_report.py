@@ -222,3 +222,42 @@ def test_pages_without_exact_text_are_shown_unmarked():
     one = dataclasses.replace(PAGES[0], truth=None)
     texts = [text.get_text() for ax in report.transcript_examples([one]).axes for text in ax.texts]
     assert texts == ["lab report, read by rapidocr/PP-OCRv6, confidence 0.90", "Sodium 14O mmol/L"]
+
+
+RATES = [{"in_flight": n, "pages_per_second": 2.0 * n, "ideal": 2.2 * n, "share_of_ideal": 0.91} for n in (2, 4, 8, 16)]
+PROVIDER = {
+    **{"provider": "one", "read": 40, "pages_per_second": 3.5, "latency_median_s": 0.4, "latency_p95_s": 0.9},
+    **{"cost": 0.02, "faults": {"rate_limited": 3, "timeout": 1}, "dropped": ""},
+}
+IDLE = {**PROVIDER, "provider": "two", "read": 0, "pages_per_second": None, "latency_median_s": None}
+IDLE |= {"cost": 0.0, "latency_p95_s": None, "faults": {}, "dropped": "it does not accept the key (401)"}
+AGREED = [
+    {"text": 0.99, "numbers": 1.0, "units": 1.0, "drugs": 0.5},
+    {"text": 0.7, "numbers": 0.4, "units": 1, "drugs": 1},
+]
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: report.transcription_speed(RATES, {"one": [0.3, 0.4, 0.9], "two": []}),
+        lambda: report.transcription_speed([], {}),
+        lambda: report.faults([PROVIDER, IDLE], {"labelled at once": 30, "set aside: cut_off": 2}),
+        lambda: report.faults([IDLE], {}),
+        lambda: report.agreement(AGREED, 0.95),
+        lambda: report.agreement([], 0.95),
+        lambda: report.disagreements(PAGES, [{"id": PAGES[0].id, "texts": ["5 mg", "50 mg"], "readers": ["a", "b"]}]),
+        lambda: report.disagreements(PAGES, []),
+    ],
+)
+def test_transcription_is_drawn(draw):
+    assert len(png(draw())) > 1000
+
+
+def test_the_provider_table_says_why_one_was_dropped():
+    table = report.provider_table([PROVIDER, IDLE])
+    assert table.shape == (2, 8)
+    assert table["share"].tolist() == ["100%", "0%"]
+    assert table["cost per 1,000"].tolist() == ["0.50", "0.00"]
+    assert table["dropped because"].tolist() == ["–", "it does not accept the key (401)"]
+    assert report.provider_table([]).empty
