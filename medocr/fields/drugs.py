@@ -2,6 +2,7 @@
 
 import bisect
 import dataclasses
+import functools
 import re
 
 from . import lexicon
@@ -73,7 +74,11 @@ def _starts(items: list[Atom], flat: str) -> list[_Start]:
     words = [word.lower() for _, word, _, _ in items]
     found, at = [], 0
     while at < len(items):
-        if items[at][0] in ("word", "code") and (end := _name_end(items, words, at, flat)):
+        if (
+            items[at][0] in ("word", "code")
+            and (_opens_name(words[at]) or _is_beside(items, at))
+            and (end := _name_end(items, words, at, flat))
+        ):
             begin, form = _form_before(items, at)
             exact = _is_drug(words[at]) or words[at] in lexicon.drug_starts()
             found.append(
@@ -83,6 +88,24 @@ def _starts(items: list[Atom], flat: str) -> list[_Start]:
         else:
             at += 1
     return found
+
+
+@functools.lru_cache(maxsize=20_000)
+def _opens_name(word: str) -> bool:
+    return word in NUTRIENTS or word in lexicon.drug_starts() or _is_drug(word)
+
+
+def _is_beside(items: list[Atom], at: int) -> bool:
+    """Whether a form stands before a word or a number after it: without either, only the lexicon makes it a drug."""
+    if at + 1 < len(items) and items[at + 1][0] == "num":
+        return True
+    kind, word, _, _ = items[at - 1] if at else ("nl", "", 0, 0)
+    return (kind == "sym" and word in ".:-") or (kind == "word" and _is_form(word))
+
+
+@functools.lru_cache(maxsize=20_000)
+def _is_form(word: str) -> bool:
+    return PREFIX.fullmatch(word) is not None
 
 
 def _is_drug(word: str) -> bool:
@@ -171,7 +194,7 @@ def _form_before(items: list[Atom], at: int) -> tuple[int, str | None]:
     if (
         here >= 0
         and items[here][0] == "word"
-        and PREFIX.fullmatch(items[here][1])
+        and _is_form(items[here][1])
         and (len(items[here][1]) > 1 or (here + 1 < at and items[here + 1][1] == "."))
     ):
         return items[here][2], items[here][1]

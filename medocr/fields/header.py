@@ -25,7 +25,7 @@ from .labels import (
     TITLES,
     UNLABELLED_DOCTOR,
 )
-from .text import clean, plain
+from .text import clean, lower, plain
 
 
 def read_header(text: str) -> dict:
@@ -34,10 +34,10 @@ def read_header(text: str) -> dict:
     Keys: facility, patient, age, sex, date_of_birth, mrn, accession, report, npi, doctor, collected, received,
     reported, date. What is not in the text is not in the result.
     """
-    flat = plain(clean(text))
     original = clean(text)
+    flat = plain(original)
     found: dict[str, str] = {}
-    labels = list(LABEL.finditer(flat))
+    labels = list(LABEL.finditer(lower(flat)))
     for index, label in enumerate(labels):
         limit = labels[index + 1].start() if index + 1 < len(labels) else len(flat)
         _take(found, label, flat, original, min(limit, label.end() + 120))
@@ -247,7 +247,7 @@ def _facility(flat: str, text: str) -> str | None:
                 and head == line
                 and not rest.lower().startswith(("patient", "report"))
                 and "\n" in flat
-                and not LABEL.search(rest)
+                and not LABEL.search(rest.lower())
             )
             return (
                 text[start : start + len(line)] if whole and not TITLE.search(line) else text[start : start + end]

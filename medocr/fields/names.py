@@ -1,5 +1,6 @@
 """Names of analytes in a text: where one of the lexicon's starts and ends, and how it is printed."""
 
+import functools
 import re
 
 from . import lexicon
@@ -33,14 +34,15 @@ class Names:
 
     def end(self, at: int) -> int:
         """The index after the longest name of the lexicon that starts at an atom; 0 where none does."""
-        if at not in self.ends:
-            self.ends[at] = self._find_name(at)
-        return self.ends[at]
+        found = self.ends.get(at)
+        if found is None:
+            kind, word, _, _ = self.atoms[at]
+            found = self._find_name(at) if kind != "sym" and _opens_name(word) else 0
+            self.ends[at] = found
+        return found
 
     def _find_name(self, at: int) -> int:
         known, starts, found, squeezed = lexicon.analytes(), lexicon.analyte_starts(), 0, ""
-        if self.atoms[at][0] == "sym":
-            return 0
         for index in range(at, min(at + 14, len(self.atoms))):
             kind, word, _, _ = self.atoms[index]
             if kind in ("nl", "cell", "time", "cmp") or (kind == "sym" and word in ":;=|!?"):
@@ -224,6 +226,11 @@ class Names:
                 else name.rpartition("(")[0].rstrip()
             )
         return name.rstrip(") ") if name.count(")") > name.count("(") else name
+
+
+@functools.lru_cache(maxsize=20_000)
+def _opens_name(word: str) -> bool:
+    return lexicon.squeeze(word) in lexicon.analyte_starts()
 
 
 def _separate(found: re.Match) -> str:

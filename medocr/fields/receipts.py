@@ -4,7 +4,7 @@ import bisect
 import dataclasses
 import re
 
-from .text import DATE, MONTH_FIRST, clean, number, plain
+from .text import DATE, MONTH_FIRST, clean, lower, number, plain
 
 MONEY = (
     r"(?:(?:[$£€₹¥]|rs\.?|inr|usd|eur|gbp|rm|chf)[ ]?)?-?(?:\d{1,3}(?:,\d{2,3}){1,3}\.\d{2}|"
@@ -27,9 +27,8 @@ SUMS = {
              r"(?:amount|balance|sum)(?: now)? (?:due|payable|owing)|balance|to pay|please pay|total sale|"
              r"pay this amount|net payable|amount payable|due now",
 }  # fmt: skip
-SUM = re.compile(
-    r"(?<![\w-])(?:" + "|".join(f"(?P<{name}>{pattern})" for name, pattern in SUMS.items()) + r")(?![\w])",
-    re.IGNORECASE,
+SUM = re.compile(  # of `text.lower`
+    r"(?<![\w-])(?:" + "|".join(f"(?P<{name}>{pattern})" for name, pattern in SUMS.items()) + r")(?![\w])"
 )
 RATE_BEFORE = re.compile(r"(\d{1,2}(?:[.,]\d{1,3})?)[ ]?%\)?[ ]*$")
 RATE = re.compile(r"[(@ ]?(\d{1,2}(?:[.,]\d{1,3})?)[ ]?%")
@@ -93,7 +92,7 @@ def read_receipt(text: str) -> Receipt:
     flat = plain(text)
     amounts = [*AMOUNT.finditer(flat)]
     lined = "\n" in flat
-    labels = [found for found in SUM.finditer(flat) if _is_label(flat, found, lined)]
+    labels = [found for found in SUM.finditer(lower(flat)) if _is_label(flat, found, lined)]
     sums, used = _sums(flat, labels, amounts)
     rate = sums.pop("tax_rate", None)
     issuer = _issuer(flat, text)
