@@ -95,7 +95,7 @@ POWER = (
 )
 NUMBER = r"\d{1,3}(?:,\d{2,3}){0,4},\d{3}(?:\.\d{1,9})?(?![\d,])|\d+(?:[.,]\d+)?"
 WORD = r"[^\W\d_][^\W_]*(?:[.'\-+/&%][^\W_]+)*%?"
-ATOM = re.compile(  # of `lower`; commonest first; what starts with a digit is tried only at digits; one space is passed over
+ATOM = re.compile(  # of `lower`; commonest first, what starts with a digit only at digits; one space is passed over
     rf"(?:[ ](?=\S))?(?:(?P<word>(?!{MONTH}[ ]?\d|x[ ]?10)[^\W\d_][^\W_]*(?:[.'\-+/&%][^\W_]+)*%?)"
     r"|(?=\d)(?:"
     rf"(?P<date>(?<![\w.:])(?:{DATE}))"
