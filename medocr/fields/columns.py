@@ -1,11 +1,17 @@
 """The columns of a result row: value, unit, reference range, flag, in any order."""
 
 import dataclasses
+import re
 from collections.abc import Callable
 
 from .marks import LEAD_IN, QUALITIES, SEXES, bound_at, flag_at, quality_at, range_at, signed
 from .text import Atom
 from .units import unit_at, unit_code
+
+DOSES = re.compile(
+    r"\d{1,2}[ ]-[ ]\d{1,2}[ ]-[ ]\d{1,2}(?![\d.,/])"
+)  # `1 - 0 - 1`: tablets in the morning, at noon, at night
+EARLIER = {"prev", "previous", "prior", "earlier", "baseline"}
 
 
 @dataclasses.dataclass(slots=True)
@@ -103,6 +109,8 @@ class _Row:
     def _numeric(self, kind: str, word: str) -> bool:
         """A range, a bound, a titre or a number."""
         atoms, here, found = self.atoms, self.here, self.found
+        if kind == "num" and DOSES.match(self.text, atoms[here][2]):
+            return False
         if kind == "titre" or (kind == "cmp" and here + 1 < len(atoms) and atoms[here + 1][0] == "titre"):
             last = here + (kind == "cmp")
             return self._take(self.text[atoms[here][2] : atoms[last][3]], last + 1)
@@ -220,6 +228,8 @@ class _Row:
         if kind == "code":
             return False
         lowered = word.lower()
+        if lowered in EARLIER and found.printed:
+            return self._pass_earlier()
         if lowered in SEXES and self._reaches(here + 1, 3):
             self.sex = SEXES[lowered]
             self.here += 1
@@ -229,6 +239,20 @@ class _Row:
         if lowered == "normal" and not found.printed and not self._labels(here):
             return self._take(word, here + 1)
         return self._flagged(lowered)
+
+    def _pass_earlier(self) -> bool:
+        """Leave out an earlier result: `(prev 10.4)`, `Previous: 154`."""
+        after = self.here + 1
+        while (
+            after < len(self.atoms)
+            and after - self.here < 4
+            and self.atoms[after][1] in (":", "=", ".", "value", "result")
+        ):
+            after += 1
+        if after >= len(self.atoms) or self.atoms[after][0] != "num" or range_at(self.atoms, after, self.text):
+            return False
+        self.here = after + 1
+        return True
 
     def _flagged(self, lowered: str) -> bool:
         """A flag, a value in words, or words that lead to a range."""

@@ -100,7 +100,7 @@ def _is_beside(items: list[Atom], at: int) -> bool:
     if at + 1 < len(items) and items[at + 1][0] == "num":
         return True
     kind, word, _, _ = items[at - 1] if at else ("nl", "", 0, 0)
-    return (kind == "sym" and word in ".:-") or (kind == "word" and _is_form(word))
+    return (kind == "sym" and word in ").:-") or (kind == "word" and _is_form(word))
 
 
 @functools.lru_cache(maxsize=20_000)
@@ -132,8 +132,16 @@ def _name_end(items: list[Atom], words: list[str], at: int, flat: str) -> int:
         if lexicon.squeeze(form + word) in lexicon.analytes():  # `T. Bili`
             return 0
         return _until_column(items, words, at)
+    if _listed(items, at, flat) and _plausible(items, words, at):
+        return at + 1
     misspelled = word.isalpha() and _dose_follows(items, at, flat) and lexicon.recognise_drug(word)
     return _extended(items, words, at + 1) if misspelled and lexicon.squeeze(word) not in lexicon.analytes() else 0
+
+
+def _listed(items: list[Atom], at: int, flat: str) -> bool:
+    """Whether a number of a list stands before a word and a form after it: `10) Moxiflox eye drops`."""
+    numbered = at > 1 and items[at - 1][1] in (")", ".") and items[at - 2][0] == "num"
+    return numbered and at + 1 < len(items) and FORMS.match(flat, items[at + 1][2]) is not None
 
 
 def _dose_follows(items: list[Atom], at: int, flat: str) -> bool:
@@ -229,7 +237,7 @@ def _holds(order: DrugOrder, start: _Start, text: str) -> bool:
     told = sum(part is not None for part in (order.form, order.route, order.frequency))
     if ("allerg" in line and not (order.unit and told)) or "test" in line[-8:]:
         return False
-    if order.unit and order.unit.endswith(("/mL", "/d", "%")) and not told:
+    if order.unit and order.unit.endswith(("/mL", "/d", "/min", "%")) and not told:
         return False
     if start.known and not start.nutrient:
         return told > 0 or order.unit is not None
@@ -255,7 +263,9 @@ def _dose(flat: str, start: int, limit: int) -> tuple[float | str | None, str | 
     if volume:
         return _amount(volume)
     bare = BARE_NUMBER.match(flat, start)
-    return (number(bare.group(1)), None) if bare and bare.end() <= limit else (None, None)
+    if not bare or bare.end() > limit:
+        return None, None
+    return (bare.group(1) if "/" in bare.group(1) else number(bare.group(1))), None
 
 
 def _amount(found: re.Match) -> tuple[float | str, str | None]:
@@ -289,6 +299,8 @@ def _frequency(flat: str, start: int, limit: int, duration: re.Match | None) -> 
     """The span of the frequency; pieces that follow each other (`q6h PRN`, `once daily at bedtime`) are one."""
     span = None
     for found in FREQUENCY.finditer(flat, start, limit):
+        if found.group() in ("on", "om"):  # the word, not `ON`, every night
+            continue
         if duration and found.start() < duration.end() and duration.start() < found.end() and duration.group("bare"):
             continue
         end = found.end() - (found.group().endswith(".") and found.group().count(".") == 1)

@@ -16,6 +16,7 @@ from .labels import (
     MORE_FACILITY,
     NAME_WORD,
     NHS,
+    PAGE_TITLE,
     PARTICLES,
     SEPARATOR,
     SEX_AFTER,
@@ -124,7 +125,7 @@ def _name_end(flat: str, start: int, limit: int, doctor: bool) -> int:
         lowered = word.lower().rstrip(".")
         if _no_name(word, lowered, words):
             break
-        if words == 0 or (words == 1 and lowered in TITLES):
+        if words == 0 or (words == 1 and (lowered in TITLES or at - start <= 3)):
             shouting = word.isupper() and len(word) > 2
         elif words and word.isupper() and len(lowered) > 2 and not shouting and lowered not in DEGREES:
             break
@@ -146,7 +147,7 @@ def _name_end(flat: str, start: int, limit: int, doctor: bool) -> int:
 
 
 def _no_name(word: str, lowered: str, words: int) -> bool:
-    if lowered in STOP_WORDS or (not word[0].isupper() and lowered not in PARTICLES):
+    if (lowered in STOP_WORDS and word != "R.") or (not word[0].isupper() and lowered not in PARTICLES):
         return True
     return (
         words > 0
@@ -227,6 +228,10 @@ def _facility(flat: str, text: str) -> str | None:
     for line in flat[:600].split("\n")[:4]:
         start, at = at, at + len(line) + 1
         head = re.compile(r"[^:|#\d]{0,70}").match(line).group()
+        skipped = PAGE_TITLE.match(line)
+        if skipped and len(line) > 60:  # run together
+            line, start = line[skipped.end() :], start + skipped.end()
+            head = head[skipped.end() :]
         place = next((word for word in FACILITY.finditer(head) if word.start() or not TITLE.match(line)), None)
         if not place or not line[:1].strip():
             continue

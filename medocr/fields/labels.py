@@ -79,6 +79,10 @@ TITLE = re.compile(
     r"insurance|summary)",
     re.IGNORECASE,
 )
+PAGE_TITLE = re.compile(
+    r"(?:discharge|clinical|visit|progress|operative|consultation|referral)[ ](?:summary|note|report|letter)[ ]",
+    re.IGNORECASE,
+)
 MORE_FACILITY = words("more_facility")
 DEGREED = re.compile(r",[ ]?(?:MD|M\.D\.?|DO|MBBS|NP|PA-C|FRCP|MRCP)(?![\w])")
 UNLABELLED_DOCTOR = re.compile(r"(?<![\w'])(?:Dr|DR|dr)(?:\.[ ]?|[ ])(?=[A-Z])")
