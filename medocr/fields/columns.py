@@ -133,7 +133,8 @@ class _Row:
         glued = following[2] == atoms[after - 1][3]
         if glued and following[0] == "word" and not (unit_at(atoms, after, self.text) or flag_at(atoms, after)):
             return False
-        if following[1] == "/" and after + 1 < len(atoms) and atoms[after + 1][0] == "num":
+        over = following[1] == "/" and after + 1 < len(atoms) and atoms[after + 1][0] == "num"
+        if over and not unit_at(atoms, after, self.text):
             return False
         if following[1] == "-" and glued and after + 1 < len(atoms) and atoms[after + 1][0] == "num":
             return False

@@ -209,6 +209,8 @@ class Names:
             or (self.words[at - 1] in ".-,(" and at - 2 >= begin and self.words[at - 2] in BEFORE)
         ):
             at -= 1
+        if at > begin and self.words[at] in HOURS and self.atoms[at - 1][0] == "num":  # `2 hr post prandial glucose`
+            at -= 1
         first = begin
         opened = first == 0 or self.atoms[first - 1][0] == "nl"
         words = self.words[first:here]
