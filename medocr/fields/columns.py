@@ -250,7 +250,10 @@ class _Row:
             and self.atoms[after][1] in (":", "=", ".", "value", "result")
         ):
             after += 1
-        if after >= len(self.atoms) or self.atoms[after][0] != "num" or range_at(self.atoms, after, self.text):
+        self.found.extra += 1  # of several, the row ends at the third
+        if after >= len(self.atoms) or self.atoms[after][0] != "num" or self.found.extra > 2:
+            return False
+        if range_at(self.atoms, after, self.text):
             return False
         self.here = after + 1
         return True

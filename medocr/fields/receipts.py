@@ -23,6 +23,8 @@ SUMS = {
             r"change",
     "tip": r"tip|gratuity|service(?: charge)?|shipping(?: cost| & handling| and handling)?|delivery(?: fee|"
            r" charge)?|freight",
+    "earlier": r"(?:previous|prior|past|opening|outstanding|old) (?:balance|due|amount)|"
+               r"(?:balance )?(?:brought|carried) forward|balance forward|arrears",
     "total": r"(?:grand |invoice |order )?total(?: due| amount| payable| to pay| incl\w*(?: \w+)?| price)?|"
              r"(?:amount|balance|sum)(?: now)? (?:due|payable|owing)|balance|to pay|please pay|total sale|"
              r"pay this amount|net payable|amount payable|due now",
@@ -74,7 +76,10 @@ class Item:
 
 @dataclasses.dataclass(frozen=True)
 class Receipt:
-    """What a receipt says; None where it does not. Amounts are numbers without currency, `tax_rate` in percent."""
+    """What a receipt says; None where it does not. Amounts are numbers without currency, `tax_rate` in percent.
+
+    `tip` is any charge for service or delivery; `earlier` a balance that was due before.
+    """
 
     issuer: str | None = None
     number: str | None = None
@@ -84,6 +89,9 @@ class Receipt:
     tax: float | None = None
     tax_rate: float | None = None
     total: float | None = None
+    discount: float | None = None
+    tip: float | None = None
+    earlier: float | None = None
 
 
 def read_receipt(text: str) -> Receipt:
@@ -107,7 +115,7 @@ def read_receipt(text: str) -> Receipt:
         sums.get("subtotal"),
         sums.get("tax"),
         rate,
-        sums.get("total"),
+        *(sums.get(name) for name in ("total", "discount", "tip", "earlier")),
     )
 
 
