@@ -4,7 +4,7 @@ import dataclasses
 import re
 from collections.abc import Callable
 
-from .marks import LEAD_IN, QUALITIES, SEXES, bound_at, flag_at, quality_at, range_at, signed
+from .marks import LEAD_IN, QUALITIES, SEXES, bound_at, critical, flag_at, outside, quality_at, range_at, signed
 from .text import Atom
 from .units import unit_at, unit_code
 
@@ -313,19 +313,9 @@ class _Row:
             and not found.ranges[0][2]
         ):
             found.value = found.printed = found.ranges.pop(0)[3]
-        if self.star and found.flag is None and found.ranges and _outside(found.value, *found.ranges[0][:2]):
+        if self.star and found.flag is None and found.ranges and outside(found.value, *found.ranges[0][:2]):
             found.flag = "A"
         if found.flag == "C":  # critical, in a direction that value and range tell
-            found.flag = _critical(found.value, *(found.ranges[0][:2] if found.ranges else (None, None)))
+            found.flag = critical(found.value, *(found.ranges[0][:2] if found.ranges else (None, None)))
         found.bare = found.unit is None and not found.ranges and found.flag is None
         return found
-
-
-def _outside(value: float | str | None, low: float | None, high: float | None) -> bool:
-    return isinstance(value, float) and ((low is not None and value < low) or (high is not None and value > high))
-
-
-def _critical(value: float | str | None, low: float | None, high: float | None) -> str:
-    if isinstance(value, float) and high is not None and value > high:
-        return "HH"
-    return "LL" if isinstance(value, float) and low is not None and value < low else "A"

@@ -188,3 +188,15 @@ def quality_at(atoms: list[Atom], at: int, text: str) -> tuple[str, int] | None:
         if lowered in ("no", "not", "non", "light", "dark", "seen", "slightly", "weakly", "strongly")
         else (text[start:end], at + 1)
     )
+
+
+def outside(value: float | str | None, low: float | None, high: float | None) -> bool:
+    """Whether a number is outside a range."""
+    return isinstance(value, float) and ((low is not None and value < low) or (high is not None and value > high))
+
+
+def critical(value: float | str | None, low: float | None, high: float | None) -> str:
+    """The code of a critical value whose direction only its range tells."""
+    if isinstance(value, float) and high is not None and value > high:
+        return "HH"
+    return "LL" if isinstance(value, float) and low is not None and value < low else "A"

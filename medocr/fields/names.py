@@ -99,12 +99,7 @@ class Names:
             if kind in ("date", "time"):
                 return end, -1
             if kind == "sym":
-                if (
-                    word in "+-"
-                    and at == after
-                    and start == self.atoms[at - 1][3]
-                    and self.plain[start + 1 : start + 2] in (" ", "|", ":", "")
-                ):
+                if at == after and self._is_charge(at):
                     end = at + 1  # K+, Cl-
                 elif word in "([":
                     if self._columns_in_bracket(at):
@@ -121,10 +116,7 @@ class Names:
                 closed = True
             elif lowered in STOPS:
                 return end, -1
-            elif not open_ and (
-                self._starts_column(at, at == after)
-                or (at == after and word in ("A", "N") and self._precedes_value(at))
-            ):
+            elif not open_ and (self._starts_column(at, at == after) or (at == after and self._precedes_value(at))):
                 return end, at
             elif not open_ and self.words[at - 1] not in JOINERS and self.end(at):
                 return end, -1
@@ -135,9 +127,12 @@ class Names:
         return end, -1
 
     def _precedes_value(self, at: int) -> bool:
+        """Whether an atom is a flag, `A` or `N`, before a value."""
         after = at + 1
-        return after < len(self.atoms) and (
-            self.atoms[after][0] in ("num", "cmp", "titre") or self.words[after] in QUALITIES
+        return (
+            self.atoms[at][1] in ("A", "N")
+            and after < len(self.atoms)
+            and (self.atoms[after][0] in ("num", "cmp", "titre") or self.words[after] in QUALITIES)
         )
 
     def _times(self, at: int) -> bool:
@@ -167,6 +162,12 @@ class Names:
         return quality_at(self.atoms, at, self.plain) is not None or (
             unit_code(word) is not None and ("/" in word or "%" in word or lowered == "fl")
         )
+
+    def _is_charge(self, at: int) -> bool:
+        """Whether a sign stands on a name and before a gap: `K+`, `Cl-`."""
+        _, word, start, _ = self.atoms[at]
+        glued = word in "+-" and start == self.atoms[at - 1][3]
+        return glued and self.plain[start + 1 : start + 2] in (" ", "|", ":", "")
 
     def _closing(self, at: int) -> int:
         """The bracket that closes the one at an atom, where what is between belongs to a name: `(CKD-EPI 2021)`."""
