@@ -36,6 +36,24 @@ def test_sums_are_held_against_each_other():
     assert told(receipt.replace("32.20", "82.20"), "receipt") == ["items add up to 85.10, the subtotal is 35.10"]
 
 
+@pytest.mark.parametrize(
+    ("lines", "said"),
+    [
+        ("Subtotal 40.00\nDiscount -5.00\nTax 3.50\nTotal 38.50", []),
+        ("Subtotal 40.00\nDiscount 5.00\nTax 3.50\nTotal 38.50", []),
+        ("Subtotal 35.00\nDiscount 5.00\nTax 3.50\nTotal 38.50", []),  # off already
+        ("Subtotal 40.00\nTax 3.50\nTip 8.00\nTotal 51.50", []),
+        ("Subtotal 40.00\nTax 3.50\nShipping 4.95\nTotal 48.45", []),
+        ("Subtotal 40.00\nTax 3.50\nPrevious balance 12.00\nAmount due 55.50", []),
+        ("Subtotal 40.00\nDiscount -5.00\nTax 3.50\nTotal 39.50", ["add up to 43.50, the total is 39.50"]),
+        ("Subtotal 40.00\nTax 3.50\nTip 8.00\nTotal 52.50", ["add up to 43.50, the total is 52.50"]),
+    ],
+)
+def test_discounts_tips_and_earlier_balances_are_reckoned_with(lines, said):
+    found = told(f"Toys by Cabrera\nKite 15.00\nDrum 25.00\n{lines}", "receipt")
+    assert [one.removeprefix("subtotal and tax ") for one in found] == said
+
+
 def test_synthetic_pages_agree_with_themselves():
     pages = synthetic.pages({"lab_report": 60, "receipt": 30, "invoice": 30}, unlabelled=(), workers=1)
     assert [said for page in pages for said in told(page.text, page.doc_type)] == []

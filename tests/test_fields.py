@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
+import trial_lines
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -244,7 +245,7 @@ def share_right(lines):
 
 def test_columns_of_hand_written_lines():
     assert len(LINES) >= 60
-    assert share_right([*LINES, UNREAD]) >= 0.95
+    assert share_right([*LINES, UNREAD, *trial_lines.LINES]) >= 0.95
 
 
 @pytest.mark.xfail(strict=True, reason="a value in two units is not read")
@@ -252,7 +253,7 @@ def test_value_in_two_units():
     assert columns(UNREAD[0]) == UNREAD[1]
 
 
-@pytest.mark.parametrize(("text", "rows"), LINES, ids=[text[:40] for text, _ in LINES])
+@pytest.mark.parametrize(("text", "rows"), [*LINES, *trial_lines.LINES])
 def test_line(text, rows):
     assert columns(text) == rows
 
@@ -372,7 +373,7 @@ ORDERS = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("text", "wanted"), ORDERS, ids=[text[:40] for text, _ in ORDERS])
+@pytest.mark.parametrize(("text", "wanted"), [*ORDERS, *trial_lines.ORDERS])
 def test_drug_order(text, wanted):
     orders = [(o.drug, o.dose, o.unit, o.form, o.route, o.frequency, o.duration) for o in fields.read_drugs(text)]
     assert orders == ([wanted] if wanted else [])

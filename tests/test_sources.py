@@ -14,7 +14,7 @@ import huggingface_hub
 import pytest
 from PIL import Image, ImageDraw
 
-from medocr import curate, sources
+from medocr import curate, fields, sources
 from medocr.schema import Page, Rejection
 from medocr.sources import copies, labels
 
@@ -178,18 +178,67 @@ def test_label_in_another_encoding_is_rejected_by_name(tmp_path, encoding):
 
 
 def test_metadata_columns_and_missing_files(tmp_path):
+    given = {"header": {"mrn": "13.5"}}
     (tmp_path / "train").mkdir()
     (tmp_path / "train" / "a.png").write_bytes(encoded(picture()))
     rows = [
-        {"file_name": "a.png", "text": "Hb 13.5", "doc_type": "lab_report", "fields": {"hb": "13.5"}, "split": 3},
+        {
+            "file_name": "a.png",
+            "text": "Hb 13.5",
+            "doc_type": "lab_report",
+            "fields": given,
+            "split": 3,
+        },
         {"file_name": "gone.png", "text": "x"},
     ]
     rows[0] |= {"group": "g", "language": "de", "licence": "CC0", "contains_phi": False}
     (tmp_path / "train" / "metadata.jsonl").write_text("\n".join(map(json.dumps, rows)) + "\n\n")
     missing, page = load(tmp_path)
     assert (missing.origin, missing.reason) == ("train/gone.png", "missing_file")
-    assert (page.text, page.fields, page.doc_type, page.domain) == ("Hb 13.5", {"hb": "13.5"}, "lab_report", "medical")
+    assert (page.text, page.fields, page.doc_type, page.domain) == (
+        "Hb 13.5",
+        given,
+        "lab_report",
+        "medical",
+    )
     assert (page.group, page.language, page.licence, page.contains_phi) == ("g", "de", "CC0", False)
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ({"analytes": {"name": "Na"}}, "analytes is .* not a list of objects"),
+        ({"analytes": ["Na 140"]}, "row 1 of analytes is 'Na 140'"),
+        (
+            {"analytes": [{"name": "Na", "value": 140}, {"value": 4.1}]},
+            "row 2 of analytes .* with a 'name'",
+        ),
+        (
+            {"analytes": [{"name": "Na", "value": [140]}]},
+            r"row 1 of analytes has value \[140\], not a number or",
+        ),
+        ({"analytes": [{"name": "Na", "low": "136"}]}, "row 1 of analytes has low '136', not a number"),
+        ({"drugs": [{"drug": "Metformin", "dose": True}]}, "row 1 of drugs has dose True"),
+        ({"options": [{"label": "Yes", "ticked": "x"}]}, "row 1 of options has ticked 'x', not true or false"),
+        ({"header": ["MRN"]}, "header is .* not an object"),
+        ({"header": {"patient": ["A", "B"]}}, "header has patient .* not a text"),
+        ({"hb": "13.5"}, "it holds hb, and none of header, analytes"),
+        ({"receipt": {"total": "12.50"}}, "receipt has total '12.50', not a number"),
+    ],
+)
+def test_fields_in_an_odd_shape_are_named_with_their_row(tmp_path, given, message):
+    (tmp_path / "a.png").write_bytes(encoded(picture()))
+    (tmp_path / "metadata.jsonl").write_text(json.dumps({"file_name": "a.png", "fields": given}))
+    with pytest.raises(ValueError, match=f"line 1: fields: {message}"):
+        load(tmp_path)
+
+
+def test_fields_as_they_are_read_are_taken(tmp_path):
+    text = "MRN 5599667\nGlucose 104 mg/dL 70-99 H\nTroponin I <0.01 ng/mL\n1. Warfarin 5 mg tab PO daily\n☑ Yes ☐ No"
+    (tmp_path / "a.png").write_bytes(encoded(picture()))
+    row = {"file_name": "a.png", "text": text, "fields": fields.read_fields(text)}
+    (tmp_path / "metadata.jsonl").write_text(json.dumps(row))
+    assert [page.fields for page in load(tmp_path)] == [row["fields"]]
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,19 @@ from medocr.schema import DOC_TYPES
 
 MEDIANS = {"cer_median": "cer", "wer_median": "wer"}
 MICROS = {"cer_micro": ("edits", "characters"), "wer_micro": ("word_edits", "words")}
+PER_ROW = {f"{kind}_per_row": kind for kind in metrics.KINDS}  # over all rows that a model read in a slice
 PER_PAGE = (
     *("cer", "wer", "exact", "line_exact", "coverage_recall", "coverage_precision", "invented_numbers"),
-    *("reading_order", "row_integrity", "heading_recall", "loop", "empty", *metrics.MEDICAL, *metrics.KINDS),
+    *(
+        "reading_order",
+        "row_integrity",
+        "heading_recall",
+        "loop",
+        "empty",
+        *metrics.MEDICAL,
+        *metrics.KINDS,
+        "rows_read",
+    ),
 )
 
 
@@ -69,6 +79,9 @@ def _score_rows(rows: pd.DataFrame, prefix: str, seed: int) -> list[dict]:
         values[name], weights[name] = rows[prefix + column], 1.0
     for name, (edits, length) in MICROS.items():
         values[name], weights[name] = rows[prefix + edits], rows[prefix + length]
+    read = values["rows_read"].where(values["rows_read"] > 0)
+    for name, kind in PER_ROW.items():
+        values[name], weights[name] = values[kind].where(read.notna()), read
     figures = values.sum(min_count=1) / weights.where(values.notna()).sum()
     figures.update(values[list(MEDIANS)].median())
     units, _ = metrics.resampling_units(rows["group"].tolist(), len(rows))

@@ -4,8 +4,6 @@ The text may be a label, a model's output or another reader's, line by line or r
 tables. What is not in the text is absent from what is read: nothing is guessed, corrected or invented.
 """
 
-import dataclasses
-
 from .analytes import Analyte, read_analytes
 from .drugs import DrugOrder, read_drugs
 from .forms import Option, read_options
@@ -46,9 +44,9 @@ def read_fields(text: str, doc_type: str = "unknown") -> dict:
     found = _filled(
         {
             "header": read_header(text),
-            "analytes": [dataclasses.asdict(analyte) for analyte in read_analytes(text)],
-            "drugs": [dataclasses.asdict(order) for order in read_drugs(text)],
-            "options": [dataclasses.asdict(option) for option in read_options(text)],
+            "analytes": [dict(vars(analyte)) for analyte in read_analytes(text)],
+            "drugs": [dict(vars(order)) for order in read_drugs(text)],
+            "options": [dict(vars(option)) for option in read_options(text)],
         }
     )
     medical = found.keys() & {"analytes", "drugs", "options"}
@@ -57,8 +55,8 @@ def read_fields(text: str, doc_type: str = "unknown") -> dict:
 
 def _receipt(text: str) -> dict:
     """A receipt's fields, or nothing where no amount is printed."""
-    receipt = dataclasses.asdict(read_receipt(text))
-    receipt["items"] = list(receipt["items"])
+    receipt = dict(vars(read_receipt(text)))
+    receipt["items"] = [dict(vars(item)) for item in receipt["items"]]
     return _filled(receipt) if receipt["items"] or receipt["total"] is not None else {}
 
 

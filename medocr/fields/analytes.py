@@ -23,6 +23,7 @@ SEX = re.compile(
 NAME_HEADINGS = words("name_headings")
 RANGE_HEADINGS = words("range_headings")
 RESULT_HEADINGS = words("result_headings")
+AMOUNTS = {"mL", "L", "U", "[IU]"}  # of what is given, unless the lexicon knows the name
 NEGATIVE = re.compile(r"excess|deficit|(?<!\w)be(?!\w)|score", re.IGNORECASE)
 
 
@@ -182,6 +183,8 @@ class _Reader:
     def _valid(self, columns: Columns, *, known: bool, drug: bool, linked: int = 0) -> bool:
         """Whether the columns make a result, not a dose, an age or a telephone number."""
         if not columns.printed:
+            return False
+        if columns.unit in AMOUNTS and (drug or not known):
             return False
         dose = columns.unit in BARE or (columns.unit in DOSES and (drug or not known))
         if dose and not columns.ranges and not (columns.unit in ("min", "10*5", "10*6", "10*3") and known):

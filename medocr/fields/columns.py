@@ -1,11 +1,17 @@
 """The columns of a result row: value, unit, reference range, flag, in any order."""
 
 import dataclasses
+import re
 from collections.abc import Callable
 
-from .marks import LEAD_IN, QUALITIES, SEXES, bound_at, flag_at, quality_at, range_at, signed
+from .marks import LEAD_IN, QUALITIES, SEXES, bound_at, critical, flag_at, outside, quality_at, range_at, signed
 from .text import Atom
 from .units import unit_at, unit_code
+
+DOSES = re.compile(
+    r"\d{1,2}[ ]-[ ]\d{1,2}[ ]-[ ]\d{1,2}(?![\d.,/])"
+)  # `1 - 0 - 1`: tablets in the morning, at noon, at night
+EARLIER = {"prev", "previous", "prior", "earlier", "baseline"}
 
 
 @dataclasses.dataclass(slots=True)
@@ -103,6 +109,8 @@ class _Row:
     def _numeric(self, kind: str, word: str) -> bool:
         """A range, a bound, a titre or a number."""
         atoms, here, found = self.atoms, self.here, self.found
+        if kind == "num" and DOSES.match(self.text, atoms[here][2]):
+            return False
         if kind == "titre" or (kind == "cmp" and here + 1 < len(atoms) and atoms[here + 1][0] == "titre"):
             last = here + (kind == "cmp")
             return self._take(self.text[atoms[here][2] : atoms[last][3]], last + 1)
@@ -125,7 +133,8 @@ class _Row:
         glued = following[2] == atoms[after - 1][3]
         if glued and following[0] == "word" and not (unit_at(atoms, after, self.text) or flag_at(atoms, after)):
             return False
-        if following[1] == "/" and after + 1 < len(atoms) and atoms[after + 1][0] == "num":
+        over = following[1] == "/" and after + 1 < len(atoms) and atoms[after + 1][0] == "num"
+        if over and not unit_at(atoms, after, self.text):
             return False
         if following[1] == "-" and glued and after + 1 < len(atoms) and atoms[after + 1][0] == "num":
             return False
@@ -220,6 +229,8 @@ class _Row:
         if kind == "code":
             return False
         lowered = word.lower()
+        if lowered in EARLIER and found.printed:
+            return self._pass_earlier()
         if lowered in SEXES and self._reaches(here + 1, 3):
             self.sex = SEXES[lowered]
             self.here += 1
@@ -229,6 +240,23 @@ class _Row:
         if lowered == "normal" and not found.printed and not self._labels(here):
             return self._take(word, here + 1)
         return self._flagged(lowered)
+
+    def _pass_earlier(self) -> bool:
+        """Leave out an earlier result: `(prev 10.4)`, `Previous: 154`."""
+        after = self.here + 1
+        while (
+            after < len(self.atoms)
+            and after - self.here < 4
+            and self.atoms[after][1] in (":", "=", ".", "value", "result")
+        ):
+            after += 1
+        self.found.extra += 1  # of several, the row ends at the third
+        if after >= len(self.atoms) or self.atoms[after][0] != "num" or self.found.extra > 2:
+            return False
+        if range_at(self.atoms, after, self.text):
+            return False
+        self.here = after + 1
+        return True
 
     def _flagged(self, lowered: str) -> bool:
         """A flag, a value in words, or words that lead to a range."""
@@ -285,19 +313,9 @@ class _Row:
             and not found.ranges[0][2]
         ):
             found.value = found.printed = found.ranges.pop(0)[3]
-        if self.star and found.flag is None and found.ranges and _outside(found.value, *found.ranges[0][:2]):
+        if self.star and found.flag is None and found.ranges and outside(found.value, *found.ranges[0][:2]):
             found.flag = "A"
         if found.flag == "C":  # critical, in a direction that value and range tell
-            found.flag = _critical(found.value, *(found.ranges[0][:2] if found.ranges else (None, None)))
+            found.flag = critical(found.value, *(found.ranges[0][:2] if found.ranges else (None, None)))
         found.bare = found.unit is None and not found.ranges and found.flag is None
         return found
-
-
-def _outside(value: float | str | None, low: float | None, high: float | None) -> bool:
-    return isinstance(value, float) and ((low is not None and value < low) or (high is not None and value > high))
-
-
-def _critical(value: float | str | None, low: float | None, high: float | None) -> str:
-    if isinstance(value, float) and high is not None and value > high:
-        return "HH"
-    return "LL" if isinstance(value, float) and low is not None and value < low else "A"

@@ -2,6 +2,7 @@
 
 import bisect
 import dataclasses
+import functools
 import re
 
 from . import lexicon
@@ -73,7 +74,11 @@ def _starts(items: list[Atom], flat: str) -> list[_Start]:
     words = [word.lower() for _, word, _, _ in items]
     found, at = [], 0
     while at < len(items):
-        if items[at][0] in ("word", "code") and (end := _name_end(items, words, at, flat)):
+        if (
+            items[at][0] in ("word", "code")
+            and (_opens_name(words[at]) or _is_beside(items, at))
+            and (end := _name_end(items, words, at, flat))
+        ):
             begin, form = _form_before(items, at)
             exact = _is_drug(words[at]) or words[at] in lexicon.drug_starts()
             found.append(
@@ -83,6 +88,24 @@ def _starts(items: list[Atom], flat: str) -> list[_Start]:
         else:
             at += 1
     return found
+
+
+@functools.lru_cache(maxsize=20_000)
+def _opens_name(word: str) -> bool:
+    return word in NUTRIENTS or word in lexicon.drug_starts() or _is_drug(word)
+
+
+def _is_beside(items: list[Atom], at: int) -> bool:
+    """Whether a form stands before a word or a number after it: without either, only the lexicon makes it a drug."""
+    if at + 1 < len(items) and items[at + 1][0] == "num":
+        return True
+    kind, word, _, _ = items[at - 1] if at else ("nl", "", 0, 0)
+    return (kind == "sym" and word in ").:-") or (kind == "word" and _is_form(word))
+
+
+@functools.lru_cache(maxsize=20_000)
+def _is_form(word: str) -> bool:
+    return PREFIX.fullmatch(word) is not None
 
 
 def _is_drug(word: str) -> bool:
@@ -109,8 +132,16 @@ def _name_end(items: list[Atom], words: list[str], at: int, flat: str) -> int:
         if lexicon.squeeze(form + word) in lexicon.analytes():  # `T. Bili`
             return 0
         return _until_column(items, words, at)
+    if _listed(items, at, flat) and _plausible(items, words, at):
+        return at + 1
     misspelled = word.isalpha() and _dose_follows(items, at, flat) and lexicon.recognise_drug(word)
     return _extended(items, words, at + 1) if misspelled and lexicon.squeeze(word) not in lexicon.analytes() else 0
+
+
+def _listed(items: list[Atom], at: int, flat: str) -> bool:
+    """Whether a number of a list stands before a word and a form after it: `10) Moxiflox eye drops`."""
+    numbered = at > 1 and items[at - 1][1] in (")", ".") and items[at - 2][0] == "num"
+    return numbered and at + 1 < len(items) and FORMS.match(flat, items[at + 1][2]) is not None
 
 
 def _dose_follows(items: list[Atom], at: int, flat: str) -> bool:
@@ -171,7 +202,7 @@ def _form_before(items: list[Atom], at: int) -> tuple[int, str | None]:
     if (
         here >= 0
         and items[here][0] == "word"
-        and PREFIX.fullmatch(items[here][1])
+        and _is_form(items[here][1])
         and (len(items[here][1]) > 1 or (here + 1 < at and items[here + 1][1] == "."))
     ):
         return items[here][2], items[here][1]
@@ -206,7 +237,7 @@ def _holds(order: DrugOrder, start: _Start, text: str) -> bool:
     told = sum(part is not None for part in (order.form, order.route, order.frequency))
     if ("allerg" in line and not (order.unit and told)) or "test" in line[-8:]:
         return False
-    if order.unit and order.unit.endswith(("/mL", "/d", "%")) and not told:
+    if order.unit and order.unit.endswith(("/mL", "/d", "/min", "%")) and not told:
         return False
     if start.known and not start.nutrient:
         return told > 0 or order.unit is not None
@@ -232,7 +263,9 @@ def _dose(flat: str, start: int, limit: int) -> tuple[float | str | None, str | 
     if volume:
         return _amount(volume)
     bare = BARE_NUMBER.match(flat, start)
-    return (number(bare.group(1)), None) if bare and bare.end() <= limit else (None, None)
+    if not bare or bare.end() > limit:
+        return None, None
+    return (bare.group(1) if "/" in bare.group(1) else number(bare.group(1))), None
 
 
 def _amount(found: re.Match) -> tuple[float | str, str | None]:
@@ -266,6 +299,8 @@ def _frequency(flat: str, start: int, limit: int, duration: re.Match | None) -> 
     """The span of the frequency; pieces that follow each other (`q6h PRN`, `once daily at bedtime`) are one."""
     span = None
     for found in FREQUENCY.finditer(flat, start, limit):
+        if found.group() in ("on", "om"):  # the word, not `ON`, every night
+            continue
         if duration and found.start() < duration.end() and duration.start() < found.end() and duration.group("bare"):
             continue
         end = found.end() - (found.group().endswith(".") and found.group().count(".") == 1)

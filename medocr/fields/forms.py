@@ -31,10 +31,10 @@ class Option:
 
 def read_options(text: str) -> list[Option]:
     """The options of a form, in order. A line with marks but no label (a blank box) gives none."""
-    text = clean(text)
+    flat = plain(clean(text))
     options: list[Option] = []
     question = None
-    for number, line in enumerate(plain(text).split("\n")):
+    for number, line in enumerate(flat.split("\n") if MARK.search(flat) else ()):
         marks = list(MARK.finditer(line))
         if marks:
             found, asked = _line(line, marks, number, question)

@@ -16,6 +16,7 @@ from .labels import (
     MORE_FACILITY,
     NAME_WORD,
     NHS,
+    PAGE_TITLE,
     PARTICLES,
     SEPARATOR,
     SEX_AFTER,
@@ -25,7 +26,7 @@ from .labels import (
     TITLES,
     UNLABELLED_DOCTOR,
 )
-from .text import clean, plain
+from .text import clean, lower, plain
 
 
 def read_header(text: str) -> dict:
@@ -34,10 +35,10 @@ def read_header(text: str) -> dict:
     Keys: facility, patient, age, sex, date_of_birth, mrn, accession, report, npi, doctor, collected, received,
     reported, date. What is not in the text is not in the result.
     """
-    flat = plain(clean(text))
     original = clean(text)
+    flat = plain(original)
     found: dict[str, str] = {}
-    labels = list(LABEL.finditer(flat))
+    labels = list(LABEL.finditer(lower(flat)))
     for index, label in enumerate(labels):
         limit = labels[index + 1].start() if index + 1 < len(labels) else len(flat)
         _take(found, label, flat, original, min(limit, label.end() + 120))
@@ -124,7 +125,7 @@ def _name_end(flat: str, start: int, limit: int, doctor: bool) -> int:
         lowered = word.lower().rstrip(".")
         if _no_name(word, lowered, words):
             break
-        if words == 0 or (words == 1 and lowered in TITLES):
+        if words == 0 or (words == 1 and (lowered in TITLES or at - start <= 3)):
             shouting = word.isupper() and len(word) > 2
         elif words and word.isupper() and len(lowered) > 2 and not shouting and lowered not in DEGREES:
             break
@@ -146,7 +147,7 @@ def _name_end(flat: str, start: int, limit: int, doctor: bool) -> int:
 
 
 def _no_name(word: str, lowered: str, words: int) -> bool:
-    if lowered in STOP_WORDS or (not word[0].isupper() and lowered not in PARTICLES):
+    if (lowered in STOP_WORDS and word != "R.") or (not word[0].isupper() and lowered not in PARTICLES):
         return True
     return (
         words > 0
@@ -227,6 +228,10 @@ def _facility(flat: str, text: str) -> str | None:
     for line in flat[:600].split("\n")[:4]:
         start, at = at, at + len(line) + 1
         head = re.compile(r"[^:|#\d]{0,70}").match(line).group()
+        skipped = PAGE_TITLE.match(line)
+        if skipped and len(line) > 60:  # run together
+            line, start = line[skipped.end() :], start + skipped.end()
+            head = head[skipped.end() :]
         place = next((word for word in FACILITY.finditer(head) if word.start() or not TITLE.match(line)), None)
         if not place or not line[:1].strip():
             continue
@@ -247,7 +252,7 @@ def _facility(flat: str, text: str) -> str | None:
                 and head == line
                 and not rest.lower().startswith(("patient", "report"))
                 and "\n" in flat
-                and not LABEL.search(rest)
+                and not LABEL.search(rest.lower())
             )
             return (
                 text[start : start + len(line)] if whole and not TITLE.search(line) else text[start : start + end]

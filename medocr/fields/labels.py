@@ -38,11 +38,10 @@ LABELS = {
     "date": r"(?:visit |service |issue |admission )?date|dated|issued(?: on)?|date of (?:visit|service|issue|"
             r"admission)",
 }  # fmt: skip
-LABEL = re.compile(
-    r"(?<![\w./'-])(?:"
+LABEL = re.compile(  # of `text.lower`; no label starts with another letter than those
+    r"(?<![\w./'-])(?=[a-dfghil-prstuv])(?:"
     + "|".join(f"(?P<{name}>{pattern})" for name, pattern in LABELS.items())
-    + r")(?![\w'])[ ]?\.?(?:on\b|at\b|by\b)?(?:[ ]?[(/][ ]?(?:time|yrs?|years?|dd/mm/yyyy)[ ]?\)?)?",
-    re.IGNORECASE,
+    + r")(?![\w'])[ ]?\.?(?:on\b|at\b|by\b)?(?:[ ]?[(/][ ]?(?:time|yrs?|years?|dd/mm/yyyy)[ ]?\)?)?"
 )
 SEPARATOR = re.compile(r"[ \t]*(?P<mark>[:#=|]|-(?=[ ]))?[ \t:|.]*(?P<break>\n)?[ ]*")
 DATE_VALUE = re.compile(rf"(?:{DATE}|{MONTH_FIRST})", re.IGNORECASE)
@@ -78,6 +77,10 @@ TITLE = re.compile(
     r"(?:laboratory|lab|medical|clinical|health|patient)[ ](?:test[ ])?(?:reports?|results?|requisition|request|"
     r"order|slip|tests?|history|record|no\b|id\b|number|name|form|questionnaire|certificate|information|intake|"
     r"insurance|summary)",
+    re.IGNORECASE,
+)
+PAGE_TITLE = re.compile(
+    r"(?:discharge|clinical|visit|progress|operative|consultation|referral)[ ](?:summary|note|report|letter)[ ]",
     re.IGNORECASE,
 )
 MORE_FACILITY = words("more_facility")

@@ -94,34 +94,54 @@ def _by_length(length: int) -> list[str]:
 
 def read_terms(text: str) -> list[Term]:
     """The lexicon's terms in a text, in order, each as often as it stands there. The longest name wins."""
-    words = [(found.group().lower(), found.group()) for found in WORD.finditer(text)]
+    printed = WORD.findall(text)
+    words = [word.lower() for word in printed]
     terms, at = [], 0
     while at < len(words):
-        term, length = _term_at(words, at)
+        term, length = _term_at(words, printed, at) if _opens_term(words[at]) else (None, 1)
         if term:
             terms.append(term)
         at += length
     return terms
 
 
-def _term_at(words: list[tuple[str, str]], at: int) -> tuple[Term | None, int]:
-    lowered, printed = words[at]
+@functools.lru_cache(maxsize=50_000)
+def _opens_term(word: str) -> bool:
+    """Whether any term may start with a word: most words of a page are told off here."""
+    bare = word.replace(".", "")
+    return bool(
+        squeeze(word) in analyte_starts() or word in drugs() or word in drug_starts() or bare in abbreviations()
+    )
+
+
+def _term_at(words: list[str], printed: list[str], at: int) -> tuple[Term | None, int]:
+    lowered = words[at]
     if lowered in drug_starts():
         for length in (3, 2):
-            name = " ".join(word for word, _ in words[at : at + length])
+            name = " ".join(words[at : at + length])
             if name in drugs():
                 return Term("drug", name), length
-    if squeeze(lowered) in analyte_starts():
-        for length in (5, 4, 3, 2, 1):
-            alias = squeeze("".join(word for word, _ in words[at : at + length]))
-            if alias in analytes() and len(alias) > 2:
-                return Term("analyte", alias), min(length, len(words) - at)
+    alias, length = _longest_analyte(words, at)
+    if alias:
+        return Term("analyte", alias), length
     if lowered in drugs():
         return Term("drug", lowered), 1
     bare = lowered.replace(".", "")
-    if bare in abbreviations() and (len(bare) > 2 or printed.replace(".", "").isupper()):
+    if bare in abbreviations() and (len(bare) > 2 or printed[at].replace(".", "").isupper()):
         return Term("abbreviation", bare), 1
     return None, 1
+
+
+def _longest_analyte(words: list[str], at: int) -> tuple[str, int]:
+    """The longest alias of three letters or more that starts at a word and takes up to five; "" where none does."""
+    known, starts, alias, found = analytes(), analyte_starts(), "", ("", 0)
+    for length, word in enumerate(words[at : at + 5], 1):
+        alias += squeeze(word)
+        if alias not in starts:
+            break
+        if alias in known and len(alias) > 2:
+            found = alias, length
+    return found
 
 
 @functools.cache

@@ -34,6 +34,8 @@ QUALITIES = words("qualities")
 JOINED = words("joined")
 AFTER_JOINED = words("after_joined")
 STRONG = words("strong")
+REMARKS = {"end", "note", "notes", "comment", "comments", "please"}
+PERIODS = {"h", "hr", "hrs", "hour", "hours", "min", "mins", "minutes", "day", "days", "weeks"}
 GRADE = re.compile(r"[1-4]\+{1,2}|\+{1,4}|\([+-]\)")
 
 
@@ -114,6 +116,8 @@ def bound_at(atoms: list[Atom], at: int) -> tuple[float | None, float | None, in
         said,
     ):
         return None
+    if said == "over" and found[1] < len(atoms) and atoms[found[1]][1].lower() in PERIODS:  # `over 8 hours`
+        return None
     least = said.startswith(("above", "over", "more", "greater", "higher", "atleast"))
     return ((found[0], None) if least else (None, found[0])) + (found[1], True)
 
@@ -128,7 +132,7 @@ def flag_at(atoms: list[Atom], at: int) -> tuple[str, int] | None:
         after = at + 1
         while after < len(atoms) and atoms[after][1] in ("*", "!") and atoms[after][2] == atoms[after - 1][3]:
             after += 1
-        if after - at > 2:
+        if after - at > 2 or (after < len(atoms) and atoms[after][1].lower() in REMARKS):
             return None  # *** opens a remark
         inner = (
             flag_at(atoms, after)
@@ -175,7 +179,7 @@ def quality_at(atoms: list[Atom], at: int, text: str) -> tuple[str, int] | None:
         if rh < len(atoms) and (atoms[rh][1].lower() in ("positive", "negative", "pos", "neg") or atoms[rh][1] in "+-"):
             return text[start : atoms[rh][3]], rh + 1
         return None
-    if lowered not in QUALITIES:
+    if lowered not in QUALITIES or nexts[1].lower() == "of":  # `plenty of fluids`
         return None
     if lowered in JOINED and nexts[1].lower() in AFTER_JOINED:
         return text[start : nexts[3]], at + 2
@@ -184,3 +188,15 @@ def quality_at(atoms: list[Atom], at: int, text: str) -> tuple[str, int] | None:
         if lowered in ("no", "not", "non", "light", "dark", "seen", "slightly", "weakly", "strongly")
         else (text[start:end], at + 1)
     )
+
+
+def outside(value: float | str | None, low: float | None, high: float | None) -> bool:
+    """Whether a number is outside a range."""
+    return isinstance(value, float) and ((low is not None and value < low) or (high is not None and value > high))
+
+
+def critical(value: float | str | None, low: float | None, high: float | None) -> str:
+    """The code of a critical value whose direction only its range tells."""
+    if isinstance(value, float) and high is not None and value > high:
+        return "HH"
+    return "LL" if isinstance(value, float) and low is not None and value < low else "A"

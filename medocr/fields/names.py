@@ -1,9 +1,10 @@
 """Names of analytes in a text: where one of the lexicon's starts and ends, and how it is printed."""
 
+import functools
 import re
 
 from . import lexicon
-from .marks import FLAGS, QUALITIES, flag_at, quality_at
+from .marks import FLAGS, QUALITIES, flag_at, quality_at, range_at
 from .text import Atom, atoms, plain
 from .units import unit_code
 from .words import words
@@ -18,6 +19,8 @@ ARTICLES = words("articles")
 HOURS = {"h", "hr", "hrs", "hour", "hours", "min", "mins", "minutes"}
 JOINERS = {"/", "-", ",", "(", "&", "+"}
 GLUED = re.compile(r"(?<![\w-])([A-Za-z][A-Za-z0-9]{0,11})[-–](?=\d)")
+CODE = re.compile(r"\d{3,5}-\d(?=[)\]])")  # LOINC's, in brackets
+AREA = re.compile(r"/1\.73[ ]?m[*^]?[2²](?=[ ]{2,}|[ ]\d)")  # `eGFR/1.73 m*2 82`: a part of the name, not a value
 LONG = 160  # characters: a longer line holds rows run together
 
 
@@ -33,18 +36,19 @@ class Names:
 
     def end(self, at: int) -> int:
         """The index after the longest name of the lexicon that starts at an atom; 0 where none does."""
-        if at not in self.ends:
-            self.ends[at] = self._find_name(at)
-        return self.ends[at]
+        found = self.ends.get(at)
+        if found is None:
+            kind, word, _, _ = self.atoms[at]
+            found = self._find_name(at) if kind != "sym" and _opens_name(word) else 0
+            self.ends[at] = found
+        return found
 
     def _find_name(self, at: int) -> int:
         known, starts, found, squeezed = lexicon.analytes(), lexicon.analyte_starts(), 0, ""
-        if self.atoms[at][0] == "sym":
-            return 0
         for index in range(at, min(at + 14, len(self.atoms))):
             kind, word, _, _ = self.atoms[index]
-            if kind in ("nl", "cell", "time", "cmp") or (kind == "sym" and word in ":;=|!?"):
-                break
+            if kind in ("nl", "cell", "time", "cmp") or (kind == "sym" and word in ":;=|!?" and squeezed != "a"):
+                break  # but `A : G ratio`
             if kind == "sym":
                 continue
             squeezed += lexicon.squeeze(word)
@@ -77,11 +81,16 @@ class Names:
     def extend(self, here: int, after: int) -> tuple[int, int]:
         """From a name of the lexicon on: the index after the printed name's last atom, and that of the first column."""
         end, at, open_, closed = after, after, False, False
+        if "(" in self.words[here:after] and ")" not in self.words[here:after] and (last := self._closing(after - 1)):
+            end = at = last + 1
         while at < len(self.atoms) and at - after <= 12:
             kind, word, start, _ = self.atoms[at]
             lowered = self.words[at]
             if kind == "num" and self._times(at):
                 end, at = (end, at + 2) if closed else (at + 2, at + 2)
+                continue
+            if word == "/" and (area := AREA.match(self.plain, start)):
+                end = at = at + sum(atom[3] <= area.end() for atom in self.atoms[at : at + 6])
                 continue
             if kind in ("num", "cmp", "titre", "power", "arrow", "nl") or (
                 kind == "sym" and word in "*%/" and not open_
@@ -90,16 +99,14 @@ class Names:
             if kind in ("date", "time"):
                 return end, -1
             if kind == "sym":
-                if (
-                    word in "+-"
-                    and at == after
-                    and start == self.atoms[at - 1][3]
-                    and self.plain[start + 1 : start + 2] in (" ", "|", ":", "")
-                ):
+                if at == after and self._is_charge(at):
                     end = at + 1  # K+, Cl-
                 elif word in "([":
                     if self._columns_in_bracket(at):
                         return end, at
+                    if last := self._closing(at):
+                        end, at = (end if closed else last + 1), last + 1
+                        continue
                     open_ = True
                 elif word in ")]":
                     open_ = False
@@ -109,23 +116,23 @@ class Names:
                 closed = True
             elif lowered in STOPS:
                 return end, -1
-            elif not open_ and (
-                self._starts_column(at, at == after)
-                or (at == after and word in ("A", "N") and self._precedes_value(at))
-            ):
+            elif not open_ and (self._starts_column(at, at == after) or (at == after and self._precedes_value(at))):
                 return end, at
             elif not open_ and self.words[at - 1] not in JOINERS and self.end(at):
                 return end, -1
             else:
-                closed = closed or lowered in LINKS
+                closed = closed or (lowered in LINKS and self.words[at + 1 : at + 2] != ["sensitivity"])
                 end = end if closed else at + 1
             at += 1
         return end, -1
 
     def _precedes_value(self, at: int) -> bool:
+        """Whether an atom is a flag, `A` or `N`, before a value."""
         after = at + 1
-        return after < len(self.atoms) and (
-            self.atoms[after][0] in ("num", "cmp", "titre") or self.words[after] in QUALITIES
+        return (
+            self.atoms[at][1] in ("A", "N")
+            and after < len(self.atoms)
+            and (self.atoms[after][0] in ("num", "cmp", "titre") or self.words[after] in QUALITIES)
         )
 
     def _times(self, at: int) -> bool:
@@ -136,7 +143,13 @@ class Names:
 
     def _starts_column(self, at: int, first: bool) -> bool:
         word, lowered = self.atoms[at][1], self.words[at]
-        if self.words[at + 1 : at + 2] and self.words[at + 1] in ("sensitivity", "sensitive", "density", "molecular"):
+        if self.words[at + 1 : at + 2] and self.words[at + 1] in (
+            "sensitivity",
+            "sensitive",
+            "density",
+            "molecular",
+            "at",
+        ):
             return False
         if (
             lowered in FLAGS
@@ -150,8 +163,32 @@ class Names:
             unit_code(word) is not None and ("/" in word or "%" in word or lowered == "fl")
         )
 
+    def _is_charge(self, at: int) -> bool:
+        """Whether a sign stands on a name and before a gap: `K+`, `Cl-`."""
+        _, word, start, _ = self.atoms[at]
+        glued = word in "+-" and start == self.atoms[at - 1][3]
+        return glued and self.plain[start + 1 : start + 2] in (" ", "|", ":", "")
+
+    def _closing(self, at: int) -> int:
+        """The bracket that closes the one at an atom, where what is between belongs to a name: `(CKD-EPI 2021)`."""
+        for index in range(at + 1, min(at + 9, len(self.atoms))):
+            kind, word, _, _ = self.atoms[index]
+            if word in ")]":
+                return index
+            if kind in ("nl", "cell", "cmp", "date", "arrow") or (kind == "num" and self._opens_range(index)):
+                return 0
+        return 0
+
+    def _opens_range(self, at: int) -> bool:
+        """Whether a number opens a range; a code with its check digit (`2345-7`) does not."""
+        return not CODE.match(self.plain, self.atoms[at][2]) and range_at(self.atoms, at, self.plain) is not None
+
     def _columns_in_bracket(self, at: int) -> bool:
         inside = self.atoms[at + 1] if at + 1 < len(self.atoms) else ("nl", "", 0, 0)
+        if CODE.match(self.plain, inside[2]) or (
+            inside[0] == "num" and self.words[at + 2 : at + 3] and self.words[at + 2] in HOURS
+        ):
+            return False
         if inside[0] in ("num", "cmp", "power", "arrow") or inside[1] in ("%", "/", "*"):
             return True
         return inside[0] == "word" and (
@@ -162,15 +199,27 @@ class Names:
     def start(self, here: int, begin: int) -> int:
         """Where a printed name starts that holds a name of the lexicon at an atom."""
         at = here
+        if (
+            0 < begin < here
+            and (self.words[begin] in METHODS or self.words[begin] == "calculated")
+            and self.atoms[begin - 1][0] != "nl"
+        ):
+            begin += 1  # the last column of the row before: `0.1 - 1.0 Calculated SGOT`
         while at > begin and (
             self.words[at - 1] in BEFORE
             or (self.words[at - 1] in ".-,(" and at - 2 >= begin and self.words[at - 2] in BEFORE)
         ):
             at -= 1
+        if at > begin and self.words[at] in HOURS and self.atoms[at - 1][0] == "num":  # `2 hr post prandial glucose`
+            at -= 1
         first = begin
         opened = first == 0 or self.atoms[first - 1][0] == "nl"
         words = self.words[first:here]
-        if self.words[here - 1 : here] == ["("] and at == here:
+        if (
+            self.words[here - 1 : here] == ["("]
+            and at == here
+            and self.words[self.end(here) : self.end(here) + 1] == [")"]
+        ):
             at = self._before_bracket(here, begin)
         if not opened or not words or len(words) > 7 or self._line_is_long(here):
             return at
@@ -205,12 +254,19 @@ class Names:
         """`LIPIDS Cholesterol 205`: words in capitals before a name that is not."""
         return self.atoms[start][1].isupper() and len(self.atoms[start][1]) > 3 and not self.atoms[here][1].isupper()
 
+    def _is_ion(self, at: int) -> bool:
+        """Whether a dash is a charge: `Cl-`, `HCO3-`."""
+        before = self.atoms[at - 1]
+        return (
+            self.words[at] == "-" and before[3] == self.atoms[at][2] and before[1][0].isupper() and len(before[1]) < 5
+        )
+
     def printed(self, begin: int, end: int, core: int) -> str:
         """The printed name of a span of atoms, without methods and loose signs at its end."""
         while end - 1 > core and (
             self.words[end - 1] in METHODS
             or self.words[end - 1] in LINKS
-            or self.words[end - 1] in ("-", ",", "(", ".", ":", "by", "/", "*")
+            or (self.words[end - 1] in ("-", ",", "(", ".", ":", "by", "/", "*") and not self._is_ion(end - 1))
         ):
             end -= 1
         name = " ".join(self.text[self.atoms[begin][2] : self.atoms[end - 1][3]].replace("|", " ").split())
@@ -224,6 +280,11 @@ class Names:
                 else name.rpartition("(")[0].rstrip()
             )
         return name.rstrip(") ") if name.count(")") > name.count("(") else name
+
+
+@functools.lru_cache(maxsize=20_000)
+def _opens_name(word: str) -> bool:
+    return lexicon.squeeze(word) in lexicon.analyte_starts()
 
 
 def _separate(found: re.Match) -> str:

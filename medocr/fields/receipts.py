@@ -4,7 +4,7 @@ import bisect
 import dataclasses
 import re
 
-from .text import DATE, MONTH_FIRST, clean, number, plain
+from .text import DATE, MONTH_FIRST, clean, lower, number, plain
 
 MONEY = (
     r"(?:(?:[$£€₹¥]|rs\.?|inr|usd|eur|gbp|rm|chf)[ ]?)?-?(?:\d{1,3}(?:,\d{2,3}){1,3}\.\d{2}|"
@@ -23,13 +23,14 @@ SUMS = {
             r"change",
     "tip": r"tip|gratuity|service(?: charge)?|shipping(?: cost| & handling| and handling)?|delivery(?: fee|"
            r" charge)?|freight",
+    "earlier": r"(?:previous|prior|past|opening|outstanding|old) (?:balance|due|amount)|"
+               r"(?:balance )?(?:brought|carried) forward|balance forward|arrears",
     "total": r"(?:grand |invoice |order )?total(?: due| amount| payable| to pay| incl\w*(?: \w+)?| price)?|"
              r"(?:amount|balance|sum)(?: now)? (?:due|payable|owing)|balance|to pay|please pay|total sale|"
              r"pay this amount|net payable|amount payable|due now",
 }  # fmt: skip
-SUM = re.compile(
-    r"(?<![\w-])(?:" + "|".join(f"(?P<{name}>{pattern})" for name, pattern in SUMS.items()) + r")(?![\w])",
-    re.IGNORECASE,
+SUM = re.compile(  # of `text.lower`
+    r"(?<![\w-])(?:" + "|".join(f"(?P<{name}>{pattern})" for name, pattern in SUMS.items()) + r")(?![\w])"
 )
 RATE_BEFORE = re.compile(r"(\d{1,2}(?:[.,]\d{1,3})?)[ ]?%\)?[ ]*$")
 RATE = re.compile(r"[(@ ]?(\d{1,2}(?:[.,]\d{1,3})?)[ ]?%")
@@ -75,7 +76,10 @@ class Item:
 
 @dataclasses.dataclass(frozen=True)
 class Receipt:
-    """What a receipt says; None where it does not. Amounts are numbers without currency, `tax_rate` in percent."""
+    """What a receipt says; None where it does not. Amounts are numbers without currency, `tax_rate` in percent.
+
+    `tip` is any charge for service or delivery; `earlier` a balance that was due before.
+    """
 
     issuer: str | None = None
     number: str | None = None
@@ -85,6 +89,9 @@ class Receipt:
     tax: float | None = None
     tax_rate: float | None = None
     total: float | None = None
+    discount: float | None = None
+    tip: float | None = None
+    earlier: float | None = None
 
 
 def read_receipt(text: str) -> Receipt:
@@ -93,7 +100,7 @@ def read_receipt(text: str) -> Receipt:
     flat = plain(text)
     amounts = [*AMOUNT.finditer(flat)]
     lined = "\n" in flat
-    labels = [found for found in SUM.finditer(flat) if _is_label(flat, found, lined)]
+    labels = [found for found in SUM.finditer(lower(flat)) if _is_label(flat, found, lined)]
     sums, used = _sums(flat, labels, amounts)
     rate = sums.pop("tax_rate", None)
     issuer = _issuer(flat, text)
@@ -108,7 +115,7 @@ def read_receipt(text: str) -> Receipt:
         sums.get("subtotal"),
         sums.get("tax"),
         rate,
-        sums.get("total"),
+        *(sums.get(name) for name in ("total", "discount", "tip", "earlier")),
     )
 
 

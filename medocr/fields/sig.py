@@ -69,7 +69,7 @@ STRENGTH = re.compile(
     re.IGNORECASE,
 )
 BARE_NUMBER = re.compile(
-    r"[ ]?[-–]?[ ]?(\d{1,4}(?:\.\d{1,3})?)(?![\w./+-]|[ ]?[-+/][ ]?\d"
+    r"[ ]?[-–]?[ ]?(\d{1,4}(?:\.\d{1,3})?|\d{2,4}/\d{2,4})(?![\w./+-]|[ ]?[-+/][ ]?\d"
     r"|[ ]?(?:x|d|days?|weeks?|months?|hour\w*|hrs?|times|tab\w*|cap\w*|puff\w*|drop\w*|ml)\b)"
 )
 COUNTED = re.compile(

@@ -115,12 +115,9 @@ def unit_code(printed: str) -> str | None:
 def unit_at(atoms: list[Atom], at: int, text: str) -> tuple[str, int] | None:
     """The longest unit that starts at an atom: its UCUM code and the index after it."""
     kind, word, start, _ = atoms[at]
-    if kind not in ("word", "power", "sym"):
+    if kind not in ("word", "power", "sym") or (kind == "sym" and word not in "%/[#"):
         return None
-    lowered = word.lower()
-    if (kind == "sym" and word not in "%/[#") or (
-        kind == "word" and lowered.split("/")[0] not in OPENERS and unit_code(word) is None
-    ):
+    if kind == "word" and not _opens_unit(word):
         return None
     found = None
     for last in range(at, min(len(atoms), at + MOST_ATOMS)):
@@ -131,6 +128,11 @@ def unit_at(atoms: list[Atom], at: int, text: str) -> tuple[str, int] | None:
     return found
 
 
+@functools.lru_cache(maxsize=20_000)
+def _opens_unit(word: str) -> bool:
+    return word.lower().partition("/")[0] in OPENERS or unit_code(word) is not None
+
+
 def _ends_unit(atoms: list[Atom], at: int, last: int) -> bool:
     """Whether an atom cannot go on with a unit: a bracket after a space, or a number other than `1.73`."""
     kind, word, start, _ = atoms[last]
@@ -139,7 +141,7 @@ def _ends_unit(atoms: list[Atom], at: int, last: int) -> bool:
             atoms[last - 1][1] in ("/", "mm", "in", "at", "^", "*", "x", "m", "of", "after", "-")
             or atoms[last - 1][3] == start
         )
-    return kind == "sym" and word in "(,;:" and start > atoms[last - 1][3]
+    return kind == "sym" and word in "([,;:" and start > atoms[last - 1][3]
 
 
 def _counted(key: str) -> str | None:

@@ -59,6 +59,8 @@ LABELS = {
     "term_recall": "medical terms found",
     "term_precision": "medical terms not invented",
     **KINDS,
+    **{f"{kind}_per_row": f"{told}, per row read" for kind, told in KINDS.items()},
+    "rows_read": "rows and orders read per page",
     "seconds": "seconds per page",
 }
 CAPPED = frozenset({"cer", "wer"})  # at 1 per page in means: one endless page must not outweigh a hundred others

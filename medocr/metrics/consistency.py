@@ -12,7 +12,8 @@ CENT = 0.011  # sums may be a rounded cent apart
 def contradictions(fields: Mapping) -> list[str]:
     """What disagrees in a page's fields (as `fields.read_fields` gives them), a sentence each.
 
-    A flag with value and range; items with the subtotal; subtotal and tax with the total, unless that includes the tax.
+    A flag with value and range; items with the subtotal; subtotal and tax with the total, unless that includes the tax;
+    a discount, a tip and an earlier balance are reckoned with where they are printed.
     A row without a flag is held against its range only where the page flags other rows as high or low.
     """
     found = rows(fields, "analytes")
@@ -43,7 +44,17 @@ def _range(low: float | None, high: float | None) -> str:
 def _sums(receipt: Mapping) -> Iterator[str]:
     amounts = [item["amount"] for item in receipt.get("items") or ()]
     subtotal, tax, total = (receipt.get(name) for name in ("subtotal", "tax", "total"))
-    if amounts and subtotal is not None and None not in amounts and abs(math.fsum(amounts) - subtotal) > CENT:
+    discount, tip, earlier = (abs(receipt.get(name) or 0.0) for name in ("discount", "tip", "earlier"))
+    told = amounts and subtotal is not None and None not in amounts
+    if told and not _reaches(math.fsum(amounts), subtotal, -discount):
         yield f"items add up to {math.fsum(amounts):.2f}, the subtotal is {subtotal:.2f}"
-    if None not in (subtotal, tax, total) and min(abs(subtotal + tax - total), abs(subtotal - total)) > CENT:
+    if None not in (subtotal, tax, total) and not _reaches(subtotal, total, tax, -discount, tip, earlier):
         yield f"subtotal and tax add up to {subtotal + tax:.2f}, the total is {total:.2f}"
+
+
+def _reaches(start: float, total: float, *changes: float) -> bool:
+    """Whether an amount makes the total with some of the changes: each may be in it already (a tax, a discount)."""
+    sums = {start}
+    for change in changes:
+        sums |= {amount + change for amount in sums}
+    return any(abs(amount - total) <= CENT for amount in sums)

@@ -3,8 +3,9 @@
 The reference's fields are those that the source knows; the prediction's are read from its text by `medocr.fields`.
 """
 
+import operator
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 
 from medocr import fields as medical
 from medocr.metrics import safety
@@ -13,6 +14,7 @@ from medocr.metrics.values import comparable, header, letters, plain, rows
 
 ANALYTE = ("name", "value", "unit", "low", "high", "flag")
 ORDER = ("drug", "dose", "unit", "form", "route", "frequency", "duration")
+COLUMNS = {"analytes": ANALYTE, "drugs": ORDER, "options": ("label", "ticked")}
 SUMS = ("issuer", "number", "date", "subtotal", "tax", "tax_rate", "total")
 
 
@@ -51,13 +53,14 @@ def score_fields(wanted: Mapping, prediction: str) -> dict[str, float]:
 
 
 def _shares(wanted: Mapping, found: Mapping) -> dict[str, float]:
-    pairs = {name: (Counter(_tuples(name, wanted)), Counter(_tuples(name, found))) for name in TUPLES}
+    known, read = _compared(wanted), _compared(found)
+    pairs = {name: (Counter(_tuples(name, known)), Counter(_tuples(name, read))) for name in TUPLES}
     scores = {name: _f1(*pair) for name, pair in pairs.items() if pair[0]}
-    named, read = (list(_named(one)) for one in (wanted, found))
+    named, kept = _named(wanted, known), Counter(_named(found, read))
     on_top = [field for field in named if field[0] == "header"]
     for name, own in (("field_recall", named), ("header_recall", on_top)):
         if own:
-            scores[name] = (Counter(own) & Counter(read)).total() / len(own)
+            scores[name] = (Counter(own) & kept).total() / len(own)
     return scores
 
 
@@ -90,24 +93,39 @@ def _read(wanted: Mapping, prediction: str) -> dict:
     return found
 
 
-def _tuples(metric: str, fields: Mapping) -> Iterable[tuple]:
+def _compared(fields: Mapping) -> dict[str, list[tuple]]:
+    """The rows of each kind, each as its columns' values are compared; None where a row does not tell."""
+    return {
+        kind: [
+            tuple(comparable(row, name) if row.get(name) is not None else None for name in columns)
+            for row in rows(fields, kind)
+        ]
+        for kind, columns in COLUMNS.items()
+    }
+
+
+def _tuples(metric: str, compared: Mapping[str, list[tuple]]) -> list[tuple]:
     """The rows that a metric is about, each as what must agree; for ranges, those that have one."""
     kind, columns = TUPLES[metric]
-    for row in rows(fields, kind):
-        if metric != "range_f1" or row.get("low") is not None or row.get("high") is not None:
-            yield tuple(comparable(row, name) for name in columns)
+    places = [COLUMNS[kind].index(name) for name in columns]
+    told = operator.itemgetter(*places)
+    if metric == "range_f1":
+        return [told(row) for row in compared[kind] if row[places[1]] is not None or row[places[2]] is not None]
+    return [told(row) for row in compared[kind]]
 
 
-def _named(fields: Mapping) -> Iterable[tuple]:
+def _named(fields: Mapping, compared: Mapping[str, list[tuple]]) -> list[tuple]:
     """Each field of a page with what it belongs to, so that a right value on a wrong row is not found."""
-    yield from (("header", name, letters(value)) for name, value in header(fields))
-    for kind, columns in (("analytes", ANALYTE), ("drugs", ORDER)):
-        for row in rows(fields, kind):
-            first = comparable(row, columns[0])
-            yield from ((kind, first, name, comparable(row, name)) for name in columns if row.get(name) is not None)
-    yield from (("options", comparable(row, "label"), row.get("ticked")) for row in rows(fields, "options"))
+    named = [("header", name, letters(value)) for name, value in header(fields)]
+    for kind in ("analytes", "drugs"):
+        columns = COLUMNS[kind]
+        for row in compared[kind]:
+            named += [
+                (kind, row[0], name, value) for name, value in zip(columns, row, strict=True) if value is not None
+            ]
+    named += [("options", *row) for row in compared["options"]]
     sums = fields["receipt"] if isinstance(fields.get("receipt"), Mapping) else fields
-    yield from (("sums", name, plain(sums[name])) for name in SUMS if sums.get(name) is not None)
+    return named + [("sums", name, plain(sums[name])) for name in SUMS if sums.get(name) is not None]
 
 
 def _f1(wanted: Counter, found: Counter) -> float:

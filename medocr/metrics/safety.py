@@ -43,11 +43,21 @@ def errors(wanted: Mapping, found: Mapping) -> list[tuple[str, str, str]]:
 
 
 def count(wanted: Mapping, found: Mapping) -> dict[str, float]:
-    """How many errors of each kind; empty for a page that has no analytes and no drugs."""
+    """How many errors of each kind, and `rows_read`; empty for a page that has no analytes and no drugs.
+
+    `rows_read` is the number of rows and orders that were read, those of one name at most as often as the page has it:
+    who reads few rows makes few errors, so errors are to be seen beside it.
+    """
     if not rows(wanted, "analytes") and not rows(wanted, "drugs"):
         return {}
     counts = Counter(kind for kind, _, _ in errors(wanted, found))
-    return {kind: float(counts[kind]) for kind in KINDS}
+    read = sum(_rows_read(wanted, found, *names) for names in (("analytes", "name"), ("drugs", "drug")))
+    return {kind: float(counts[kind]) for kind in KINDS} | {"rows_read": float(read)}
+
+
+def _rows_read(wanted: Mapping, found: Mapping, kind: str, name: str) -> int:
+    known, read = (Counter(letters(row.get(name)) for row in rows(side, kind)) for side in (wanted, found))
+    return sum(min(count, max(1, known[key])) for key, count in read.items())
 
 
 def _analyte_errors(wanted: list[Mapping], found: list[Mapping]):

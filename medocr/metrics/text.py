@@ -1,5 +1,6 @@
 """How well a prediction repeats the text of a reference page."""
 
+import itertools
 import re
 import unicodedata
 from collections import Counter, defaultdict
@@ -21,10 +22,11 @@ LOOP_TAIL = 40  # characters by whose earlier occurrence a unit's length is foun
 def normalise(text: str) -> str:
     """NFC, with every run of white space (newlines too) as one space and none at the ends. Case is kept."""
     flat = text.replace("\n", " ")
-    single = "  " not in flat and not flat.startswith(" ") and not flat.endswith(" ")
-    if single and flat.isprintable() and unicodedata.is_normalized("NFC", flat):  # most pages; saves half of CER's time
+    if not flat.isascii():
+        flat = unicodedata.normalize("NFC", flat)
+    if flat.isprintable() and "  " not in flat and flat[:1] != " " != flat[-1:]:  # most pages; saves half of CER's time
         return flat
-    return " ".join(unicodedata.normalize("NFC", text).split())
+    return " ".join(flat.split())
 
 
 def cer(reference: str, prediction: str) -> float:
@@ -56,13 +58,13 @@ def score_text(reference: str, prediction: str) -> dict[str, float]:
     For micro averages: `edits` of `characters`, `word_edits` of `words`. A page whose own text repeats or is empty
     makes no `loop` and no `empty`, so the reference as its own prediction is perfect in everything.
     """
-    lines = [words for line in unicodedata.normalize("NFC", reference).splitlines() if (words := line.split())]
+    lines = _lines(reference)
     words = [word for line in lines for word in line]
     reference, prediction = " ".join(words), normalise(prediction)
     predicted_words = prediction.split()
     edits = Levenshtein.distance(reference, prediction)
     word_edits = Levenshtein.distance(words, predicted_words)
-    places = _align(words, predicted_words)
+    places = _align(lines, words, predicted_words)
     return {
         "cer": _rate(edits, len(reference)),
         "wer": _rate(word_edits, len(words)),
@@ -133,8 +135,9 @@ def line_exact(reference: str, prediction: str) -> float:
     Words are aligned, not lines, so a prediction in one continuous line scores as one with line breaks. 1 where the
     reference has no line.
     """
-    lines = [words for line in unicodedata.normalize("NFC", reference).splitlines() if (words := line.split())]
-    return _line_exact(lines, _align([word for line in lines for word in line], normalise(prediction).split()))
+    lines = _lines(reference)
+    words = [word for line in lines for word in line]
+    return _line_exact(lines, _align(lines, words, normalise(prediction).split()))
 
 
 def reading_order(reference: str, prediction: str) -> float:
@@ -143,72 +146,70 @@ def reading_order(reference: str, prediction: str) -> float:
     A line is where at least half of its words stand, whether or not line breaks came through; a line found nowhere
     counts as one edit.
     """
-    lines = [words for line in unicodedata.normalize("NFC", reference).splitlines() if (words := line.split())]
-    predicted = normalise(prediction).split()
-    return _reading_order(lines, _align([word for line in lines for word in line], predicted), predicted)
+    lines, predicted = _lines(reference), normalise(prediction).split()
+    words = [word for line in lines for word in line]
+    return _reading_order(lines, _align(lines, words, predicted), predicted)
 
 
-def _align(words: list[str], predicted: list[str]) -> np.ndarray:
-    """For each word its index among the predicted ones in a shortest edit script, or -1 where it has none."""
-    places = np.full(len(words), -1)
+def _lines(text: str) -> list[list[str]]:
+    """The words of each line that has any."""
+    return [words for line in unicodedata.normalize("NFC", text).splitlines() if (words := line.split())]
+
+
+def _align(lines: list[list[str]], words: list[str], predicted: list[str]) -> list[list[int]]:
+    """For each line the indices, among the predicted words, of its words as far as a shortest edit script has them."""
+    places = [-1] * len(words)
     for block in Levenshtein.opcodes(words, predicted):
         if block.tag == "equal":
-            places[block.src_start : block.src_end] = np.arange(block.dest_start, block.dest_end)
-    return places
+            places[block.src_start : block.src_end] = range(block.dest_start, block.dest_end)
+    ends = itertools.accumulate(map(len, lines))
+    return [[p for p in places[end - len(line) : end] if p >= 0] for line, end in zip(lines, ends, strict=True)]
 
 
-def _line_exact(lines: list[list[str]], places: np.ndarray) -> float:
-    if not lines:
-        return 1.0
-    ends = np.cumsum([len(line) for line in lines])
-    starts = np.r_[0, ends[:-1]]
-    matched = np.r_[0, np.cumsum(places >= 0)]
-    whole = matched[ends] - matched[starts] == ends - starts
-    return float(np.mean(whole & (places[ends - 1] - places[starts] == ends - 1 - starts)))
+def _is_whole(line: list[str], found: list[int]) -> bool:
+    return len(found) == len(line) and found[-1] - found[0] == len(line) - 1
 
 
-def _structure(lines: list[list[str]], places: np.ndarray) -> dict[str, float]:
+def _mean(values: list[bool]) -> float:
+    return sum(values) / len(values)
+
+
+def _line_exact(lines: list[list[str]], places: list[list[int]]) -> float:
+    return _mean(list(map(_is_whole, lines, places))) if lines else 1.0
+
+
+def _structure(lines: list[list[str]], places: list[list[int]]) -> dict[str, float]:
     """`row_integrity` over lines of several words, `heading_recall` over headings; absent where there are none."""
-    whole, exact, start = [], [], 0
-    for line in lines:
-        here = places[start : start + len(line)]
-        start += len(line)
-        found = here[here >= 0]
-        if len(line) > 1:
-            whole.append(2 * len(found) >= len(line) and found[-1] - found[0] < 1.5 * len(line))
-        if _is_heading(line):
-            exact.append(len(found) == len(line) and found[-1] - found[0] == len(line) - 1)
-    scores = {"row_integrity": whole, "heading_recall": exact}
-    return {name: float(np.mean(values)) for name, values in scores.items() if values}
+    together = [
+        2 * len(found) >= len(line) and found[-1] - found[0] < 1.5 * len(line)
+        for line, found in zip(lines, places, strict=True)
+        if len(line) > 1
+    ]
+    headings = [_is_whole(line, found) for line, found in zip(lines, places, strict=True) if _is_heading(line)]
+    return {name: _mean(one) for name, one in (("row_integrity", together), ("heading_recall", headings)) if one}
 
 
 def _is_heading(line: list[str]) -> bool:
     """A markdown heading, or a short line of words without figures, in capitals or each with a capital."""
-    words = [word for word in line if any(map(str.isalpha, word))]
-    if line[0].startswith("#") and words:
-        return True
-    text = " ".join(line)
-    return (
-        0 < len(words) == len(line) <= 6
-        and ":" not in text
-        and all(w[0].isupper() or not w[0].isalpha() for w in words)
+    if line[0][0] == "#":
+        return any(character.isalpha() for word in line for character in word)
+    return len(line) <= 6 and all(
+        (word[0].isupper() or not word[0].isalpha()) and ":" not in word and any(map(str.isalpha, word))
+        for word in line
     )
 
 
-def _reading_order(lines: list[list[str]], places: np.ndarray, predicted: list[str]) -> float:
+def _reading_order(lines: list[list[str]], places: list[list[int]], predicted: list[str]) -> float:
     if not lines:
         return 0.0
-    found, missing, start = {}, [], 0
-    for number, line in enumerate(lines):
-        here = places[start : start + len(line)]
-        here = here[here >= 0]
-        start += len(line)
+    found, missing = {}, []
+    for number, (line, here) in enumerate(zip(lines, places, strict=True)):
         if 2 * len(here) >= len(line):
             found[number] = here[len(here) // 2]
         else:
             missing.append(number)
     if missing:
-        found |= _find_elsewhere(lines, missing, predicted, set(places.tolist()))
+        found |= _find_elsewhere(lines, missing, predicted, {place for here in places for place in here})
     order = sorted(found, key=lambda number: (found[number], number))
     return Levenshtein.distance(range(len(lines)), order) / len(lines)
 

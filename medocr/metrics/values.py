@@ -1,6 +1,6 @@
 """Field values as they are compared: numbers as numbers, units by UCUM code, words without case and punctuation."""
 
-import dataclasses
+import functools
 import re
 from collections.abc import Mapping
 
@@ -13,15 +13,16 @@ HEADER = {
     *("facility", "patient", "age", "sex", "date_of_birth", "mrn", "accession", "report", "npi", "doctor"),
     *("collected", "received", "reported", "date"),
 }
-NAMES = ("name", "drug", "label")
+NAMES = frozenset({"name", "drug", "label"})
+REMEMBERED = 20_000  # names and values whose comparable form is kept: a few reports' worth of words, not pages
 
 
 def rows(fields: Mapping, kind: str) -> list[Mapping]:
     """The rows of one kind (analytes, drugs, options) as mappings, from records or JSON; anything else is left out."""
     found = fields.get(kind)
     listed = found if isinstance(found, list | tuple) else ()
-    mappings = (vars(row) if dataclasses.is_dataclass(row) else row for row in listed)
-    return [row for row in mappings if isinstance(row, Mapping)]
+    mappings = [row if isinstance(row, dict) else getattr(row, "__dict__", row) for row in listed]
+    return [row for row in mappings if isinstance(row, dict | Mapping)]
 
 
 def header(fields: Mapping) -> list[tuple[str, object]]:
@@ -36,21 +37,36 @@ def comparable(row: Mapping, name: str):
     value = row.get(name)
     if name in NAMES:
         return letters(value)
-    return plain(unit_code(value) or value if name == "unit" and isinstance(value, str) else value)
+    return (_unit(value) if name == "unit" else _text(value)) if isinstance(value, str) else plain(value)
 
 
 def plain(value):
     """A value as it is compared: `1,200` is 1200.0, `NEGATIVE` is `negative`; `<1.5`, `1:160`, `875/125` keep signs."""
+    if value is None or isinstance(value, float | bool):
+        return value
     if isinstance(value, str):
-        with_point = value.replace(",", "")
-        if with_point.replace(".", "", 1).isdecimal() and with_point.isascii():
-            return float(with_point)
-        return "".join(TOLD.findall(value.casefold())) or value
-    if isinstance(value, int | float) and not isinstance(value, bool):
-        return float(value)
-    return value if isinstance(value, bool | None) else str(value)
+        return _text(value)
+    return float(value) if isinstance(value, int) else str(value)
+
+
+@functools.lru_cache(REMEMBERED)
+def _text(value: str) -> float | str:
+    with_point = value.replace(",", "")
+    if with_point.replace(".", "", 1).isdecimal() and with_point.isascii():
+        return float(with_point)
+    return "".join(TOLD.findall(value.casefold())) or value
+
+
+@functools.lru_cache(REMEMBERED)
+def _unit(value: str) -> float | str:
+    return _text(unit_code(value) or value)
 
 
 def letters(value) -> str:
     """A name or an identifier as it is compared: its letters and digits, without case. `0012` is not `12`."""
-    return "".join(character for character in str(value).casefold() if character.isalnum())
+    return _letters(value if isinstance(value, str) else str(value))
+
+
+@functools.lru_cache(REMEMBERED)
+def _letters(value: str) -> str:
+    return "".join(filter(str.isalnum, value.casefold()))

@@ -123,26 +123,40 @@ def _difference(row: dict | None) -> str:
 
 
 def safety(summary: dict, name: str = "medical") -> Figure:
-    """Dangerous errors per 100 pages with test values or drugs, by kind, base above tuned, with 95 % intervals."""
+    """Dangerous errors by kind, base above tuned, with 95 % intervals.
+
+    Left per 100 pages with test values or drugs; right per 100 rows that the model read, for who reads few errs seldom.
+    """
     rows = {(row["metric"], row["model"]): row for row in summary["scores"] if row["slice"] == name}
-    kinds = [kind for kind in KINDS if (kind, "base") in rows]
+    kinds = [kind for kind in KINDS if {(kind, "base"), (kind, "tuned")} <= rows.keys()]
     if not kinds:
         return nothing("no page has test values or drugs to be wrong about")
-    figure, ax = plt.subplots(figsize=(WIDTH, 1.2 + 0.55 * len(kinds)))
+    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 1.4 + 0.55 * len(kinds)), sharey=True)
+    for ax, ending in zip(axes, ("", "_per_row"), strict=True):
+        _safety_bars(ax, rows, kinds, ending)
+    axes[0].set_yticks(range(len(kinds)), [KINDS[kind] for kind in kinds], fontsize=10)
+    axes[0].invert_yaxis()
+    axes[0].set_xlabel(f"per 100 {plain(name)} pages\n(n = {rows[kinds[0], 'base']['n']:,})")
+    axes[1].set_xlabel("per 100 rows read")
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=11)
+    return figure
+
+
+def _safety_bars(ax, rows: dict, kinds: list[str], ending: str) -> None:
+    unread = {"value": np.nan, "low": np.nan, "high": np.nan}  # a model that read no row
     for place, model in ((-0.2, "base"), (0.2, "tuned")):
-        own = pd.DataFrame([rows[kind, model] for kind in kinds])[["value", "low", "high"]] * 100
+        own = pd.DataFrame([rows.get((kind + ending, model), unread) for kind in kinds])[["value", "low", "high"]]
+        own = own.astype(float) * 100
         reach = [own["value"] - own["low"].fillna(own["value"]), own["high"].fillna(own["value"]) - own["value"]]
         at = [row + place for row in range(len(kinds))]
         ax.barh(at, own["value"], 0.36, xerr=reach, color=COLOURS[model], ecolor=INK, label=_NAMES[model], capsize=2)
         for row, (value, high) in enumerate(zip(own["value"], own["high"].fillna(own["value"]), strict=True)):
-            ax.text(high, at[row], f"  {value:.1f}", va="center", fontsize=10)
-    ax.set_yticks(range(len(kinds)), [KINDS[kind] for kind in kinds], fontsize=11)
-    ax.invert_yaxis()
-    ax.set_xlabel(f"errors per 100 {plain(name)} pages with test values or drugs (n = {rows[kinds[0], 'base']['n']:,})")
-    figure.legend(loc="outside lower center", ncols=2, fontsize=11)
+            if not np.isnan(value):
+                ax.text(high, at[row], f"  {value:.1f}", va="center", fontsize=9)
     ax.grid(axis="x")
+    ax.margins(x=0.18)
+    ax.set_xlim(left=0)
     bare(ax)
-    return figure
 
 
 def paired_change(changes: pd.DataFrame, metric: str = "cer") -> Figure:

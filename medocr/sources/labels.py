@@ -10,6 +10,10 @@ from ..schema import DOC_TYPES
 PAGE_BREAK = "\f"  # between the pages of a label, as pdftotext writes it
 COLUMNS = {"text": str, "doc_type": str, "fields": dict, "group": str, "language": str, "licence": str}
 COLUMNS |= {"label_origin": str, "contains_phi": bool}
+KINDS = {"header": dict, "analytes": list, "drugs": list, "options": list, "receipt": dict}  # of fields
+SUMS = {"issuer", "number", "date", "items", "subtotal", "tax", "tax_rate", "total"}  # a receipt's may stand alone
+NUMBERS = ("low", "high", "subtotal", "tax", "tax_rate", "total")
+TEXTS = ("unit", "flag", "form", "route", "frequency", "duration", "question", "issuer", "date")
 
 
 def doc_type_of(name: str) -> str | None:
@@ -103,9 +107,42 @@ def _metadata_row(line: bytes) -> tuple[str, dict]:
     for name, value in known.items():
         if not isinstance(value, COLUMNS[name]):
             raise ValueError(f"{name} is {value!r}, not a {COLUMNS[name].__name__}")
+    if "fields" in known:
+        _check_fields(known["fields"])
     if "doc_type" in known:
         known["doc_type"] = _known_type(known["doc_type"])
     return row["file_name"], known
+
+
+def _check_fields(fields: dict) -> None:
+    """Raise ValueError, naming what is wrong, for `fields` not in the form that `medocr.fields.read_fields` gives."""
+    if fields and not fields.keys() & (KINDS.keys() | SUMS):
+        raise ValueError(f"fields: it holds {', '.join(fields)}, and none of {', '.join(KINDS)}")
+    for kind, wanted in KINDS.items():
+        if not isinstance(fields.get(kind, wanted()), wanted):
+            told = "an object" if wanted is dict else "a list of objects"
+            raise ValueError(f"fields: {kind} is {fields[kind]!r}, not {told}")
+    for kind, name in (("analytes", "name"), ("drugs", "drug"), ("options", "label")):
+        for number, row in enumerate(fields.get(kind, ()), 1):
+            if not isinstance(row, dict) or not isinstance(row.get(name), str) or not row[name].strip():
+                raise ValueError(f"fields: row {number} of {kind} is {row!r}, not an object with a {name!r} in words")
+            _check_numbers(row, f"row {number} of {kind}")
+    _check_numbers(fields.get("receipt", {}), "receipt")
+    for name, value in fields.get("header", {}).items():
+        if not isinstance(value, str | int | float | None) or isinstance(value, bool):
+            raise ValueError(f"fields: header has {name} {value!r}, not a text")
+
+
+def _check_numbers(row: dict, where: str) -> None:
+    """Columns that hold a number or nothing, those that hold a text or nothing, and values that may be either."""
+    kinds = dict.fromkeys(NUMBERS, (int | float, "a number")) | dict.fromkeys(TEXTS, (str, "a text"))
+    kinds |= dict.fromkeys(("value", "dose"), (str | int | float, "a number or a text"))
+    for name, (kind, told) in kinds.items():
+        value = row.get(name)
+        if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
+            raise ValueError(f"fields: {where} has {name} {value!r}, not {told}")
+    if not isinstance(row.get("ticked", False), bool):
+        raise ValueError(f"fields: {where} has ticked {row['ticked']!r}, not true or false")
 
 
 def _known_type(name: str) -> str:
