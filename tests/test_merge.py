@@ -9,9 +9,9 @@ import torch
 from small_model import fill_lora, make_base, make_samples
 from transformers import AutoModelForImageTextToText
 
-from medocr import merge
+from medocr import merge, schema
 from medocr import model as models
-from medocr.merge import parity
+from medocr.merge import files, parity
 
 MODULE = "layers.1.mlp.gate_proj.weight"
 
@@ -46,7 +46,10 @@ def gate(base, adapter, monkeypatch):
     """The gate with the merged model run in this process: a new one takes seconds."""
 
     def probe_here(folder, pages, device):
-        return parity.probe(*models.load(folder, device=device, dtype=torch.float32), pages)
+        try:
+            return parity.probe(*models.load(folder, device=device, dtype=torch.float32), pages)
+        except Exception as error:  # which would end that process
+            raise ValueError(str(error)) from error
 
     monkeypatch.setattr(parity, "_probe_elsewhere", probe_here)
     samples = make_samples(3, seed=9)
@@ -136,9 +139,10 @@ def test_an_adapter_smaller_than_float16s_steps_passes(base, adapter, tmp_path, 
     assert figures["modules_merged"] == 28
 
 
-def test_not_a_number(gate, merged):
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_not_a_number(gate, merged, value):
     def spoil(weights):
-        next(t for name, t in weights.items() if name.endswith(MODULE))[0, 0] = float("nan")
+        next(t for name, t in weights.items() if name.endswith(MODULE))[0, 0] = float(value)
 
     _change(merged, spoil)
     why = gate(merged).why
@@ -154,10 +158,43 @@ def test_a_weight_that_no_adapter_touches(gate, merged):
     assert any("no adapter is on it: lm_head.weight" in why for why in gate(merged).why)
 
 
-def test_a_file_cut_off(gate, merged):
+def test_another_revision_of_the_base(base, adapter, gate, merged, tmp_path):
+    other = shutil.copytree(base, tmp_path / "base")
+    _change(other, lambda weights: [tensor.mul_(1.01) for tensor in weights.values()])
+    merge.merge(other, adapter, merged, max_pixels=78400)
+    assert any(why.startswith("made from another base or revision") for why in gate(merged).why)
+
+
+def test_an_adapter_that_was_trained_on_another_revision(base, adapter, merged, gate, tmp_path):
+    note = adapter / "base.json"
+    try:
+        note.write_text(json.dumps({"sha256": "0123456789"}))
+        assert [w for w in gate(merged).why if "trained on another revision" in w and "01234567…, this is" in w]
+        note.write_text(json.dumps({"sha256": schema.model_hash(base)}))
+        assert gate(merged).passed
+    finally:
+        note.unlink(missing_ok=True)
+
+
+def test_weights_cut_off(gate, merged):
     weights = merged / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
     assert any("cut off" in why for why in gate(merged).why)
+
+
+@pytest.mark.parametrize("file", [*files.WANTED, *files.PARTS])
+def test_another_file_cut_off_or_missing(gate, merged, file):
+    whole = (merged / file).read_bytes()
+    (merged / file).write_bytes(whole[: len(whole) // 2])
+    named = "the chat template is not" if file.endswith(".jinja") else f"{file} is cut off"
+    assert any(why.startswith(named) for why in gate(merged).why)
+    (merged / file).unlink()
+    assert f"{file} is missing" in gate(merged).why
+
+
+def test_a_pickled_file_beside_the_weights(gate, merged):
+    torch.save({}, merged / "pytorch_model.bin")
+    assert gate(merged).why == ["pytorch_model.bin is no safetensors file"]
 
 
 @pytest.mark.parametrize(
@@ -165,16 +202,16 @@ def test_a_file_cut_off(gate, merged):
     [
         ("chat_template.jinja", "User: ", "Human: ", "chat template"),
         ("processor_config.json", "78400", "7840", "image processor"),
+        ("preprocessor_config.json", "78400", "7840", "image processor"),
         ("tokenizer.json", '"NFC"', '"NFKC"', "tokenizer"),
+        ("tokenizer_config.json", '"</s>"', '"<pad>"', "tokenizer"),
     ],
 )
 def test_another_processor(gate, merged, file, old, new, part):
     text = (merged / file).read_text()
     assert old in text
     (merged / file).write_text(text.replace(old, new))
-    if file == "processor_config.json":
-        shutil.copy(merged / file, merged / "preprocessor_config.json")
-    assert f"the {part} is not the one of training" in gate(merged).why
+    assert f"the {part} is not the one of training ({file})" in gate(merged).why
 
 
 def test_weights_beyond_float16_are_refused(base, adapter, tmp_path):

@@ -104,6 +104,7 @@ def _finish(folder: Path, history: list[dict], shapes: dict, made_from: dict, ad
         temporary.mkdir()
         for name in checkpoints.ADAPTER:
             shutil.copy(chosen / name, temporary / name)
+        schema.write_json(temporary / "base.json", {"sha256": made_from["base"]})  # what it may be put on again
     checkpoints.finish(folder, made_from)
     step = checkpoints.step(chosen)
     scores = next((row for row in history if row["step"] == step and "eval_loss" in row), {})
