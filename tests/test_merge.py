@@ -6,13 +6,49 @@ import shutil
 import pytest
 import safetensors.torch
 import torch
+from huggingface_hub import HfApi
+from huggingface_hub.utils import filter_repo_objects
 from small_model import fill_lora, make_base, make_samples
 from transformers import AutoModelForImageTextToText
 
 from medocr import merge, schema
 from medocr import model as models
 from medocr.merge import files, parity
+from medocr.run.profile import NOTEBOOKS, default_parameters
 
+ABOUT = {
+    "training": {
+        "steps": 738,
+        "best_step": 600,
+        "trainable": 1234,
+        "precision": "bfloat16",
+        "recipe": {"learning_rate": 5e-5},
+    },
+    "splits": {"train": {"lab_report": 342, "form": 28}, "test": {"lab_report": 42}},
+    "comparisons": [
+        {
+            "slice": "all",
+            "metric": "cer",
+            "base": 0.2,
+            "tuned": 0.1,
+            "difference": -0.1,
+            "low": -0.12,
+            "high": -0.08,
+            "n": 9,
+        },
+        {
+            "slice": "form",
+            "metric": "cer",
+            "base": 0.7,
+            "tuned": 0.6,
+            "difference": -0.1,
+            "low": -0.2,
+            "high": 0,
+            "n": 4,
+        },
+    ],
+    "pages": make_samples(2),
+}
 MODULE = "layers.1.mlp.gate_proj.weight"
 
 
@@ -33,7 +69,7 @@ def adapter(base, tmp_path_factory):
 @pytest.fixture(scope="module")
 def report(base, adapter, tmp_path_factory):
     out = tmp_path_factory.mktemp("made") / "merged"
-    return out, merge.merge(base, adapter, out, max_pixels=78400, facts={"learning rate": 5e-5})
+    return out, merge.merge(base, adapter, out, max_pixels=78400, **ABOUT)
 
 
 @pytest.fixture
@@ -71,7 +107,13 @@ def test_the_merged_folder_is_whole(report):
     assert names >= {"tokenizer.json", "tokenizer_config.json", "preprocessor_config.json", "processor_config.json"}
     assert {t.dtype for t in safetensors.torch.load_file(out / "model.safetensors").values()} == {torch.float16}
     card = (out / "README.md").read_text()
-    assert "learning rate | 5e-05" in card
+    assert "| learning rate | 5e-05 |" in card
+    assert "| train | 342 | 28 |" in card
+    assert "| cer | all | 9 | 0.200 | 0.100 | -0.100 [-0.120, -0.080] |" in card
+    assert "form | 4" not in card
+    assert "test: not stated" in card
+    assert "license: unknown" in card
+    assert str(out.parent) not in card
     assert "no medical device" in card
     assert models.load_processor(out).image_processor.size["longest_edge"] == 78400
     assert AutoModelForImageTextToText.from_pretrained(out).dtype == torch.float16
@@ -220,6 +262,39 @@ def test_weights_beyond_float16_are_refused(base, adapter, tmp_path):
     with pytest.raises(ValueError, match=r"float16 cannot hold lm_head\.weight"):
         merge.merge(other, adapter, tmp_path / "merged")
     assert not (tmp_path / "merged").exists()
+
+
+class Hub:
+    """Notes what is asked of the Hub."""
+
+    def __init__(self):
+        self.asked = []
+
+    def __getattr__(self, name):
+        return lambda *arguments, **options: self.asked.append((name, arguments, options))
+
+
+def test_pushing_uploads_the_model_and_no_page(merged, tmp_path):
+    hub = Hub()
+    (merged / "page.png").write_bytes(b"")
+    merge.push(merged, "somebody/reader", api=hub)
+    (made, name, how), (sent, _, what) = hub.asked
+    assert (made, name, how) == ("create_repo", ("somebody/reader",), {"private": True, "exist_ok": True})
+    assert (sent, what["folder_path"], what["repo_id"]) == ("upload_folder", str(merged), "somebody/reader")
+    files = {path.name for path in merged.iterdir()}
+    assert set(filter_repo_objects(files, allow_patterns=what["allow_patterns"])) == files - {"page.png"}
+    with pytest.raises(ValueError, match="no model to push"):
+        merge.push(tmp_path, "somebody/reader", api=hub)
+
+
+def test_nothing_is_pushed_unless_asked_for(base, adapter, tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("the Hub was called")
+
+    for name in ("create_repo", "upload_folder", "upload_file", "create_commit"):
+        monkeypatch.setattr(HfApi, name, refuse)
+    merge.merge(base, adapter, tmp_path / "merged", **ABOUT)
+    assert default_parameters(NOTEBOOKS / "06_merge.ipynb")["push_to"] == ""
 
 
 def test_no_pages(base, adapter, merged):

@@ -76,7 +76,7 @@ def train(
     if not train_rows:
         raise ValueError("there are no pages to train on: look at what the preparation turned away")
     recipe = Recipe(**{**recipe, "batch_size": min(recipe.get("batch_size", Recipe.batch_size), len(train_rows))})
-    processes = parallel.join()
+    processes = parallel.join(device)
     validation_rows = sorted(data.spread(validation_rows, recipe.validation_pages), key=data.size, reverse=True)
     made_from = {
         "base": schema.model_hash(models.resolve(base)),

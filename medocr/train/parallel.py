@@ -3,18 +3,19 @@
 import os
 from collections.abc import Callable
 
+import torch
 import torch.distributed
 from accelerate import PartialState
 
 
-def join() -> int:
+def join(device: str) -> int:
     """Meet the other processes, if a launcher started several; returns how many there are.
 
     Sets this process's CUDA device as well, so that "cuda" is another card in each.
     """
     if int(os.environ.get("LOCAL_RANK", -1)) < 0:
         return 1
-    return PartialState().num_processes
+    return PartialState(cpu=device == "cpu" or not torch.cuda.is_available()).num_processes
 
 
 def by_first(function: Callable, *arguments):

@@ -168,8 +168,8 @@ class _Trainer(SFTTrainer):
 
     def _save_checkpoint(self, model, trial) -> None:
         """The trainer's own writes in place: let it write elsewhere, and give that its name when it is whole."""
-        if not self.args.should_save:
-            return
+        if not self.args.should_save:  # other processes write nothing, but take part in what the trainer sums up
+            return super()._save_checkpoint(model, trial)
         folder = Path(self.args.output_dir)
         with checkpoints.whole(folder / f"checkpoint-{self.state.global_step}") as part:
             self.output_dir = str(part.parent)
@@ -179,6 +179,10 @@ class _Trainer(SFTTrainer):
 
     def _get_output_dir(self, trial) -> str:
         return self.output_dir or super()._get_output_dir(trial)
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        if self.args.should_save:  # nothing here draws random numbers after the start
+            super()._save_rng_state(output_dir)
 
     def _save(self, output_dir: str | None = None, state_dict=None) -> None:
         self.model.save_pretrained(output_dir, save_embedding_layers=False)
