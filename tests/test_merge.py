@@ -202,7 +202,7 @@ def test_a_weight_that_no_adapter_touches(gate, merged):
 
 def test_another_revision_of_the_base(base, adapter, gate, merged, tmp_path):
     other = shutil.copytree(base, tmp_path / "base")
-    _change(other, lambda weights: [tensor.mul_(1.01) for tensor in weights.values()])
+    _change(other, lambda weights: [tensor.add_(0.01) for tensor in weights.values()])
     merge.merge(other, adapter, merged, max_pixels=78400)
     assert any(why.startswith("made from another base or revision") for why in gate(merged).why)
 
