@@ -220,7 +220,7 @@ def test_a_full_disk_is_named_and_the_last_checkpoint_kept(base, samples, finish
     with monkeypatch.context() as patched:
         patched.setattr(torch, "save", until_full)
         with pytest.raises(
-            OSError, match=r"checkpoint-4 could not be written .*No space left.*goes on from checkpoint-2"
+            OSError, match=r"checkpoint-4 could not be written to .*No space left.*goes on from checkpoint-2"
         ):
             train.train(base, samples[:10], samples[10:], tmp_path, **RECIPE)
     assert [path.name for path in checkpoints.found(tmp_path / "checkpoints")] == ["checkpoint-2"]

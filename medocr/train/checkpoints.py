@@ -44,20 +44,24 @@ def whole(target: Path) -> Iterator[Path]:
         schema.remove(target)
         part.replace(target)
     except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors have errors of their own for it
-        schema.remove(part.parent)  # first, for it takes room
-        raise OSError(_not_written(target, error)) from error
+        message = _not_written(part, error)
+        schema.remove(part.parent)  # it takes room, and nothing is to be had from it
+        raise OSError(message) from error
     finally:
         schema.remove(part.parent)
 
 
-def _not_written(target: Path, error: Exception) -> str:
-    folder, reason = target.parent, str(error).strip().splitlines()[0]
-    kept = next((f", and training goes on from {path.name}, which is kept" for path in found(folder)), "")
-    free = shutil.disk_usage(folder).free / 1e6
-    return (
-        f"{target.name} could not be written ({reason}); {free:,.1f} MB are free on the disk of {folder}. "
-        f"Make room and run again{kept}"
-    )
+def _not_written(part: Path, error: Exception) -> str:
+    folder, reason = part.parent.parent, str(error).strip().splitlines()[0]
+    free, earlier = shutil.disk_usage(folder).free, found(folder)
+    needed = max(_size(path) for path in (part, *earlier[:1]))
+    why = f"the disk is full, with {free / 1e6:,.1f} MB free ({reason})" if free < needed else reason
+    kept = f", and training goes on from {earlier[0].name}, which is kept" if earlier else ""
+    return f"{part.name} could not be written to {folder}: {why}. Make room and run again{kept}"
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.glob("*"))
 
 
 def seal(folder: Path, **facts) -> None:
