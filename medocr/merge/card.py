@@ -104,8 +104,8 @@ def _metrics(comparisons: list[dict]) -> list[str]:
         if row["metric"] in METRICS and row["slice"] in ("all", "medical", "general")
     ]
     note = (
-        "Base and tuned on the same pages, the difference with its 95 % interval, measured before merging; the merged "
-        "model was held against the tuned one tensor by tensor."
+        "Base and tuned on the same pages, the difference with its 95 % interval, measured before merging; the parity "
+        "gate holds the merged model to the tuned one, tensor by tensor."
     )
     titles = ["metric", "pages", "n", "base", "tuned", "difference [95 %]"]
     return [f"## Metrics\n\n{note}\n\n{_table(titles, rows)}"] if rows else []
