@@ -6,13 +6,49 @@ import shutil
 import pytest
 import safetensors.torch
 import torch
+from huggingface_hub import HfApi
+from huggingface_hub.utils import filter_repo_objects
 from small_model import fill_lora, make_base, make_samples
 from transformers import AutoModelForImageTextToText
 
-from medocr import merge
+from medocr import merge, schema
 from medocr import model as models
-from medocr.merge import parity
+from medocr.merge import files, parity
+from medocr.run.profile import NOTEBOOKS, default_parameters
 
+ABOUT = {
+    "training": {
+        "steps": 738,
+        "best_step": 600,
+        "trainable": 1234,
+        "precision": "bfloat16",
+        "recipe": {"learning_rate": 5e-5},
+    },
+    "splits": {"train": {"lab_report": 342, "form": 28}, "test": {"lab_report": 42}},
+    "comparisons": [
+        {
+            "slice": "all",
+            "metric": "cer",
+            "base": 0.2,
+            "tuned": 0.1,
+            "difference": -0.1,
+            "low": -0.12,
+            "high": -0.08,
+            "n": 9,
+        },
+        {
+            "slice": "form",
+            "metric": "cer",
+            "base": 0.7,
+            "tuned": 0.6,
+            "difference": -0.1,
+            "low": -0.2,
+            "high": 0,
+            "n": 4,
+        },
+    ],
+    "pages": make_samples(2),
+}
 MODULE = "layers.1.mlp.gate_proj.weight"
 
 
@@ -33,7 +69,7 @@ def adapter(base, tmp_path_factory):
 @pytest.fixture(scope="module")
 def report(base, adapter, tmp_path_factory):
     out = tmp_path_factory.mktemp("made") / "merged"
-    return out, merge.merge(base, adapter, out, max_pixels=78400, facts={"learning rate": 5e-5})
+    return out, merge.merge(base, adapter, out, max_pixels=78400, **ABOUT)
 
 
 @pytest.fixture
@@ -46,7 +82,10 @@ def gate(base, adapter, monkeypatch):
     """The gate with the merged model run in this process: a new one takes seconds."""
 
     def probe_here(folder, pages, device):
-        return parity.probe(*models.load(folder, device=device, dtype=torch.float32), pages)
+        try:
+            return parity.probe(*models.load(folder, device=device, dtype=torch.float32), pages)
+        except Exception as error:  # which would end that process
+            raise ValueError(str(error)) from error
 
     monkeypatch.setattr(parity, "_probe_elsewhere", probe_here)
     samples = make_samples(3, seed=9)
@@ -68,7 +107,13 @@ def test_the_merged_folder_is_whole(report):
     assert names >= {"tokenizer.json", "tokenizer_config.json", "preprocessor_config.json", "processor_config.json"}
     assert {t.dtype for t in safetensors.torch.load_file(out / "model.safetensors").values()} == {torch.float16}
     card = (out / "README.md").read_text()
-    assert "learning rate | 5e-05" in card
+    assert "| learning rate | 5e-05 |" in card
+    assert "| train | 342 | 28 |" in card
+    assert "| cer | all | 9 | 0.200 | 0.100 | -0.100 [-0.120, -0.080] |" in card
+    assert "form | 4" not in card
+    assert "test: not stated" in card
+    assert "license: unknown" in card
+    assert str(out.parent) not in card
     assert "no medical device" in card
     assert models.load_processor(out).image_processor.size["longest_edge"] == 78400
     assert AutoModelForImageTextToText.from_pretrained(out).dtype == torch.float16
@@ -136,9 +181,10 @@ def test_an_adapter_smaller_than_float16s_steps_passes(base, adapter, tmp_path, 
     assert figures["modules_merged"] == 28
 
 
-def test_not_a_number(gate, merged):
+@pytest.mark.parametrize("value", ["nan", "inf"])
+def test_not_a_number(gate, merged, value):
     def spoil(weights):
-        next(t for name, t in weights.items() if name.endswith(MODULE))[0, 0] = float("nan")
+        next(t for name, t in weights.items() if name.endswith(MODULE))[0, 0] = float(value)
 
     _change(merged, spoil)
     why = gate(merged).why
@@ -154,10 +200,43 @@ def test_a_weight_that_no_adapter_touches(gate, merged):
     assert any("no adapter is on it: lm_head.weight" in why for why in gate(merged).why)
 
 
-def test_a_file_cut_off(gate, merged):
+def test_another_revision_of_the_base(base, adapter, gate, merged, tmp_path):
+    other = shutil.copytree(base, tmp_path / "base")
+    _change(other, lambda weights: [tensor.add_(0.01) for tensor in weights.values()])
+    merge.merge(other, adapter, merged, max_pixels=78400)
+    assert any(why.startswith("made from another base or revision") for why in gate(merged).why)
+
+
+def test_an_adapter_that_was_trained_on_another_revision(base, adapter, merged, gate, tmp_path):
+    note = adapter / "base.json"
+    try:
+        note.write_text(json.dumps({"sha256": "0123456789"}))
+        assert [w for w in gate(merged).why if "trained on another revision" in w and "01234567…, this is" in w]
+        note.write_text(json.dumps({"sha256": schema.model_hash(base)}))
+        assert gate(merged).passed
+    finally:
+        note.unlink(missing_ok=True)
+
+
+def test_weights_cut_off(gate, merged):
     weights = merged / "model.safetensors"
     weights.write_bytes(weights.read_bytes()[:-100])
     assert any("cut off" in why for why in gate(merged).why)
+
+
+@pytest.mark.parametrize("file", [*files.WANTED, *files.PARTS])
+def test_another_file_cut_off_or_missing(gate, merged, file):
+    whole = (merged / file).read_bytes()
+    (merged / file).write_bytes(whole[: len(whole) // 2])
+    named = "the chat template is not" if file.endswith(".jinja") else f"{file} is cut off"
+    assert any(why.startswith(named) for why in gate(merged).why)
+    (merged / file).unlink()
+    assert f"{file} is missing" in gate(merged).why
+
+
+def test_a_pickled_file_beside_the_weights(gate, merged):
+    torch.save({}, merged / "pytorch_model.bin")
+    assert gate(merged).why == ["pytorch_model.bin is no safetensors file"]
 
 
 @pytest.mark.parametrize(
@@ -165,16 +244,16 @@ def test_a_file_cut_off(gate, merged):
     [
         ("chat_template.jinja", "User: ", "Human: ", "chat template"),
         ("processor_config.json", "78400", "7840", "image processor"),
+        ("preprocessor_config.json", "78400", "7840", "image processor"),
         ("tokenizer.json", '"NFC"', '"NFKC"', "tokenizer"),
+        ("tokenizer_config.json", '"</s>"', '"<pad>"', "tokenizer"),
     ],
 )
 def test_another_processor(gate, merged, file, old, new, part):
     text = (merged / file).read_text()
     assert old in text
     (merged / file).write_text(text.replace(old, new))
-    if file == "processor_config.json":
-        shutil.copy(merged / file, merged / "preprocessor_config.json")
-    assert f"the {part} is not the one of training" in gate(merged).why
+    assert f"the {part} is not the one of training ({file})" in gate(merged).why
 
 
 def test_weights_beyond_float16_are_refused(base, adapter, tmp_path):
@@ -183,6 +262,39 @@ def test_weights_beyond_float16_are_refused(base, adapter, tmp_path):
     with pytest.raises(ValueError, match=r"float16 cannot hold lm_head\.weight"):
         merge.merge(other, adapter, tmp_path / "merged")
     assert not (tmp_path / "merged").exists()
+
+
+class Hub:
+    """Notes what is asked of the Hub."""
+
+    def __init__(self):
+        self.asked = []
+
+    def __getattr__(self, name):
+        return lambda *arguments, **options: self.asked.append((name, arguments, options))
+
+
+def test_pushing_uploads_the_model_and_no_page(merged, tmp_path):
+    hub = Hub()
+    (merged / "page.png").write_bytes(b"")
+    merge.push(merged, "somebody/reader", api=hub)
+    (made, name, how), (sent, _, what) = hub.asked
+    assert (made, name, how) == ("create_repo", ("somebody/reader",), {"private": True, "exist_ok": True})
+    assert (sent, what["folder_path"], what["repo_id"]) == ("upload_folder", str(merged), "somebody/reader")
+    files = {path.name for path in merged.iterdir()}
+    assert set(filter_repo_objects(files, allow_patterns=what["allow_patterns"])) == files - {"page.png"}
+    with pytest.raises(ValueError, match="no model to push"):
+        merge.push(tmp_path, "somebody/reader", api=hub)
+
+
+def test_nothing_is_pushed_unless_asked_for(base, adapter, tmp_path, monkeypatch):
+    def refuse(*_, **__):
+        raise AssertionError("the Hub was called")
+
+    for name in ("create_repo", "upload_folder", "upload_file", "create_commit"):
+        monkeypatch.setattr(HfApi, name, refuse)
+    merge.merge(base, adapter, tmp_path / "merged", **ABOUT)
+    assert default_parameters(NOTEBOOKS / "06_merge.ipynb")["push_to"] == ""
 
 
 def test_no_pages(base, adapter, merged):

@@ -1,18 +1,16 @@
 """A training on a small random model: its batches, its adapter, and going on after a kill."""
 
+import dataclasses
 import json
-import shutil
-import warnings
 
 import pytest
-import safetensors.torch
 import torch
 from small_model import make_base, make_samples
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
+from medocr import metrics, prepare, synthetic, train
 from medocr import model as models
-from medocr import prepare, schema, train
-from medocr.train import checkpoints, data
+from medocr.train import data
 
 RECIPE = {"max_steps": 6, "batch_size": 2, "accumulation": 2, "r": 4, "alpha": 4, "save_every": 2, "progress": False}
 RECIPE |= {"learning_rate": 1e-2, "keep_checkpoints": 3}
@@ -32,10 +30,6 @@ def samples():
 def finished(base, samples, tmp_path_factory):
     out = tmp_path_factory.mktemp("undisturbed")
     return out, train.train(base, samples[:10], samples[10:], out, **RECIPE)
-
-
-def _weights(out):
-    return (out / "adapter" / "adapter_model.safetensors").read_bytes()
 
 
 def test_batches_are_those_of_trl(base, samples):
@@ -89,6 +83,9 @@ def test_a_training_leaves_an_adapter_and_a_report(base, samples, finished):
     assert len(losses) == 3
     assert report["best_loss"] == min(losses)
     assert losses[-1] < losses[0]
+    rates = [row["eval_cer"] for row in report["history"] if "eval_loss" in row]
+    assert len(rates) == 3
+    assert report["best_cer"] == rates[losses.index(min(losses))]
     assert {"step", "loss", "learning_rate"} <= report["history"][0].keys()
     assert report["seconds_per_step"] > 0
     assert report["peak_memory_gb"] > 0
@@ -101,68 +98,23 @@ def test_a_training_leaves_an_adapter_and_a_report(base, samples, finished):
             assert tuned < model(**inputs).loss
 
 
-@pytest.fixture
-def killed(finished, tmp_path):
-    """A run that was killed after its last checkpoint, before it could say so."""
-    out = shutil.copytree(finished[0], tmp_path / "out")
-    schema.remove(out / "adapter")
-    record = out / "checkpoints" / "recipe.json"
-    record.write_text(json.dumps({**json.loads(record.read_text()), "finished": False}))
-    return out
-
-
-def test_a_killed_run_goes_on_from_the_last_whole_checkpoint(base, samples, finished, killed):
-    folder = killed / "checkpoints"
-    (folder / "checkpoint-6" / "trainer_state.json").unlink()
-    optimizer = folder / "checkpoint-4" / "optimizer.pt"
-    optimizer.write_bytes(optimizer.read_bytes()[:-500])
-    with pytest.warns(UserWarning, match=r"checkpoint-(4|6) is broken"):
-        report = train.train(base, samples[:10], samples[10:], killed, **RECIPE)
-    assert report["resumed_from"] == 2
-    assert report["steps"] == 6
-    assert _weights(killed) == _weights(finished[0])
-
-
-def test_another_recipe_is_refused_until_the_run_is_finished(base, samples, killed):
-    other = {**RECIPE, "learning_rate": 1e-3}
-    with pytest.raises(ValueError, match=r"changed: learning_rate \(0\.01 → 0\.001\).*--force"):
-        train.train(base, samples[:10], samples[10:], killed, **other)
-    with pytest.raises(ValueError, match="changed: train_rows"):
-        train.train(base, samples[:9], samples[10:], killed, **RECIPE)
-    record = killed / "checkpoints" / "recipe.json"
-    record.write_text(json.dumps({**json.loads(record.read_text()), "finished": True}))
-    report = train.train(base, samples[:10], [], killed, **{**other, "max_steps": 1})
-    assert (report["steps"], report["resumed_from"], report["best_loss"]) == (1, None, None)
-
-
-@pytest.mark.parametrize(
-    ("damage", "message"),
-    [
-        (lambda folder: (folder / "rng_state.pth").unlink(), "rng_state.pth missing"),
-        (lambda folder: (folder / "adapter_model.safetensors").write_bytes(b"x" * 30), "SafetensorError"),
-        (lambda folder: (folder / "trainer_state.json").write_text('{"global_'), "JSONDecodeError"),
-        (lambda folder: (folder / "scheduler.pt").write_bytes(b""), "EOFError"),
-        (lambda folder: _spoil(folder / "adapter_model.safetensors"), "NaN or infinity"),
-        (lambda folder: folder.rename(folder.with_name("checkpoint-9")), "is of step 6"),
-    ],
-)
-def test_a_broken_checkpoint_is_named(finished, tmp_path, damage, message):
-    folder = shutil.copytree(finished[0] / "checkpoints" / "checkpoint-6", tmp_path / "checkpoint-6")
-    assert checkpoints.problem(folder) is None
-    damage(folder)
-    assert message in checkpoints.problem(next(tmp_path.iterdir()))
-
-
-def _spoil(path):
-    weights = safetensors.torch.load_file(path)
-    next(iter(weights.values()))[0] = float("nan")
-    safetensors.torch.save_file(weights, path)
-
-
-def test_checkpoints_of_nobody_knows_what_are_refused(tmp_path):
-    (tmp_path / "checkpoint-2").mkdir()
-    with pytest.raises(ValueError, match=r"no recipe\.json"):
-        checkpoints.open_folder(tmp_path, {})
+def test_the_validation_cer_is_that_of_reading_with_the_adapter(samples, tmp_path):
+    """On the embedded model, which reads: noise would come out at 1.0 whatever it was read with."""
+    drawn = list(synthetic.pages({"receipt": 2}, workers=1))
+    answers = [prepare.format_text(page.text) for page in drawn]
+    pages = [
+        dataclasses.replace(sample, image=page.image, answer=answer, answer_tokens=len(answer) + 1)
+        for sample, page, answer in zip(samples, drawn, answers, strict=False)
+    ]
+    report = train.train("tiny", pages, pages, tmp_path, **{**RECIPE, "max_steps": 1})
+    model, processor = models.load("tiny", device="cpu", adapter=tmp_path / "adapter")
+    longest = max(page.answer_tokens for page in pages)
+    readings = models.read(model, processor, pages, max_new_tokens=longest + 16, progress=False)
+    rates = [min(1.0, metrics.cer(answer, reading.text)) for answer, reading in zip(answers, readings, strict=True)]
+    assert report["best_cer"] == pytest.approx(sum(rates) / 2)
+    assert report["best_cer"] < 0.9
+    config = json.loads((tmp_path / "adapter" / "adapter_config.json").read_text())
+    assert config["base_model_name_or_path"] == "tiny"
 
 
 def test_bad_requests_are_named(base, samples, tmp_path):
@@ -199,9 +151,3 @@ def _swapped(template):
     text = image[2][: image[2].index("{%- endfor -%}")].strip()
     image = image[0].strip()
     return template.replace(image, "IMAGE", 1).replace(text, image, 1).replace("IMAGE", text, 1)
-
-
-def test_no_warning_when_all_checkpoints_are_whole(finished):
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        assert checkpoints.last_whole(finished[0] / "checkpoints").name == "checkpoint-6"

@@ -7,9 +7,12 @@ import torch
 from medocr import model as models
 from medocr import schema
 from medocr.merge.card import model_card
+from medocr.merge.hub import push
 from medocr.merge.parity import Parity, check_parity
 
-__all__ = ["Parity", "check_parity", "merge", "model_card"]
+__all__ = ["Parity", "check_parity", "merge", "model_card", "push"]
+
+UNTOLD = {"training": {}, "splits": {}, "comparisons": [], "pages": []}  # what a card leaves out
 
 
 def merge(
@@ -19,13 +22,13 @@ def merge(
     *,
     min_pixels: int | None = None,
     max_pixels: int | None = None,
-    facts: dict | None = None,
+    **about,
 ) -> dict:
     """Write base and adapter as one float16 model to the folder `out`, whole or not at all.
 
     W + s·B·A is formed in float32 on the CPU and cast once. The folder holds all that plain transformers and vLLM
     want: weights as safetensors, processor (with the pixel limits given), tokenizer, chat template, generation
-    config, and a model card with `facts` (name → value: recipe, data, scores).
+    config, and a model card with what `about` tells (see `model_card`: training, splits, comparisons, pages).
     Returns a report: weights, bytes, modules merged, largest (absolute weight). Raises ValueError when a merged
     weight is NaN or beyond float16.
     """
@@ -45,7 +48,7 @@ def merge(
     with schema.atomic(out) as temporary:
         merged.save_pretrained(temporary)
         models.save_processor(processor, temporary)
-        (temporary / "README.md").write_text(model_card(base, merged, facts or {}))
+        (temporary / "README.md").write_text(model_card(base, merged, **{**UNTOLD, **about}))
     files = [path for path in Path(out).iterdir() if path.is_file()]
     return {
         "weights": sum(p.numel() for p in merged.parameters()),

@@ -1,6 +1,11 @@
 """The card that goes with a merged model."""
 
+from collections import Counter
 from pathlib import Path
+
+from huggingface_hub import ModelCard
+
+from medocr import model as models
 
 TINY_NOTE = (
     "The base is medocr's embedded model of a few million weights, made to show the pipeline on a CPU in minutes. "
@@ -13,7 +18,13 @@ reader, processor = model.load("FOLDER")
 print(model.read(reader, processor, [image], max_new_tokens=1024)[0].text)
 ```
 
-Plain transformers loads it as `AutoModelForImageTextToText`; the prompt is `OCR:` after the image, decoding greedy.
+Plain transformers loads it as `AutoModelForImageTextToText` (its processor as `AutoProcessor`, which needs
+torchvision); the prompt is `OCR:` after the image, decoding greedy. To serve it:
+
+```bash
+vllm serve FOLDER --trust-remote-code --max-num-batched-tokens 16384 --no-enable-prefix-caching \\
+    --mm-processor-cache-gb 0
+```
 """
 LIMITS = """\
 - It is a research result. It is no medical device, and nobody has examined it as one.
@@ -22,24 +33,88 @@ LIMITS = """\
 - It knows the kinds of pages it was trained on. Others, handwriting above all, may come out as fluent nonsense.
 - On a page that it cannot read it may repeat itself until it is cut off.
 """
+RECIPE = ("learning_rate", "epochs", "max_steps", "batch_size", "accumulation", "r", "alpha", "warmup", "seed")
+METRICS = ("cer", "wer", "field_recall", "test_value_f1", "range_f1", "drug_f1", "term_recall", "changed_digit")
 
 
-def model_card(base: str | Path, model, facts: dict) -> str:
-    """Markdown under a YAML header; `facts` become a table of names and values."""
+def model_card(base: str | Path, model, *, training: dict, splits: dict, comparisons: list[dict], pages: list) -> str:
+    """Markdown under a YAML header.
+
+    `training` is train.json's content, `splits` prepare.json's pages per split and type, `comparisons` are rows of
+    metrics.json, `pages` show the sources and their licences. Each may be empty, and its section is then left out.
+    """
     name = "medocr/tiny" if str(base) == "tiny" else str(base)
     weights = sum(p.numel() for p in model.parameters())
-    header = ["---", "library_name: transformers", "pipeline_tag: image-text-to-text", "license: apache-2.0"]
-    header += ["tags:", "- ocr", "- medical", *([] if name == "medocr/tiny" else [f'base_model: "{name}"']), "---"]
+    called, licence = Path(name).name if Path(name).is_absolute() else name, _licence(base)
+    header = ["---", "library_name: transformers", "pipeline_tag: image-text-to-text", f"license: {licence}"]
+    header += ["tags:", "- ocr", "- medical", *([] if Path(name).is_absolute() else [f'base_model: "{name}"']), "---"]
     parts = [
         "\n".join(header),
         "# A document reader fine-tuned by medocr",
-        f"{name}, fine-tuned with LoRA on medical and general documents to write down the text of a page, and merged "
+        f"{called}, fine-tuned with LoRA on medical and general documents to write down the text of a page, and merged "
         f"into one model of {weights:,} weights in float16.",
         *([TINY_NOTE] if name == "medocr/tiny" else []),
         "## Use\n\n" + USE,
         "## Limits\n\n" + LIMITS,
+        *_recipe(training),
+        *_data(splits),
+        *_metrics(comparisons),
+        "## Licence\n\n" + _licences(licence, pages),
     ]
-    if facts:
-        rows = "\n".join(f"| {fact} | {value} |" for fact, value in facts.items())
-        parts.append("## How it was made, and how it scores\n\n| | |\n|---|---|\n" + rows)
     return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _licence(base: str | Path) -> str:
+    """The licence that the base's own card states."""
+    card = models.resolve(base) / "README.md"
+    if str(base) == "tiny":
+        return "apache-2.0"
+    known = ModelCard.load(card, ignore_metadata_errors=True).data.license if card.is_file() else None
+    return known if isinstance(known, str) else "unknown"
+
+
+def _licences(licence: str, pages: list) -> str:
+    counted = Counter((page.source, page.licence or "not stated") for page in pages)
+    rows = [f"{source}: {of}" for source, of in sorted(counted)]
+    trained_on = f" Its training pages come from sources under these licences: {'; '.join(rows)}." if rows else ""
+    return f"The base's licence: {licence}.{trained_on}"
+
+
+def _recipe(training: dict) -> list[str]:
+    if not training:
+        return []
+    recipe = training["recipe"]
+    rows = [(name.replace("_", " "), recipe[name]) for name in RECIPE if name in recipe]
+    rows += [("optimizer steps", f"{training['steps']:,}"), ("adapter of step", training["best_step"])]
+    rows += [("trained weights", f"{training['trainable']:,}"), ("precision", training["precision"])]
+    return ["## Recipe\n\n" + _table(["", ""], rows)]
+
+
+def _data(splits: dict) -> list[str]:
+    kinds = list(dict.fromkeys(kind for counts in splits.values() for kind in counts))
+    rows = [(split, *(counts.get(kind, 0) for kind in kinds)) for split, counts in splits.items()]
+    names = [kind.replace("_", " ") for kind in kinds]
+    return ["## Data\n\nPages per split and type:\n\n" + _table(["split", *names], rows)] if rows else []
+
+
+def _metrics(comparisons: list[dict]) -> list[str]:
+    rows = [
+        (row["metric"], row["slice"], row["n"], f"{row['base']:.3f}", f"{row['tuned']:.3f}", _interval(row))
+        for row in comparisons
+        if row["metric"] in METRICS and row["slice"] in ("all", "medical", "general")
+    ]
+    note = (
+        "Base and tuned on the same pages, the difference with its 95 % interval, measured before merging; the parity "
+        "gate holds the merged model to the tuned one, tensor by tensor."
+    )
+    titles = ["metric", "pages", "n", "base", "tuned", "difference [95 %]"]
+    return [f"## Metrics\n\n{note}\n\n{_table(titles, rows)}"] if rows else []
+
+
+def _interval(row: dict) -> str:
+    return f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
+
+
+def _table(titles: list[str], rows: list[tuple]) -> str:
+    lines = [titles, ["---"] * len(titles), *rows]
+    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)

@@ -1,6 +1,5 @@
 """The parity gate: is the merged model, as it lies on disk, the base with the adapter?"""
 
-import json
 import os
 import subprocess
 import sys
@@ -14,6 +13,7 @@ import torch
 
 from medocr import model as models
 from medocr import prepare, schema
+from medocr.merge import files
 from medocr.train.data import IGNORED, Collator
 
 PAGES = 32
@@ -21,6 +21,7 @@ AGREEMENT = 0.995  # share of teacher-forced tokens that must be the same
 LOGIT_DIFFERENCE = 0.05  # of the logits' standard deviation
 POSITIONS = 64  # per page, where all logits are compared; the chosen token is compared everywhere
 SCALE_TOLERANCE = 0.1
+FOREIGN = "not the base's, though no adapter is on it:"
 
 
 @dataclass
@@ -44,28 +45,30 @@ def check_parity(
 ) -> Parity:
     """Compare the merged folder with base and adapter on the first 32 of `pages` (prepare.Sample).
 
-    Looks at the weights in the file, at the processor's files, and at teacher-forced logits: base and adapter are
+    Looks at every file, at the weights, at the base's revision, and at teacher-forced logits: base and adapter are
     computed here, the merged model in a fresh process that knows only its folder. All in float32, so that what
     differs comes from the merge. Raises ValueError only for a base or an adapter that cannot be loaded, or no pages.
     """
     if not pages:
         raise ValueError("the parity gate needs at least one page: give it the test pages")
-    pages = pages[:PAGES]
+    pages, merged = pages[:PAGES], Path(merged)
+    if broken := files.check_whole(merged):
+        return Parity(False, broken)
     options = {"device": device, "dtype": torch.float32, "backend": "transformers"}
     limits = {"min_pixels": min_pixels, "max_pixels": max_pixels}
     tuned, processor = models.load(base, adapter=adapter, **options, **limits)
     try:
-        why, figures = _check_weights(tuned, Path(merged))
+        why, figures = _check_weights(tuned, merged)
     except ValueError as error:  # there is nothing to run
         return Parity(False, [str(error)])
-    why += _check_processor(processor, Path(merged))
+    why += files.check_processor(processor, merged) + files.check_revision(base, adapter)
     expected = probe(tuned, processor, pages)
     with tuned.disable_adapter():
         before = probe(tuned, processor, pages)
     device = str(tuned.device)
     del tuned
     try:
-        found = _probe_elsewhere(Path(merged), pages, device)
+        found = _probe_elsewhere(merged, pages, device)
     except ValueError as error:
         return Parity(False, [*why, str(error)], figures)
     verdicts, compared = compare(expected, before, found)
@@ -91,8 +94,14 @@ def _check_weights(tuned, merged: Path) -> tuple[list[str], dict]:
         if kind:
             wrong.setdefault(kind, []).append(name + note)
     unmerged = sum(name.split(" ")[0] in deltas for names in wrong.values() for name in names)
+    why = [f"{kind} {_list(names)}" for kind, names in wrong.items()]
+    foreign = len(wrong.get(FOREIGN, []))
+    if foreign > (len(weights) - len(deltas)) / 2:
+        why.insert(
+            0, f"made from another base or revision: {foreign} of {len(weights) - len(deltas)} untouched tensors"
+        )
     return (
-        [f"{kind} {_list(names)}" for kind, names in wrong.items()],
+        why,
         {"modules_merged": len(deltas) - unmerged, "modules": len(deltas)},
     )
 
@@ -104,7 +113,7 @@ def _explain(found: torch.Tensor, weight: torch.Tensor, delta: torch.Tensor | No
     if _rounded(found, weight if delta is None else weight + delta):
         return "", ""
     if delta is None:
-        return "not the base's, though no adapter is on it:", ""
+        return FOREIGN, ""
     share = ((found - weight) * delta).sum().item() / max(delta.square().sum().item(), 1e-30)
     if abs(share) <= SCALE_TOLERANCE:
         return "not merged:", ""
@@ -125,24 +134,6 @@ def _rounded(found: torch.Tensor, exact: torch.Tensor) -> bool:
 
 def _list(names: list[str]) -> str:
     return ", ".join(names[:3]) + (f" and {len(names) - 3} more" if len(names) > 3 else "")
-
-
-def _check_processor(expected, merged: Path) -> list[str]:
-    """Names of the processor's parts that are not the ones used in training."""
-    try:
-        found = models.load_processor(merged)
-    except (OSError, ValueError) as error:
-        return [f"the processor cannot be loaded ({error})"]
-    parts = {
-        "tokenizer": (expected.tokenizer.backend_tokenizer.to_str(), found.tokenizer.backend_tokenizer.to_str()),
-        "chat template": (expected.chat_template, found.chat_template),
-        "image processor": (_settings(expected.image_processor), _settings(found.image_processor)),
-    }
-    return [f"the {name} is not the one of training" for name, (one, other) in parts.items() if one != other]
-
-
-def _settings(image_processor) -> str:
-    return json.dumps(image_processor.to_dict(), sort_keys=True, default=str)
 
 
 def probe(model, processor, pages: list) -> dict[str, torch.Tensor]:

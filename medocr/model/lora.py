@@ -72,16 +72,17 @@ def composed(model: PeftModel, *, frozen: bool = False) -> Iterator[None]:
     passes of r · (in + out) for every row against in · out for the gradient of the sum; other layers stay as they
     are. With `frozen`, for reading, the sum is formed once per layer and held as long as the adapter stays unchanged.
     """
-    changed = []
-    for module in model.modules():
-        if isinstance(module, LoraLinear) and (frozen or _pays(module)):
-            module.forward = _composed_forward(module, frozen)
-            changed.append(module)
+    changed = [m for m in model.modules() if isinstance(m, LoraLinear) and (frozen or _pays(m))]
+    before = [module.__dict__.get("forward") for module in changed]  # reading amid training: one within the other
+    for module in changed:
+        module.forward = _composed_forward(module, frozen)
     try:
         yield
     finally:
-        for module in changed:
+        for module, forward in zip(changed, before, strict=True):
             del module.forward
+            if forward is not None:
+                module.forward = forward
 
 
 def _pays(module: LoraLinear) -> bool:

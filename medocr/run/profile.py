@@ -48,7 +48,7 @@ STAGES = (
     ),
     Stage(
         "06_merge",
-        ("test.parquet", "prepare.json", "adapter", "predictions.parquet", "metrics.json"),
+        ("test.parquet", "prepare.json", "train.json", "adapter", "predictions.parquet", "metrics.json"),
         ("merged",),
         "merge.json",
         needs_base=True,

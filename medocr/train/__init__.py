@@ -2,11 +2,12 @@
 
 import dataclasses
 import math
+import shutil
 from pathlib import Path
 
 from medocr import model as models
 from medocr import schema
-from medocr.train import checkpoints, data, trainer
+from medocr.train import checkpoints, data, parallel, trainer
 
 __all__ = ["Recipe", "train"]
 
@@ -63,17 +64,20 @@ def train(
 
     Checkpoints go to `out`/checkpoints (the newest `keep_checkpoints` and the best stay); the adapter of the one
     with the smallest validation loss, or without validation rows the last, goes to `out`/adapter. A run that was
-    killed goes on from its last whole checkpoint; a finished one is begun anew.
+    killed goes on from its last whole checkpoint; a finished one by the same recipe is taken over as it is. Processes
+    that `accelerate launch` started share each optimizer step's pages, and the first of them writes.
 
-    Returns a report: steps, seconds, seconds_per_step, peak_memory_gb, trainable, weights, best_step, best_loss,
-    resumed_from, history (dicts of step, loss, learning_rate, eval_loss, …), precision and recipe.
+    Returns a report: steps, seconds and peak_memory_gb (over all runs that led here), seconds_per_step, trainable,
+    weights, best_step, best_loss, best_cer, resumed_from, history (dicts of step, loss, learning_rate, eval_loss,
+    eval_cer, …), precision, processes and recipe.
     Raises ValueError when there is nothing to train on, when the rows do not fit the base's processor, and when
-    an unfinished training with another recipe lies in `out`.
+    an unfinished training with another recipe, base or data lies in `out`; OSError when the disk is full.
     """
     if not train_rows:
         raise ValueError("there are no pages to train on: look at what the preparation turned away")
     recipe = Recipe(**{**recipe, "batch_size": min(recipe.get("batch_size", Recipe.batch_size), len(train_rows))})
-    validation_rows = _spread(validation_rows, recipe.validation_pages)
+    processes = parallel.join(device)
+    validation_rows = sorted(data.spread(validation_rows, recipe.validation_pages), key=data.size, reverse=True)
     made_from = {
         "base": schema.model_hash(models.resolve(base)),
         "train_rows": data.fingerprint(train_rows),
@@ -81,20 +85,27 @@ def train(
         **dataclasses.asdict(recipe),
     }
     folder = Path(out) / "checkpoints"
-    resume = checkpoints.open_folder(folder, made_from)
+    parallel.by_first(checkpoints.open_folder, folder, made_from)
     limits = {"min_pixels": recipe.min_pixels, "max_pixels": recipe.max_pixels}
-    model, processor = models.load(base, device=device, backend=backend, **limits)
-    collator = data.Collator(processor, [*train_rows, *validation_rows])
+    loaded = models.load(base, device=device, backend=backend, **limits)
+    collator = data.Collator(loaded[1], [*train_rows, *validation_rows])
     data.check(collator)
-    run = trainer.Run(model, processor, collator, len(train_rows), recipe, folder, keep_checkpoints, progress)
-    report = run.train(resume)
-    run.save_adapter(Path(out) / "adapter", base)
+    options = {"keep": keep_checkpoints, "processes": processes, "progress": progress}
+    run = trainer.Run(loaded, str(base), collator, len(train_rows), recipe, folder, **options)
+    report = run.train(parallel.by_first(checkpoints.last_whole, folder, run.shapes()))
+    chosen = parallel.by_first(_finish, folder, report["history"], run.shapes(), made_from, Path(out) / "adapter")
+    return {**report, **chosen, "pages": len(train_rows), "processes": processes, "recipe": dataclasses.asdict(recipe)}
+
+
+def _finish(folder: Path, history: list[dict], shapes: dict, made_from: dict, adapter: Path) -> dict:
+    """Give the best checkpoint's adapter its place and mark the training as finished; returns what it scored."""
+    chosen = checkpoints.best(folder, history, shapes)
+    with schema.atomic(adapter) as temporary:
+        temporary.mkdir()
+        for name in checkpoints.ADAPTER:
+            shutil.copy(chosen / name, temporary / name)
+        schema.write_json(temporary / "base.json", {"sha256": made_from["base"]})  # what it may be put on again
     checkpoints.finish(folder, made_from)
-    return {**report, "pages": len(train_rows), "recipe": dataclasses.asdict(recipe)}
-
-
-def _spread(rows: list, most: int) -> list:
-    """At most `most` rows, evenly drawn from all, the longest first."""
-    if len(rows) > most:
-        rows = [rows[i * len(rows) // most] for i in range(most)]
-    return sorted(rows, key=data.size, reverse=True)
+    step = checkpoints.step(chosen)
+    scores = next((row for row in history if row["step"] == step and "eval_loss" in row), {})
+    return {"best_step": step, "best_loss": scores.get("eval_loss"), "best_cer": scores.get("eval_cer")}

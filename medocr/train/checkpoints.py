@@ -1,55 +1,127 @@
-"""Which checkpoint a killed training goes on from, and whether it may."""
+"""Checkpoints: written whole or not at all, looked at before they are used, and refused to another recipe."""
 
+import contextlib
 import json
+import math
+import shutil
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import safetensors.torch
 import torch
+from peft import LoraConfig
+from safetensors import SafetensorError
 
 from medocr import schema
 
-FILES = (
-    "adapter_config.json",
-    "adapter_model.safetensors",
-    "optimizer.pt",
-    "scheduler.pt",
-    "rng_state.pth",
-    "trainer_state.json",
-)
+ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
+FILES = (*ADAPTER, "optimizer.pt", "scheduler.pt", "trainer_state.json")
+SEAL = "checkpoint.json"  # written last: every file's hash, and what the trainer's own files do not say
+UNFINISHED = ".unfinished"  # where a checkpoint is written; the finished one takes its name
 
 
-def problem(checkpoint: Path) -> str | None:
-    """What is wrong with a checkpoint, or None when it can be resumed from.
-
-    The trainer writes checkpoints in place, so a run that is killed while saving leaves a broken one behind.
-    """
-    missing = [name for name in FILES if not (checkpoint / name).is_file()]
-    if missing:
-        return f"{', '.join(missing)} missing"
-    try:
-        step = json.loads((checkpoint / "trainer_state.json").read_text())["global_step"]
-        if step != _step(checkpoint):
-            return f"trainer_state.json is of step {step}"
-        weights = safetensors.torch.load_file(checkpoint / "adapter_model.safetensors")
-        if not all(tensor.isfinite().all() for tensor in weights.values()):
-            return "the adapter holds NaN or infinity"
-        for name in ("optimizer.pt", "scheduler.pt"):
-            torch.load(checkpoint / name, map_location="cpu", weights_only=True)
-    except Exception as error:  # whatever a cut-off file makes its reader raise
-        return f"{type(error).__name__}: {error}"
-    return None
-
-
-def _step(checkpoint: Path) -> int:
+def step(checkpoint: Path) -> int:
     return int(checkpoint.name.rpartition("-")[2])
 
 
-def last_whole(folder: Path) -> Path | None:
+def found(folder: Path) -> list[Path]:
+    """The checkpoints in `folder`, newest first."""
+    return sorted((p for p in folder.glob("checkpoint-*") if p.name[11:].isdigit()), key=step, reverse=True)
+
+
+@contextlib.contextmanager
+def whole(target: Path) -> Iterator[Path]:
+    """Give a folder to write into that becomes `target` when all is written; a kill leaves no half of it.
+
+    Raises OSError that says what is kept when the disk is full or a file cannot be written.
+    """
+    part = target.parent / UNFINISHED / target.name
+    schema.remove(part.parent)
+    try:
+        part.mkdir(parents=True)
+        yield part
+        schema.remove(target)
+        part.replace(target)
+    except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors have errors of their own for it
+        message = _not_written(part, error)
+        schema.remove(part.parent)  # it takes room, and nothing is to be had from it
+        raise OSError(message) from error
+    finally:
+        schema.remove(part.parent)
+
+
+def _not_written(part: Path, error: Exception) -> str:
+    folder, reason = part.parent.parent, str(error).strip().splitlines()[0]
+    free, earlier = shutil.disk_usage(folder).free, found(folder)
+    needed = max(_size(path) for path in (part, *earlier[:1]))
+    why = f"the disk is full, with {free / 1e6:,.1f} MB free ({reason})" if free < needed else reason
+    kept = f", and training goes on from {earlier[0].name}, which is kept" if earlier else ""
+    return f"{part.name} could not be written to {folder}: {why}. Make room and run again{kept}"
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.glob("*"))
+
+
+def seal(folder: Path, **facts) -> None:
+    """Write the hashes of a checkpoint's files beside them, with `facts` about the training up to it."""
+    hashes = {path.name: schema.file_hash(path) for path in sorted(folder.iterdir())}
+    schema.write_json(folder / SEAL, {**facts, "files": hashes})
+
+
+def facts(checkpoint: Path) -> dict:
+    return json.loads((checkpoint / SEAL).read_text())
+
+
+def problem(checkpoint: Path, shapes: dict[str, tuple] | None = None) -> str | None:
+    """What is wrong with a checkpoint, or None when it can be resumed from, or its adapter chosen.
+
+    All files are whole (as their hashes say), the adapter loads, fits the model (`shapes`: name → shape of its
+    tensors) and is finite, and so is the optimizer's state.
+    """
+    try:
+        return _damage(checkpoint) or _misfit(checkpoint, shapes) or _diverged(checkpoint)
+    except Exception as error:  # whatever a broken file makes its reader raise
+        return f"{type(error).__name__}: {error}"
+
+
+def _damage(checkpoint: Path) -> str | None:
+    if not (checkpoint / SEAL).is_file():
+        return f"{SEAL} missing"
+    hashes = facts(checkpoint)["files"]
+    missing = [name for name in {**dict.fromkeys(FILES), **hashes} if not (checkpoint / name).is_file()]
+    if missing:
+        return f"{', '.join(missing)} missing"
+    changed = [name for name, known in hashes.items() if schema.file_hash(checkpoint / name) != known]
+    if changed:
+        return f"{', '.join(changed)} cut off or changed"
+    of = json.loads((checkpoint / "trainer_state.json").read_text())["global_step"]
+    return f"trainer_state.json is of step {of}" if of != step(checkpoint) else None
+
+
+def _misfit(checkpoint: Path, shapes: dict[str, tuple] | None) -> str | None:
+    LoraConfig.from_pretrained(checkpoint)
+    weights = safetensors.torch.load_file(checkpoint / ADAPTER[1])
+    if shapes is not None and shapes != {name: tuple(tensor.shape) for name, tensor in weights.items()}:
+        return "the adapter does not fit the model"
+    return None
+
+
+def _diverged(checkpoint: Path) -> str | None:
+    weights = safetensors.torch.load_file(checkpoint / ADAPTER[1])
+    if not all(tensor.isfinite().all() for tensor in weights.values()):
+        return "the adapter holds NaN or infinity"
+    moments = torch.load(checkpoint / "optimizer.pt", map_location="cpu", weights_only=True)["state"].values()
+    if not all(tensor.isfinite().all() for state in moments for tensor in state.values() if torch.is_tensor(tensor)):
+        return "the optimizer's state holds NaN or infinity"
+    return None
+
+
+def last_whole(folder: Path, shapes: dict[str, tuple] | None = None) -> Path | None:
     """The newest checkpoint that can be resumed from; broken ones after it are removed, with a warning."""
-    found = [path for path in folder.glob("checkpoint-*") if path.name[11:].isdigit()]
-    for checkpoint in sorted(found, key=_step, reverse=True):
-        wrong = problem(checkpoint)
+    for checkpoint in found(folder):
+        wrong = problem(checkpoint, shapes)
         if wrong is None:
             return checkpoint
         warnings.warn(f"{checkpoint.name} is broken ({wrong}): going on from the one before", stacklevel=2)
@@ -57,33 +129,63 @@ def last_whole(folder: Path) -> Path | None:
     return None
 
 
-def open_folder(folder: Path, recipe: dict) -> Path | None:
-    """Make the checkpoints' folder ready for a training by `recipe`; returns the checkpoint to resume from, if any.
+def losses(history: list[dict]) -> dict[int, float]:
+    """Step → validation loss; one that is not a number counts as endless."""
+    rows = {row["step"]: row["eval_loss"] for row in history if "eval_loss" in row}
+    return {at: loss if math.isfinite(loss) else math.inf for at, loss in rows.items()}
 
-    A finished training is begun anew. Raises ValueError when an unfinished one was by another recipe.
+
+def best(folder: Path, history: list[dict], shapes: dict[str, tuple] | None = None) -> Path:
+    """The whole checkpoint with the smallest validation loss; without validation the newest.
+
+    A broken one falls back to the next best, with a warning. Raises OSError when none is whole.
     """
-    record = folder / "recipe.json"
-    if record.is_file():
-        known = json.loads(record.read_text())
-        if known.pop("finished", False):
-            schema.remove(folder)
-        else:
-            _refuse_changes(folder, known, json.loads(json.dumps(recipe)))
-    elif any(folder.glob("checkpoint-*")):
+    judged = losses(history)
+    for checkpoint in sorted(found(folder), key=lambda path: judged.get(step(path), math.inf)):
+        wrong = problem(checkpoint, shapes)
+        if wrong is None:
+            return checkpoint
+        warnings.warn(f"{checkpoint.name} is broken ({wrong}): taking the next best", stacklevel=2)
+    raise OSError(f"{folder}: no whole checkpoint is left to take the adapter from; train again (run with --force)")
+
+
+def rotate(folder: Path, keep: int, history: list[dict]) -> None:
+    """Delete all checkpoints but the newest `keep` and the one with the smallest validation loss."""
+    judged = losses(history)
+    kept = {*found(folder)[:keep], *sorted(found(folder), key=lambda path: judged.get(step(path), math.inf))[:1]}
+    for checkpoint in set(found(folder)) - kept:
+        schema.remove(checkpoint)
+
+
+def open_folder(folder: Path, recipe: dict) -> None:
+    """Make the checkpoints' folder ready for a training by `recipe`; what a killed one left half written goes.
+
+    A training by the same recipe stays, to be gone on with or, where finished, to be taken over. A finished one by
+    another recipe is removed. Raises ValueError that names what changed when an unfinished one by another recipe
+    would lose checkpoints.
+    """
+    for leftover in (folder / UNFINISHED, *folder.glob(".*.tmp")):
+        schema.remove(leftover)
+    record, recipe = folder / "recipe.json", json.loads(json.dumps(recipe))
+    if not record.is_file() and found(folder):
         raise ValueError(f"{folder}: holds checkpoints but no recipe.json, so nobody knows of what: delete the folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    schema.write_json(record, recipe)
-    return last_whole(folder)
+    known = json.loads(record.read_text()) if record.is_file() else {}
+    finished = known.pop("finished", False)
+    if known != recipe:
+        if found(folder) and not finished:
+            _refuse_changes(folder, known, recipe)
+        schema.remove(folder)
+        finished = False
+    schema.write_json(record, {**recipe, **({"finished": True} if finished else {})})
 
 
 def _refuse_changes(folder: Path, known: dict, recipe: dict) -> None:
     changed = [name for name in {**known, **recipe} if known.get(name) != recipe.get(name)]
-    if changed:
-        what = ", ".join(f"{name} ({_short(known.get(name))} → {_short(recipe.get(name))})" for name in changed)
-        raise ValueError(
-            f"{folder}: an unfinished training with another recipe lies here; changed: {what}. Put that back to go on "
-            "with it, or delete the folder (or run with --force) to begin anew"
-        )
+    what = ", ".join(f"{name} ({_short(known.get(name))} → {_short(recipe.get(name))})" for name in changed)
+    raise ValueError(
+        f"{folder}: an unfinished training with another recipe lies here; changed: {what}. Put that back to go on "
+        "with it, or delete the folder (or run with --force) to begin anew"
+    )
 
 
 def _short(value) -> str:

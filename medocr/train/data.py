@@ -89,17 +89,19 @@ class LikeSizes(Sampler[int]):
     """Samples in an order that makes batches of like size, shuffled; those too few for a whole batch are left out.
 
     Leaving them out here is what `dataloader_drop_last` would do, which drops validation pages as well. The order
-    depends on seed and epoch alone, so that a resumed run goes on as the undisturbed one would.
+    depends on seed and epoch alone, so that a resumed run goes on as the undisturbed one would. Where `processes`
+    share the batches, those too few for one each are left out as well.
     """
 
-    def __init__(self, sizes: list[int], batch_size: int, seed: int, *, pool: int = 50):
+    def __init__(self, sizes: list[int], batch_size: int, seed: int, *, pool: int = 50, processes: int = 1):
         self.sizes, self.batch_size, self.seed, self.pool, self.epoch = sizes, batch_size, seed, pool, 0
+        self.unit = batch_size * processes
 
     def set_epoch(self, epoch: int) -> None:
         self.epoch = epoch
 
     def __len__(self) -> int:
-        return len(self.sizes) - len(self.sizes) % self.batch_size
+        return len(self.sizes) - len(self.sizes) % self.unit
 
     def __iter__(self) -> Iterator[int]:
         random = torch.Generator().manual_seed(self.seed + self.epoch)
@@ -115,6 +117,11 @@ class LikeSizes(Sampler[int]):
 def size(sample) -> int:
     """A sample's cost in a batch: its tokens, a visual one counted as the four patches it is made of."""
     return 4 * sample.visual_tokens + sample.answer_tokens
+
+
+def spread(rows: list, most: int) -> list:
+    """At most `most` rows, evenly drawn from all."""
+    return [rows[i * len(rows) // most] for i in range(most)] if len(rows) > most else rows
 
 
 def fingerprint(samples: list) -> str:

@@ -5,59 +5,83 @@ import importlib.util
 import logging
 import math
 import resource
+import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
 from datasets import Dataset
+from peft import get_peft_model_state_dict
 from tqdm.auto import tqdm
-from transformers import PrinterCallback, TrainerCallback
+from transformers import PrinterCallback, TrainerCallback, TrainerState
 from trl import SFTConfig, SFTTrainer
 
+from medocr import metrics
 from medocr import model as models
-from medocr import schema
 from medocr.model.loading import bf16_is_fast
-from medocr.train import data
+from medocr.train import checkpoints, data, parallel
+
+READ_PAGES = 16  # validation pages read at each checkpoint: always the same ones, evenly drawn
 
 
 class Run:
     """One training: the base with LoRA attached, and the trainer around it.
 
-    The first `pages` samples of the collator are for training, the rest for validation.
+    The first `pages` samples of the collator are for training, the rest for validation. `processes` share an
+    optimizer step's pages.
     """
 
-    def __init__(self, base_model, processor, collator, pages: int, recipe, folder: Path, keep: int, progress: bool):
-        self.recipe, self.device = recipe, base_model.device.type
+    def __init__(
+        self,
+        loaded,
+        base: str,
+        collator,
+        pages: int,
+        recipe,
+        folder: Path,
+        *,
+        keep: int,
+        processes: int,
+        progress: bool,
+    ):
+        base_model, processor = loaded
+        self.recipe, self.device, self.steps = recipe, base_model.device.type, recipe.steps(pages)
         self.precision = _precision(recipe.precision, base_model)
         checkpointing = self.device != "cpu" if recipe.gradient_checkpointing is None else recipe.gradient_checkpointing
         self.model = models.add_lora(
             base_model, recipe.r, recipe.alpha, seed=recipe.seed, gradient_checkpointing=checkpointing
         )
+        self.model.peft_config["default"].base_model_name_or_path = base
         samples = collator.samples
         rows = Dataset.from_dict({"row": list(range(len(samples)))})
         judged = len(samples) > pages
         self.trainer = _Trainer(
-            sizes=[data.size(s) for s in samples[:pages]],
+            sampler=data.LikeSizes(
+                [data.size(s) for s in samples[:pages]], recipe.batch_size, recipe.seed, processes=processes
+            ),
+            keep=keep,
+            read=lambda: _validation_cer(self.model, processor, samples[pages:]),
             model=self.model,
-            args=self._arguments(folder, recipe.steps(pages), keep, judged, checkpointing),
+            args=self._arguments(folder, processes, judged, checkpointing),
             data_collator=collator,
             train_dataset=rows.select(range(pages)),
             eval_dataset=rows.select(range(pages, len(samples))) if judged else None,
             processing_class=processor,
-            callbacks=[_Bar()] if progress else [],
+            callbacks=[_Bar()] if progress and parallel.rank() == 0 else [],
         )
 
-    def _arguments(self, folder: Path, steps: int, keep: int, judged: bool, checkpointing: bool) -> SFTConfig:
-        recipe, cpu = self.recipe, self.device == "cpu"
+    def _arguments(self, folder: Path, processes: int, judged: bool, checkpointing: bool) -> SFTConfig:
+        recipe, cpu, steps = self.recipe, self.device == "cpu", self.steps
+        batch_size, accumulation = parallel.share(recipe.batch_size, recipe.accumulation, processes)
         every = min(recipe.save_every, steps)
-        best = {"load_best_model_at_end": True, "metric_for_best_model": "eval_loss", "greater_is_better": False}
         return SFTConfig(
             output_dir=str(folder),
             num_train_epochs=recipe.epochs,
             max_steps=recipe.max_steps,
-            per_device_train_batch_size=recipe.batch_size,
+            per_device_train_batch_size=batch_size,
             per_device_eval_batch_size=2 * recipe.batch_size,
-            gradient_accumulation_steps=recipe.accumulation,
+            gradient_accumulation_steps=accumulation,
             learning_rate=recipe.learning_rate,
             lr_scheduler_type="linear",
             warmup_steps=recipe.warmup if recipe.warmup >= 1 else math.ceil(recipe.warmup * steps),
@@ -69,8 +93,6 @@ class Run:
             eval_strategy="steps" if judged else "no",
             eval_steps=every if judged else None,
             save_steps=every,
-            save_total_limit=keep,
-            **(best if judged else {}),
             logging_steps=max(1, steps // 150),
             logging_first_step=True,
             dataloader_pin_memory=not cpu,
@@ -84,54 +106,98 @@ class Run:
             seed=recipe.seed,
         )
 
+    def shapes(self) -> dict[str, tuple]:
+        """Name → shape of the adapter's tensors, as they lie in a checkpoint."""
+        state = get_peft_model_state_dict(self.model, save_embedding_layers=False)
+        return {name: tuple(tensor.shape) for name, tensor in state.items()}
+
     def train(self, resume: Path | None) -> dict:
-        """Train, from a checkpoint where one is given; the best adapter is in the model afterwards."""
-        if self.device == "cuda":
-            torch.cuda.reset_peak_memory_stats()
-        began = time.perf_counter()
-        composing = models.composed(self.model) if self.device == "cpu" else contextlib.nullcontext()
-        with composing, _quiet("transformers", "accelerate", "trl"):
-            self.trainer.train(resume_from_checkpoint=str(resume) if resume else None)
-        seconds = time.perf_counter() - began
-        state = self.trainer.state
-        before = int(resume.name.rpartition("-")[2]) if resume else 0
-        trainable = sum(p.numel() for p in self.model.parameters() if p.requires_grad)
+        """Train to the last step, from a checkpoint where one is given; returns the report."""
+        trainer, before = self.trainer, checkpoints.step(resume) if resume else 0
+        trainer.earlier = checkpoints.facts(resume) if resume else trainer.earlier
+        if before == self.steps:  # the trainer would take one step more
+            trainer.state = TrainerState.load_from_json(str(resume / "trainer_state.json"))
+        else:
+            if self.device == "cuda":
+                torch.cuda.reset_peak_memory_stats()
+            trainer.began = time.perf_counter()
+            composing = models.composed(self.model) if self.device == "cpu" else contextlib.nullcontext()
+            with composing, _quiet("transformers", "accelerate", "trl"):
+                trainer.train(resume_from_checkpoint=str(resume) if resume else None)
         return {
-            "steps": state.global_step,
-            "seconds": seconds,
-            "seconds_per_step": seconds / max(1, state.global_step - before),
-            "peak_memory_gb": _peak_memory(self.device),
-            "trainable": trainable,
+            "steps": trainer.state.global_step,
+            **trainer.spent(),
+            "seconds_per_step": trainer.spent()["seconds"] / trainer.state.global_step,
+            "trainable": sum(p.numel() for p in self.model.parameters() if p.requires_grad),
             "weights": sum(p.numel() for p in self.model.parameters()),
-            "best_step": state.best_global_step or state.global_step,
-            "best_loss": state.best_metric,
             "resumed_from": before or None,
-            "history": [row for row in state.log_history if "loss" in row or "eval_loss" in row],
+            "history": [row for row in trainer.state.log_history if "loss" in row or "eval_loss" in row],
             "precision": self.precision,
             "device": self.device,
             "backend": "unsloth" if models.is_unsloth(self.model) else "transformers",
         }
 
-    def save_adapter(self, folder: Path, base: str | Path) -> None:
-        """Write the adapter, whole or not at all."""
-        self.model.peft_config["default"].base_model_name_or_path = str(base)
-        with schema.atomic(folder) as temporary:
-            self.model.save_pretrained(temporary, save_embedding_layers=False)
-
 
 class _Trainer(SFTTrainer):
-    """TRL's trainer with batches of like size and no model card in every checkpoint."""
+    """TRL's trainer with batches of like size, whole checkpoints of the adapter alone, and pages read as it goes."""
 
-    def __init__(self, *, sizes: list[int], **options):
-        self.sizes = sizes
+    def __init__(self, *, sampler: data.LikeSizes, keep: int, read: Callable[[], float], **options):
+        self.sampler, self.keep, self.read = sampler, keep, read
+        self.earlier, self.began, self.output_dir = {"seconds": 0.0, "peak_memory_gb": 0.0}, None, None
         super().__init__(**options)
         self.remove_callback(PrinterCallback)
 
     def _get_train_sampler(self, train_dataset=None) -> data.LikeSizes:
-        return data.LikeSizes(self.sizes, self.args.per_device_train_batch_size, self.args.seed)
+        return self.sampler
+
+    def _run_epoch(self, *, epoch: int, **options) -> None:
+        self.sampler.set_epoch(epoch)  # which does not come through when batches are both shared out and skipped
+        super()._run_epoch(epoch=epoch, **options)
+
+    def evaluation_loop(self, *args, metric_key_prefix: str = "eval", **options):
+        output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **options)
+        if self.args.should_save:
+            output.metrics[f"{metric_key_prefix}_cer"] = self.read()
+        return output
+
+    def spent(self) -> dict[str, float]:
+        """Seconds of the steps up to here, in all runs that led here, and the peak memory of these."""
+        now = time.perf_counter() - self.began if self.began else 0.0
+        peak = max(self.earlier["peak_memory_gb"], _peak_memory(self.args.device.type) if self.began else 0.0)
+        return {"seconds": self.earlier["seconds"] + now, "peak_memory_gb": peak}
+
+    def _save_checkpoint(self, model, trial) -> None:
+        """The trainer's own writes in place: let it write elsewhere, and give that its name when it is whole."""
+        if not self.args.should_save:  # other processes write nothing, but take part in what the trainer sums up
+            return super()._save_checkpoint(model, trial)
+        folder = Path(self.args.output_dir)
+        with checkpoints.whole(folder / f"checkpoint-{self.state.global_step}") as part:
+            self.output_dir = str(part.parent)
+            super()._save_checkpoint(model, trial)
+            checkpoints.seal(part, **self.spent())
+        checkpoints.rotate(folder, self.keep, self.state.log_history)
+
+    def _get_output_dir(self, trial) -> str:
+        return self.output_dir or super()._get_output_dir(trial)
+
+    def _save_rng_state(self, output_dir: str) -> None:
+        if self.args.should_save:  # nothing here draws random numbers after the start
+            super()._save_rng_state(output_dir)
+
+    def _save(self, output_dir: str | None = None, state_dict=None) -> None:
+        self.model.save_pretrained(output_dir, save_embedding_layers=False)
 
     def create_model_card(self, *args, **options) -> None:
         pass
+
+
+def _validation_cer(model, processor, samples: list) -> float:
+    """Mean CER (each page's at most 1) of the same READ_PAGES pages each time, read against their answers."""
+    pages = data.spread(samples, READ_PAGES)
+    longest = max(sample.answer_tokens for sample in pages)
+    readings = models.read(model, processor, pages, max_new_tokens=longest + 16, batch_size=8, progress=False)
+    pairs = zip(pages, readings, strict=True)
+    return statistics.fmean(min(1.0, metrics.cer(sample.answer, reading.text)) for sample, reading in pairs)
 
 
 class _Bar(TrainerCallback):

@@ -1,8 +1,7 @@
 """`make bench`: the benchmarks that take minutes; `tests.bench.learning_rate` takes longer and needs a demo run."""
 
-from tests.bench import data, metrics, transcribe
+from tests.bench import checkpoints, data, faults, metrics, rerun, transcribe
 
 if __name__ == "__main__":
-    data.main()
-    metrics.main()
-    transcribe.main()
+    for bench in (checkpoints, data, metrics, transcribe, faults, rerun):
+        bench.main()
