@@ -50,6 +50,7 @@ def execute(run: Run, *, start: str | None = None, only: str | None = None, forc
     began = [s.notebook for s in STAGES].index(_full_name(start)) if start else len(STAGES)
     report = {"run": run.name, **provenance(), "parameters": run.parameters, "stages": []}
     with _locked(run.data):
+        schema.write_json(run.data / "run.json", report)  # what is planned: 01 holds the machine against it
         try:
             for index, stage in enumerate(STAGES):
                 if only is None or stage.notebook == _full_name(only):

@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from datasets import Dataset
 from tqdm.auto import tqdm
-from transformers import PrinterCallback, TrainerCallback
+from transformers import PrinterCallback, Trainer, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from medocr import model as models
@@ -132,6 +132,13 @@ class _Trainer(SFTTrainer):
 
     def create_model_card(self, *args, **options) -> None:
         pass
+
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        """The loss alone. TRL adds entropy and accuracy from all logits: gigabytes, and Unsloth gives none."""
+        inputs = {name: value for name, value in inputs.items() if name != "_prediction_loss_only"}
+        if not models.is_unsloth(self.model):
+            inputs = data.answers_only(inputs)
+        return Trainer.compute_loss(self, model, inputs, return_outputs, num_items_in_batch)
 
 
 class _Bar(TrainerCallback):
