@@ -3,7 +3,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: run test bench gpu lint lab
+.PHONY: run test bench gpu l4 lint lab
 .DEFAULT_GOAL := run
 
 $(READY): pyproject.toml
@@ -25,10 +25,16 @@ lint: $(READY)
 bench: $(READY)  ## figures for results/bench/
 	$(PYTHON) -m tests.bench
 
-gpu:  ## the published recipe at full size, on a machine with CUDA
-	python3 -m venv .venv-gpu
-	.venv-gpu/bin/pip install --quiet --editable '.[gpu]'
+gpu: .venv-gpu/.ready  ## figures for results/gpu/, on a machine with CUDA: ten minutes a call
+	.venv-gpu/bin/python -m tests.gpu
+
+l4: .venv-gpu/.ready  ## the published recipe at full size, on a machine with CUDA and network
 	.venv-gpu/bin/python -m medocr run l4
+
+.venv-gpu/.ready: pyproject.toml
+	python3 -m venv .venv-gpu
+	.venv-gpu/bin/pip install --quiet torch==2.13.0 --editable '.[gpu]'
+	touch $@
 
 lab: $(READY)  ## the notebooks in JupyterLab
 	$(VENV)/bin/pip install --quiet '.[lab]'

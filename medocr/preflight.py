@@ -64,8 +64,11 @@ class Machine:
             return None
 
     def requirements(self) -> list[str]:
-        """What medocr asks for, extras included."""
-        return importlib.metadata.requires("medocr") or []
+        """What medocr asks for, extras included; nothing where it runs from a checkout that is not installed."""
+        try:
+            return importlib.metadata.requires("medocr") or []
+        except importlib.metadata.PackageNotFoundError:
+            return []
 
     def cached(self, model: str) -> bool:
         """Whether the hub's cache on this machine holds the model's configuration and weights."""
