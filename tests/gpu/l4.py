@@ -16,7 +16,7 @@ VISUAL, ANSWER, BATCH = 1_280, 400, 4
 def run(setting: Setting, out: Path) -> dict:
     """The estimate; `measured` holds what other parts left in `out`, scaled by the ratio of the matrix rates."""
     measured = {name: found for name in ("unsloth", "peft", "full") if (found := scaled(out, name))}
-    return {"card": CARD, "computed": expected(), "measured": measured, "known_elsewhere": KNOWN}
+    return {"estimate_for": CARD, "computed": expected(), "measured": measured, "known_elsewhere": KNOWN}
 
 
 def expected() -> dict:
