@@ -127,6 +127,15 @@ def test_an_adapter_that_does_nothing_has_no_effect(loaded):
     assert models.adapter_effect(tuned, processor, image) > 0.01
 
 
+def test_a_first_label_that_is_not_the_answers_is_caught(loaded):
+    collator = data.Collator(loaded[1], make_samples(1))
+    part = collator.encoded(0)
+    data.check(collator)
+    part["labels"][(part["labels"] != data.IGNORED).nonzero()[0] - 1] = loaded[1].image_token_id  # the prompt's last
+    with pytest.raises(ValueError, match="first label"):
+        data.check(collator)
+
+
 def test_the_loss_is_that_of_all_logits(loaded):
     """Unsloth hands out no logits in training, and at full size a page's are gigabytes: answers' alone count."""
     model, processor = loaded
