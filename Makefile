@@ -3,7 +3,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: run test bench gpu l4 lint lab
+.PHONY: run test bench gpu lint lab
 .DEFAULT_GOAL := run
 
 $(READY): pyproject.toml
@@ -28,6 +28,7 @@ bench: $(READY)  ## figures for results/bench/
 gpu: .venv-gpu/.ready  ## figures for results/gpu/, on a machine with CUDA: ten minutes a call
 	.venv-gpu/bin/python -m tests.gpu
 
+.PHONY: l4
 l4: .venv-gpu/.ready  ## the published recipe at full size, on a machine with CUDA and network
 	.venv-gpu/bin/python -m medocr run l4
 

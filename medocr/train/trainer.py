@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from datasets import Dataset
 from tqdm.auto import tqdm
-from transformers import PrinterCallback, Trainer, TrainerCallback
+from transformers import PrinterCallback, TrainerCallback
 from trl import SFTConfig, SFTTrainer
 
 from medocr import model as models
@@ -138,7 +138,7 @@ class _Trainer(SFTTrainer):
         inputs = {name: value for name, value in inputs.items() if name != "_prediction_loss_only"}
         if not models.is_unsloth(self.model):
             inputs = data.answers_only(inputs)
-        return Trainer.compute_loss(self, model, inputs, return_outputs, num_items_in_batch)
+        return super(SFTTrainer, self).compute_loss(model, inputs, return_outputs, num_items_in_batch)
 
 
 class _Bar(TrainerCallback):
