@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from medocr import preflight
+from medocr import preflight, run
 from medocr.preflight import Machine, Needs
 from medocr.run import load_profile
 
@@ -136,6 +136,17 @@ def test_a_local_model_and_local_copies_need_no_hub(tmp_path):
 def test_without_a_plan_the_sources_alone_are_looked_at(tmp_path):
     with pytest.raises(ValueError, match="OMR-scanned-documents"):
         preflight.check(tmp_path, [{"source": "omr_forms"}], Fake(answer="ConnectError"))
+
+
+def test_the_runner_looks_before_it_asks_the_sources(tmp_path, monkeypatch):
+    def asked(*args, **kwargs):
+        raise AssertionError("a source was asked before the machine was looked at")
+
+    monkeypatch.setattr(run.sources, "fingerprint", asked)
+    monkeypatch.setattr(preflight, "Machine", lambda: Fake(card=None, environment={}, home=tmp_path, answer="Timeout"))
+    with pytest.raises(ValueError, match="not ready for this run") as raised:
+        run.execute(load_profile("l4", out=tmp_path))
+    assert all(word in str(raised.value) for word in ("CUDA", "Kaggle", "OMR-scanned", "PaddleOCR-VL"))
 
 
 def test_the_real_machine_answers():
