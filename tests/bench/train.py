@@ -3,7 +3,7 @@
 Plain is what a user would write: TRL's trainer on rows of images, prompt and completion, started without the
 allocator's settings. Base, LoRA, precision, batch, accumulation and steps are the same, gradient checkpointing is off
 in both. Each runs in a process of its own, in turn, so that what else the machine does falls on both alike; between,
-single ingredients are left out. Written to results/bench/train.json; takes about four minutes.
+single ingredients are left out. Written to results/bench/train.json; takes about three minutes.
 """
 
 import argparse
