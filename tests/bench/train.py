@@ -226,6 +226,7 @@ def keep(runs: dict[str, list[dict]]) -> None:
         command="python -m tests.bench.train",
         cores=os.cpu_count(),
         threads=torch.get_num_threads(),
+        load=os.getloadavg()[0],  # above the number of cores, other work stretches seconds on the wall
         pages=sum(COUNTS.values()),
         steps=steps,
         seconds_per_step={variant: value / steps for variant, value in wall.items()},
