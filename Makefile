@@ -23,14 +23,21 @@ lint: $(READY)
 	$(VENV)/bin/ruff format --check .
 
 bench: $(READY)  ## figures for results/bench/
-	$(VENV)/bin/pip install --quiet '.[bench]'
+	$(VENV)/bin/pip install --quiet --editable '.[bench]'
 	$(PYTHON) -m tests.bench
 
-gpu:  ## the published recipe at full size, on a machine with CUDA
-	python3 -m venv .venv-gpu
-	.venv-gpu/bin/pip install --quiet --editable '.[gpu]'
+gpu: .venv-gpu/.ready  ## figures for results/gpu/, on a machine with CUDA: ten minutes a call
+	.venv-gpu/bin/python -m tests.gpu
+
+.PHONY: l4
+l4: .venv-gpu/.ready  ## the published recipe at full size, on a machine with CUDA and network
 	.venv-gpu/bin/python -m medocr run l4
 
+.venv-gpu/.ready: pyproject.toml
+	python3 -m venv .venv-gpu
+	.venv-gpu/bin/pip install --quiet torch==2.13.0 --editable '.[gpu]'
+	touch $@
+
 lab: $(READY)  ## the notebooks in JupyterLab
-	$(VENV)/bin/pip install --quiet '.[lab]'
+	$(VENV)/bin/pip install --quiet --editable '.[lab]'
 	$(VENV)/bin/jupyter lab notebooks

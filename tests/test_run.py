@@ -38,7 +38,7 @@ def house(tmp_path, monkeypatch):
     for stage in STAGES:
         cells = [
             nbformat.v4.new_code_cell(
-                "data = '../data/x'\nvalue = 1  # what is written\nbase = 'none'", metadata={"tags": ["parameters"]}
+                "data = '../data/x'\nvalue = 1  # what is written\nbase = 'tiny'", metadata={"tags": ["parameters"]}
             ),
             nbformat.v4.new_code_cell(BODY.format(writes=list(stage.writes), record=stage.record)),
         ]

@@ -2,11 +2,12 @@
 
 from medocr.model.loading import load, load_processor, resolve, save_processor
 from medocr.model.lora import TARGETS, add_lora, composed, is_unsloth, lora_modules, lora_weights
-from medocr.model.reading import Reading, encode, read
+from medocr.model.reading import Reading, adapter_effect, encode, read
 
 __all__ = [
     "TARGETS",
     "Reading",
+    "adapter_effect",
     "add_lora",
     "composed",
     "encode",

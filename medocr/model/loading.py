@@ -50,7 +50,7 @@ def load(
     backend = _backend(backend, device)
     folder = resolve(base, revision)
     processor = load_processor(folder, min_pixels, max_pixels)
-    model = _unsloth(folder, dtype, max_tokens) if backend == "unsloth" else _transformers(folder, dtype).to(device)
+    model = _unsloth(folder, dtype, max_tokens) if backend == "unsloth" else _transformers(folder, dtype, device)
     if adapter is not None:
         model = _attach(model, adapter)
     return model.eval(), processor
@@ -140,7 +140,7 @@ def save_processor(processor: PaddleOCRVLProcessor, folder: str | Path) -> None:
     processor.image_processor.save_pretrained(folder)  # preprocessor_config.json, which other programs look for
 
 
-def _transformers(folder: Path, dtype: torch.dtype):
+def _transformers(folder: Path, dtype: torch.dtype, device: str):
     try:
         model, found = PaddleOCRVLForConditionalGeneration.from_pretrained(
             folder, dtype=dtype, output_loading_info=True
@@ -151,15 +151,16 @@ def _transformers(folder: Path, dtype: torch.dtype):
         missing = sorted(found["missing_keys"])
         raise ValueError(f"{folder}: {len(missing)} tensors are missing from the weights, {missing[0]} among them")
     attention.install(model)
-    grouped.install(model)
-    return model
+    if device == "cpu":
+        grouped.install(model)
+    return model.to(device)
 
 
 def _unsloth(folder: Path, dtype: torch.dtype, max_tokens: int):
     from unsloth import FastVisionModel
 
     model, _ = FastVisionModel.from_pretrained(
-        str(folder), max_seq_length=max_tokens, dtype=dtype, load_in_4bit=False, full_finetuning=False
+        model_name=str(folder), max_seq_length=max_tokens, dtype=dtype, load_in_4bit=False, full_finetuning=False
     )
     return model
 

@@ -18,24 +18,12 @@ TARGETS = rf".*({LANGUAGE}|{VISION}|{PROJECTOR})"  # the whole name of a module 
 def add_lora(model, r: int = 64, alpha: int = 64, *, seed: int = 3407, gradient_checkpointing: bool = False):
     """Attach LoRA of rank `r` to the modules of TARGETS and freeze everything else; returns the PEFT model.
 
-    Raises ValueError when the number of trainable weights is not the one that the shapes give: some loaders
-    leave out the projector, or train everything without a word.
+    Raises ValueError when a part of the model has no such modules, and when the number of trainable weights is not
+    the one that the shapes give: some loaders leave out the projector, or train everything without a word.
     """
-    expected = lora_weights(model, r)
+    expected = _expected(model, r)
     if is_unsloth(model):
-        from unsloth import FastVisionModel
-
-        checkpointing = "unsloth" if gradient_checkpointing else False
-        peft_model = FastVisionModel.get_peft_model(
-            model,
-            r=r,
-            lora_alpha=alpha,
-            lora_dropout=0.0,
-            bias="none",
-            target_modules=TARGETS,
-            use_gradient_checkpointing=checkpointing,
-            random_state=seed,
-        )
+        peft_model = _add_by_unsloth(model, r, alpha, seed, gradient_checkpointing)
     else:
         torch.manual_seed(seed)
         config = LoraConfig(r=r, lora_alpha=alpha, lora_dropout=0.0, bias="none", target_modules=TARGETS)
@@ -47,6 +35,35 @@ def add_lora(model, r: int = 64, alpha: int = 64, *, seed: int = 3407, gradient_
             "attached as asked (full fine-tuning left on, or modules missing from the targets)"
         )
     return peft_model
+
+
+def _expected(model, r: int) -> int:
+    """The weights that LoRA is to train, whatever loaded the model; counted before it is attached."""
+    names = lora_modules(model)
+    parts = {"language model": LANGUAGE, "vision tower": VISION, "projector": PROJECTOR}
+    missing = [part for part, pattern in parts.items() if not any(re.fullmatch(f".*{pattern}", n) for n in names)]
+    if missing:
+        raise ValueError(
+            f"LoRA finds no module in the {' and the '.join(missing)} of this model: it was loaded under other names "
+            "(another version of transformers or Unsloth?); use the versions in pyproject.toml"
+        )
+    return lora_weights(model, r)
+
+
+def _add_by_unsloth(model, r: int, alpha: int, seed: int, gradient_checkpointing: bool):
+    from unsloth import FastVisionModel
+
+    tuned = FastVisionModel.get_peft_model(
+        model,
+        r=r,
+        lora_alpha=alpha,
+        lora_dropout=0.0,
+        bias="none",
+        target_modules=TARGETS,
+        use_gradient_checkpointing="unsloth" if gradient_checkpointing else False,
+        random_state=seed,
+    )
+    return FastVisionModel.for_training(tuned)
 
 
 def is_unsloth(model) -> bool:

@@ -60,14 +60,12 @@ def read(
             inputs = encode(processor, [_open(images[i]) for i in chosen]).to(model.device)
             return _decode(model, processor, inputs, max_new_tokens)
 
-    was_training = model.training
     bar = tqdm(total=len(order), desc="reading", unit="page", disable=not progress, leave=False)
     with _ready(model), _mapper(model, len(batches)) as side_by_side, bar:
         for chosen, found in zip(batches, side_by_side(read_batch, batches), strict=True):
             for i, reading in zip(chosen, found, strict=True):
                 readings[i] = reading
             bar.update(len(chosen))
-    model.train(was_training)
     return readings
 
 
@@ -86,6 +84,19 @@ def _mapper(model, count: int):
     finally:
         pool.shutdown(cancel_futures=True)
         torch.set_num_threads(threads)
+
+
+def adapter_effect(model: PeftModel, processor, image) -> float:
+    """How far the adapter moves the logits of the first token read, in their standard deviations; 0: it does nothing.
+
+    A loader that ignores the adapter, or reads with the base's weights, gives 0.
+    """
+    with torch.inference_mode(), _ready(model):
+        inputs = encode(processor, [image]).to(model.device)
+        tuned = model(**inputs, logits_to_keep=1).logits.float()
+        with model.disable_adapter():
+            base = model(**inputs, logits_to_keep=1).logits.float()
+    return ((tuned - base).square().mean().sqrt() / base.std()).item()
 
 
 def encode(processor, images: list, **options):
@@ -116,15 +127,25 @@ def _size(processor, item) -> int:
 
 @contextlib.contextmanager
 def _ready(model):
-    """The model in evaluation mode, its adapter's layers composed where memory is plain."""
-    model.eval()
+    """The model in evaluation mode, its adapter's layers composed where memory is plain; afterwards as it was."""
+    was_training = model.training
+    _switch(model, training=False)
+    composing = isinstance(model, PeftModel) and model.device.type == "cpu"
+    try:
+        with composed(model, frozen=True) if composing else contextlib.nullcontext():
+            yield
+    finally:
+        if was_training:
+            _switch(model, training=True)
+
+
+def _switch(model, *, training: bool) -> None:
+    """Unsloth has switches of its own: its reading turns gradient checkpointing off, its training on again."""
     if is_unsloth(model):
         from unsloth import FastVisionModel
 
-        FastVisionModel.for_inference(model)
-    composing = isinstance(model, PeftModel) and model.device.type == "cpu"
-    with composed(model, frozen=True) if composing else contextlib.nullcontext():
-        yield
+        FastVisionModel.for_training(model) if training else FastVisionModel.for_inference(model)
+    model.train(training)
 
 
 def _decode(model, processor, inputs, max_new_tokens: int) -> list[Reading]:

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from traitlets.config import Config
 
-from .. import schema, sources
+from .. import preflight, schema, sources
 from .profile import ROOT, STAGES, Run, Stage, check_known, load_profile
 from .results import publish, tidy
 
@@ -50,6 +50,9 @@ def execute(run: Run, *, start: str | None = None, only: str | None = None, forc
     began = [s.notebook for s in STAGES].index(_full_name(start)) if start else len(STAGES)
     report = {"run": run.name, **provenance(), "parameters": run.parameters, "stages": []}
     with _locked(run.data):
+        schema.write_json(run.data / "run.json", report)  # what is planned: the machine is held against it
+        if only is None or _full_name(only) == STAGES[0].notebook:  # sources' fingerprints already ask hub and Kaggle
+            preflight.check(run.data, run.parameters["curate"].get("pages_from", []))
         try:
             for index, stage in enumerate(STAGES):
                 if only is None or stage.notebook == _full_name(only):

@@ -8,6 +8,9 @@ from hashlib import sha256
 
 from ..schema import Page, Rejection
 from . import embedded, folder, hub
+from .hub import DATASETS
+
+__all__ = ["DATASETS", "SOURCES", "fingerprint", "load", "load_all"]
 
 # name → (loader, what its result depends on besides the options)
 SOURCES = {

@@ -20,6 +20,7 @@ PRESCRIPTIONS = Dataset("prescriptions", "huggingface", "chinmays18/medical-pres
 LAB_REPORTS = Dataset("lab_reports", "kaggle", "dikshaasinghhh/bajaj")
 OMR_FORMS = Dataset("omr_forms", "huggingface", "saurabh1896/OMR-scanned-documents")
 INVOICES = Dataset("invoices", "huggingface", "mychen76/invoices-and-receipts_ocr_v1")
+DATASETS = (PRESCRIPTIONS, LAB_REPORTS, OMR_FORMS, INVOICES)
 
 DONUT_MARKERS = re.compile(r"</?s(_\w+)?/?>")
 # what parsing a row of someone else's making may raise; ast.literal_eval alone raises five of them

@@ -190,6 +190,13 @@ class _Trainer(SFTTrainer):
     def create_model_card(self, *args, **options) -> None:
         pass
 
+    def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
+        """The loss alone. TRL adds entropy and accuracy from all logits: gigabytes, and Unsloth gives none."""
+        inputs = {name: value for name, value in inputs.items() if name != "_prediction_loss_only"}
+        if not models.is_unsloth(self.model):
+            inputs = data.answers_only(inputs)
+        return super(SFTTrainer, self).compute_loss(model, inputs, return_outputs, num_items_in_batch)
+
 
 def _validation_cer(model, processor, samples: list) -> float:
     """Mean CER (each page's at most 1) of the same READ_PAGES pages each time, read against their answers."""

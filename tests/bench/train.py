@@ -1,0 +1,243 @@
+"""`python -m tests.bench.train`: the demo's training beside plain TRL + PEFT on the same pages, and reading one by one.
+
+Plain is what a user would write: TRL's trainer on rows of images, prompt and completion, started without the
+allocator's settings. Base, LoRA, precision, batch, accumulation and steps are the same, gradient checkpointing is off
+in both. Each runs in a process of its own, in turn, so that what else the machine does falls on both alike; between,
+single ingredients are left out. Written to results/bench/train.json; takes about three minutes.
+"""
+
+import argparse
+import contextlib
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from pathlib import Path
+from unittest import mock
+
+ROOT = Path(__file__).parents[2]
+CLOCKS = ("seconds", "cpu_seconds")
+OUT = ROOT / "results/bench/train.json"
+COUNTS = {"prescription": 6, "lab_report": 4, "form": 1, "receipt": 3, "invoice": 2}
+EPOCHS, BATCH, ACCUMULATION = 3, 4, 2  # the recipe's: 2 steps an epoch here
+RATE = 2e-3
+WITHOUT = {
+    "allocator": "the allocator's settings",
+    "once": "preprocessing once",
+    "like_sizes": "batches of pages of like size",
+    "attention": "attention over all images and heads at once",
+    "composed": "one product for W and B·A",
+}
+
+
+def samples() -> list:
+    """Synthetic pages with their text as the answer."""
+    from medocr import prepare, synthetic
+
+    drawn = list(synthetic.pages(COUNTS, workers=1))
+    made = []
+    for page in drawn:
+        answer = prepare.format_text(page.truth)
+        visual = prepare.visual_tokens(*page.open().size, 28**2, 28**2 * 400)
+        made.append(prepare.Sample(**vars(page), answer=answer, visual_tokens=visual, answer_tokens=len(answer) + 1))
+    return made
+
+
+def ours(leave_out: str | None) -> dict:
+    """Seconds of the package's own training, one ingredient left out or none."""
+    from medocr import train
+    from medocr.train import trainer
+
+    spent: dict = {}
+    itself = trainer.Run.train
+
+    def timed(run, *arguments):
+        with clock(spent):
+            return itself(run, *arguments)
+
+    recipe = {"epochs": EPOCHS, "batch_size": BATCH, "accumulation": ACCUMULATION, "learning_rate": RATE}
+    patched = mock.patch.object(trainer.Run, "train", timed)
+    with tempfile.TemporaryDirectory() as folder, _without(leave_out), patched:
+        train.train("tiny", samples(), [], folder, device="cpu", progress=False, precision="float32", **recipe)
+    return spent
+
+
+@contextlib.contextmanager
+def clock(spent: dict):
+    """Seconds on the wall and of this process's own work, which a busy machine does not stretch as much."""
+    wall, cpu = time.perf_counter(), time.process_time()
+    yield
+    spent |= {"seconds": time.perf_counter() - wall, "cpu_seconds": time.process_time() - cpu}
+
+
+@contextlib.contextmanager
+def _without(ingredient: str | None):
+    """Put the plain way in the place of one ingredient."""
+    import torch
+
+    from medocr import model as models
+    from medocr.model import attention, grouped
+    from medocr.train import data
+
+    def shuffled(sampler):
+        yield from torch.randperm(len(sampler.sizes)).tolist()[: len(sampler)]
+
+    plain = {
+        "once": [mock.patch.object(data.Collator, "encoded", lambda self, row: self._encode(self.samples[row]))],
+        "like_sizes": [mock.patch.object(data.LikeSizes, "__iter__", shuffled)],
+        "attention": [mock.patch.object(module, "install") for module in (attention, grouped)],
+        "composed": [mock.patch.object(models, "composed", return_value=contextlib.nullcontext())],
+    }
+    with contextlib.ExitStack() as stack:
+        for patch in plain.get(ingredient, ()):
+            stack.enter_context(patch)
+        yield
+
+
+def plain() -> dict:
+    """Seconds of TRL's trainer as its users write it."""
+    import torch
+    from datasets import Dataset
+    from peft import LoraConfig
+    from transformers import PaddleOCRVLForConditionalGeneration
+    from trl import SFTConfig, SFTTrainer
+
+    from medocr import model as models
+    from medocr import prepare
+
+    folder = models.resolve("tiny")
+    model = PaddleOCRVLForConditionalGeneration.from_pretrained(folder, dtype=torch.float32)
+    rows = [
+        {
+            "images": [page.open()],
+            "prompt": [{"role": "user", "content": prepare.PROMPT}],
+            "completion": [{"role": "assistant", "content": page.answer}],
+        }
+        for page in samples()
+    ]
+    with tempfile.TemporaryDirectory() as out:
+        arguments = SFTConfig(
+            output_dir=out,
+            num_train_epochs=EPOCHS,
+            per_device_train_batch_size=BATCH,
+            gradient_accumulation_steps=ACCUMULATION,
+            learning_rate=RATE,
+            gradient_checkpointing=False,
+            bf16=False,
+            use_cpu=True,
+            max_length=None,
+            completion_only_loss=True,
+            dataloader_drop_last=True,
+            save_strategy="no",
+            report_to="none",
+            disable_tqdm=True,
+        )
+        trainer = SFTTrainer(
+            model,
+            arguments,
+            train_dataset=Dataset.from_list(rows),
+            processing_class=models.load_processor(folder),
+            peft_config=LoraConfig(r=64, lora_alpha=64, target_modules=models.TARGETS),
+        )
+        spent: dict = {}
+        with clock(spent):
+            trainer.train()
+        return spent
+
+
+def reading() -> dict:
+    """Pages per second: in batches of like size, one page after the other, and by transformers' own generation."""
+    import torch
+    from transformers import PaddleOCRVLForConditionalGeneration
+
+    from medocr import model as models
+
+    model, processor = models.load("tiny", device="cpu")
+    stock = PaddleOCRVLForConditionalGeneration.from_pretrained(models.resolve("tiny"), dtype=torch.float32)
+    pages = samples()
+
+    def by_generate(page) -> None:
+        inputs = models.encode(processor, [page.open()])
+        stock.generate(**inputs, max_new_tokens=300, do_sample=False)
+
+    ways = {
+        "batched": lambda: models.read(model, processor, pages, max_new_tokens=300, progress=False),
+        "one_by_one": lambda: [models.read(model, processor, [p], max_new_tokens=300, progress=False) for p in pages],
+        "generate": lambda: [by_generate(page) for page in pages],
+    }
+    found = {}
+    for name, way in ways.items():
+        began = time.perf_counter()
+        way()
+        found[name] = len(pages) / (time.perf_counter() - began)
+    return found
+
+
+def measure(variant: str) -> dict:
+    """Run a variant in a process of its own, with the allocator's settings where they belong to it."""
+    from medocr.run import ALLOCATOR
+
+    environment = {name: value for name, value in os.environ.items() if name not in ALLOCATOR}
+    if variant not in ("plain", "allocator"):
+        environment |= ALLOCATOR
+    command = [sys.executable, "-m", "tests.bench.train", "--variant", variant]
+    done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
+    return json.loads(done.stdout.strip().splitlines()[-1])
+
+
+def one(variant: str) -> dict:
+    """What `--variant` prints."""
+    if variant in ("reading", "plain"):
+        return reading() if variant == "reading" else plain()
+    return ours(None if variant in ("ours", "allocator") else variant)
+
+
+def main() -> None:
+    """Measure all, print and keep."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--variant", choices=("ours", "plain", "reading", *WITHOUT))
+    chosen = parser.parse_args()
+    if chosen.variant:
+        print(json.dumps(one(chosen.variant)))
+        return
+    runs: dict[str, list[dict]] = {}
+    for variant in ("ours", "plain", "reading", *WITHOUT, "plain", "ours"):
+        runs.setdefault(variant, []).append(measure(variant))
+        print(variant, runs[variant][-1], flush=True)
+        if {"ours", "plain", "reading"} <= runs.keys():
+            keep(runs)
+
+
+def keep(runs: dict[str, list[dict]]) -> None:
+    """Write what there is so far: ratios to the median of `ours`."""
+    import torch
+
+    from medocr import schema
+
+    read = runs["reading"][0]
+    trained = {variant: found for variant, found in runs.items() if variant != "reading"}
+    wall, cpu = ({v: statistics.median(run[of] for run in found) for v, found in trained.items()} for of in CLOCKS)
+    steps = EPOCHS * sum(COUNTS.values()) // (BATCH * ACCUMULATION)
+    schema.write_record(
+        OUT,
+        command="python -m tests.bench.train",
+        cores=os.cpu_count(),
+        threads=torch.get_num_threads(),
+        load=os.getloadavg()[0],  # above the number of cores, other work stretches seconds on the wall
+        pages=sum(COUNTS.values()),
+        steps=steps,
+        seconds_per_step={variant: value / steps for variant, value in wall.items()},
+        plain_over_ours=wall["plain"] / wall["ours"],
+        plain_over_ours_cpu=cpu["plain"] / cpu["ours"],
+        cpu_times_more_without={WITHOUT[name]: cpu[name] / cpu["ours"] for name in WITHOUT if name in cpu},
+        reading_pages_per_second=read,
+        reading_batched_over_one_by_one=read["batched"] / read["one_by_one"],
+        runs=runs,
+    )
+
+
+if __name__ == "__main__":
+    main()

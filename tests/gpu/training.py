@@ -1,0 +1,111 @@
+"""Training at the published batch: LoRA by Unsloth, LoRA by transformers and PEFT, and all weights."""
+
+import importlib.util
+import itertools
+import statistics
+import time
+from pathlib import Path
+
+import torch
+from torch.optim.optimizer import register_optimizer_step_post_hook
+from transformers import PaddleOCRVLConfig
+
+from medocr import model as models
+from medocr import train
+from medocr.train import data
+from tests import full_size
+from tests.gpu import arithmetic
+from tests.gpu.setting import Setting
+
+PAGES, WARM_UP = 16, 3  # steps that are not counted: kernels are compiled and chosen in them
+
+
+def lora(setting: Setting, backend: str) -> dict:
+    """LoRA through `train.train`: memory, seconds per step, and what was trained."""
+    stamps: list[float] = []
+    began = time.perf_counter()
+    hook = register_optimizer_step_post_hook(lambda *_: stamps.append(_now(setting.device)))
+    out = setting.work / backend
+    try:
+        made = train.train(
+            setting.base(),
+            setting.pages(PAGES),
+            [],
+            out,
+            device=setting.device,
+            backend=backend,
+            progress=False,
+            gradient_checkpointing=True,
+            **setting.limits,
+            **setting.recipe,
+        )
+    finally:
+        hook.remove()
+    if setting.full and made["trainable"] != full_size.TRAINABLE:
+        raise ValueError(f"{made['trainable']:,} weights were trained, not {full_size.TRAINABLE:,}")
+    figures = {name: made[name] for name in ("trainable", "precision", "backend", "peak_memory_gb", "history")}
+    return {**figures, "seconds_to_first_step": stamps[0] - began, **_speed(setting, stamps, "lora")}
+
+
+def full(setting: Setting) -> dict:
+    """All weights in bfloat16 with the same pages, batch and checkpointing, in a plain loop."""
+    dtype = torch.bfloat16 if setting.device == "cuda" else torch.float32
+    options = {"device": setting.device, "dtype": dtype, "backend": "transformers"}
+    model, processor = models.load(setting.base(), **options, **setting.limits)
+    model.train()
+    model.gradient_checkpointing_enable({"use_reentrant": False})
+    collator = data.Collator(processor, setting.pages(PAGES))
+    optimizer, name = _optimizer(model, setting.device)
+    stamps, losses = [], []
+    if setting.device == "cuda":
+        torch.cuda.reset_peak_memory_stats()
+    for step in range(setting.recipe["max_steps"]):
+        losses.append(_step(model, collator, optimizer, step, setting))
+        stamps.append(_now(setting.device))
+    peak = torch.cuda.max_memory_allocated() / 1e9 if setting.device == "cuda" else None
+    trainable = sum(p.numel() for p in model.parameters() if p.requires_grad)
+    found = {"trainable": trainable, "optimizer": name, "peak_memory_gb": peak, "losses": losses}
+    return {**found, **_speed(setting, stamps, "full")}
+
+
+def _step(model, collator, optimizer, step: int, setting: Setting) -> float:
+    size, batches = setting.recipe["batch_size"], setting.recipe["accumulation"]
+    total = 0.0
+    for part in range(batches):
+        rows = [{"row": (step * size * batches + part * size + i) % PAGES} for i in range(size)]
+        batch = {name: tensor.to(setting.device) for name, tensor in collator(rows).items()}
+        loss = model(**data.answers_only(batch), use_cache=False).loss / batches
+        loss.backward()
+        total += loss.item()
+    optimizer.step()
+    optimizer.zero_grad()
+    return total
+
+
+def _optimizer(model, device: str):
+    if device == "cuda" and importlib.util.find_spec("bitsandbytes"):
+        import bitsandbytes
+
+        return bitsandbytes.optim.AdamW8bit(model.parameters(), lr=1e-5), "bitsandbytes AdamW8bit"
+    return torch.optim.AdamW(model.parameters(), lr=1e-5), "torch AdamW"
+
+
+def _now(device: str) -> float:
+    if device == "cuda":
+        torch.cuda.synchronize()
+    return time.perf_counter()
+
+
+def _speed(setting: Setting, stamps: list[float], kind: str) -> dict:
+    """Seconds per step (median after warming up), tokens per second, operations per second."""
+    steps = [later - earlier for earlier, later in itertools.pairwise(stamps)]
+    seconds = statistics.median(steps[min(WARM_UP, len(steps) - 1) :])
+    pages = setting.recipe["batch_size"] * setting.recipe["accumulation"]
+    shapes = (setting.visual_tokens, setting.answer_tokens)
+    config = PaddleOCRVLConfig.from_pretrained(Path(setting.base()))
+    return {
+        "steps_seconds": steps,
+        "seconds_per_step": seconds,
+        "tokens_per_s": pages * sum(shapes) / seconds,
+        "tflops": arithmetic.step_flops(*shapes, pages, kind, config) / seconds / 1e12,
+    }
