@@ -16,10 +16,10 @@ from pathlib import Path
 from traitlets.config import Config
 
 from .. import schema, sources
-from .profile import ROOT, STAGES, Run, Stage, check_known, load_profile
+from .profile import ROOT, STAGES, Run, Stage, check_known, is_table, load_profile
 from .results import publish, tidy
 
-__all__ = ["STAGES", "Run", "Stage", "StageFailed", "execute", "load_profile"]
+__all__ = ["STAGES", "Run", "Stage", "StageFailed", "execute", "is_table", "load_profile"]
 
 ERROR_LINES = 12  # of a failed cell's message; the partial notebook has all of it
 TINY = Path(__file__).resolve().parents[1] / "tiny"
@@ -102,8 +102,15 @@ def _clear(run: Run, stage: Stage, everything: bool) -> None:
 
 def fingerprint(run: Run, stage: Stage) -> dict:
     """What decides a stage's result: parameters, the notebook's code, the content of what it reads."""
+    made_from = plan(run, stage)
+    files = {name: _content_hash(run.data / name) for name in stage.reads if (run.data / name).exists()}
+    return {**made_from, "reads": files | made_from["reads"]}
+
+
+def plan(run: Run, stage: Stage) -> dict:
+    """What of a stage's fingerprint is known before any stage has run."""
     parameters = run.parameters[stage.name]
-    reads = {name: _content_hash(run.data / name) for name in stage.reads if (run.data / name).exists()}
+    reads = {}
     for number, options in enumerate(parameters.get("pages_from", ())):
         own = {key: value for key, value in options.items() if key != "source"}
         reads[f"source {number}"] = sources.fingerprint(options["source"], **own)
