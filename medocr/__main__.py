@@ -32,12 +32,12 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(chosen) -> int:
     from . import run
 
-    if run.is_table(chosen.profile):
-        return _run_table(chosen)
-    if chosen.jobs != 1:
-        raise ValueError(f"--jobs is for a table of runs; {chosen.profile} is a profile of one")
-    resolved = run.load_profile(chosen.profile, chosen.overrides, chosen.out or run.ROOT)
     try:
+        if run.is_table(chosen.profile):
+            return _run_table(chosen)
+        if chosen.jobs != 1:
+            raise ValueError(f"--jobs is for a table of runs; {chosen.profile} is a profile of one")
+        resolved = run.load_profile(chosen.profile, chosen.overrides, chosen.out or run.ROOT)
         run.execute(resolved, start=chosen.start, only=chosen.only, force=chosen.force)
     except run.StageFailed as error:
         print(f"medocr: {error}", file=sys.stderr)
@@ -51,7 +51,9 @@ def _run_table(chosen) -> int:
     if chosen.start or chosen.jobs < 1:
         raise ValueError("a table of runs takes no --from, and --jobs of 1 or more")
     trials = experiments.load_table(chosen.profile, chosen.overrides, chosen.out or ROOT)
-    return int(not experiments.execute(trials, jobs=chosen.jobs, only=chosen.only, force=chosen.force))
+    whole = experiments.execute(trials, jobs=chosen.jobs, only=chosen.only, force=chosen.force)
+    experiments.findings(trials)
+    return int(not whole)
 
 
 def _read(chosen) -> int:

@@ -4,6 +4,8 @@ Each function takes plain data (records, tables, the dicts that stages write) an
 table of at most eight columns. `style()` once, then `show(figure, name)` for each figure.
 """
 
+from medocr.report import claims, findings
+from medocr.report.claim_figures import forest, ranks, ratios
 from medocr.report.confidence import calibration
 from medocr.report.data import flow, label_quality, lengths, mix, split_table
 from medocr.report.pages import example, model_view, page_grid, transcript_examples
@@ -21,9 +23,12 @@ from medocr.report.style import COLOURS, show, style
 __all__ = [
     "COLOURS",
     "calibration",
+    "claims",
     "dumbbell",
     "example",
+    "findings",
     "flow",
+    "forest",
     "label_quality",
     "lengths",
     "mix",
@@ -33,6 +38,8 @@ __all__ = [
     "paired_change",
     "parity",
     "parity_table",
+    "ranks",
+    "ratios",
     "safety",
     "show",
     "split_table",

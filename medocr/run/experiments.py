@@ -12,6 +12,7 @@ import hashlib
 import json
 import multiprocessing
 import os
+import resource
 import shutil
 import time
 from collections.abc import Iterator
@@ -19,10 +20,12 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet as pq
 
-from .. import evaluate, schema
-from . import StageFailed, _clear, _locked, execute_notebook, fingerprint, plan, provenance, seal
+from .. import evaluate, metrics, schema
+from . import StageFailed, _clear, _locked, execute_at, execute_notebook, fingerprint, plan, provenance, seal
 from .profile import ROOT, STAGES, Run, Stage, check_known, find, read, resolve
+from .results import index
 
 MADE = STAGES[:-1]  # the merge has its own record in results/demo
 PER_PAGE = (
@@ -100,6 +103,18 @@ def execute(trials: list[Trial], *, jobs: int = 1, only: str | None = None, forc
     return all(made)
 
 
+def findings(trials: list[Trial]) -> None:
+    """Read what all runs left with 07, and lay the executed notebook beside it."""
+    run = trials[0].run
+    folder = run.results.parent
+    notebook = Stage("07_findings", (), (), "")
+    parameters = {"runs": os.path.relpath(folder, notebook.path.parent)}
+    folder.mkdir(parents=True, exist_ok=True)
+    execute_at(notebook.path, folder / "07_findings.ipynb", parameters, run.out)
+    index(folder, folder.name)
+    print(f"findings: {os.path.relpath(folder / 'index.html')}")
+
+
 def _make_apart(trial: Trial) -> bool:
     """`make` in a process of its own: a kill of the command that started it lets this run, and no other, go on."""
     process = multiprocessing.get_context("spawn").Process(target=_exit_with, args=(trial,))
@@ -161,19 +176,25 @@ def _make_stage(run: Run, stage: Stage, pool: Path) -> dict:
     made_from = fingerprint(run, stage)
     kept = pool / f"{stage.name}-{_hash(made_from)[:20]}"
     names = (*stage.writes, stage.record)
+    row = {"stage": stage.notebook, "state": "shared"}
     with _turn(kept):
-        state = "shared" if kept.is_dir() else "done"
-        if state == "done":
+        if not kept.is_dir():
             _clear(run, stage, everything=False)
-            began = time.perf_counter()
+            began, used = time.perf_counter(), _cpu_seconds()
             execute_notebook(run, stage)
+            row |= {"state": "done", "cpu_seconds": round(_cpu_seconds() - used, 1)}
             seal(run, stage, made_from, round(time.perf_counter() - began, 1))
             with schema.atomic(kept) as folder:
                 _link(run.data, folder, names)
         else:
             _link(kept, run.data, names)
-    record = json.loads((kept / stage.record).read_text())
-    return {"stage": stage.notebook, "state": state, "seconds": record["seconds"]}
+    return row | {"seconds": json.loads((kept / stage.record).read_text())["seconds"]}
+
+
+def _cpu_seconds() -> float:
+    """Of the kernels that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
 
 
 @contextlib.contextmanager
@@ -210,14 +231,21 @@ def keep(trial: Trial, rows: list[dict]) -> None:
         "parameters": {s.name: {k: v for k, v in run.parameters[s.name].items() if k != "data"} for s in MADE},
         "stages": rows,
         "curate": records["curate"]["counts"],
-        "transcribe": {k: v for k, v in records["transcribe"]["report"].items() if k != "set_aside"},
-        "prepare": records["prepare"]["counts"],
+        "transcribe": {k: v for k, v in records["transcribe"]["report"].items() if not isinstance(v, list)},
+        "prepare": records["prepare"]["counts"] | {"label_cer": label_errors(run.data / "train.parquet")},
         "train": {name: trained[name] for name in facts} | {"precision": trained["precision"]},
     }
     schema.write_json(run.results / "run.json", said)
     found = {name: [row for row in summary[name] if ":" not in row["slice"]] for name in ("scores", "comparisons")}
     pages = page_scores(run.data / "predictions.parquet")
     schema.write_record(run.results / "metrics.json", made_from=trial.hash, **found, pages=pages)
+
+
+def label_errors(train: Path) -> dict[str, float]:
+    """Mean CER of the training answers against the exact text, by document type."""
+    pages = pq.read_table(train, columns=["doc_type", "answer", "truth"]).to_pandas()
+    rates = [metrics.cer(truth, answer) for truth, answer in zip(pages["truth"], pages["answer"], strict=True)]
+    return pages.assign(cer=rates).groupby("doc_type")["cer"].mean().round(6).to_dict()
 
 
 def page_scores(predictions: Path) -> dict[str, list]:
