@@ -5,15 +5,18 @@ from collections.abc import Sequence
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
 
-from medocr.metrics import HIGHER_IS_BETTER, LABELS
+from medocr.metrics import LABELS
 from medocr.report import findings
 from medocr.report.findings import Contrast
 from medocr.report.style import COLOURS, FAINT, INK, WIDTH, bare, nothing
 
+BLUE = COLOURS["tuned"]
+
 
 def forest(scores: pd.DataFrame, contrasts: Sequence[Contrast]) -> Figure:
-    """Each contrast's difference with its 95 % interval and its seeds; a panel for each unit, better to the right.
+    """What the first of each pair gains, with its 95 % interval and its seeds (ticks); a panel for each unit.
 
     The grey band holds differences of no account. Contrasts that decide the claim have a filled mark.
     """
@@ -31,22 +34,23 @@ def forest(scores: pd.DataFrame, contrasts: Sequence[Contrast]) -> Figure:
 
 
 def _panel(ax, rows: list[tuple[Contrast, dict]]) -> None:
-    """One panel of the forest; an axis of error rates runs backwards, so that better is to the right everywhere."""
     contrast = rows[0][0]
+    sign = findings.sign(contrast)
     for row, (one, found) in enumerate(rows):
-        ax.plot([found["low"], found["high"]], [row, row], color=COLOURS["tuned"], linewidth=3, zorder=2)
-        fill = COLOURS["tuned"] if one.decides else "white"
-        ax.plot(found["difference"], row, "o", color=COLOURS["tuned"], markerfacecolor=fill, markersize=10, zorder=4)
-        ax.plot(found["seeds"], [row + 0.28] * len(found["seeds"]), "|", color=INK, markersize=8, zorder=3)
-        ax.text(1.02, row, found["verdict"], transform=ax.get_yaxis_transform(), va="center", fontsize=11)
+        ax.plot([sign * found["low"], sign * found["high"]], [row, row], color=BLUE, linewidth=3, zorder=2)
+        fill = BLUE if one.decides else "white"
+        ax.plot(sign * found["difference"], row, "o", color=BLUE, markerfacecolor=fill, markersize=10, zorder=4)
+        seeds = [sign * one for one in found["seeds"]]
+        ax.plot(seeds, [row + 0.3] * len(seeds), "|", color=INK, markersize=8, zorder=3)
+        shade, words = (INK, found["verdict"]) if one.decides else (FAINT, f"({found['verdict']})")
+        words = words.replace(" at this size", "")
+        ax.text(1.02, row, words, transform=ax.get_yaxis_transform(), va="center", fontsize=11, color=shade)
     ax.axvspan(-contrast.matters, contrast.matters, color="#eeeeee", zorder=0)
     ax.axvline(0, color=FAINT, linewidth=1)
-    ax.set_yticks(range(len(rows)), [_label(one, found) for one, found in rows], fontsize=10)
+    ax.set_yticks(range(len(rows)), [_label(one, found) for one, found in rows], fontsize=11)
     ax.set_ylim(len(rows) - 0.4, -0.6)
-    if contrast.metric not in HIGHER_IS_BETTER:
-        ax.invert_xaxis()
-    what = "CER" if contrast.metric == "cer" else "share or F1"
-    ax.set_xlabel(f"difference in {what}, better to the right →", fontsize=11)
+    ax.set_xlabel("CER lower by →" if contrast.metric == "cer" else "share or F1 higher by →", fontsize=11)
+    ax.xaxis.set_major_locator(MaxNLocator(5))
     ax.grid(axis="x")
     bare(ax)
 
@@ -70,8 +74,8 @@ def ranks(table: pd.DataFrame) -> Figure:
         left.plot(millions, row["cer"], "o", color=COLOURS["tuned"], markersize=9)
         left.annotate(f"rank {row['rank']}", (millions, row["cer"]), (8, 8), textcoords="offset points", fontsize=11)
     left.set(xlabel="trained weights (millions)", ylabel=LABELS["cer"].replace("mean, ", "medical, "))
-    left.set_ylim(bottom=0)
-    left.margins(x=0.2)
+    left.margins(x=0.25)
+    left.set_ylim(0, max(map(max, table["seeds"])) * 1.2)
     left.grid(axis="y")
     names = [f"rank {rank}" for rank in table["rank"]]
     right.barh(names, table["seconds_per_step"], color=COLOURS["base"], height=0.5)
@@ -79,6 +83,7 @@ def ranks(table: pd.DataFrame) -> Figure:
         right.text(value, place, f" {value:.2f}", va="center", fontsize=11)
     right.set(xlabel="seconds per training step")
     right.margins(x=0.15)
+    right.invert_yaxis()
     bare(right)
     return figure
 

@@ -5,7 +5,7 @@ which a difference below `MATTERS` is of no account:
 
 - `holds`: low > 0, every seed's own advantage > 0, and high reaches what matters;
 - `does not`: high is less than what matters (a loss, or a gain too small to count);
-- `cannot tell at this size`: otherwise.
+- `cannot tell at this size`: otherwise, and with one seed alone.
 
 A contrast that asks for *no loss* holds where low, and every seed, is above minus what matters, and does not where high
 is below it. A claim holds if all contrasts that
@@ -27,6 +27,7 @@ HOLDS, FAILS, UNSURE = "holds", "does not", "cannot tell at this size"
 UNTESTED, MISSING = "not tested", "not run yet"
 MATTERS = {"cer": 0.005}  # the smallest difference of account
 MATTERS_SHARE = 0.02  # of every other metric: they are shares and F1
+FEWEST_SEEDS = 2
 RESAMPLES = 4000
 
 
@@ -146,14 +147,21 @@ def crossed_interval(differences: np.ndarray, groups: Sequence, seed: int = SEED
     return float(low), float(high)
 
 
+def sign(contrast: Contrast) -> int:
+    """What turns a difference into an advantage of the left side: 1, or -1 where lower is better."""
+    return 1 if contrast.metric in HIGHER_IS_BETTER else -1
+
+
 def verdict(contrast: Contrast, found: dict) -> str:
     """The rule of this module, on one contrast's figures."""
-    sign = 1 if contrast.metric in HIGHER_IS_BETTER else -1
-    low, high = sorted(sign * found[end] for end in ("low", "high"))
+    way = sign(contrast)
+    low, high = sorted(way * found[end] for end in ("low", "high"))
     floor, least = (-contrast.matters, -contrast.matters) if contrast.no_loss else (0.0, contrast.matters)
+    if len(found["seeds"]) < FEWEST_SEEDS:
+        return UNSURE
     if high < least:
         return FAILS
-    return HOLDS if low > floor and all(sign * one > floor for one in found["seeds"]) else UNSURE
+    return HOLDS if low > floor and all(way * one > floor for one in found["seeds"]) else UNSURE
 
 
 def together(verdicts: Sequence[str | None]) -> str:
