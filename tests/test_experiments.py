@@ -13,7 +13,7 @@ import pytest
 from medocr import evaluate, report, schema
 from medocr.__main__ import main
 from medocr.prepare.noise import damaged
-from medocr.report import claims, findings
+from medocr.report import benchmarks, claims, findings
 from medocr.report.findings import FAILS, HOLDS, MISSING, UNSURE, Contrast, Side
 from medocr.run import StageFailed, execute_at, experiments, load_profile
 from tests import made_up_runs
@@ -217,10 +217,26 @@ def test_the_interval_widens_where_groups_or_seeds_differ():
 
 
 def test_verdicts_of_ratios_need_every_measurement():
-    assert claims.ratio_verdict([0.3, 0.2], 1 / 3) == HOLDS
-    assert claims.ratio_verdict([0.3, 0.4], 1 / 3) == UNSURE
-    assert claims.ratio_verdict([0.4], 1 / 3) == FAILS
-    assert claims.ratio_verdict([], 1 / 3) == MISSING
+    assert benchmarks.ratio_verdict([0.3, 0.2], 1 / 3) == HOLDS
+    assert benchmarks.ratio_verdict([0.3, 0.4], 1 / 3) == UNSURE
+    assert benchmarks.ratio_verdict([0.4], 1 / 3) == FAILS
+    assert benchmarks.ratio_verdict([], 1 / 3) == MISSING
+
+
+def test_benchmarks_are_read_where_they_are(tmp_path):
+    for folder, name, content in (
+        ("bench", "transcribe", {"loopback": [{"in_flight": 1, "speed_up": 1.0}, {"in_flight": 8, "speed_up": 5.5}]}),
+        ("gpu", "full", {"ran": True, "size": "full", "card": "A card", "peak_memory_gb": 20.0}),
+        ("gpu", "peft", {"ran": True, "size": "full", "card": "A card", "peak_memory_gb": 10.0}),
+        ("gpu", "unsloth", {"ran": False, "size": "full", "why": "not there"}),
+    ):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / f"{name}.json").write_text(json.dumps(content))
+    found = benchmarks.judged(tmp_path)
+    assert found["speed"] == (HOLDS, "times as fast: 5.50")
+    assert found["memory"] == (HOLDS, "peak memory, LoRA ÷ all weights: 0.50 (LoRA, transformers)")
+    assert found["merge"] == (MISSING, "")
+    assert list(benchmarks.memory(tmp_path)["training"]) == ["all weights", "LoRA, transformers"]
 
 
 def test_without_any_run_everything_says_so(tmp_path):
@@ -262,7 +278,7 @@ def test_no_table_has_more_than_eight_columns(tmp_path):
     for table in (
         findings.table(scores, claims.CLAIMS["mix"].contrasts),
         claims.overview(facts),
-        claims.merging(tmp_path),
+        benchmarks.merging(tmp_path),
     ):
         assert isinstance(table, pd.DataFrame)
         assert table.shape[1] <= 8

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from medocr.report import claims, findings
+from medocr.report import benchmarks, claims, findings
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
@@ -17,9 +17,8 @@ def _load(path: Path) -> dict:
 def findings_section() -> str:
     """The README's table of claims and verdicts, made from the experiments' results."""
     scores, facts = findings.load(RESULTS / "experiments")
-    found = claims.from_files(RESULTS)
     rows = [(claim.says, claims.decide(scores, claim), _decisive(scores, claim)) for claim in claims.CLAIMS.values()]
-    rows += [(says, verdict, "") for says, verdict in found.values()]
+    rows += [(benchmarks.SAYS[key], *found) for key, found in benchmarks.judged(RESULTS).items()]
     return "\n".join(
         [
             "| claim | verdict | what decided it: difference [95 % over pages and seeds] |",

@@ -4,7 +4,7 @@ Each function takes plain data (records, tables, the dicts that stages write) an
 table of at most eight columns. `style()` once, then `show(figure, name)` for each figure.
 """
 
-from medocr.report import claims, findings
+from medocr.report import benchmarks, claims, findings
 from medocr.report.claim_figures import forest, ranks, ratios
 from medocr.report.confidence import calibration
 from medocr.report.data import flow, label_quality, lengths, mix, split_table
@@ -22,6 +22,7 @@ from medocr.report.style import COLOURS, show, style
 
 __all__ = [
     "COLOURS",
+    "benchmarks",
     "calibration",
     "claims",
     "dumbbell",

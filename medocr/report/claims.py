@@ -1,14 +1,12 @@
 """The claims that the experiments test, each with the contrasts that decide it and what they leave open."""
 
 import dataclasses
-import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import pandas as pd
 
-from medocr.report import findings
-from medocr.report.findings import FAILS, HOLDS, MISSING, UNSURE, UNTESTED, Contrast, Side
+from medocr.report import benchmarks, findings
+from medocr.report.findings import Contrast, Side
 
 BASE = Side("baseline", "base", model="base")
 TUNED = Side("baseline", "tuned")
@@ -139,79 +137,11 @@ def _span(values: pd.Series, form: str) -> str:
     return " to ".join(ends)
 
 
-SPEED_UP = 3.0  # as claimed
-NO_CHANGE = 0.05  # a ratio nearer to one than this is none
-
-
-MERGED = ("run", "pages", "s/page, adapter", "s/page, merged", "merged ÷ adapter", "CER, merged − adapter", "parity")
-
-
-def merging(results: Path) -> pd.DataFrame:
-    """Adapter and merged model in the merge's records: seconds per page, CER, the gate, share of pages read alike."""
-    rows = []
-    for path in sorted(results.glob("demo*/merge.json")):
-        record = json.loads(path.read_text())
-        of = {(row["model"], row["metric"]): row for row in record["scores"] if row["slice"] == "all"}
-        adapter, merged = of["tuned", "seconds"], of["merged", "seconds"]
-        seconds = adapter["value"], merged["value"]
-        change = of["merged", "cer"]["value"] - of["tuned", "cer"]["value"]
-        gate = "passed" if record["parity"]["passed"] else "failed"
-        row = (path.parent.name, merged["n"], *seconds, seconds[1] / seconds[0], change, gate)
-        rows.append(dict(zip(MERGED, row, strict=True)) | {"read the same": float(record["same_text"])})
-    return pd.DataFrame(rows, columns=[*MERGED, "read the same"])
-
-
-def ratio_verdict(ratios: Sequence[float], wanted: float) -> str:
-    """On ratios of repeated measurements: all of them at most `wanted` holds, none of them does not."""
-    if not len(ratios):
-        return MISSING
-    below = [ratio <= wanted for ratio in ratios]
-    return HOLDS if all(below) else UNSURE if any(below) else FAILS
-
-
-def labelling(results: Path) -> pd.DataFrame:
-    """How much faster pages were labelled side by side: rows of what, at once, pages, pages_per_second, speed_up."""
-    path = results / "bench/transcribe.json"
-    return pd.DataFrame(json.loads(path.read_text())["concurrency"]) if path.exists() else pd.DataFrame()
-
-
-def memory(results: Path) -> pd.DataFrame:
-    """Peak GPU memory of training with LoRA and of all weights, where results/gpu/ holds both."""
-    path = results / "gpu/memory.json"
-    return pd.DataFrame(json.loads(path.read_text())["rows"]) if path.exists() else pd.DataFrame()
-
-
-def from_files(results: Path) -> dict[str, tuple[str, str]]:
-    """The claims that benchmarks' files decide, or that nothing tests: key → (claim, verdict)."""
-    speed, merged, gpu = labelling(results), merging(results), memory(results)
-    fastest = [1 / speed["speed_up"].max()] if len(speed) else []
-    quicker = list(merged["merged ÷ adapter"]) if len(merged) else []
-    return {
-        "speed": ("Concurrency made labelling 3 times faster.", ratio_verdict(fastest, 1 / SPEED_UP)),
-        "memory": ("LoRA cut memory.", ratio_verdict(list(gpu["ratio"]), 1 - NO_CHANGE) if len(gpu) else UNTESTED),
-        "merge": ("Merging cut latency.", ratio_verdict(quicker, 1 - NO_CHANGE)),
-        "summary": ("Continuous text helps summarisation.", UNTESTED),
-    }
-
-
-OPEN = {
-    "speed": "what a paid service's own limits and queues leave of it",
-    "memory": "the figures of other cards and page sizes",
-    "merge": "what a server that batches many requests gains; such servers do not take this adapter at all",
-    "summary": "all of it, since nothing here summarises",
-}
-
-
-def said(results: Path, key: str) -> str:
-    """The verdict on a claim of `from_files`, and what stays open, in Markdown."""
-    says, found = from_files(results)[key]
-    return f"**{says}** Verdict: **{found}**. Open for the full-size model: {OPEN[key]}."
-
-
 def verdicts(scores: pd.DataFrame, results: Path) -> pd.DataFrame:
     """Every claim with its verdict."""
     rows = [{"claim": claim.says, "verdict": decide(scores, claim)} for claim in CLAIMS.values()]
-    rows += [{"claim": says, "verdict": found} for says, found in from_files(results).values()]
+    judged = benchmarks.judged(results)
+    rows += [{"claim": benchmarks.SAYS[key], "verdict": verdict} for key, (verdict, _) in judged.items()]
     return pd.DataFrame(rows)
 
 
