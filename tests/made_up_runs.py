@@ -30,7 +30,14 @@ def write(folder: Path, effects: dict[str, float], seeds=(1, 2, 3), pages: int =
 
 def _run(variant: str, seed: int) -> dict:
     return {
-        **{"variant": variant, "seed": seed, "commit": "0000000", "cores": 2, "transcribe": {}},
+        **{
+            "variant": variant,
+            "seed": seed,
+            "commit": "0000000",
+            "cores": 2,
+            "transcribe": {},
+            "prepare": {"label_cer": {"form": 0.01}},
+        },
         "stages": [{"stage": "04_train", "state": "done", "seconds": 150.0}],
         "parameters": {"train": {"batch_size": 4, "accumulation": 2}},
         "train": TRAINED | {"trainable": TRAINABLE.get(variant, 1_495_040)},

@@ -146,11 +146,13 @@ def verdicts(scores: pd.DataFrame, results: Path) -> pd.DataFrame:
 
 
 def overview(facts: pd.DataFrame) -> pd.DataFrame:
-    """A row for each variant: its runs, steps, training pages, trained weights and time."""
+    """A row for each variant: its runs, steps, training pages, error of labels that were read, weights and time."""
     if facts.empty:
         return pd.DataFrame(columns=["variant", "runs"])
     by_variant = facts.groupby("variant", sort=False)
     table = by_variant.agg(runs=("seed", "size"), steps=("steps", "max"), training_pages=("pages", "max"))
+    table["label CER"] = by_variant["label_cer"].mean()
+    table["set aside"] = by_variant["set_aside"].max()
     table["trained weights"] = by_variant["trainable"].max()
     table["minutes each"] = (by_variant["seconds"].median() / 60).round(1)
     return table.rename(columns={"training_pages": "training pages"}).reset_index()

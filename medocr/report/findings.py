@@ -27,6 +27,7 @@ HOLDS, FAILS, UNSURE = "holds", "does not", "cannot tell at this size"
 UNTESTED, MISSING = "not tested", "not run yet"
 MATTERS = {"cer": 0.005}  # the smallest difference of account
 MATTERS_SHARE = 0.02  # of every other metric: they are shares and F1
+UNLABELLED = ("lab_report", "form")  # the types that come without text
 FEWEST_SEEDS = 2
 RESAMPLES = 4000
 
@@ -60,8 +61,8 @@ def load(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The runs under results/experiments/: (scores of pages, facts of runs), empty where nothing has run.
 
     Scores: variant, seed, model, id, group, doc_type, domain and the metrics, CER and WER capped at 1. Facts: variant,
-    seed, commit, cores, batch (pages per step), seconds (of its own stages), labels_set_aside, and of the training
-    steps, pages, seconds_per_step, trainable, weights.
+    seed, commit, cores, batch (pages per step), seconds (of its own stages), label_cer (of UNLABELLED types' labels),
+    set_aside (pages that got no label), and of the training steps, pages, seconds_per_step, trainable, weights.
     """
     pages, facts = [], []
     for path in sorted(Path(folder).glob("*/metrics.json")):
@@ -83,7 +84,10 @@ def _facts(said: dict) -> dict:
     own = {name: said[name] for name in ("variant", "seed", "commit", "cores")}
     recipe = said["parameters"]["train"]
     own["batch"] = recipe["batch_size"] * recipe["accumulation"]
-    return own | {"seconds": seconds, "labels_set_aside": sum(said["transcribe"].get("reasons", {}).values())} | trained
+    label_cer = said["prepare"]["label_cer"]
+    noise = [label_cer[name] for name in UNLABELLED if name in label_cer]
+    own |= {"seconds": seconds, "label_cer": sum(noise) / len(noise) if noise else None}
+    return own | {"set_aside": sum(said["transcribe"].get("reasons", {}).values())} | trained
 
 
 def measure(scores: pd.DataFrame, contrast: Contrast) -> dict | None:
@@ -128,7 +132,7 @@ def _on(rows: pd.DataFrame, pages: str) -> pd.Series:
     if pages == "all":
         return pd.Series(True, rows.index)
     if pages == "unlabelled":
-        return rows["doc_type"].isin(("lab_report", "form"))
+        return rows["doc_type"].isin(UNLABELLED)
     return rows["domain" if pages in ("medical", "general") else "doc_type"] == pages
 
 
