@@ -184,6 +184,13 @@ def test_the_rule(found, better, no_loss):
     assert findings.verdict(Contrast(LEFT, RIGHT, no_loss=True), found) == no_loss
 
 
+def test_less_counts_where_less_goes_wrong():
+    found = {"low": 0.002, "high": 0.004, "seeds": [0.003] * 3}
+    assert findings.verdict(Contrast(LEFT, RIGHT, no_loss=True), found) == HOLDS
+    assert findings.verdict(Contrast(LEFT, RIGHT, pages="general", no_loss=True), found) == FAILS
+    assert Contrast(LEFT, RIGHT, pages="receipt").matters == Contrast(LEFT, RIGHT, pages="general").matters
+
+
 def test_a_claim_is_as_good_as_the_worst_that_decides_it():
     assert findings.together([HOLDS, HOLDS]) == HOLDS
     assert findings.together([HOLDS, UNSURE]) == UNSURE

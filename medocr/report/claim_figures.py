@@ -37,6 +37,7 @@ def _panel(ax, rows: list[tuple[Contrast, dict]]) -> None:
     contrast = rows[0][0]
     sign = findings.sign(contrast)
     for row, (one, found) in enumerate(rows):
+        ax.barh(row, 2 * one.matters, 1.0, left=-one.matters, color="#e6e6e6", zorder=0)
         ax.plot([sign * found["low"], sign * found["high"]], [row, row], color=BLUE, linewidth=3, zorder=2)
         fill = BLUE if one.decides else "white"
         ax.plot(sign * found["difference"], row, "o", color=BLUE, markerfacecolor=fill, markersize=10, zorder=4)
@@ -45,7 +46,6 @@ def _panel(ax, rows: list[tuple[Contrast, dict]]) -> None:
         shade, words = (INK, found["verdict"]) if one.decides else (FAINT, f"({found['verdict']})")
         words = words.replace(" at this size", "")
         ax.text(1.02, row, words, transform=ax.get_yaxis_transform(), va="center", fontsize=11, color=shade)
-    ax.axvspan(-contrast.matters, contrast.matters, color="#eeeeee", zorder=0)
     ax.axvline(0, color=FAINT, linewidth=1)
     ax.set_yticks(range(len(rows)), [_label(one, found) for one, found in rows], fontsize=11)
     ax.set_ylim(len(rows) - 0.4, -0.6)
