@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from medocr import evaluate, report, schema
+from medocr import curate, evaluate, prepare, report, schema, synthetic
 from medocr.__main__ import main
 from medocr.prepare.noise import damaged
 from medocr.report import benchmarks, claims, findings
@@ -162,6 +162,25 @@ def test_label_noise_damages_the_share_asked_for_and_keeps_lengths():
     assert 0.06 < len(wrong) / len(text.split()) < 0.1  # a dash cannot be damaged
     assert all(sum(x != y for x, y in zip(a, b, strict=True)) == 1 for a, b in wrong)
     assert damaged(text, 0.0, random.Random(1)) == text
+
+
+@pytest.fixture(scope="module")
+def receipts() -> list:
+    return list(synthetic.pages({"receipt": 40}, workers=1))
+
+
+def test_copies_stay_where_they_are_asked_for(receipts):
+    twice = [*receipts[:3], *receipts[:3]]
+    assert len(curate.curate(twice, medical_share=None).kept) == 3
+    assert len(curate.curate(twice, medical_share=None, keep_copies=True).kept) == 6
+
+
+def test_training_answers_alone_are_damaged(receipts):
+    limits = {"min_pixels": 3136, "max_pixels": 122_304, "max_answer_tokens": 300}
+    tokenizer = prepare.tokenizer_file("tiny")
+    made = prepare.prepare(receipts, tokenizer_file=tokenizer, label_noise=0.5, **limits)
+    assert all(sample.answer != prepare.format_text(sample.text) for sample in made.train)
+    assert all(sample.answer == prepare.format_text(sample.text) for sample in (*made.validation, *made.test))
 
 
 LEFT, RIGHT = Side("baseline", "left"), Side("other", "right")
