@@ -3,7 +3,7 @@ VENV := .venv
 PYTHON := $(VENV)/bin/python
 READY := $(VENV)/.ready
 
-.PHONY: run test bench gpu lint lab
+.PHONY: run experiments test bench gpu lint lab
 .DEFAULT_GOAL := run
 
 $(READY): pyproject.toml
@@ -14,6 +14,9 @@ $(READY): pyproject.toml
 
 run: $(READY)  ## all six notebooks on the embedded default; results/demo/
 	$(PYTHON) -m medocr run demo
+
+experiments: $(READY)  ## the findings: every claim's runs, two side by side; results/experiments/
+	$(PYTHON) -m medocr run experiments --jobs 2
 
 test: lint  ## everything, with a small run of all six notebooks
 	$(PYTHON) -m pytest

@@ -10,11 +10,12 @@ def main(arguments: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="medocr", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     run = commands.add_parser("run", help="run the six notebooks with a profile's parameters")
-    run.add_argument("profile", help="a name under notebooks/profiles, or the path of a TOML file")
+    run.add_argument("profile", help="a name under notebooks/profiles, or the path of a TOML file; or a table of runs")
     run.add_argument("--from", dest="start", metavar="STAGE", help="run this stage and all after it anew, e.g. 03")
-    run.add_argument("--only", metavar="STAGE", help="run this stage alone, e.g. 05")
+    run.add_argument("--only", metavar="STAGE", help="run this stage alone, e.g. 05; of a table, runs that begin so")
     run.add_argument("--force", action="store_true", help="run every stage anew, changed or not")
     run.add_argument("-p", dest="overrides", action="append", default=[], metavar="STAGE.PARAMETER=VALUE")
+    run.add_argument("--jobs", type=int, default=1, metavar="N", help="of a table, so many runs side by side")
     run.add_argument("--out", type=Path, metavar="DIR", help="where data/ and results/ go (default: this repository)")
     read = commands.add_parser("read", help="read images, PDFs and folders of them: one JSON line per page")
     read.add_argument("model", help="a model folder, a hub name, `tiny`, or `rapidocr`")
@@ -31,13 +32,28 @@ def main(arguments: list[str] | None = None) -> int:
 def _run(chosen) -> int:
     from . import run
 
-    resolved = run.load_profile(chosen.profile, chosen.overrides, chosen.out or run.ROOT)
     try:
+        if run.is_table(chosen.profile):
+            return _run_table(chosen)
+        if chosen.jobs != 1:
+            raise ValueError(f"--jobs is for a table of runs; {chosen.profile} is a profile of one")
+        resolved = run.load_profile(chosen.profile, chosen.overrides, chosen.out or run.ROOT)
         run.execute(resolved, start=chosen.start, only=chosen.only, force=chosen.force)
     except run.StageFailed as error:
         print(f"medocr: {error}", file=sys.stderr)
         return 1
     return 0
+
+
+def _run_table(chosen) -> int:
+    from .run import ROOT, experiments
+
+    if chosen.start or chosen.jobs < 1:
+        raise ValueError("a table of runs takes no --from, and --jobs of 1 or more")
+    trials = experiments.load_table(chosen.profile, chosen.overrides, chosen.out or ROOT)
+    whole = experiments.execute(trials, jobs=chosen.jobs, only=chosen.only, force=chosen.force)
+    experiments.findings(trials)
+    return int(not whole)
 
 
 def _read(chosen) -> int:

@@ -10,10 +10,10 @@ import nbformat
 import pytest
 
 from medocr.__main__ import main
-from medocr.run import STAGES, load_profile
+from medocr.run import STAGES, is_table, load_profile
 
 ROOT = Path(__file__).parents[1]
-PROFILES = sorted((ROOT / "notebooks/profiles").glob("*.toml"))
+PROFILES = [path for path in sorted((ROOT / "notebooks/profiles").glob("*.toml")) if not is_table(str(path))]
 
 
 def code_cells(notebook) -> list:

@@ -1,6 +1,6 @@
 """What is committed for reading: results that are whole, clean and small, and a README that says what they say.
 
-`python -m tests.test_results` writes the README's results section anew from `results/demo/`.
+`python -m tests.test_results` writes the README's results and findings, and `results/README.md`, anew from the results.
 """
 
 import json
@@ -11,11 +11,13 @@ import nbformat
 import pytest
 
 from medocr.metrics import LABELS
+from tests import written_results
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
 DEMO, FULL = RESULTS / "demo", RESULTS / "demo-full"
 MARKS = "<!-- results/demo: begin -->", "<!-- results/demo: end -->"
+FINDINGS = "<!-- results/experiments: begin -->", "<!-- results/experiments: end -->"
 SHOWN = {"all": "all pages", "medical": "medical", "general": "general"} | {
     name: name.replace("_", " ") for name in ("prescription", "lab_report", "form", "receipt", "invoice")
 }
@@ -83,11 +85,16 @@ def _table(what: str, rows: list[str]) -> list[str]:
 needs_demo = pytest.mark.skipif(not (DEMO / "metrics.json").exists(), reason="no demo run is committed")
 
 
+def between(text: str, marks: tuple[str, str]) -> str:
+    return text[text.index(marks[0]) + len(marks[0]) : text.index(marks[1])].strip()
+
+
 @needs_demo
-def test_the_readme_says_what_the_results_say():
+def test_the_readme_and_the_index_say_what_the_results_say():
     text = (ROOT / "README.md").read_text()
-    begin, end = (text.index(mark) for mark in MARKS)
-    assert text[begin + len(MARKS[0]) : end].strip() == results_section()
+    assert between(text, MARKS) == results_section()
+    assert between(text, FINDINGS) == written_results.findings_section()
+    assert (RESULTS / "README.md").read_text() == written_results.index()
 
 
 @needs_demo
@@ -109,9 +116,11 @@ def test_fine_tuning_halved_the_medical_errors_and_left_general_pages_alone(run)
     assert cer["general"]["tuned"] <= cer["general"]["base"] + 0.005
 
 
-def test_links_in_the_readme_lead_somewhere():
-    for target in re.findall(r"\]\(([^)#]+)\)", (ROOT / "README.md").read_text()):
-        assert target.startswith("https://") or (ROOT / target).exists(), target
+@pytest.mark.parametrize("name", ["README.md", "results/README.md", "results/LOG.md"])
+def test_links_lead_somewhere(name):
+    page = ROOT / name
+    for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):
+        assert target.startswith("https://") or (page.parent / target).exists(), target
 
 
 @pytest.mark.parametrize("path", sorted(RESULTS.rglob("*.*")), ids=lambda path: str(path.relative_to(RESULTS)))
@@ -131,8 +140,11 @@ def test_a_result_is_small_and_holds_no_path_secret_or_traceback(path):
 def write_readme() -> None:
     path = ROOT / "README.md"
     text = path.read_text()
-    begin, end = (text.index(mark) for mark in MARKS)
-    path.write_text(f"{text[: begin + len(MARKS[0])]}\n{results_section()}\n{text[end:]}")
+    for marks, section in ((MARKS, results_section()), (FINDINGS, written_results.findings_section())):
+        begin, end = (text.index(mark) for mark in marks)
+        text = f"{text[: begin + len(marks[0])]}\n{section}\n{text[end:]}"
+    path.write_text(text)
+    (RESULTS / "README.md").write_text(written_results.index())
 
 
 if __name__ == "__main__":

@@ -49,15 +49,16 @@ def curate(
     *,
     medical_share: float | None = 0.6,
     balance_tolerance: float = 0.01,
+    keep_copies: bool = False,
     seed: int = 3407,
     workers: int = 2,
     **limits,
 ) -> Curated:
     """Take pages through the gates of `gates.Limits` (whose fields are the further options), then balance.
 
-    Of pages that are there twice the first is kept, or the labelled one. The balance draws, by `seed`, from
-    the domain that exceeds its share until medical pages are `medical_share` of medical and general ones.
-    It drops nothing when the share is within `balance_tolerance` already, when a domain is missing
+    Of pages that are there twice the first is kept, or the labelled one; all of them with `keep_copies`. The balance
+    draws, by `seed`, from the domain that exceeds its share until medical pages are `medical_share` of medical and
+    general ones. It drops nothing when the share is within `balance_tolerance` already, when a domain is missing
     altogether, or when `medical_share` is None; pages of unknown domain stay and do not count.
 
     Raises ValueError for an unknown or impossible option.
@@ -76,7 +77,7 @@ def curate(
         else:
             pages.append(item)
             hashes.append(look.hash)
-    dropped = _duplicates(pages, hashes, limits.max_hash_distance_bits)
+    dropped = {} if keep_copies else _duplicates(pages, hashes, limits.max_hash_distance_bits)
     dropped |= _balance(pages, dropped, medical_share, balance_tolerance, seed)
     for i, page in enumerate(pages):
         if i in dropped:

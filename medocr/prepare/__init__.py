@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+import random
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
@@ -15,6 +16,7 @@ from tokenizers import Tokenizer
 
 from medocr.prepare import split as splitting
 from medocr.prepare.card import dataset_card
+from medocr.prepare.noise import damaged
 from medocr.prepare.split import SPLITS
 from medocr.schema import Page, Rejection
 
@@ -136,12 +138,14 @@ def prepare(
     context: int = 131_072,
     seed: int = 3407,
     split: tuple[float, float, float] = (0.8, 0.1, 0.1),
+    label_noise: float = 0.0,
 ) -> Prepared:
     """Turn labelled pages into train, validation and test samples.
 
     A page whose answer is longer than `max_answer_tokens`, or whose visual tokens and answer do not fit
     into `context`, is turned away by name and never cut. `split` holds the shares of train, validation and
-    test. Raises ValueError when too few pages are left for a train and a test split.
+    test. `label_noise` is the probability that a word of a training answer is damaged (`noise.damaged`).
+    Raises ValueError when too few pages are left for a train and a test split.
     """
     rejected: list[Rejection] = []
     samples, hashes = _measure(pages, text_format, min_pixels, max_pixels, rejected)
@@ -152,6 +156,9 @@ def prepare(
     for name, indices in parts.items():
         for i in indices:
             samples[i].split = name
+    rng = random.Random(seed)
+    for i in parts["train"] if label_noise else ():
+        samples[i].answer = damaged(samples[i].answer, label_noise, rng)
     by_split = {name: [samples[i] for i in indices] for name, indices in parts.items()}
     counts = _counts(by_split, rejected, unknown)
     return Prepared(**by_split, rejected=rejected, leakage=leakage, counts=counts, warnings=_warnings(by_split))

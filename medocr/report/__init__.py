@@ -4,6 +4,8 @@ Each function takes plain data (records, tables, the dicts that stages write) an
 table of at most eight columns. `style()` once, then `show(figure, name)` for each figure.
 """
 
+from medocr.report import benchmarks, claims, findings
+from medocr.report.claim_figures import forest, ranks, ratios
 from medocr.report.confidence import calibration
 from medocr.report.data import flow, label_quality, lengths, mix, split_table
 from medocr.report.pages import example, model_view, page_grid, transcript_examples
@@ -22,12 +24,16 @@ from medocr.report.transcription import agreement, disagreements, faults, provid
 __all__ = [
     "COLOURS",
     "agreement",
+    "benchmarks",
     "calibration",
+    "claims",
     "disagreements",
     "dumbbell",
     "example",
     "faults",
+    "findings",
     "flow",
+    "forest",
     "label_quality",
     "lengths",
     "mix",
@@ -38,6 +44,8 @@ __all__ = [
     "parity",
     "parity_table",
     "provider_table",
+    "ranks",
+    "ratios",
     "safety",
     "show",
     "split_table",

@@ -16,10 +16,10 @@ from pathlib import Path
 from traitlets.config import Config
 
 from .. import preflight, schema, sources
-from .profile import ROOT, STAGES, Run, Stage, check_known, load_profile
+from .profile import ROOT, STAGES, Run, Stage, check_known, is_table, load_profile
 from .results import publish, tidy
 
-__all__ = ["STAGES", "Run", "Stage", "StageFailed", "execute", "load_profile"]
+__all__ = ["STAGES", "Run", "Stage", "StageFailed", "execute", "is_table", "load_profile"]
 
 ERROR_LINES = 12  # of a failed cell's message; the partial notebook has all of it
 TINY = Path(__file__).resolve().parents[1] / "tiny"
@@ -105,8 +105,15 @@ def _clear(run: Run, stage: Stage, everything: bool) -> None:
 
 def fingerprint(run: Run, stage: Stage) -> dict:
     """What decides a stage's result: parameters, the notebook's code, the content of what it reads."""
+    made_from = plan(run, stage)
+    files = {name: _content_hash(run.data / name) for name in stage.reads if (run.data / name).exists()}
+    return {**made_from, "reads": files | made_from["reads"]}
+
+
+def plan(run: Run, stage: Stage) -> dict:
+    """What of a stage's fingerprint is known before any stage has run."""
     parameters = run.parameters[stage.name]
-    reads = {name: _content_hash(run.data / name) for name in stage.reads if (run.data / name).exists()}
+    reads = {}
     for number, options in enumerate(parameters.get("pages_from", ())):
         own = {key: value for key, value in options.items() if key != "source"}
         reads[f"source {number}"] = sources.fingerprint(options["source"], **own)
@@ -150,20 +157,24 @@ def seal(run: Run, stage: Stage, made_from: dict, seconds: float) -> None:
 
 
 def execute_notebook(run: Run, stage: Stage) -> None:
-    """Execute one notebook into `data/<run>/results/`; on failure the partial notebook stays beside it."""
+    """Execute a stage's notebook into `data/<run>/results/`; on failure the partial notebook stays beside it."""
+    parameters = _relative({**run.parameters[stage.name], "data": str(run.data)}, stage.path.parent)
+    execute_at(stage.path, run.data / "results" / f"{stage.notebook}.ipynb", parameters, run.out)
+
+
+def execute_at(notebook: Path, target: Path, parameters: dict, out: Path) -> None:
+    """Execute a notebook into `target`, tidied; `out` is where data/ and results/ lie. Raises StageFailed."""
     import papermill
 
-    folder = run.data / "results"
-    folder.mkdir(parents=True, exist_ok=True)
-    partial = folder / f"{stage.notebook}.partial.ipynb"
-    parameters = _relative({**run.parameters[stage.name], "data": str(run.data)}, stage.path.parent)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    partial = target.with_suffix(".partial.ipynb")
     try:
         with _environment(ALLOCATOR), tempfile.TemporaryDirectory(prefix="medocr-") as sockets:
             papermill.execute_notebook(
-                stage.path,
+                notebook,
                 partial,
                 parameters=parameters,
-                cwd=stage.path.parent,
+                cwd=notebook.parent,
                 kernel_name="python3",
                 progress_bar=False,
                 # sockets in a folder of this user's: no port that others could listen on
@@ -173,12 +184,12 @@ def execute_notebook(run: Run, stage: Stage) -> None:
     except papermill.PapermillExecutionError as error:
         clean = re.sub(r"\x1b\[[0-9;]*m", "", f"{error.ename}: {error.evalue}")
         clean = "\n".join(clean.splitlines()[:ERROR_LINES])
-        where = f"{stage.notebook}, cell {error.exec_count}"
+        where = f"{notebook.stem}, cell {error.exec_count}"
         raise StageFailed(f"{where}: {clean}\nthe notebook so far: {partial}") from None
     except (RuntimeError, OSError) as error:  # the kernel died, or never came up
-        raise StageFailed(f"{stage.notebook}: {type(error).__name__}: {error}") from error
-    tidy(partial, os.path.relpath(run.out, stage.path.parent))
-    partial.replace(folder / f"{stage.notebook}.ipynb")
+        raise StageFailed(f"{notebook.stem}: {type(error).__name__}: {error}") from error
+    tidy(partial, os.path.relpath(out, notebook.parent))
+    partial.replace(target)
 
 
 def _relative(value, folder: Path):

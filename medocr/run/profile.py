@@ -79,16 +79,40 @@ def load_profile(profile: str, overrides: list[str] = (), out: Path = ROOT) -> R
 
     Raises ValueError for an unknown profile, table or parameter, naming what there is.
     """
+    path = find(profile)
+    content = read(path)
+    if "runs" in content:
+        raise ValueError(f"{path}: this is a table of runs, not a profile of one")
+    return resolve(content, path.stem, path, overrides, out)
+
+
+def find(profile: str) -> Path:
+    """The TOML file that is meant by a name under notebooks/profiles or by a path."""
     path = Path(profile)
     if path.suffix != ".toml":
         path = NOTEBOOKS / "profiles" / f"{profile}.toml"
     if not path.is_file():
         known = ", ".join(sorted(p.stem for p in (NOTEBOOKS / "profiles").glob("*.toml")))
         raise ValueError(f"no profile {profile!r}: give one of {known}, or the path of a TOML file")
+    return path
+
+
+def read(path: Path) -> dict:
+    """What a profile's file holds. Raises ValueError where it is no TOML."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        return tomllib.loads(path.read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ValueError(f"{path}: not valid TOML: {error}") from None
+
+
+def is_table(profile: str) -> bool:
+    """Whether a profile's file holds a table of runs (see `run.experiments`). Raises ValueError where there is none."""
+    return "runs" in read(find(profile))
+
+
+def resolve(content: dict, name: str, path: Path, overrides: list[str], out: Path) -> Run:
+    """A run named `name` from the tables of a profile, which lies at `path`; raises what `load_profile` does."""
+    content = {table: dict(values) if isinstance(values, dict) else values for table, values in content.items()}
     publish = content.pop("publish", False)
     for override in overrides:
         stage, parameter, value = _parse_override(override)
@@ -98,7 +122,7 @@ def load_profile(profile: str, overrides: list[str] = (), out: Path = ROOT) -> R
         check_known(table, stages, f"{path}: table or setting", extra=("publish",))
     parameters = {name: _resolve(stage, content.get(name, {}), path) for name, stage in stages.items()}
     _resolve_paths(parameters, path.resolve().parent)
-    return Run(path.stem, parameters, publish, Path(out).resolve())
+    return Run(name, parameters, publish, Path(out).resolve())
 
 
 def _parse_override(override: str) -> tuple[str, str, object]:

@@ -1,0 +1,121 @@
+"""The claims that single measurements decide (merging, labelling side by side, memory), and one that nothing tests."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from medocr.report.findings import FAILS, HOLDS, MISSING, UNSURE, UNTESTED
+
+SPEED_UP = 3.0  # as claimed
+NO_CHANGE = 0.05  # a ratio nearer to one than this is none
+MERGED = ("run", "pages", "s/page, adapter", "s/page, merged", "merged ÷ adapter", "CER, merged − adapter", "parity")
+SAYS = {
+    "speed": "Concurrency made labelling 3 times faster.",
+    "memory": "LoRA cut memory.",
+    "merge": "Merging cut latency.",
+    "summary": "Continuous text helps summarisation.",
+}
+OPEN = {
+    "speed": "what a paid service's own limits and queues leave of it",
+    "memory": "the figures of other cards, page sizes and batches",
+    "merge": "what a server that batches many requests gains (the embedded model's times are of single readings)",
+    "summary": "all of it, since nothing here summarises",
+}
+
+
+def merging(results: Path) -> pd.DataFrame:
+    """Adapter and merged model where both have read: seconds per page and their ratio, CER, the gate."""
+    rows = []
+    for path in sorted(results.glob("demo*/merge.json")):
+        record = json.loads(path.read_text())
+        of = {(row["model"], row["metric"]): row for row in record["scores"] if row["slice"] == "all"}
+        adapter, merged = (of[name, "seconds"]["value"] for name in ("tuned", "merged"))
+        change = of["merged", "cer"]["value"] - of["tuned", "cer"]["value"]
+        gate = "passed" if record["parity"]["passed"] else "failed"
+        rows.append((path.parent.name, of["merged", "seconds"]["n"], adapter, merged, merged / adapter, change, gate))
+    if reading := _gpu(results, "reading"):
+        of = {(row["what"], row["backend"]): 1 / row["pages_per_s"] for row in reading["rows"]}
+        adapter, merged = (of[name, "transformers"] for name in ("adapter", "merged"))
+        gate = _gpu(results, "merge") or {"passed": None}
+        passed = {True: "passed", False: "failed"}.get(gate["passed"], "")
+        rows.append((f"full size, {reading['card']}", None, adapter, merged, merged / adapter, None, passed))
+    return pd.DataFrame(rows, columns=list(MERGED))
+
+
+def labelling(results: Path) -> pd.DataFrame:
+    """How much faster pages were labelled side by side: rows that give `speed_up` over one at a time."""
+    path = results / "bench/transcribe.json"
+    return pd.DataFrame(next(_rows_with("speed_up", json.loads(path.read_text())), []) if path.exists() else [])
+
+
+def _rows_with(name: str, content) -> Iterator[list[dict]]:
+    """The lists of rows, anywhere in a record, in which each row has `name`."""
+    if isinstance(content, list) and content and all(isinstance(row, dict) and name in row for row in content):
+        yield content
+    elif isinstance(content, dict):
+        for value in content.values():
+            yield from _rows_with(name, value)
+
+
+def memory(results: Path) -> pd.DataFrame:
+    """Peak GPU memory of a training step at full size, with all weights and with LoRA, and its ratio to the former."""
+    whole = _gpu(results, "full")
+    rows = [
+        (shown, found["card"], found["peak_memory_gb"], found["peak_memory_gb"] / whole["peak_memory_gb"])
+        for part, shown in (("full", "all weights"), ("peft", "LoRA, transformers"), ("unsloth", "LoRA, Unsloth"))
+        if whole and (found := _gpu(results, part))
+    ]
+    return pd.DataFrame(rows, columns=["training", "card", "peak GB", "ratio"])
+
+
+def _gpu(results: Path, part: str) -> dict | None:
+    """A part of results/gpu/ that ran at full size."""
+    path = results / f"gpu/{part}.json"
+    found = json.loads(path.read_text()) if path.exists() else {}
+    return found if found.get("ran") and found.get("size") == "full" else None
+
+
+def ratio_verdict(ratios: Sequence[float], wanted: float) -> str:
+    """On ratios of repeated measurements: all of them at most `wanted` holds, none of them does not."""
+    if not len(ratios):
+        return MISSING
+    below = [ratio <= wanted for ratio in ratios]
+    return HOLDS if all(below) else UNSURE if any(below) else FAILS
+
+
+def judged(results: Path) -> dict[str, tuple[str, str]]:
+    """Each of these claims: key → (verdict, what decided it)."""
+    speed, merged, gpu = labelling(results), merging(results), memory(results)
+    fastest = [] if speed.empty else [float(speed["speed_up"].max())]
+    quicker = list(merged["merged ÷ adapter"])
+    less = list(gpu["ratio"][1:])
+    return {
+        "speed": (ratio_verdict([1 / one for one in fastest], 1 / SPEED_UP), _listed("times as fast", fastest)),
+        "memory": (
+            ratio_verdict(less, 1 - NO_CHANGE) if less else UNTESTED,
+            _listed("peak memory, LoRA ÷ all weights", less, gpu["training"][1:]),
+        ),
+        "merge": (
+            ratio_verdict(quicker, 1 - NO_CHANGE),
+            _listed("seconds per page, merged ÷ adapter", quicker, merged["run"]),
+        ),
+        "summary": (UNTESTED, ""),
+    }
+
+
+def _listed(what: str, values: Sequence[float], names: Sequence[str] = ()) -> str:
+    if not len(values):
+        return ""
+    shown = [f"{value:.2f}" for value in values]
+    if len(names):
+        shown = [f"{value} ({name})" for value, name in zip(shown, names, strict=True)]
+    return f"{what}: {', '.join(shown)}"
+
+
+def said(results: Path, key: str) -> str:
+    """The verdict on one of these claims, and what stays open, in Markdown."""
+    verdict, measured = judged(results)[key]
+    because = f" ({measured})" if measured else ""
+    return f"**{SAYS[key]}** Verdict: **{verdict}**{because}. Open for the full-size model: {OPEN[key]}."

@@ -1,0 +1,214 @@
+"""What the experiments found: contrasts paired by page and seed, and verdicts that one rule draws from the numbers.
+
+The rule, for a contrast whose advantage (positive where the claim says so) has the 95 % interval low to high and for
+which a difference below `Contrast.matters` is of no account:
+
+- `holds`: low > 0, every seed's own advantage > 0, and high reaches what matters;
+- `does not`: high is less than what matters (a loss, or a gain too small to count);
+- `cannot tell at this size`: otherwise, and with one seed alone.
+
+A contrast that asks for *no loss* holds where low, and every seed, is above minus what matters, and does not where high
+is below it. A claim holds if all contrasts that
+decide it hold, does not if one of them does not, and is not run yet while one of them lacks its runs.
+"""
+
+import dataclasses
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from medocr.metrics import CAPPED, HIGHER_IS_BETTER, LABELS, SEED
+from medocr.schema import DOMAIN_OF
+
+HOLDS, FAILS, UNSURE = "holds", "does not", "cannot tell at this size"
+UNTESTED, MISSING = "not tested", "not run yet"
+# The smallest differences of account: general pages are read nearly without error, so that less counts there.
+MATTERS, MATTERS_GENERAL, MATTERS_SHARE = 0.005, 0.001, 0.02  # CER, CER of general pages, shares and F1
+UNLABELLED = ("lab_report", "form")  # the types that come without text
+FEWEST_SEEDS = 2
+RESAMPLES = 4000
+
+
+@dataclasses.dataclass(frozen=True)
+class Side:
+    """One side of a contrast: a variant of the experiments, read by its tuned model or by the base."""
+
+    variant: str
+    shown: str
+    model: str = "tuned"
+
+
+@dataclasses.dataclass(frozen=True)
+class Contrast:
+    """A question to the runs: does `left` do better than `right` (or no worse) by one metric on one slice of pages?"""
+
+    left: Side
+    right: Side
+    metric: str = "cer"
+    pages: str = "medical"  # all, medical, general, unlabelled or a document type
+    no_loss: bool = False
+    decides: bool = True
+
+    @property
+    def matters(self) -> float:
+        """The smallest difference of account."""
+        if self.metric != "cer":
+            return MATTERS_SHARE
+        return MATTERS_GENERAL if "general" in (self.pages, DOMAIN_OF.get(self.pages)) else MATTERS
+
+
+def load(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The runs under results/experiments/: (scores of pages, facts of runs), empty where nothing has run.
+
+    Scores: variant, seed, model, id, group, doc_type, domain and the metrics, CER and WER capped at 1. Facts: variant,
+    seed, commit, cores, batch (pages per step), seconds (of its own stages), label_cer (of UNLABELLED types' labels),
+    set_aside (pages that got no label), and of the training steps, pages, seconds_per_step, trainable, weights.
+    """
+    pages, facts = [], []
+    for path in sorted(Path(folder).glob("*/metrics.json")):
+        said = json.loads((path.parent / "run.json").read_text())
+        table = pd.DataFrame(json.loads(path.read_text())["pages"])
+        pages.append(table.assign(variant=said["variant"], seed=said["seed"]))
+        facts.append(_facts(said))
+    if not pages:
+        return pd.DataFrame(columns=["variant", "seed", "model"]), pd.DataFrame(columns=["variant", "seed"])
+    scores = pd.concat(pages, ignore_index=True)
+    for name in CAPPED & set(scores):
+        scores[name] = scores[name].clip(upper=1)
+    return scores.assign(domain=scores["doc_type"].map(DOMAIN_OF)), pd.DataFrame(facts)
+
+
+def _facts(said: dict) -> dict:
+    trained = {name: said["train"][name] for name in ("steps", "pages", "seconds_per_step", "trainable", "weights")}
+    seconds = sum(row["seconds"] for row in said["stages"] if row["state"] == "done")
+    own = {name: said[name] for name in ("variant", "seed", "commit", "cores")}
+    recipe = said["parameters"]["train"]
+    own["batch"] = recipe["batch_size"] * recipe["accumulation"]
+    label_cer = said["prepare"]["label_cer"]
+    noise = [label_cer[name] for name in UNLABELLED if name in label_cer]
+    own |= {"seconds": seconds, "label_cer": sum(noise) / len(noise) if noise else None}
+    return own | {"set_aside": sum(said["transcribe"].get("reasons", {}).values())} | trained
+
+
+def measure(scores: pd.DataFrame, contrast: Contrast) -> dict | None:
+    """A contrast's figures over the seeds that both sides have; None where there is none.
+
+    left, right (means), difference (left − right), low, high (its 95 % interval), seeds (each one's difference), pages,
+    groups, verdict.
+    """
+    left, right = (_side(scores, side, contrast) for side in (contrast.left, contrast.right))
+    seeds = sorted(set(left.columns) & set(right.columns))
+    if not seeds or left.empty:
+        return None
+    left, right = left[seeds], right.reindex(left.index)[seeds]
+    known = left.notna().all(axis=1) & right.notna().all(axis=1)
+    left, right = left[known], right[known]
+    differences = (left - right).to_numpy(float)
+    groups = left.index.get_level_values("group")
+    low, high = crossed_interval(differences, groups)
+    found = {
+        "left": float(left.to_numpy().mean()),
+        "right": float(right.to_numpy().mean()),
+        "difference": float(differences.mean()),
+        "low": low,
+        "high": high,
+        "seeds": differences.mean(axis=0).tolist(),
+        "pages": len(left),
+        "groups": groups.nunique(),
+    }
+    return found | {"verdict": verdict(contrast, found)}
+
+
+def _side(scores: pd.DataFrame, side: Side, contrast: Contrast) -> pd.DataFrame:
+    """One side's scores: a row for each page (id, group), a column for each seed."""
+    rows = scores[(scores["variant"] == side.variant) & (scores["model"] == side.model)]
+    if rows.empty:
+        return pd.DataFrame()
+    rows = rows[_on(rows, contrast.pages)]
+    return rows.pivot(index=["id", "group"], columns="seed", values=contrast.metric)
+
+
+def _on(rows: pd.DataFrame, pages: str) -> pd.Series:
+    if pages == "all":
+        return pd.Series(True, rows.index)
+    if pages == "unlabelled":
+        return rows["doc_type"].isin(UNLABELLED)
+    return rows["domain" if pages in ("medical", "general") else "doc_type"] == pages
+
+
+def crossed_interval(differences: np.ndarray, groups: Sequence, seed: int = SEED) -> tuple[float, float]:
+    """95 % percentile bootstrap interval of the mean of (pages × seeds): groups and seeds are drawn, both whole.
+
+    With one seed it says nothing about seeds; with three it is somewhat too narrow, hence the rule on every seed.
+    """
+    rng = np.random.default_rng(seed)
+    number = pd.factorize(np.asarray(groups))[0]
+    count, seeds = number.max() + 1, differences.shape[1]
+    drawn = rng.multinomial(count, np.full(count, 1 / count), RESAMPLES)[:, number].astype(float)
+    of_seeds = rng.multinomial(seeds, np.full(seeds, 1 / seeds), RESAMPLES)
+    means = (drawn @ differences * of_seeds).sum(axis=1) / (drawn.sum(axis=1) * seeds)
+    low, high = np.percentile(means, [2.5, 97.5])
+    return float(low), float(high)
+
+
+def sign(contrast: Contrast) -> int:
+    """What turns a difference into an advantage of the left side: 1, or -1 where lower is better."""
+    return 1 if contrast.metric in HIGHER_IS_BETTER else -1
+
+
+def verdict(contrast: Contrast, found: dict) -> str:
+    """The rule of this module, on one contrast's figures."""
+    way = sign(contrast)
+    low, high = sorted(way * found[end] for end in ("low", "high"))
+    floor, least = (-contrast.matters, -contrast.matters) if contrast.no_loss else (0.0, contrast.matters)
+    if len(found["seeds"]) < FEWEST_SEEDS:
+        return UNSURE
+    if high < least:
+        return FAILS
+    return HOLDS if low > floor and all(way * one > floor for one in found["seeds"]) else UNSURE
+
+
+def together(verdicts: Sequence[str | None]) -> str:
+    """A claim's verdict from those of the contrasts that decide it; None stands for runs that are missing."""
+    if None in verdicts or MISSING in verdicts:
+        return MISSING
+    if FAILS in verdicts:
+        return FAILS
+    return HOLDS if set(verdicts) == {HOLDS} else UNSURE
+
+
+def name(contrast: Contrast) -> str:
+    """A contrast in words: what is compared, by what, on which pages."""
+    verb = "no worse than" if contrast.no_loss else "against"
+    pages = {"unlabelled": "lab report and form"}.get(contrast.pages, contrast.pages.replace("_", " "))
+    metric = LABELS.get(contrast.metric, contrast.metric).split(" (")[0]
+    return f"{contrast.left.shown} {verb} {contrast.right.shown}: {metric}, {pages} pages"
+
+
+def table(scores: pd.DataFrame, contrasts: Sequence[Contrast]) -> pd.DataFrame:
+    """One row per contrast that has its runs: what was measured, both means, difference, seeds, n, verdict."""
+    rows = []
+    for contrast in contrasts:
+        found = measure(scores, contrast)
+        if found:
+            rows.append(
+                {
+                    "measured": name(contrast),
+                    "first": f"{found['left']:.3f}",
+                    "second": f"{found['right']:.3f}",
+                    "difference [95 %]": signed(
+                        f"{found['difference']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}]"
+                    ),
+                    "seeds": signed(" ".join(f"{one:+.3f}" for one in found["seeds"])),
+                    "pages": found["pages"],
+                    "verdict": found["verdict"] if contrast.decides else f"({found['verdict']})",
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+def signed(text: str) -> str:
+    return text.replace("-", "−")

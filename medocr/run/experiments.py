@@ -1,0 +1,261 @@
+"""A table of runs, `python -m medocr run experiments`: profiles that differ in a few parameters, each with some seeds.
+
+Stages that two runs share are made once. Of each run `results/experiments/<run>/` keeps what findings are made of:
+`metrics.json`, with the scores of every page, and `run.json`. A run whose committed metrics.json carries the hash of
+its parameters, notebooks, sources and base is finished, whatever machine it ran on.
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import json
+import multiprocessing
+import os
+import resource
+import shutil
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pandas as pd
+import pyarrow.parquet as pq
+
+from .. import evaluate, metrics, schema
+from . import StageFailed, _clear, _locked, execute_at, execute_notebook, fingerprint, plan, provenance, seal
+from .profile import ROOT, STAGES, Run, Stage, check_known, find, read, resolve
+from .results import index
+
+MADE = STAGES[:-1]  # the merge has its own record in results/demo
+PER_PAGE = (
+    *("cer", "wer", "exact", "field_recall", "header_recall"),
+    *("test_value_f1", "test_row_f1", "range_f1", "drug_f1"),
+)
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """One run of the table: a variant with a seed."""
+
+    table: str
+    variant: str
+    seed: int
+    run: Run
+
+    @property
+    def name(self) -> str:
+        return f"{self.variant}-{self.seed}"
+
+    @property
+    def hash(self) -> str:
+        """Of all that decides the result and is known before the run."""
+        return _hash([plan(self.run, stage) for stage in MADE])
+
+    def finished(self) -> bool:
+        """Whether the results hold this run as it is planned now."""
+        with contextlib.suppress(OSError, ValueError, KeyError):
+            return json.loads((self.run.results / "metrics.json").read_text())["made_from"] == self.hash
+        return False
+
+
+def load_table(profile: str, overrides: list[str] = (), out: Path = ROOT) -> list[Trial]:
+    """The runs of a table, all variants with the first seed, then with the next; overrides go to every run.
+
+    Raises ValueError for what `load_profile` refuses, for a table without seeds, and for pages that are not synthetic:
+    scores of single pages would be committed.
+    """
+    path = find(profile)
+    content = read(path)
+    variants, seeds = content.pop("runs"), content.pop("seeds", [])
+    if not seeds:
+        raise ValueError(f"{path}: a table of runs needs `seeds`, for example seeds = [1, 2, 3]")
+    for name in content:
+        check_known(name, [stage.name for stage in STAGES], f"{path}: table or setting")
+    trials = []
+    for seed in seeds:
+        for variant, changes in variants.items():
+            tables = {name: content.get(name, {}) | changes.get(name, {}) for name in content | changes}
+            tables["train"] = tables.get("train", {}) | {"seed": seed}
+            name = f"{path.stem}/{variant}-{seed}"
+            trials.append(Trial(path.stem, variant, seed, resolve(tables, name, path, overrides, out)))
+    sources = {options.get("source") for t in trials for options in t.run.parameters["curate"]["pages_from"]}
+    if sources != {"synthetic"}:
+        raise ValueError(f"{path}: experiments publish scores of single pages, so all of them must be synthetic")
+    return trials
+
+
+def execute(trials: list[Trial], *, jobs: int = 1, only: str | None = None, force: bool = False) -> bool:
+    """Make the runs that are not finished, `jobs` at a time; returns whether all asked for are finished now.
+
+    `only` names a run, or how the names of several begin; `force` makes finished runs anew.
+    """
+    chosen = [t for t in trials if only is None or t.name == only] or [t for t in trials if t.name.startswith(only)]
+    if not chosen:
+        raise ValueError(f"no run begins with {only!r}: there are {', '.join(t.name for t in trials)}")
+    todo = [trial for trial in chosen if force or not trial.finished()]
+    print(f"{len(chosen) - len(todo)} of {len(chosen)} runs are finished", flush=True)
+    if jobs < 2:
+        made = [make(trial) for trial in todo]
+    else:
+        with _threads(max(1, (os.cpu_count() or 1) // jobs)), ThreadPoolExecutor(jobs) as pool:
+            made = list(pool.map(_make_apart, todo))
+    return all(made)
+
+
+def findings(trials: list[Trial]) -> None:
+    """Read what all runs left with 07, and lay the executed notebook beside it."""
+    run = trials[0].run
+    folder = run.results.parent
+    notebook = Stage("07_findings", (), (), "")
+    parameters = {"runs": os.path.relpath(folder, notebook.path.parent)}
+    folder.mkdir(parents=True, exist_ok=True)
+    execute_at(notebook.path, folder / "07_findings.ipynb", parameters, run.out)
+    index(folder, folder.name)
+    print(f"findings: {os.path.relpath(folder / 'index.html')}")
+
+
+def _make_apart(trial: Trial) -> bool:
+    """`make` in a process of its own: a kill of the command that started it lets this run, and no other, go on."""
+    process = multiprocessing.get_context("spawn").Process(target=_exit_with, args=(trial,))
+    process.start()
+    process.join()
+    return process.exitcode == 0
+
+
+def _exit_with(trial: Trial) -> None:
+    raise SystemExit(not make(trial))
+
+
+@contextlib.contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Within, processes that start compute with so many threads, so that runs side by side share the cores."""
+    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
+    before = {name: os.environ.get(name) for name in names}
+    os.environ.update(dict.fromkeys(names, str(count)))
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            os.environ.pop(name) if value is None else os.environ.update({name: value})
+
+
+def make(trial: Trial) -> bool:
+    """Make one run's stages and its results; says on a line what came of it, and returns whether it is finished."""
+    began = time.perf_counter()
+    folder = trial.run.data
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        with _locked(folder):
+            _begin(trial)
+            rows = [_make_stage(trial.run, stage, folder.parent / "stages") for stage in MADE]
+            keep(trial, rows)
+    except (StageFailed, ValueError) as error:
+        print(f"{trial.name:<18} failed: {error}", flush=True)
+        return False
+    made = ", ".join(f"{row['stage'][3:]} {row['seconds']:.0f}" for row in rows if row["state"] == "done")
+    print(f"{trial.name:<18} done {time.perf_counter() - began:8.1f} s ({made})", flush=True)
+    return True
+
+
+def _begin(trial: Trial) -> None:
+    """Empty the folder if another plan's files lie in it; all runs read from one store of transcripts."""
+    plan_file = trial.run.data / "plan.json"
+    if not plan_file.exists() or json.loads(plan_file.read_text()) != {"hash": trial.hash}:
+        for path in trial.run.data.iterdir():
+            if path.name != ".lock":
+                schema.remove(path)
+        schema.write_json(plan_file, {"hash": trial.hash})
+    store = trial.run.data / "transcripts.sqlite"
+    if not store.is_symlink():
+        store.symlink_to(Path("..", store.name))
+
+
+def _make_stage(run: Run, stage: Stage, pool: Path) -> dict:
+    """Make a stage, or take it from the pool where a run with the same fingerprint has left it; returns its row."""
+    made_from = fingerprint(run, stage)
+    kept = pool / f"{stage.name}-{_hash(made_from)[:20]}"
+    names = (*stage.writes, stage.record)
+    row = {"stage": stage.notebook, "state": "shared"}
+    with _turn(kept):
+        if not kept.is_dir():
+            _clear(run, stage, everything=False)
+            began, used = time.perf_counter(), _cpu_seconds()
+            execute_notebook(run, stage)
+            row |= {"state": "done", "cpu_seconds": round(_cpu_seconds() - used, 1)}
+            seal(run, stage, made_from, round(time.perf_counter() - began, 1))
+            with schema.atomic(kept) as folder:
+                _link(run.data, folder, names)
+        else:
+            _link(kept, run.data, names)
+    return row | {"seconds": json.loads((kept / stage.record).read_text())["seconds"]}
+
+
+def _cpu_seconds() -> float:
+    """Of the kernels that have ended."""
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
+
+
+@contextlib.contextmanager
+def _turn(kept: Path) -> Iterator[None]:
+    """One process at a time makes a stage; others wait for it."""
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    with kept.with_name(f"{kept.name}.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
+
+
+def _link(source: Path, target: Path, names: tuple[str, ...]) -> None:
+    """Hard links in `target` to files and folders in `source`: nothing changes them in place."""
+    target.mkdir(exist_ok=True)
+    for name in names:
+        schema.remove(target / name)
+        if (source / name).is_dir():
+            shutil.copytree(source / name, target / name, copy_function=os.link)
+        else:
+            os.link(source / name, target / name)
+
+
+def keep(trial: Trial, rows: list[dict]) -> None:
+    """Write `run.json` and then `metrics.json`, whose hash says that the run is finished, into the results."""
+    run = trial.run
+    records = {stage.name: json.loads((run.data / stage.record).read_text()) for stage in MADE}
+    trained, summary = records["train"], records["evaluate"]
+    facts = ("steps", "seconds", "seconds_per_step", "peak_memory_gb", "trainable", "weights", "best_loss", "pages")
+    said = {
+        "variant": trial.variant,
+        "seed": trial.seed,
+        **provenance(),
+        "threads": os.environ.get("OMP_NUM_THREADS"),
+        "parameters": {s.name: {k: v for k, v in run.parameters[s.name].items() if k != "data"} for s in MADE},
+        "stages": rows,
+        "curate": records["curate"]["counts"],
+        "transcribe": {k: v for k, v in records["transcribe"]["report"].items() if not isinstance(v, list)},
+        "prepare": records["prepare"]["counts"] | {"label_cer": label_errors(run.data / "train.parquet")},
+        "train": {name: trained[name] for name in facts} | {"precision": trained["precision"]},
+    }
+    schema.write_json(run.results / "run.json", said)
+    found = {name: [row for row in summary[name] if ":" not in row["slice"]] for name in ("scores", "comparisons")}
+    pages = page_scores(run.data / "predictions.parquet")
+    schema.write_record(run.results / "metrics.json", made_from=trial.hash, **found, pages=pages)
+
+
+def label_errors(train: Path) -> dict[str, float]:
+    """Mean CER of the training answers against the exact text, by document type."""
+    pages = pq.read_table(train, columns=["doc_type", "answer", "truth"]).to_pandas()
+    rates = [metrics.cer(truth, answer) for truth, answer in zip(pages["truth"], pages["answer"], strict=True)]
+    return pages.assign(cer=rates).groupby("doc_type")["cer"].mean().round(6).to_dict()
+
+
+def page_scores(predictions: Path) -> dict[str, list]:
+    """One row per page and model, by columns: id (12 digits of it), group, doc_type, model, and PER_PAGE."""
+    frame = evaluate.score(schema.read(predictions, evaluate.Prediction))
+    table = frame[["id", "group", "doc_type", "model"]].assign(id=frame["id"].str[:12])
+    scores = frame.reindex(columns=list(PER_PAGE)).astype(float).round(4)
+    table = pd.concat([table, scores], axis=1)
+    return {name: [None if pd.isna(value) else value for value in table[name]] for name in table}
+
+
+def _hash(content) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

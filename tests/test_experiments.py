@@ -1,0 +1,310 @@
+"""The table of runs, the rule that draws verdicts, and the notebook that tells them."""
+
+import json
+import re
+from pathlib import Path
+
+import matplotlib as mpl
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+
+from medocr import curate, evaluate, prepare, report, schema, synthetic
+from medocr.__main__ import main
+from medocr.prepare.noise import damaged
+from medocr.report import benchmarks, claims, findings
+from medocr.report.findings import FAILS, HOLDS, MISSING, UNSURE, Contrast, Side
+from medocr.run import StageFailed, execute_at, experiments, load_profile
+from tests import made_up_runs
+
+mpl.use("Agg")
+NOTEBOOK = Path(__file__).parents[1] / "notebooks/07_findings.ipynb"
+TABLE = """
+seeds = [1, 2]
+[curate]
+pages_from = [{ source = "synthetic", counts = { receipt = 2 } }]
+[runs.plain]
+[runs.small]
+train = { r = 8 }
+[runs.lines]
+prepare = { text_format = "lines" }
+"""
+
+
+@pytest.fixture
+def table(tmp_path) -> Path:
+    path = tmp_path / "trials.toml"
+    path.write_text(TABLE)
+    return path
+
+
+@pytest.fixture
+def made(monkeypatch) -> list[tuple[str, str]]:
+    """Stages that were made, (run, stage): files in place of notebooks, results in place of scores."""
+    log = []
+
+    def execute(run, stage):
+        log.append((Path(run.name).name, stage.name))
+        if run.parameters["train"]["r"] == 8 and (run.out / "fail").exists():
+            raise StageFailed("04_train: the scanner caught fire")
+        parameters = {k: v for k, v in run.parameters[stage.name].items() if k != "data"}
+        for name in stage.writes:
+            (run.data / name).write_text(json.dumps(parameters))
+        (run.data / stage.record).write_text(json.dumps({"of": parameters}))
+
+    def keep(trial, rows):
+        schema.write_json(trial.run.results / "metrics.json", {"made_from": trial.hash, "rows": rows})
+
+    monkeypatch.setattr(experiments, "execute_notebook", execute)
+    monkeypatch.setattr(experiments, "keep", keep)
+    monkeypatch.setattr(experiments, "findings", lambda trials: None)
+    return log
+
+
+def test_runs_share_stages_and_are_made_once(table, made, tmp_path, capsys):
+    command = ["run", str(table), "--out", str(tmp_path)]
+    assert main(command) == 0
+    names = [name for name, _ in made]
+    assert names.index("small-1") < names.index("plain-2"), "all variants with one seed come before the next seed"
+    assert [of for of in made if of[1] in ("curate", "transcribe")] == [
+        ("plain-1", "curate"),
+        ("plain-1", "transcribe"),
+    ]
+    assert [of[0] for of in made if of[1] == "prepare"] == ["plain-1", "lines-1"]
+    assert len([of for of in made if of[1] == "train"]) == 6
+    rows = json.loads((tmp_path / "results/trials/small-1/metrics.json").read_text())["rows"]
+    assert [row["state"] for row in rows] == ["shared", "shared", "shared", "done", "done"]
+    assert (tmp_path / "data/trials/small-1/transcripts.sqlite").is_symlink()
+
+    made.clear()
+    schema.remove(tmp_path / "data")
+    assert main(command) == 0
+    assert not made, "the committed metrics.json alone says that a run is finished"
+    assert "6 of 6 runs are finished" in capsys.readouterr().out
+
+    assert main([*command, "-p", "train.alpha=32", "--only", "small"]) == 0
+    assert {name for name, _ in made} == {"small-1", "small-2"}
+
+
+def test_a_failed_run_is_named_and_the_others_go_on(table, made, tmp_path, capsys):
+    (tmp_path / "fail").touch()
+    command = ["run", str(table), "--out", str(tmp_path)]
+    assert main(command) == 1
+    assert "small-1            failed: 04_train: the scanner caught fire" in capsys.readouterr().out
+    assert (tmp_path / "results/trials/lines-2/metrics.json").exists()
+    assert not (tmp_path / "results/trials/small-1").exists()
+    (tmp_path / "fail").unlink()
+    made.clear()
+    assert main(command) == 0
+    assert {name for name, _ in made} == {"small-1", "small-2"}
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("r = 8", "rank = 8", "[train] parameter 'rank' is unknown"),
+        ("seeds = [1, 2]", "", "needs `seeds`"),
+        ("[curate]", "[curates]", "did you mean 'curate'"),
+        ('source = "synthetic", counts = { receipt = 2 }', 'source = "folder", path = "."', "must be synthetic"),
+    ],
+)
+def test_a_wrong_table_is_refused(table, tmp_path, capsys, old, new, said):
+    table.write_text(TABLE.replace(old, new))
+    assert main(["run", str(table), "--out", str(tmp_path)]) == 2
+    assert said in capsys.readouterr().err
+    assert not (tmp_path / "data").exists()
+
+
+def test_a_table_and_a_profile_are_told_apart(table, tmp_path, capsys):
+    assert main(["run", "smoke", "--jobs", "2", "--out", str(tmp_path)]) == 2
+    assert main(["run", str(table), "--only", "medium", "--out", str(tmp_path)]) == 2
+    assert "no run begins with 'medium': there are plain-1" in capsys.readouterr().err
+    with pytest.raises(ValueError, match="table of runs"):
+        load_profile(str(table))
+
+
+def test_the_experiments_differ_in_what_they_ask_about_alone():
+    trials = experiments.load_table("experiments")
+    assert len({trial.hash for trial in trials}) == len(trials)
+    assert {trial.variant for trial in trials} <= {
+        side.variant for claim in claims.CLAIMS.values() for c in claim.contrasts for side in (c.left, c.right)
+    }
+    for name in ("max_steps", "batch_size", "accumulation", "learning_rate"):
+        assert len({trial.run.parameters["train"][name] for trial in trials}) == 1
+    for name in ("held_out_per_type", "seed", "test_pages"):
+        assert len({trial.run.parameters["evaluate"][name] for trial in trials}) == 1
+
+
+def test_scores_of_pages_are_kept_by_columns(tmp_path):
+    about = {"origin": "a", "set": "held_out", "model": "tuned", "domain": "medical", "label_origin": None}
+    text = "Sodium 140 mmol/L 135-145"
+    about |= {"reference": None, "truth": text, "fields": None, "finish": "stop", "seconds": 0.1, "confidence": 0.9}
+    rows = [
+        evaluate.Prediction(id="0" * 64, doc_type="lab_report", group="lab/1", text=text, **about),
+        evaluate.Prediction(id="1" * 64, doc_type="form", group=None, text="", **about),
+    ]
+    schema.write(tmp_path / "p.parquet", rows, evaluate.Prediction)
+    table = experiments.page_scores(tmp_path / "p.parquet")
+    assert table["id"] == ["0" * 12, "1" * 12]
+    assert table["cer"] == [0.0, 1.0]
+    assert table["group"] == ["lab/1", None]
+    json.dumps(table)
+
+
+def test_label_noise_damages_the_share_asked_for_and_keeps_lengths():
+    import random
+
+    text = "Sodium 140 mmol/L — 135-145 " * 500
+    noisy = damaged(text, 0.1, random.Random(1))
+    wrong = [(a, b) for a, b in zip(text.split(), noisy.split(), strict=True) if a != b]
+    assert len(noisy) == len(text)
+    assert 0.06 < len(wrong) / len(text.split()) < 0.1  # a dash cannot be damaged
+    assert all(sum(x != y for x, y in zip(a, b, strict=True)) == 1 for a, b in wrong)
+    assert damaged(text, 0.0, random.Random(1)) == text
+
+
+@pytest.fixture(scope="module")
+def receipts() -> list:
+    return list(synthetic.pages({"receipt": 40}, workers=1))
+
+
+def test_copies_stay_where_they_are_asked_for(receipts):
+    twice = [*receipts[:3], *receipts[:3]]
+    assert len(curate.curate(twice, medical_share=None).kept) == 3
+    assert len(curate.curate(twice, medical_share=None, keep_copies=True).kept) == 6
+
+
+def test_training_answers_alone_are_damaged(receipts):
+    limits = {"min_pixels": 3136, "max_pixels": 122_304, "max_answer_tokens": 300}
+    tokenizer = prepare.tokenizer_file("tiny")
+    made = prepare.prepare(receipts, tokenizer_file=tokenizer, label_noise=0.5, **limits)
+    assert all(sample.answer != prepare.format_text(sample.text) for sample in made.train)
+    assert all(sample.answer == prepare.format_text(sample.text) for sample in (*made.validation, *made.test))
+
+
+LEFT, RIGHT = Side("baseline", "left"), Side("other", "right")
+
+
+@pytest.mark.parametrize(
+    ("found", "better", "no_loss"),
+    [
+        ({"low": -0.03, "high": -0.01, "seeds": [-0.01, -0.02, -0.03]}, HOLDS, HOLDS),
+        ({"low": -0.03, "high": -0.01, "seeds": [0.001, -0.03, -0.03]}, UNSURE, HOLDS),
+        ({"low": -0.02, "high": 0.01, "seeds": [-0.01, -0.01, -0.01]}, UNSURE, UNSURE),
+        ({"low": -0.004, "high": -0.001, "seeds": [-0.002] * 3}, FAILS, HOLDS),
+        ({"low": 0.001, "high": 0.004, "seeds": [0.002] * 3}, FAILS, HOLDS),
+        ({"low": 0.006, "high": 0.02, "seeds": [0.01] * 3}, FAILS, FAILS),
+        ({"low": -0.03, "high": -0.01, "seeds": [-0.02]}, UNSURE, UNSURE),
+    ],
+)
+def test_the_rule(found, better, no_loss):
+    assert findings.verdict(Contrast(LEFT, RIGHT), found) == better
+    assert findings.verdict(Contrast(LEFT, RIGHT, no_loss=True), found) == no_loss
+
+
+def test_less_counts_where_less_goes_wrong():
+    found = {"low": 0.002, "high": 0.004, "seeds": [0.003] * 3}
+    assert findings.verdict(Contrast(LEFT, RIGHT, no_loss=True), found) == HOLDS
+    assert findings.verdict(Contrast(LEFT, RIGHT, pages="general", no_loss=True), found) == FAILS
+    assert Contrast(LEFT, RIGHT, pages="receipt").matters == Contrast(LEFT, RIGHT, pages="general").matters
+
+
+def test_a_claim_is_as_good_as_the_worst_that_decides_it():
+    assert findings.together([HOLDS, HOLDS]) == HOLDS
+    assert findings.together([HOLDS, UNSURE]) == UNSURE
+    assert findings.together([UNSURE, FAILS]) == FAILS
+    assert findings.together([FAILS, None]) == MISSING
+
+
+def test_a_known_difference_is_found_with_its_seeds(tmp_path):
+    made_up_runs.write(tmp_path, {"baseline": 0.0, "other": 0.05})
+    scores, facts = findings.load(tmp_path)
+    assert len(facts) == 6
+    found = findings.measure(scores, Contrast(LEFT, RIGHT))
+    assert found["low"] < found["difference"] < found["high"] < 0
+    assert found["difference"] == pytest.approx(-0.05, abs=0.01)
+    assert (found["pages"], len(found["seeds"])) == (36, 3)
+    assert found["verdict"] == HOLDS
+    assert findings.measure(scores, Contrast(RIGHT, LEFT))["verdict"] == FAILS
+    assert findings.measure(scores, Contrast(LEFT, Side("absent", ""))) is None
+    shares = findings.measure(scores, Contrast(LEFT, RIGHT, "range_f1"))
+    assert shares["difference"] == pytest.approx(0.05)
+
+
+def test_the_interval_widens_where_groups_or_seeds_differ():
+    rng = np.random.default_rng(1)
+    pages = rng.normal(0, 0.1, (200, 1)).repeat(3, axis=1)
+    width = np.ptp(findings.crossed_interval(pages, np.arange(200)))
+    assert width == pytest.approx(2 * 1.96 * 0.1 / np.sqrt(200), rel=0.15)
+    alike = pages[:20].repeat(10, axis=0)
+    assert np.ptp(findings.crossed_interval(alike, np.repeat(np.arange(20), 10))) > 1.6 * width
+    assert np.ptp(findings.crossed_interval(pages + np.array([-0.05, 0, 0.05]), np.arange(200))) > 1.6 * width
+
+
+def test_verdicts_of_ratios_need_every_measurement():
+    assert benchmarks.ratio_verdict([0.3, 0.2], 1 / 3) == HOLDS
+    assert benchmarks.ratio_verdict([0.3, 0.4], 1 / 3) == UNSURE
+    assert benchmarks.ratio_verdict([0.4], 1 / 3) == FAILS
+    assert benchmarks.ratio_verdict([], 1 / 3) == MISSING
+
+
+def test_benchmarks_are_read_where_they_are(tmp_path):
+    for folder, name, content in (
+        ("bench", "transcribe", {"loopback": [{"in_flight": 1, "speed_up": 1.0}, {"in_flight": 8, "speed_up": 5.5}]}),
+        ("gpu", "full", {"ran": True, "size": "full", "card": "A card", "peak_memory_gb": 20.0}),
+        ("gpu", "peft", {"ran": True, "size": "full", "card": "A card", "peak_memory_gb": 10.0}),
+        ("gpu", "unsloth", {"ran": False, "size": "full", "why": "not there"}),
+    ):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / f"{name}.json").write_text(json.dumps(content))
+    found = benchmarks.judged(tmp_path)
+    assert found["speed"] == (HOLDS, "times as fast: 5.50")
+    assert found["memory"] == (HOLDS, "peak memory, LoRA ÷ all weights: 0.50 (LoRA, transformers)")
+    assert found["merge"] == (MISSING, "")
+    assert list(benchmarks.memory(tmp_path)["training"]) == ["all weights", "LoRA, transformers"]
+
+
+def test_without_any_run_everything_says_so(tmp_path):
+    scores, facts = findings.load(tmp_path)
+    assert set(claims.verdicts(scores, tmp_path)["verdict"]) == {MISSING, findings.UNTESTED}
+    assert "No run has been made" in claims.provenance(scores, facts)
+    assert claims.overview(facts).empty
+    for claim in claims.CLAIMS.values():
+        assert MISSING in claims.conclusion(scores, facts, claim)
+        report.forest(scores, claim.contrasts)
+    report.ranks(claims.rank_costs(scores, facts))
+
+
+def test_07_is_told_in_the_house_style():
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    assert 15 <= len(notebook.cells) <= 30
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert not cell.outputs
+            assert len(cell.source.splitlines()) <= 15
+            assert not re.search(r"^\s*(def|class) ", cell.source, re.MULTILINE)
+
+
+def test_07_runs_alone_on_whatever_runs_there_are(tmp_path):
+    runs = tmp_path / "results/experiments"
+    made_up_runs.write(runs, {"baseline": 0.0, "mix-100-0": 0.01, "rank-8": 0.05})
+    execute_at(NOTEBOOK, runs / "07_findings.ipynb", {"runs": str(runs)}, tmp_path)
+    text = (runs / "07_findings.ipynb").read_text()
+    cells = nbformat.reads(text, as_version=4).cells
+    said = "\n".join(o["data"].get("text/markdown", "") for c in cells for o in c.get("outputs", ()) if "data" in o)
+    assert "improved test values, headers and reference ranges. **Holds.**" in said
+    assert "Balanced data beat a larger, unbalanced set. **Not run yet.**" in said
+    assert "Continuous text helps summarisation. **Not tested.**" in said
+
+
+def test_no_table_has_more_than_eight_columns(tmp_path):
+    made_up_runs.write(tmp_path, {"baseline": 0.0, "mix-100-0": 0.01, "mix-30-70": 0.02})
+    scores, facts = findings.load(tmp_path)
+    for table in (
+        findings.table(scores, claims.CLAIMS["mix"].contrasts),
+        claims.overview(facts),
+        benchmarks.merging(tmp_path),
+    ):
+        assert isinstance(table, pd.DataFrame)
+        assert table.shape[1] <= 8
