@@ -236,7 +236,8 @@ def test_nothing_said_holds_a_key_a_text_or_a_picture(store, monkeypatch, caplog
 def test_an_interrupt_lets_paid_answers_come_home(tmp_path):
     todo = pages(60)
     script = """
-        import sys, time
+        import signal, sys
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # test runners' workers start with it ignored
         from medocr import transcribe
         from medocr.transcribe import OpenAIProvider
         from tests.loopback_pages import pages

@@ -37,6 +37,8 @@ def main() -> None:
         for client in CLIENTS if limits == "off" else CLIENTS[1:]:
             rows.append(_measure(client, limits, todo))
             print(rows[-1], flush=True)
+    for row in rows:
+        row["speed_up"] = round(row["pages_per_second"] / rows[0]["pages_per_second"], 2)  # over one at a time
     schema.write_record(OUT, cores=os.cpu_count(), rows=rows)
 
 
