@@ -16,6 +16,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from medocr import schema, transcribe
+from medocr.run import load_profile
 from medocr.transcribe import Agreement, Answer, Loopback, OpenAIProvider, Store, agreement, batch, outgoing, providers
 from medocr.transcribe.loopback import Server
 from tests.loopback_pages import SET_ASIDE, faulty, pages
@@ -67,6 +68,16 @@ def test_a_profile_names_providers():
         providers.named([{"name": "nebius"}])
     with pytest.raises(ValueError, match="two providers are called 'nebius'"):
         providers.named([nebius, nebius])
+
+
+def test_the_readme_s_profile_is_one(tmp_path):
+    example = (ROOT / "README.md").read_text().split("```toml")[1].split("```")[0]
+    (tmp_path / "my.toml").write_text(example)
+    tables = load_profile(str(tmp_path / "my.toml")).parameters["transcribe"]["providers"]
+    assert [(p.name, p.may_receive, p.phi_agreement) for p in providers.named(tables)] == [
+        ("nebius", True, False),
+        ("novita", True, False),
+    ]
 
 
 def test_a_missing_key_stops_before_anything_is_sent(store, monkeypatch):
