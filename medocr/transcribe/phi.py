@@ -1,8 +1,8 @@
 """Health information found on pages that their source takes to hold none: more pages stay here, never fewer.
 
 The pages are read on this machine first. What tells is a header that names a patient or a number of theirs, a mail
-address, and, where `presidio-analyzer` is installed (the extra `phi`), its pattern recognisers: telephone and social security
-numbers and the like. Names in running text need presidio's language model, which is not used here.
+address, and, where `presidio-analyzer` is installed (the extra `phi`), what its pattern recognisers find: telephone and
+social security numbers and the like. Names in running text need presidio's language model, which is not used here.
 """
 
 import dataclasses
