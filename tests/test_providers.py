@@ -304,7 +304,7 @@ def test_a_store_can_be_watched_and_is_used_up_to_the_kill(tmp_path):
 def test_agreement_is_measured_on_numbers_units_and_drugs_apart():
     one = "Glucose 95 mg/dL\nTake Metformin 500 mg"
     same = agreement.compare(one, one.replace("\n", " "))
-    assert same == {"text": 1, "numbers": 1, "units": 1, "drugs": 1}
+    assert same == {"text": 1, "numbers": 1, "units": 1, "drugs": 1, "rows": 1}
     number = agreement.compare(one, one.replace("95", "96"))
     assert number["text"] > 0.95
     assert (number["numbers"], number["units"], number["drugs"]) == (0.5, 1, 1)
@@ -312,7 +312,17 @@ def test_agreement_is_measured_on_numbers_units_and_drugs_apart():
     assert agreement.compare(one, one.replace("Metformin", "Metoprolol"))["drugs"] == 0
     assert agreement.compare("1,200 units", "1200 units")["numbers"] == 1
     assert agreement.compare("0.5", "5")["numbers"] == 0
-    assert agreement.compare("", "") == {"text": 1, "numbers": 1, "units": 1, "drugs": 1}
+    assert agreement.compare("", "") == {"text": 1, "numbers": 1, "units": 1, "drugs": 1, "rows": 1}
+    rows = [f"Analyte{n} {n}.5 mg/dL 1-{n}0" for n in range(10, 40)]
+    report, settings = "\n".join(rows).replace("Analyte1", "Sodium 1"), Agreement()
+    assert settings.holds(agreement.compare(report, report))
+    for changed in (report.replace("39.5", "36.5"), report.replace("25.5 mg/dL", "25.5 g/dL")):
+        assert agreement.compare(report, changed)["text"] > settings.threshold
+        assert not settings.holds(agreement.compare(report, changed))
+    two = "Sodium 139 mmol/L 135-145\nPotassium 4.1 mmol/L 3.5-5.1"
+    swapped = "Sodium 4.1 mmol/L 135-145\nPotassium 139 mmol/L 3.5-5.1"
+    assert agreement.compare(two, swapped)["numbers"] == 1
+    assert agreement.compare(two, swapped)["rows"] == 0
     drawn = [Agreement(share=0.2).drawn(page.id) for page in pages(500)]
     assert 70 <= sum(drawn) <= 130
     assert drawn == [Agreement(share=0.2).drawn(page.id) for page in pages(500)]

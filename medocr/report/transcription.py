@@ -89,7 +89,7 @@ def agreement(rows: Sequence[Mapping], threshold: float) -> Figure:
         ax.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
         ax.set_title(plain("drug names" if name == "drugs" else name))
         ax.text(0.03, 0.95, f"mean {table[name].mean():.3f}", va="top", fontsize=10, transform=ax.transAxes)
-        if name in ("text", "numbers"):
+        if name == "text":
             ax.axvline(threshold, color=BAD, linestyle="--", linewidth=1.4)
     axes[0].set_ylabel("pages read twice")
     figure.supxlabel("agreement", fontsize=12)

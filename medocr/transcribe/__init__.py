@@ -12,7 +12,7 @@ from .agreement import Agreement, compare
 from .labelling import Labelled
 from .loopback import Loopback
 from .providers import OpenAIProvider, named
-from .quality import KnownText, label_quality, measure_speed
+from .quality import KnownText, annotator, label_quality, measure_speed
 from .rapid import RapidOcr
 from .store import Answer, Provider, Store
 from .work import Work
@@ -27,6 +27,7 @@ __all__ = [
     "Provider",
     "RapidOcr",
     "Store",
+    "annotator",
     "compare",
     "label_quality",
     "measure_speed",
@@ -56,23 +57,25 @@ def transcribe(
     if iter(pages) is pages:
         pages = list(pages)
     readers = [*providers, *_second(agreement, providers)]
-    if len({reader.name for reader in readers}) < len(readers):
-        raise ValueError(f"two providers have one name: {', '.join(reader.name for reader in readers)}")
+    third = [agreement.third] if agreement and agreement.third else []
+    names = [reader.name for reader in (*readers, *third)]
+    if len(set(names)) < len(names):
+        raise ValueError(f"each reader needs a name of its own, and a third none of the others': {', '.join(names)}")
     work = Work(pages, store, agreement or Agreement(share=0.0), readers, progress)
     if not providers and any(work.unread()):
         raise ValueError("there are pages without text and no provider is named to read them: add RapidOcr()")
+    for reader in (*readers, *third):
+        if not reader.local and reader.may_receive is True:
+            reader.key()
     pool = [provider for provider in providers if not provider.local and provider.may_receive is True]
-    for provider in pool:
-        provider.key()
     work.ask([provider for provider in pool if not provider.batch], work.unanswered)
     for provider in (p for p in pool if p.batch):
-        work.ask([provider], work.unanswered)
+        work.ask([provider], work.without_label)
     for provider in (p for p in providers if p.local):
         work.ask([provider], work.without_label)
     for provider in _second(agreement, providers):
         work.ask([provider], work.read_once)
-    if agreement and agreement.third:
-        work.ask([agreement.third], work.disagreeing)
+    work.ask(third, work.disagreeing)
     return work.result()
 
 

@@ -26,6 +26,18 @@ class KnownText:
             known = self._known.get(image)
             yield image, Answer(known) if known is not None else Answer("", finish="error", detail="no truth is known")
 
+    def close(self) -> None:
+        """Nothing to close."""
+
+
+def annotator(name: str, pages: Iterable[Page], processes: int = 2) -> RapidOcr | KnownText:
+    """The reader on this machine that a profile names: `rapidocr`, or `truth` for pages whose text is known."""
+    if name == "rapidocr":
+        return RapidOcr(processes)
+    if name == "truth":
+        return KnownText(pages)
+    raise ValueError(f"annotator {name!r} is unknown: rapidocr or truth")
+
 
 def label_quality(pages: Iterable[Page]) -> list[dict]:
     """How near the transcripts are to the truth: a row for each page that was read and whose text is known.
