@@ -57,6 +57,35 @@ def test_pages_that_do_not_fit_are_not_kept(base, samples):
     assert len(collator.kept) < 4
 
 
+def test_the_loss_is_the_model_s_own_on_these_pages(tmp_path):
+    """What is minimised must be the error of reading: TRL and its patches of the model may see labels otherwise."""
+    pages = [page for page in synthetic.pages({"receipt": 8}, workers=1) if page.text][:8]
+    samples = _samples(pages)
+    recipe = {"max_steps": 1, "batch_size": 4, "accumulation": 2, "save_every": 1, "progress": False}
+    made = train.train("tiny", samples, samples[:4], tmp_path, **recipe)
+    model, processor = models.load("tiny")
+    collator = data.Collator(processor, samples)
+    with torch.no_grad():
+        expected = [model(**collator([{"row": row} for row in rows])).loss.item() for rows in (range(8), range(4))]
+    found = [next(row[name] for row in made["history"] if name in row) for name in ("loss", "eval_loss")]
+    assert found == pytest.approx(expected, rel=1e-4)
+    assert max(found) < 1  # the base reads these pages: chance would be some 4
+
+
+def _samples(pages) -> list[prepare.Sample]:
+    processor = models.load_processor(models.resolve("tiny"))
+    limits = processor.image_processor.size.values()
+    return [
+        prepare.Sample(
+            **vars(page),
+            answer=" ".join(page.text.split()),
+            visual_tokens=prepare.visual_tokens(*page.open().size, *sorted(limits)),
+            answer_tokens=len(page.text) + 1,
+        )
+        for page in pages
+    ]
+
+
 def test_the_recipe_makes_738_steps():
     assert train.Recipe().steps(1969) == 738
     assert len(data.LikeSizes([1] * 1969, 4, seed=0)) / 4 / 2 * 3 == 738

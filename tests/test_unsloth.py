@@ -15,6 +15,7 @@ from medocr import model as models
 from medocr.model import lora
 from medocr.train import data
 from tests import full_size, unsloth_keywords
+from tests.gpu import training
 
 ROOT = Path(__file__).parents[1]
 KEPT = ROOT / "results/gpu/unsloth_keywords.json"
@@ -141,7 +142,7 @@ def test_the_loss_is_that_of_all_logits(loaded):
     model, processor = loaded
     collator = data.Collator(processor, make_samples(4))
     batch = collator([{"row": row} for row in range(4)])
-    cut = data.answers_only(batch)
+    cut = training.answers_only(batch)
     assert cut["logits_to_keep"] < batch["labels"].shape[1]
     with torch.no_grad():
         whole, less = model(**batch), model(**cut)

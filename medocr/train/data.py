@@ -76,17 +76,6 @@ class Collator:
         return self.processor.tokenizer(whole[len(prompt) :], add_special_tokens=False)["input_ids"]
 
 
-def answers_only(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The batch with its labels cut to where answers may be, and `logits_to_keep` for just those positions.
-
-    The loss is the same. Of a page's 1,700 positions at full size about 400 are the answer's, and a position has
-    103,424 logits.
-    """
-    first = (batch["labels"] != IGNORED).any(0).nonzero()[0].item() - 1  # a label is predicted one position before it
-    keep = batch["labels"].shape[1] - first
-    return {**batch, "labels": batch["labels"][:, -keep:], "logits_to_keep": keep}
-
-
 def _normalised_values(image_processor) -> torch.Tensor:
     """(3, 256): what the image processor makes of each pixel value in each channel."""
     ramp = torch.arange(256, dtype=torch.uint8).repeat_interleave(image_processor.patch_size**2)

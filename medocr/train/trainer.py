@@ -191,10 +191,10 @@ class _Trainer(SFTTrainer):
         pass
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
-        """The loss alone. TRL adds entropy and accuracy from all logits: gigabytes, and Unsloth gives none."""
-        inputs = {name: value for name, value in inputs.items() if name != "_prediction_loss_only"}
+        """TRL's, except with Unsloth, which in training gives no logits for TRL's entropy and accuracy."""
         if not models.is_unsloth(self.model):
-            inputs = data.answers_only(inputs)
+            return super().compute_loss(model, inputs, return_outputs, num_items_in_batch)
+        inputs = {name: value for name, value in inputs.items() if name != "_prediction_loss_only"}
         return super(SFTTrainer, self).compute_loss(model, inputs, return_outputs, num_items_in_batch)
 
 
