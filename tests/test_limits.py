@@ -27,7 +27,8 @@ def test_no_minute_holds_more_requests_than_allowed(per_minute, pauses):
     pace, sent = limits.Pace(per_minute, clock), []
     for pause in pauses:
         clock.now += pause
-        clock.now += pace.take()
+        clock.now += pace.wait()
+        pace.take()
         sent.append(clock.now)
     for index, start in enumerate(sent):
         within = sum(start <= time < start + 59.999 for time in sent[index:])
@@ -38,17 +39,21 @@ def test_the_rate_is_used_to_the_full():
     clock = Clock()
     pace = limits.Pace(1500, clock)
     for _ in range(1500):
-        clock.now += pace.take() + 0.001  # each start a little late
+        clock.now += pace.wait() + 0.001  # each start a little late
+        pace.take()
     assert clock.now - 1000 <= 60.5
 
 
 def test_tokens_are_corrected_afterwards():
     clock = Clock()
     pace = limits.Pace(60_000, clock)
-    assert pace.take(1000) == 0
-    assert pace.take(1000) == pytest.approx(1.0, rel=0.01)
+    assert pace.wait() == 0
+    pace.take(1000)
+    assert pace.wait() == pytest.approx(1.0, rel=0.01)
+    pace.take(1000)
+    assert pace.wait() == pytest.approx(2.0, rel=0.01)
     pace.correct(-1000)
-    assert pace.take(10) == pytest.approx(1.0, rel=0.01)
+    assert pace.wait() == pytest.approx(1.0, rel=0.01)
 
 
 def test_the_window_grows_while_clean_and_shrinks_once_a_round():

@@ -45,17 +45,27 @@ def test_pages_found_to_hold_it_stay(tmp_path):
     for page in todo[:2]:
         page.truth = "Patient: Jane Roe\n" + page.truth
     reader = transcribe.KnownText(todo)
-    marked = phi.mark(todo, reader)
-    assert list(marked.found.values()) == [["patient"], ["patient"]]
     with Loopback(todo, [Server(median_s=0.005)]) as servers, Store(tmp_path / "answers.sqlite") as store:
+        marked = phi.mark(todo, reader, store)
+        assert list(marked.found.values()) == [["patient"], ["patient"]]
         labelled, report = transcribe.transcribe(marked, servers.providers(), store, progress=False)
         assert [page.id for page in labelled] == [page.id for page in todo[2:]]
         assert servers.stats()[0]["requests"] == 2
     assert report["reasons"] == {"not_disclosed": 2}
 
 
-def test_what_nobody_could_look_at_stays():
+@pytest.mark.parametrize("truth", [None, "", " \n"])
+def test_what_nobody_could_look_at_stays(tmp_path, truth):
     (page,) = pages(1)
-    page.truth = None
-    (marked,) = phi.mark([page], transcribe.KnownText([page]))
+    page.truth = truth
+    with Store(tmp_path / "answers.sqlite") as store:
+        (marked,) = phi.mark([page], transcribe.KnownText([page]), store)
     assert marked.contains_phi
+
+
+def test_a_page_is_looked_at_once(tmp_path, monkeypatch):
+    todo = pages(3)
+    with Store(tmp_path / "answers.sqlite") as store:
+        first = phi.mark(todo, transcribe.KnownText(todo), store)
+        monkeypatch.setattr(transcribe.KnownText, "answers", lambda self, images: iter([(i, 1 / 0) for i, _ in images]))
+        assert phi.mark(todo, transcribe.KnownText(todo), store).found == first.found

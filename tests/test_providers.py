@@ -1,10 +1,13 @@
 """Providers end to end, against servers on this machine: every page once, within limits, and none sent unasked."""
 
+import asyncio
+import dataclasses
 import io
 import json
 import logging
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import textwrap
@@ -17,7 +20,18 @@ from PIL import Image, PngImagePlugin
 
 from medocr import schema, transcribe
 from medocr.run import load_profile
-from medocr.transcribe import Agreement, Answer, Loopback, OpenAIProvider, Store, agreement, batch, outgoing, providers
+from medocr.transcribe import (
+    Agreement,
+    Answer,
+    Loopback,
+    OpenAIProvider,
+    Store,
+    agreement,
+    batch,
+    client,
+    outgoing,
+    providers,
+)
 from medocr.transcribe.loopback import Server
 from tests.loopback_pages import SET_ASIDE, faulty, pages
 
@@ -47,6 +61,9 @@ def run(todo, asked, store, **settings):
         ({"base_url": "ftp://example.org"}, "no http"),
         ({"base_url": "https://me:secret@example.org/v1"}, "keep keys in the environment"),
         ({"base_url": "https://example.org/v1?key=secret"}, "keep keys in the environment"),
+        ({"base_url": "https://example.org/v1#key=secret"}, "keep keys in the environment"),
+        ({"base_url": "https//me:secret@example.org"}, "no http"),
+        ({"key_variable": "sk-secret"}, "name an environment variable"),
         ({"in_flight": 0}, "in_flight is 0"),
         ({"price_in": -1}, "price_in is -1"),
         ({"model": ""}, "no model"),
@@ -213,6 +230,74 @@ def test_a_provider_that_refuses_the_first_requests_is_dropped(store):
     assert "is the model 'known-text' right?" in report["providers"][0]["dropped"]
 
 
+def test_many_pages_of_a_provider_that_goes_do_not_stop_the_others(store, monkeypatch):
+    """More pages than may wait want the provider that is dropped: as a second reader, or as the only one allowed."""
+    monkeypatch.setattr("medocr.transcribe.dispatch.MOST_WAITING", 20)
+    todo = [*pages(60), *pages(40, start=100, contains_phi=True)]
+    servers = [Server(median_s=0.002, revoked_after=5), Server(median_s=0.002, seed=1)]
+    with Loopback(todo, servers) as loopback:
+        revoked, open_one = loopback.providers(in_flight=2)
+        revoked = dataclasses.replace(revoked, phi_agreement=True)
+        labelled, report = run(todo, [revoked, open_one], store, agreement=Agreement(share=1.0))
+    assert {page.id for page in todo[:60]} <= {page.id for page in labelled}
+    assert report["reasons"] == {"transcription_failed": 100 - len(labelled)}
+    assert {row["detail"] for row in report["set_aside"]} <= {
+        "every provider that may have it was dropped",
+        "loopback-a: unauthorised: 401",
+    }
+
+
+def test_a_pause_is_not_waited_out_when_nothing_is_left(store):
+    """One server asks to wait a quarter of an hour; the other reads all pages, and that is the end."""
+    todo = pages(20)
+    servers = [Server(median_s=0.002, faults={"429_retry_after": 1.0}, retry_after_s=900), QUICK]
+    with Loopback(todo, servers) as loopback:
+        started = time.monotonic()
+        labelled, _ = run(todo, loopback.providers(in_flight=2), store)
+    assert len(labelled) == 20
+    assert time.monotonic() - started < 60
+
+
+def test_a_store_that_fails_is_named_after_all_came_home(store, monkeypatch):
+    put, todo = store.put, pages(30)
+
+    def full_after_five(*args):
+        if len(store) >= 5:
+            raise sqlite3.OperationalError("database or disk is full")
+        put(*args)
+
+    monkeypatch.setattr(store, "put", full_after_five)
+    with Loopback(todo, [QUICK]) as servers:
+        with pytest.raises(sqlite3.OperationalError, match="disk is full"):
+            run(todo, servers.providers(in_flight=2), store)
+        assert servers.stats()[0]["requests"] < 10
+        monkeypatch.undo()
+        labelled, _ = run(todo, servers.providers(), store)
+    assert len(labelled) == 30
+
+
+def test_odd_answers_are_kept_as_far_as_they_can_be():
+    choice = {"finish_reason": "stop", "message": {"content": "half \ud83d of it"}}
+    usage = {"prompt_tokens": 10**30, "completion_tokens": 7}
+    answer = client.completion(provider(), {"choices": [choice], "usage": usage})
+    assert (answer.text, answer.prompt_tokens, answer.answer_tokens) == ("half \ufffd of it", None, 7)
+    parts = [{"type": "text", "text": "a"}, {"type": "image"}, "b", {"type": "text", "text": "c"}]
+    assert client.completion(provider(), {"choices": [{"message": {"content": parts}}]}).text == "ac"
+    for body in (None, [], "text", {}, {"choices": "x"}, {"choices": [None]}, {"error": {"message": "no"}}):
+        with pytest.raises(client.Fault, match="no chat completion"):
+            client.completion(provider(), body)
+
+
+def test_what_is_not_encrypted_passes_no_proxy(store, monkeypatch):
+    todo = pages(3)
+    with Loopback(todo, [QUICK, QUICK]) as servers:
+        monkeypatch.setenv("HTTP_PROXY", servers.addresses[1].removesuffix("/v1"))
+        monkeypatch.setenv("ALL_PROXY", servers.addresses[1].removesuffix("/v1"))
+        labelled, _ = run(todo, servers.providers()[:1], store)
+        assert [server["requests"] for server in servers.stats()] == [3, 0]
+    assert len(labelled) == 3
+
+
 def test_a_page_that_cannot_be_decoded_stops_nothing(store):
     todo = [schema.Page(b"no image", "broken#1", "test"), *pages(3)]
     with Loopback(todo[1:], [QUICK]) as servers:
@@ -365,20 +450,42 @@ def test_one_provider_is_checked_by_a_reader_on_this_machine(store):
 
 
 def test_batches_go_into_the_same_store_and_never_twice(store):
-    todo = [*pages(30), *pages(2, start=50, contains_phi=True)]
-    faults = {"empty": 0.1, "cut_off": 0.1, "500": 0.1}
-    with Loopback(todo, [Server(faults=faults)]) as servers:
+    todo = [*pages(30), *pages(2, start=50, contains_phi=True), schema.Page(b"no image", "broken#1", "test")]
+    faults = {"empty": 0.1, "cut_off": 0.1, "500": 0.1, "503": 0.001}
+    with Loopback(todo[:-1], [Server(faults=faults)]) as servers:
         asked = servers.providers(batch=True, phi_agreement=True)
-        labelled, report = run(todo, asked, store)
+        labelled, report = asyncio.run(_in_a_cell(todo, asked, store))
         assert report["reasons"]["not_disclosed"] == 2
         assert {"empty_transcript", "cut_off", "transcription_failed"} <= report["reasons"].keys()
+        assert "unreadable" in next(row["detail"] for row in report["set_aside"] if row["origin"] == "broken#1")
         assert all(page.text == page.truth for page in labelled)
         failed = report["reasons"]["transcription_failed"]
         again, report = run(todo, asked, store)
-        assert report["read"] + report["reasons"].get("transcription_failed", 0) == failed
-        assert servers.stats()[0]["twice"] == 0
-        assert servers.stats()[0]["batches"] == 2
+        assert report["read"] + report["reasons"]["transcription_failed"] == failed
+        counted = servers.stats()[0]
+    assert (counted["twice"], counted["batches"], counted["files"]) == (0, 2, 0)
     assert len(again) >= len(labelled)
+
+
+def test_batch_providers_read_what_the_others_did_not(store):
+    todo = pages(8)
+    with Loopback(todo, [QUICK, QUICK]) as servers:
+        first, second = servers.providers()
+        labelled, _ = run(todo, [first, dataclasses.replace(second, batch=True)], store)
+        assert [server["answers"] for server in servers.stats()] == [8, 0]
+    assert len(labelled) == 8
+
+
+def test_a_batch_that_is_refused_says_nothing_of_the_key(store, monkeypatch):
+    monkeypatch.setenv("A_KEY", "sk-very-secret")
+    todo = pages(3)
+    with Loopback(todo, [Server()]) as servers:
+        address = servers.addresses[0] + "/nowhere"
+        asked = OpenAIProvider("one", address, "m", key_variable="A_KEY", may_receive=True, batch=True)
+        labelled, report = run(todo, [asked], store)
+    assert (labelled, report["reasons"]) == ([], {"transcription_failed": 3})
+    assert report["providers"][0]["dropped"] == "there is no such address or model (404)"
+    assert "secret" not in json.dumps(report)
 
 
 @pytest.mark.parametrize("after", ["upload", "start"])
@@ -387,17 +494,14 @@ def test_an_interrupted_batch_is_found_again(store, monkeypatch, after):
     todo = pages(10)
     with Loopback(todo, [Server()]) as servers:
         asked = servers.providers(batch=True)
-        real = batch._send
+        noting = store.put_batch
 
-        async def stopped(api, provider, store, part):
-            noting = store.put_batch
-            monkeypatch.setattr(store, "put_batch", lambda *args, **kw: None if args[2] else noting(*args, **kw))
-            if after == "upload":
-                monkeypatch.setattr(type(api.batches), "create", _interrupt)
-            await real(api, provider, store, part)
-            raise InterruptedError
+        def note(provider, token, batch_id, images, finished=False):
+            noting(provider, token, batch_id, images, finished) if batch_id is None else _interrupt()
 
-        monkeypatch.setattr(batch, "_send", stopped)
+        monkeypatch.setattr(store, "put_batch", note)
+        if after == "upload":
+            monkeypatch.setattr(batch.client, "without_words", _upload_only(batch.client.without_words))
         with pytest.raises(InterruptedError):
             run(todo, asked, store)
         monkeypatch.undo()
@@ -407,8 +511,31 @@ def test_an_interrupted_batch_is_found_again(store, monkeypatch, after):
     assert (counted["batches"], counted["twice"]) == (1, 0)
 
 
-async def _interrupt(*_, **__):
+async def _in_a_cell(todo, asked, store):
+    return run(todo, asked, store)
+
+
+def _interrupt():
     raise InterruptedError
+
+
+def _upload_only(real):
+    async def request(made):
+        if "Batches" in type(made).__qualname__ or "Batches" in getattr(made, "__qualname__", ""):
+            made.close()
+            raise InterruptedError
+        return await real(made)
+
+    return request
+
+
+def test_a_copy_of_a_page_that_must_stay_stays_too(store):
+    (page,) = pages(1)
+    twin = dataclasses.replace(page, contains_phi=True, origin="twin")
+    with Loopback([page], [QUICK]) as servers:
+        labelled, report = run([page, twin], servers.providers(), store)
+        assert servers.stats()[0]["requests"] == 0
+    assert (labelled, report["reasons"]) == ([], {"not_disclosed": 2})
 
 
 def test_a_rerun_with_nothing_to_do_reads_no_image(tmp_path, store, monkeypatch):
@@ -492,14 +619,8 @@ def test_servers_end_with_the_process_that_started_them(tmp_path):
 
 def test_it_works_where_a_loop_is_running_already(store):
     """As in a notebook."""
-    import asyncio
-
     todo = pages(5)
     with Loopback(todo, [QUICK]) as servers:
-
-        async def cell():
-            return run(todo, servers.providers(), store)
-
-        labelled, _ = asyncio.run(cell())
+        labelled, _ = asyncio.run(_in_a_cell(todo, servers.providers(), store))
     assert len(labelled) == 5
     assert threading.active_count() < 50

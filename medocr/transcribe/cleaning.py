@@ -6,39 +6,37 @@ from .. import metrics
 from . import prompt
 from .store import Answer
 
-THOUGHTS = re.compile(r"\A\s*<think>.*?</think>", re.DOTALL)
-FENCED = re.compile(r"\A```[\w+-]*[ \t]*\n(?P<inside>.*?)\n?[ \t]*```\Z", re.DOTALL)
+FENCED = re.compile(r"\A(?P<before>[^`]{0,200})```[\w+-]*[ \t]*\n(?P<inside>.*?)(?:\n?[ \t]*```[^`]*)?\Z", re.DOTALL)
+# Only what names the transcription goes: pages, too, begin with "Here are …:" and end with "Please let me know …".
 PREAMBLE = re.compile(
-    r"\A(?:(?:sure|certainly|of course|okay|ok)\b[^\n]{0,20}[!,.:]\s*)?"
-    r"(?:(?:here(?:'s|’s| is| are)|below is|this is|the following is|i have transcribed)\b[^\n:]{0,100}"
-    r"\b(?:transcri\w+|text|contents?)\b[^\n:]{0,60}:|"
-    r"(?:page |document |faithful )?transcription(?: of [^\n:]{1,60})?:)"
-    r"[ \t]*\n+",
+    r"\A[*#\s]*(?:(?:sure|certainly|of course|okay|ok)\b[^\n:]{0,30}[!,.]\s*)?"
+    r"(?:(?:here|below|this|the following|i have)\b[^\n:]{0,80}\btranscri\w+\b[^\n:]{0,60}|"
+    r"(?:page |document |faithful )?transcription(?: of [^\n:]{1,60})?|(?:sure|certainly|of course)[^\n:]{0,40}):"
+    r"[*\s]*\n+",
     re.IGNORECASE,
 )
-CLOSING = re.compile(
-    r"\n+(?:let me know if|i hope this|please let me know|feel free to|if you need|note: (?:the|this) transcription|"
-    r"\(?end of (?:transcription|page|document)\)?)\b[^\n]{0,200}\Z",
+CLOSING = re.compile(r"\n+\(?(?:end of (?:the )?transcription|note: (?:the|this) transcription)\b[^\n]{0,200}\Z", re.I)
+OPENING = re.compile(
+    r"[*\"\s]*(?:i['’]?m (?:really |very |so )?sorry|sorry|i apologi[sz]e|i['’]?m afraid|unfortunately|unable to|"
+    r"i can(?:no|['’]| no)?t|i (?:am|['’]m) (?:unable|not able)|i['’]m (?:unable|not able)|as an ai|there is no image|"
+    r"it (?:seems|appears|looks)|no image|the (?:image|picture|scan) (?:is|appears|seems))\b",
     re.IGNORECASE,
 )
-REFUSAL = re.compile(
-    r"\A(?:i['’]?m (?:really |very )?sorry\b|sorry,|i (?:can(?:no|['’])?t|am unable to|['’]m unable to|am not able to|"
-    r"won['’]t)\b|i['’]m (?:unable|not able) to\b|unfortunately,? i\b|as an ai\b|"
-    r"i do(?:n['’]t| not) (?:feel|have the)\b)",
-    re.IGNORECASE,
+ABOUT = re.compile(
+    r"transcri|assist|help (?:you|with)|\bimage|picture|photo|request|comply|language model|\ban ai\b", re.I
 )
+FIRST_SENTENCE = 200  # characters in which a refusal says what it is about
 LONGEST_REFUSAL = 600  # characters: what is longer holds a transcription too
+SHORTEST_LOOP = 600  # characters: a form's or a report's own repetitions are shorter
 ECHOED = 40  # characters of the instructions in a row that no page holds by chance
 
 
 def clean(text: str) -> str:
     """Without thoughts, code fences, a preamble or a closing remark, and without white space at the lines' ends."""
-    text = THOUGHTS.sub("", text).strip()
-    for _ in range(2):  # a preamble before the fence, or inside it
-        text = PREAMBLE.sub("", text, count=1).strip()
-        if found := FENCED.match(CLOSING.sub("", text)):
-            text = found["inside"].strip()
-    text = CLOSING.sub("", text)
+    text = text.rpartition("</think>")[2].strip()
+    if found := FENCED.match(text):
+        text = found["inside"].strip()
+    text = CLOSING.sub("", PREAMBLE.sub("", text, count=1))
     return "\n".join(line.rstrip() for line in text.splitlines()).strip("\n")
 
 
@@ -52,11 +50,16 @@ def flaw(answer: Answer) -> str:
     text = clean(answer.text)
     if not text.strip():
         return "empty_transcript"
-    if len(text) <= LONGEST_REFUSAL and REFUSAL.match(text):
+    if refuses(text):
         return "refused"
     if echoes(text):
         return "prompt_echo"
-    return "repetition_loop" if metrics.loops(text) else ""
+    return "repetition_loop" if len(text) >= SHORTEST_LOOP and metrics.loops(text) else ""
+
+
+def refuses(text: str) -> bool:
+    """Whether an answer is a refusal: short, opening as one, and about its own task rather than a page's matter."""
+    return len(text) <= LONGEST_REFUSAL and bool(OPENING.match(text) and ABOUT.search(text[:FIRST_SENTENCE]))
 
 
 def echoes(text: str) -> bool:

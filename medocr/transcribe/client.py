@@ -23,6 +23,7 @@ GIVE_UP_LIMITED = 600.0  # … and of nothing but "too many requests"
 FIRST_REFUSED = 5  # requests refused as bad before any answer: some servers answer 400 to a wrong key or model
 FEWEST = 10  # failures in a row that say something about the provider rather than about a page
 TOKEN_SHARE = 0.95  # of the limit: how many an answer takes is known only afterwards
+MOST_TOKENS = 10**9  # that one request can have taken
 QUIET = ("openai", "httpx2", "httpcore2", "aiohttp", "asyncio")
 REFUSED = {
     401: "it does not accept the key (401)",
@@ -66,20 +67,20 @@ class Client:
     async def __aexit__(self, *_) -> None:
         await self._api.close()
 
-    async def may_go(self) -> None:
-        """Wait until the provider's own pause is over."""
-        while (wait := self._resume - self.clock()) > 0 and not self.dropped:
-            await asyncio.sleep(min(wait, 1.0))
+    def wait(self) -> float:
+        """Seconds until the provider may be asked again: its own pause, and its rates."""
+        paces = [pace.wait() for pace in (self.requests, self.tokens) if pace]
+        return max([0.0, self._resume - self.clock(), *paces])
 
-    async def pace(self) -> None:
-        """Wait for this request's place in the provider's rates."""
-        waits = [self.requests.take()] if self.requests else []
-        waits += [self.tokens.take(self.usual_tokens)] if self.tokens else []
-        if waits and max(waits) > 0:
-            await asyncio.sleep(max(waits))
-        await self.may_go()
+    def book(self) -> float:
+        """Take a place in the provider's rates for a request that is sent now; returns the tokens that it may take."""
+        if self.requests:
+            self.requests.take()
+        if self.tokens:
+            self.tokens.take(self.usual_tokens)
+        return self.usual_tokens
 
-    async def read(self, outgoing: Awaitable[tuple[bytes, str]]) -> Answer:
+    async def read(self, outgoing: Awaitable[tuple[bytes, str]], booked: float) -> Answer:
         """Send one page, as `outgoing.encode` makes it, and return its answer. Raises Fault where there is none."""
         try:
             picture, media_type = await outgoing
@@ -92,42 +93,35 @@ class Client:
             self._failed(fault, self.clock() - started)
             raise
         answer.seconds = self.clock() - started
-        self._answered(answer)
+        self._answered(answer, booked)
         return answer
 
     async def _ask(self, messages: list[dict]) -> Answer:
         import httpx2
-        import openai
 
         body = request(self.provider, messages)
         try:
             async with asyncio.timeout(self.provider.timeout_s):
                 # as `chat.completions.create` posts it, without its walk through every value, a third of the CPU time
-                raw = await self._api.post("/chat/completions", cast_to=httpx2.Response, body=body)
-        except openai.APIStatusError as error:
-            raise _status_fault(error.status_code, error.response.headers, error.code) from None
+                raw = await without_words(self._api.post("/chat/completions", cast_to=httpx2.Response, body=body))
         except TimeoutError:
             raise Fault("timeout", f"no answer in {self.provider.timeout_s:g} s") from None
-        except openai.APIConnectionError:  # a time-out as well, to openai: a connection that broke counts as one there
-            raise Fault("connection", "the connection could not be made, or broke") from None
-        except openai.OpenAIError:
-            raise Fault("invalid_answer", "what came is no chat completion") from None
         self._pause(limits.exhausted_for(raw.headers))
         try:
-            body = json.loads(raw.content)
+            content = json.loads(raw.content)
         except ValueError:
             raise Fault("invalid_answer", "what came is no chat completion") from None
-        return completion(self.provider, body)
+        return completion(self.provider, content)
 
-    def _answered(self, answer: Answer) -> None:
+    def _answered(self, answer: Answer, booked: float) -> None:
         self.answers += 1
         self._well, self.in_a_row = self.clock(), 0
         self.window.clean()
         self.usual_seconds += (answer.seconds - self.usual_seconds) / 8
         used = (answer.prompt_tokens or 0) + (answer.answer_tokens or 0)
         if used and self.tokens:
-            self.tokens.correct(used - self.usual_tokens)
-            self.usual_tokens += (used - self.usual_tokens) / 8
+            self.tokens.correct(used - booked)
+            self.usual_tokens = max(used, 0.98 * self.usual_tokens)  # pages differ: booking the mean would overshoot
 
     def _failed(self, fault: Fault, seconds: float) -> None:
         """Back off as the fault asks; drop the provider when it is of no more use."""
@@ -148,7 +142,7 @@ class Client:
             )
         elif self.in_a_row >= FEWEST:
             self._pause(min(30.0, 0.25 * 2 ** min(self.in_a_row // FEWEST, 8)))
-            if silent > GIVE_UP:
+            if silent > max(GIVE_UP, 2 * self.provider.timeout_s * (fault.kind == "timeout")):
                 self.dropped = f"it has given no answer for {silent:.0f} s; the last fault was {fault.kind}"
 
     @property
@@ -158,6 +152,20 @@ class Client:
 
     def _pause(self, seconds: float) -> None:
         self._resume = max(self._resume, self.clock() + seconds)
+
+
+async def without_words(request: Awaitable):
+    """What a request gives. Whatever goes wrong becomes a Fault that repeats nothing of what the server sent."""
+    import openai
+
+    try:
+        return await request
+    except openai.APIStatusError as error:
+        raise _status_fault(error.status_code, error.response.headers, error.code) from None
+    except openai.APIConnectionError:  # a time-out as well, to openai: a connection that broke counts as one there
+        raise Fault("connection", "the connection could not be made, or broke") from None
+    except (openai.OpenAIError, ValueError):
+        raise Fault("invalid_answer", "what came is none of the protocol") from None
 
 
 def completion(provider: OpenAIProvider, body) -> Answer:
@@ -173,9 +181,9 @@ def completion(provider: OpenAIProvider, body) -> Answer:
             raise KeyError("choices")
     except (AttributeError, TypeError, KeyError, IndexError):
         raise Fault("invalid_answer", "what came is no chat completion") from None
-    tokens = [count if isinstance(count, int) else None for count in tokens]
+    tokens = [count if isinstance(count, int) and 0 <= count < MOST_TOKENS else None for count in tokens]
     return Answer(
-        text,
+        text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"),  # an answer may end inside a character
         finish="refusal" if refusal else "stop" if finish == "eos" else finish,
         prompt_tokens=tokens[0],
         answer_tokens=tokens[1],
@@ -194,7 +202,9 @@ def api(provider: OpenAIProvider):
 
     for name in QUIET:  # they log requests, pictures included, at lower levels
         logging.getLogger(name).setLevel(logging.WARNING)
-    http = openai.DefaultAioHttpClient(timeout=provider.timeout_s + 5, follow_redirects=False)
+    # what is not encrypted goes to this machine alone: not through a proxy that the environment names
+    encrypted = provider.base_url.startswith("https:")
+    http = openai.DefaultAioHttpClient(timeout=provider.timeout_s + 5, follow_redirects=False, trust_env=encrypted)
     with _without("OPENAI_"):  # organisation, project and headers of one's OpenAI account are nobody else's business
         return openai.AsyncOpenAI(
             base_url=provider.base_url, api_key=provider.key(), max_retries=0, http_client=http
@@ -212,12 +222,12 @@ def _without(prefix: str):
 
 def _status_fault(status: int, headers, code: str | None) -> Fault:
     wait = limits.retry_after(headers)
+    if wait is not None and wait > limits.LONGEST_WAIT and (status == 429 or status >= 500):
+        return Fault("rate_limited", f"{status}", dropped=f"it asks to wait {wait / 3600:.1f} hours ({status})")
     if status == 429:
         if code == "insufficient_quota":
             return Fault("rate_limited", "the account's quota is used up", dropped="its quota is used up (429)")
-        if wait is not None and wait > limits.LONGEST_WAIT:
-            return Fault("rate_limited", "429", dropped=f"it asks to wait {wait / 3600:.1f} hours (429)")
-        return Fault("rate_limited", "429, too many requests", max(1.0 if wait is None else wait, 0.0))
+        return Fault("rate_limited", "429, too many requests", 1.0 if wait is None else wait)
     if status in REFUSED:
         return Fault("unauthorised" if status != 404 else "not_found", f"{status}", dropped=REFUSED[status])
     if 300 <= status < 400:
@@ -227,7 +237,7 @@ def _status_fault(status: int, headers, code: str | None) -> Fault:
     if status >= 500:
         return Fault("server_error", f"{status}", wait or 0.0)
     if status in (408, 409, 425):
-        return Fault("timeout", f"{status}", wait or 0.0)
+        return Fault("timeout", f"{status}", min(wait or 0.0, limits.LONGEST_WAIT))
     return Fault("bad_request", f"{status}: it does not accept the request for this page")
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import collections
 import concurrent.futures
+import contextlib
 import dataclasses
 import random
 import threading
@@ -32,6 +33,7 @@ class Job:
     outgoing: asyncio.Task | None = None  # of the file that is sent and its media type
     tries: Counter = dataclasses.field(default_factory=Counter)
     due: float = 0.0
+    booked: float = 0.0  # tokens, while it is out
     answered: bool = False
     fault: str = ""
 
@@ -44,27 +46,28 @@ class Jobs:
         self.clock = clock
         self.ready: collections.deque[Job] = collections.deque()
         self.waiting: list[Job] = []
+        self.gone: set[str] = set()
         self.out = 0  # at a provider now
         self.failed: dict[str, str] = {}
+        self.stopped = False
+        self.error: Exception | None = None
         self._changed = asyncio.Event()
 
     async def next(self, client: Client) -> Job | None:
-        """The next page for this provider; None when nothing is left that it may read."""
-        while not client.dropped:
-            job = self._take(client.provider.name)
+        """The next page for this provider, when it may be sent; None when nothing is left that it may read."""
+        name = client.provider.name
+        while not (client.dropped or self._exhausted(name)):
+            wait = client.wait()
+            job = None if wait else self._take(name)
             if job:
+                job.booked = client.book()
                 self.out += 1
                 return job
-            if self._exhausted(client.provider.name):
-                return None
             self._changed.clear()
-            dues = [job.due - self.clock() for job in self.waiting if client.provider.name in job.allowed]
-            wait = min([max(due, 0.01) for due in dues], default=5.0)
-            try:
-                async with asyncio.timeout(wait):
+            dues = [max(job.due - self.clock(), 0.01) for job in self.waiting if name in job.allowed]
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait or min(dues, default=LONGEST_BACK_OFF)):
                     await self._changed.wait()
-            except TimeoutError:
-                continue
         return None
 
     def _take(self, name: str) -> Job | None:
@@ -88,9 +91,19 @@ class Jobs:
             job = next(self.source, None)
             if job is None:
                 self.source = None
-                return
-            job.outgoing = asyncio.create_task(_encode(job.image))
-            self.ready.append(job)
+                self._changed.set()
+            elif self._may_wait(job):
+                job.outgoing = asyncio.create_task(_encode(job.image))
+                self.ready.append(job)
+
+    def _may_wait(self, job: Job) -> bool:
+        """Whether anybody may still read the page; if not, it has failed, unless somebody has."""
+        job.allowed -= self.gone
+        if job.needed and job.allowed and not self.stopped:
+            return True
+        if not job.answered:
+            self.failed[job.id] = job.fault or "every provider that may have it was dropped"
+        return False
 
     def _exhausted(self, name: str) -> bool:
         left = self.source or self.out or any(name in job.allowed for job in (*self.ready, *self.waiting))
@@ -118,24 +131,20 @@ class Jobs:
 
     def _back(self, job: Job) -> None:
         self.out -= 1
-        if job.needed and job.allowed:
+        if self._may_wait(job):
             self.waiting.append(job)
-        elif not job.answered:
-            self.failed[job.id] = job.fault
         self._changed.set()
 
     def drop(self, name: str) -> None:
         """No page goes to this provider any more."""
-        for job in [*self.ready, *self.waiting]:
-            job.allowed.discard(name)
-            if not job.allowed:
-                (self.ready if job in self.ready else self.waiting).remove(job)
-                if not job.answered:
-                    self.failed[job.id] = job.fault or f"{name}: dropped"
+        self.gone.add(name)
+        self.ready = collections.deque([job for job in self.ready if self._may_wait(job)])
+        self.waiting = [job for job in self.waiting if self._may_wait(job)]
         self._changed.set()
 
-    def stop(self) -> None:
+    def stop(self, error: Exception | None = None) -> None:
         """Give out nothing more; what is at the providers comes home."""
+        self.stopped, self.error = True, self.error or error
         self.source, self.waiting = None, []
         self.ready.clear()
         self._changed.set()
@@ -187,6 +196,8 @@ async def _read(source, providers, store, seen, started) -> tuple[list[Client], 
     async with asyncio.TaskGroup() as group:
         for client in clients:
             group.create_task(_serve(client, jobs, store, seen))
+    if jobs.error:
+        raise jobs.error
     return clients, jobs.failed
 
 
@@ -195,19 +206,21 @@ async def _serve(client: Client, jobs: Jobs, store: Store, seen) -> None:
     async with client, asyncio.TaskGroup() as group:
         while True:
             await client.window.enter()
-            await client.may_go()
-            job = await jobs.next(client)
+            try:
+                job = await jobs.next(client)
+            except Exception as error:  # of the source; raised when all that was sent has come home
+                jobs.stop(error)
+                job = None
             if job is None:
                 client.window.leave()
-                break
-            await client.pace()
+                return
             group.create_task(_one(client, job, jobs, store, seen))
 
 
 async def _one(client: Client, job: Job, jobs: Jobs, store: Store, seen) -> None:
     name = client.provider.name
     try:
-        answer = await client.read(job.outgoing)
+        answer = await client.read(job.outgoing, job.booked)
         answer.tries = job.tries[name] + 1
         store.put(client.provider, job.id, answer)
         jobs.answer(job, name)
@@ -217,5 +230,8 @@ async def _one(client: Client, job: Job, jobs: Jobs, store: Store, seen) -> None
         if client.dropped:
             jobs.drop(name)
         seen(client.provider, job.id, fault)
+    except Exception as error:  # of the store; raised when all that was sent has come home
+        jobs.out -= 1
+        jobs.stop(error)
     finally:
         client.window.leave()

@@ -2,7 +2,7 @@
 
 import dataclasses
 import itertools
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from ..schema import Page, Rejection
 from . import cleaning, providers
@@ -32,6 +32,7 @@ class Judge:
     agreement: Agreement
     failed: Mapping[str, str] = dataclasses.field(default_factory=dict)
     expected: Mapping[str, float] = dataclasses.field(default_factory=dict)  # label_origin → mean agreement
+    held: Collection[str] = frozenset()  # ids of pages of which a copy may hold health information
 
     def fates(self, pages: Iterable[Page]) -> Iterator[Fate]:
         """What becomes of each page, in their order; pages that have text pass as they are."""
@@ -77,7 +78,9 @@ class Judge:
         if answers:
             reader, answer = answers[0]
             reason, detail = flaw(reader, answer), f"{reader.label_origin} answered {len(answer.text):,} characters"
-        elif page.id not in self.failed and not any(may_read(reader, page) for reader in self.readers):
+            return Rejection(page.origin, page.source, reason, detail)
+        page = dataclasses.replace(page, contains_phi=True) if page.id in self.held else page
+        if page.id not in self.failed and not any(may_read(reader, page) for reader in self.readers):
             reason, detail = "not_disclosed", providers.refusal(page, self.readers)
         return Rejection(page.origin, page.source, reason, detail)
 

@@ -27,12 +27,14 @@ class Pace:
         self.clock = clock
         self._next = clock()
 
-    def take(self, units: float = 1.0) -> float:
-        """Book `units` and return how many seconds to wait before they may be used."""
-        now = self.clock()
-        start = max(self._next, now - self.late * self.interval)
+    def wait(self) -> float:
+        """Seconds until the next unit may be used."""
+        return max(0.0, self._next - self.clock())
+
+    def take(self, units: float = 1.0) -> None:
+        """Use `units` now: to be called when there is nothing to wait for."""
+        start = max(self._next, self.clock() - self.late * self.interval)
         self._next = start + units * self.interval
-        return max(0.0, start - now)
 
     def correct(self, units: float) -> None:
         """Book `units` more (or give some back), known only afterwards, as tokens are."""

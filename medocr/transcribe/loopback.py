@@ -36,6 +36,7 @@ class Server:
     faults: dict[str, float] = dataclasses.field(default_factory=dict)
     misread: float = 0.0
     revoked_after: int | None = None
+    retry_after_s: float = 1.0
     batch_s: float = 0.2
     seed: int = 0
 

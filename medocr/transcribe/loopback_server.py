@@ -21,7 +21,6 @@ from aiohttp import web
 
 TRANSIENT = ("400", "429", "429_retry_after", "500", "503", "reset", "hang", "invalid_json", "plain_text")
 PAGE_FAULTS = ("no_choice", "empty", "refusal", "cut_off", "loop", "fenced", "duplicate")
-RETRY_AFTER_S = 1
 HANG_S = 3600
 
 
@@ -47,6 +46,7 @@ class Behaviour:
         app.router.add_post("/v1/chat/completions", self.complete)
         app.router.add_post("/v1/files", self.upload)
         app.router.add_get("/v1/files/{id}/content", self.download)
+        app.router.add_delete("/v1/files/{id}", self.delete)
         app.router.add_post("/v1/batches", self.start_batch)
         app.router.add_get("/v1/batches", self.list_batches)
         app.router.add_get("/v1/batches/{id}", self.show_batch)
@@ -122,7 +122,7 @@ class Behaviour:
         if fault == "plain_text":
             return web.Response(text="Internal Server Error", status=500)
         if fault == "429_retry_after":
-            headers = {**headers, "Retry-After": str(RETRY_AFTER_S)}
+            headers = {**headers, "Retry-After": str(self.settings["retry_after_s"])}
         return _error(int(fault[:3]), "try again", headers)
 
     def answer(self, page: str, messages: int) -> dict:
@@ -160,6 +160,10 @@ class Behaviour:
     async def download(self, request: web.Request) -> web.Response:
         return web.Response(body=self.files[request.match_info["id"]])
 
+    async def delete(self, request: web.Request) -> web.Response:
+        self.files.pop(request.match_info["id"], None)
+        return web.json_response({"id": request.match_info["id"], "object": "file", "deleted": True})
+
     async def start_batch(self, request: web.Request) -> web.Response:
         body = await request.json()
         batch = {"id": f"batch-{uuid.uuid4().hex[:8]}", "object": "batch", "status": "in_progress", **body}
@@ -174,6 +178,9 @@ class Behaviour:
         return web.json_response({"object": "list", "data": rows, "has_more": False})
 
     async def show_batch(self, request: web.Request) -> web.Response:
+        self.faults["polls"] += 1
+        if self.settings["faults"].get("503") and self.faults["polls"] % 2:
+            return _error(503, "try again")
         return web.json_response(self._batch(request.match_info["id"]))
 
     def _batch(self, name: str) -> dict:
@@ -212,6 +219,7 @@ class Behaviour:
                 "faults": dict(self.faults),
                 "keys": sorted(self.keys),
                 "openai_headers": sorted(self.openai_headers),
+                "files": len(self.files),
                 "batches": len(self.batches),
                 "seconds": self.seconds,
                 "times": self.times,

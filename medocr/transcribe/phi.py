@@ -10,22 +10,15 @@ import functools
 import importlib.util
 import re
 from collections.abc import Iterable, Iterator
-from typing import Protocol
 
 from .. import fields
 from ..schema import Page
-from .store import Answer
+from .store import Answer, Provider, Store
 
 TELLING = ("patient", "date_of_birth", "mrn", "accession")  # header fields
 PATTERNS = frozenset(["PHONE_NUMBER", "US_SSN", "US_ITIN", "UK_NHS", "MEDICAL_LICENSE", "CREDIT_CARD", "IBAN_CODE"])
 MAIL = re.compile(r"[^\s@]{1,64}@[^\s@.]{1,63}\.[^\s@]{2,}")  # presidio's own asks the network which endings there are
 SURE = 0.4  # of presidio's score from 0 to 1; its weak patterns, bare digits, stay under it
-
-
-class Reader(Protocol):
-    """Something on this machine that reads pages."""
-
-    def answers(self, images: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, Answer]]: ...
 
 
 @dataclasses.dataclass
@@ -44,15 +37,25 @@ class Marked:
             yield dataclasses.replace(page, contains_phi=True) if page.id in self.found else page
 
 
-def mark(pages: Iterable[Page], reader: Reader) -> Marked:
-    """Read, on this machine, the pages without text that are not yet taken to hold health information, and look."""
-    open_pages = ((page.id, page.image) for page in pages if page.text is None and page.contains_phi is False)
-    found = {}
-    for page_id, answer in reader.answers(open_pages):
-        kinds = find(answer.text) if answer.finish == "stop" else ["unreadable"]  # what nobody could look at stays
-        if kinds:
-            found[page_id] = kinds
+def mark(pages: Iterable[Page], reader: Provider, store: Store) -> Marked:
+    """Read, on this machine, the pages without text that are not yet taken to hold health information, and look.
+
+    What `reader` reads goes into `store`, where it also counts as a reading of the page.
+    """
+    bare = pages.bare() if hasattr(pages, "bare") else pages
+    ids = [page.id for page in bare if page.text is None and page.contains_phi is False]
+    missing = set(store.missing(reader, ids))
+    for page_id, answer in reader.answers((page.id, page.image) for page in pages if page.id in missing):
+        if answer.finish != "error":
+            store.put(reader, page_id, answer)
+    known = store.answers(reader, ids)
+    found = {page_id: kinds for page_id in ids if (kinds := _kinds(known.get(page_id)))}
     return Marked(pages, found)
+
+
+def _kinds(answer: Answer | None) -> list[str]:
+    """What tells on a page; where nothing could be read on it, nobody has looked, and it stays."""
+    return find(answer.text) if answer and answer.finish == "stop" and answer.text.strip() else ["unreadable"]
 
 
 def find(text: str) -> list[str]:

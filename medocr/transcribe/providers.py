@@ -3,6 +3,7 @@
 import dataclasses
 import ipaddress
 import os
+import re
 import urllib.parse
 from collections.abc import Iterable, Mapping, Sequence
 
@@ -51,6 +52,8 @@ class OpenAIProvider:
         for field in ("requests_per_minute", "tokens_per_minute", "price_in", "price_out"):
             if getattr(self, field) < 0:
                 raise ValueError(f"provider {self.name}: {field} is {getattr(self, field)}: 0 or more")
+        if not re.fullmatch(r"[A-Za-z_]\w*|", self.key_variable, re.ASCII):
+            raise ValueError(f"provider {self.name}: key_variable is to name an environment variable, not be the key")
         if not self.label_origin:
             object.__setattr__(self, "label_origin", f"{self.name}/{self.model}")
 
@@ -113,8 +116,8 @@ def refusal(page: Page, providers: Sequence) -> str:
 def _check_address(name: str, base_url: str) -> None:
     address = urllib.parse.urlsplit(base_url)
     if address.scheme not in ("http", "https") or not address.hostname:
-        raise ValueError(f"provider {name}: base_url {base_url!r} is no http(s) address")
-    if address.username or address.password or address.query:
+        raise ValueError(f"provider {name}: base_url is no http(s) address")
+    if address.username or address.password or address.query or address.fragment:
         raise ValueError(f"provider {name}: base_url holds more than an address: keep keys in the environment")
     if address.scheme == "http" and not _is_loopback(address.hostname):
         raise ValueError(f"provider {name}: {base_url} is not encrypted: pages leave the machine by https only")

@@ -1,6 +1,7 @@
 """One call of `transcribe`: who is asked for what, and what came of it."""
 
 import dataclasses
+import functools
 import itertools
 import time
 from collections import Counter, defaultdict
@@ -37,7 +38,12 @@ class Work:
     seconds: float = 0.0
 
     def judge(self) -> Judge:
-        return Judge(self.readers, self.store, self.agreement, self.failed)
+        return Judge(self.readers, self.store, self.agreement, self.failed, held=self.held)
+
+    @functools.cached_property
+    def held(self) -> set[str]:
+        """Ids of pages that may hold health information: a copy of one that is said to hold none stays as well."""
+        return {page.id for page in self.unread() if page.contains_phi is not False}
 
     def unread(self) -> Iterator[Page]:
         """The pages without text, without their images where these would have to be read from a file."""
@@ -51,6 +57,8 @@ class Work:
             ids = [page.id for page in part]
             lacking = {provider.name: set(self.store.missing(provider, ids)) for provider in asked}
             for page in part:
+                if page.id in self.held:
+                    page = dataclasses.replace(page, contains_phi=True)
                 allowed = {provider.name for provider in asked if labelling.may_read(provider, page)}
                 left = frozenset(name for name in allowed if page.id in lacking[name])
                 stored = sum(page.id not in own for own in lacking.values())
@@ -128,7 +136,9 @@ class Work:
         if provider.local:
             self._read_here(provider, jobs, seen)
         elif provider.batch:
-            self.failed |= batch.read(jobs, provider, self.store, seen)
+            failed, dropped = batch.read(jobs, provider, self.store, seen)
+            self.failed |= failed
+            self.rows[provider.name]["dropped"] = dropped
         else:
             clients, failed = dispatch.read(jobs, asked, self.store, seen)
             self.failed |= failed
