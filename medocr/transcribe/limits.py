@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 
 MINUTE = 60.0  # seconds
+SLACK = 0.02
 DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
 SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 LONGEST_WAIT = 3600.0  # seconds: what asks for more has no capacity today
@@ -16,14 +17,14 @@ class Pace:
     """At most `per_minute` units in any 60 seconds, evenly spread.
 
     The generic cell rate algorithm (ITU-T I.371): every unit moves the next start by its share of a minute, and as
-    much as `late` units may be caught up after a late start. The rate leaves room for these, and for as many that the
-    network delays, so that no window holds more. (A leaky bucket of a whole minute's size that starts full lets nearly
-    twice as many through.)
+    much as `late` units may be caught up after a late start. `SLACK` of the rate is left for these, and for requests
+    that the network delays, since some providers count over seconds. (A leaky bucket of a whole minute's size that
+    starts full lets nearly twice as many through.)
     """
 
     def __init__(self, per_minute: float, clock: Callable[[], float] = time.monotonic):
         self.late = per_minute / 2000
-        self.interval = MINUTE / (per_minute - 2 * self.late)
+        self.interval = MINUTE / ((1 - SLACK) * per_minute)
         self.clock = clock
         self._next = clock()
 
