@@ -250,8 +250,10 @@ def test_verdicts_of_ratios_need_every_measurement():
 
 
 def test_benchmarks_are_read_where_they_are(tmp_path):
+    same = {"limits": "off", "pages": 9, "pages_per_second": 2.0, "share_of_ideal": 1.0, "cpu_ms_per_page": 4.0}
+    rates = [{"client": "sequential", **same, "speed_up": 1.0}, {"client": "medocr", **same, "speed_up": 5.5}]
     for folder, name, content in (
-        ("bench", "transcribe", {"loopback": [{"in_flight": 1, "speed_up": 1.0}, {"in_flight": 8, "speed_up": 5.5}]}),
+        ("bench", "transcribe", {"rows": rates}),
         ("gpu", "full", {"ran": True, "size": "full", "card": "A card", "peak_memory_gb": 20.0}),
         ("gpu", "peft", {"ran": True, "size": "full", "card": "A card", "peak_memory_gb": 10.0}),
         ("gpu", "unsloth", {"ran": False, "size": "full", "why": "not there"}),
