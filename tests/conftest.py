@@ -2,4 +2,33 @@
 
 import os
 
+import pytest
+
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported, here and in whatever a test starts
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    """A small random model's folder. What these fixtures need of torch is imported by the tests that use them alone."""
+    from small_model import make_base
+
+    return make_base(tmp_path_factory.mktemp("base"))
+
+
+@pytest.fixture(scope="module")
+def samples():
+    """Pages for it: ten to train on, four to validate with."""
+    from small_model import make_samples
+
+    return make_samples(14)
+
+
+@pytest.fixture(scope="module")
+def finished(base, samples, tmp_path_factory):
+    """A training that nothing disturbed: its folder and report."""
+    from small_model import RECIPE
+
+    from medocr import train
+
+    out = tmp_path_factory.mktemp("undisturbed")
+    return out, train.train(base, samples[:10], samples[10:], out, **RECIPE)

@@ -14,6 +14,10 @@ from medocr.tiny import FOLDER
 TEXT = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4}
 VISION = {"hidden_size": 48, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 3}
 
+# A training of a few steps, with three checkpoints, that the tests run, kill and resume.
+RECIPE = {"max_steps": 6, "batch_size": 2, "accumulation": 2, "r": 4, "alpha": 4, "save_every": 2, "progress": False}
+RECIPE |= {"learning_rate": 1e-2, "keep_checkpoints": 3}
+
 
 def make_base(folder, seed=0):
     """Write the small model to `folder`, with the embedded model's processor."""

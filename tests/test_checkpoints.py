@@ -12,21 +12,17 @@ from pathlib import Path
 import pytest
 import safetensors.torch
 import torch
-from small_model import make_base, make_samples
+from small_model import RECIPE, make_base
 
 from medocr import schema, train
 from medocr.train import checkpoints
-
-RECIPE = {"max_steps": 6, "batch_size": 2, "accumulation": 2, "r": 4, "alpha": 4, "save_every": 2, "progress": False}
-RECIPE |= {"learning_rate": 1e-2, "keep_checkpoints": 3}
 
 KILLED_WHILE_SAVING = """
 import os, signal, sys
 import torch
 torch.set_num_threads({threads})
 sys.path.insert(0, {tests!r})
-from small_model import make_samples
-from test_checkpoints import RECIPE
+from small_model import RECIPE, make_samples
 from medocr import train
 
 save = torch.save
@@ -41,22 +37,6 @@ torch.save = half
 samples = make_samples(14)
 train.train({base!r}, samples[:10], samples[10:], {out!r}, **RECIPE)
 """
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory):
-    return make_base(tmp_path_factory.mktemp("base"))
-
-
-@pytest.fixture(scope="module")
-def samples():
-    return make_samples(14)
-
-
-@pytest.fixture(scope="module")
-def finished(base, samples, tmp_path_factory):
-    out = tmp_path_factory.mktemp("undisturbed")
-    return out, train.train(base, samples[:10], samples[10:], out, **RECIPE)
 
 
 @pytest.fixture

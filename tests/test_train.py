@@ -5,31 +5,12 @@ import json
 
 import pytest
 import torch
-from small_model import make_base, make_samples
+from small_model import RECIPE
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
 from medocr import metrics, prepare, synthetic, train
 from medocr import model as models
 from medocr.train import data
-
-RECIPE = {"max_steps": 6, "batch_size": 2, "accumulation": 2, "r": 4, "alpha": 4, "save_every": 2, "progress": False}
-RECIPE |= {"learning_rate": 1e-2, "keep_checkpoints": 3}
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory):
-    return make_base(tmp_path_factory.mktemp("base"))
-
-
-@pytest.fixture(scope="module")
-def samples():
-    return make_samples(14)
-
-
-@pytest.fixture(scope="module")
-def finished(base, samples, tmp_path_factory):
-    out = tmp_path_factory.mktemp("undisturbed")
-    return out, train.train(base, samples[:10], samples[10:], out, **RECIPE)
 
 
 def test_batches_are_those_of_trl(base, samples):
