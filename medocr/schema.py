@@ -187,6 +187,11 @@ class Records:
                     yield self.kind(**row)
 
 
+def bare(records: Iterable) -> Iterable:
+    """The records, without their images where these would have to be read from a file."""
+    return records.bare() if hasattr(records, "bare") else records
+
+
 def read(path: str | Path, kind: type = Page) -> Records:
     """The records of a Parquet file that `write` made. Raises ValueError when it is not there."""
     if not Path(path).exists():

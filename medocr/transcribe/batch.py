@@ -6,7 +6,6 @@ The pages lie with the provider as a file, which is deleted when the answers are
 import asyncio
 import concurrent.futures
 import contextlib
-import io
 import json
 import time
 import uuid
@@ -44,7 +43,7 @@ async def _read(jobs, provider, store, seen) -> tuple[dict[str, str], str]:
     try:
         under_way += await _found_again(api, provider, store)
         known = {image for _, _, images in under_way for image in images}
-        for part in _parts((job for job in jobs if job.id not in known), failed):
+        for part in _parts((job for job in jobs if job.id not in known), provider, failed):
             under_way.append(await _send(api, provider, store, part))
         while under_way:
             failed |= await _collect(api, provider, store, seen, *under_way[0])
@@ -84,32 +83,28 @@ async def _found_again(api, provider, store) -> list[Batch]:
     return found
 
 
-def _parts(jobs: Iterator[Job], failed: dict[str, str]) -> Iterator[list[tuple[str, str]]]:
-    """(id, messages as JSON) of as many pages as one file may hold; what cannot be decoded goes to `failed`."""
-    part, size = [], 0
+def _parts(jobs: Iterator[Job], provider: OpenAIProvider, failed: dict[str, str]) -> Iterator[dict[str, bytes]]:
+    """Id → request line of as many pages as one file may hold; what cannot be decoded goes to `failed`."""
+    part, size = {}, 0
     for job in jobs:
         try:
-            messages = json.dumps(prompt.messages(*outgoing.encode(job.image)))
+            body = client.request(provider, prompt.messages(*outgoing.encode(job.image)))
         except ValueError as error:
             failed[job.id] = f"unreadable: {error}"
             continue
-        part.append((job.id, messages))
-        size += len(messages)
+        row = {"custom_id": job.id, "method": "POST", "url": "/v1/chat/completions", "body": body}
+        part[job.id] = json.dumps(row).encode() + b"\n"
+        size += len(part[job.id])
         if len(part) == MOST_PAGES or size >= MOST_BYTES:
             yield part
-            part, size = [], 0
+            part, size = {}, 0
     if part:
         yield part
 
 
-async def _send(api, provider: OpenAIProvider, store: Store, part: list[tuple[str, str]]) -> Batch:
-    token, images = uuid.uuid4().hex, [image for image, _ in part]
-    lines = io.BytesIO()
-    for image, messages in part:
-        body = client.request(provider, json.loads(messages))
-        row = {"custom_id": image, "method": "POST", "url": "/v1/chat/completions", "body": body}
-        lines.write(json.dumps(row).encode() + b"\n")
-    content = lines.getvalue()
+async def _send(api, provider: OpenAIProvider, store: Store, part: dict[str, bytes]) -> Batch:
+    token, images = uuid.uuid4().hex, list(part)
+    content = b"".join(part.values())
     uploaded = await _patiently(lambda: api.files.create(file=("pages.jsonl", content), purpose="batch"))
     store.put_batch(provider, token, None, images)
     batch = await client.without_words(  # once: where the answer is lost, the token finds the batch

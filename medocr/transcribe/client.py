@@ -10,7 +10,6 @@ import json
 import logging
 import os
 import time
-from collections import Counter
 from collections.abc import Awaitable
 
 from . import limits, prompt
@@ -52,7 +51,6 @@ class Client:
         self.requests = limits.Pace(requests, clock) if requests else None
         self.tokens = limits.Pace(tokens, clock) if tokens else None
         self.dropped = ""
-        self.faults: Counter[str] = Counter()
         self.answers = 0
         self.in_a_row = 0  # faults since the last answer, overload aside
         self.usual_tokens, self.usual_seconds = 2000.0, 2.0  # of a request, until some are known
@@ -90,7 +88,7 @@ class Client:
         try:
             answer = await self._ask(prompt.messages(picture, media_type))
         except Fault as fault:
-            self._failed(fault, self.clock() - started)
+            self._failed(fault)
             raise
         answer.seconds = self.clock() - started
         self._answered(answer, booked)
@@ -123,9 +121,8 @@ class Client:
             self.tokens.correct(used - booked)
             self.usual_tokens = max(used, 0.98 * self.usual_tokens)  # pages differ: booking the mean would overshoot
 
-    def _failed(self, fault: Fault, seconds: float) -> None:
+    def _failed(self, fault: Fault) -> None:
         """Back off as the fault asks; drop the provider when it is of no more use."""
-        self.faults[fault.kind] += 1
         limited = fault.kind == "rate_limited"
         self.in_a_row += not limited
         if limited or fault.kind in ("unavailable", "timeout"):

@@ -166,7 +166,7 @@ def read(
 
     Works in a thread with an event loop of its own, so that a notebook, which has one already, can call it. `seen` is
     told of each answer and each fault. An interrupt lets the requests in flight come home, for they are paid, and then
-    raises; a second one does not wait. Returns the clients (limits, faults, why dropped) and what failed: id → fault.
+    raises; a second one does not wait. Returns the clients (most in flight, why dropped) and what failed: id → fault.
     """
     started: concurrent.futures.Future = concurrent.futures.Future()
     done: concurrent.futures.Future = concurrent.futures.Future()

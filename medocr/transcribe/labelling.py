@@ -37,8 +37,7 @@ class Judge:
     def fates(self, pages: Iterable[Page]) -> Iterator[Fate]:
         """What becomes of each page, in their order; pages that have text pass as they are."""
         pages = iter(pages)
-        third = self.agreement.third
-        asked = [*self.readers, *([third] if third and third not in self.readers else [])]
+        asked = [*self.readers, *([self.agreement.third] if self.agreement.third else [])]
         while batch := list(itertools.islice(pages, TOGETHER)):
             ids = [page.id for page in batch if page.text is None]
             found = [(reader, self.store.answers(reader, ids)) for reader in asked]

@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Iterator
 
 from .. import fields
-from ..schema import Page
+from ..schema import Page, bare
 from .store import Answer, Provider, Store
 
 TELLING = ("patient", "date_of_birth", "mrn", "accession")  # header fields
@@ -30,7 +30,7 @@ class Marked:
 
     def bare(self) -> "Marked":
         """The same without images, where the pages come from a file."""
-        return Marked(self.pages.bare(), self.found) if hasattr(self.pages, "bare") else self
+        return Marked(bare(self.pages), self.found)
 
     def __iter__(self) -> Iterator[Page]:
         for page in self.pages:
@@ -42,8 +42,7 @@ def mark(pages: Iterable[Page], reader: Provider, store: Store) -> Marked:
 
     What `reader` reads goes into `store`, where it also counts as a reading of the page.
     """
-    bare = pages.bare() if hasattr(pages, "bare") else pages
-    ids = [page.id for page in bare if page.text is None and page.contains_phi is False]
+    ids = [page.id for page in bare(pages) if page.text is None and page.contains_phi is False]
     missing = set(store.missing(reader, ids))
     for page_id, answer in reader.answers((page.id, page.image) for page in pages if page.id in missing):
         if answer.finish != "error":

@@ -11,7 +11,7 @@ from statistics import fmean
 import numpy as np
 from tqdm import tqdm
 
-from ..schema import Page, Rejection
+from ..schema import Page, Rejection, bare
 from . import batch, dispatch, labelling
 from .agreement import Agreement
 from .client import Fault
@@ -47,8 +47,7 @@ class Work:
 
     def unread(self) -> Iterator[Page]:
         """The pages without text, without their images where these would have to be read from a file."""
-        pages = self.pages.bare() if hasattr(self.pages, "bare") else self.pages
-        return (page for page in pages if page.text is None)
+        return (page for page in bare(self.pages) if page.text is None)
 
     def unanswered(self, asked: Sequence[Provider]) -> Iterator[Want]:
         """Pages that want (further) answers of these providers."""
@@ -158,10 +157,9 @@ class Work:
         """The labelled pages, and the report."""
         judge = self.judge()
         judge.expected = _expected(judge.fates(page for page in self.unread() if self.agreement.drawn(page.id)))
-        pages = self.pages.bare() if hasattr(self.pages, "bare") else self.pages
         found = {"pages": 0, "had_text": 0, "from_store": 0, "label_origins": Counter(), "reasons": Counter()}
         listed = {"set_aside": [], "agreement": [], "disagreements": []}
-        for fate in judge.fates(pages):
+        for fate in judge.fates(bare(self.pages)):
             self._count(fate, found, listed)
         rows = [_finished(row) for row in self.rows.values()]
         read = sum(row["read"] for row in rows)
