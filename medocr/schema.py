@@ -166,25 +166,39 @@ class Records:
 
     def bare(self) -> "Records":
         """The same records without their images, which are most of the file: `b""` stands for each."""
-        images = tuple(f.name for f in dataclasses.fields(self.kind) if f.type in (bytes, "bytes"))
-        return dataclasses.replace(self, left_out=images)
+        return dataclasses.replace(self, left_out=tuple(_columns(self.kind)[2]))
 
     def __len__(self) -> int:
         return pq.read_metadata(self.path).num_rows
 
     def __iter__(self) -> Iterator:
-        json_columns = [f.name for f in dataclasses.fields(self.kind) if "dict" in str(f.type)]
-        image_columns = [f.name for f in dataclasses.fields(self.kind) if f.type in (bytes, "bytes")]
         with pq.ParquetFile(self.path) as file:
-            known = {f.name for f in dataclasses.fields(self.kind)} - set(self.left_out)
+            known = set(_columns(self.kind)[0]) - set(self.left_out)
             columns = [name for name in file.schema_arrow.names if name in known]
             for batch in file.iter_batches(batch_size=64, columns=columns):
-                for row in batch.to_pylist():
-                    for name in json_columns:
-                        row[name] = json.loads(row[name]) if row.get(name) else None
-                    for name in image_columns:
-                        row[name] = row[name]["bytes"] if name in row else b""
-                    yield self.kind(**row)
+                yield from map(self._record, batch.to_pylist())
+
+    def chosen(self, ids: Iterable[str]) -> list:
+        """The records with these ids, in their order. Raises KeyError for an id that the file lacks."""
+        ids = list(ids)
+        rows = pq.read_table(self.path, filters=[("id", "in", ids)]).to_pylist() if ids else []
+        found = {row["id"]: row for row in rows}
+        return [self._record(found[key]) for key in ids]
+
+    def _record(self, row: dict):
+        names, dicts, images = _columns(self.kind)
+        values = {name: row[name] for name in names if name in row}
+        values |= {name: json.loads(row[name]) if row.get(name) else None for name in dicts}
+        values |= {name: row[name]["bytes"] if name in row else b"" for name in images}
+        return self.kind(**values)
+
+
+@functools.cache
+def _columns(kind: type) -> tuple[list[str], list[str], list[str]]:
+    """The names of all fields of a record class, of those that are JSON text in a file, and of its images."""
+    fields = dataclasses.fields(kind)
+    dicts = [field.name for field in fields if "dict" in str(field.type)]
+    return [field.name for field in fields], dicts, [field.name for field in fields if field.type in (bytes, "bytes")]
 
 
 def bare(records: Iterable) -> Iterable:

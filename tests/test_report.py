@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import sys
 import warnings
 
 import matplotlib
@@ -261,3 +262,33 @@ def test_the_provider_table_says_why_one_was_dropped():
     assert table["cost per 1,000"].tolist() == ["0.50", "0.00"]
     assert table["dropped because"].tolist() == ["–", "it does not accept the key (401)"]
     assert report.provider_table([]).empty
+
+
+def test_a_slider_draws_the_page_it_is_moved_to(monkeypatch):
+    made, drawn = [], []
+    monkeypatch.setattr("IPython.display.display", lambda shown, **how: made.append(shown))
+    monkeypatch.setattr("ipywidgets.widgets.interaction.display", lambda shown, **how: made.append(shown))
+
+    def draw(number: int) -> Figure:
+        drawn.append(number)
+        return report.transcript_examples(PAGES[:1])
+
+    report.browse(3, draw)
+    slider = next(widget for widget in made if hasattr(widget, "children")).children[0]
+    assert (slider.min, slider.value, slider.max) == (1, 1, 3)
+    slider.value = 3
+    assert drawn == [0, 2]
+    assert not plt.get_fignums()  # nothing is left open, however long somebody turns pages
+
+
+def test_no_slider_where_nobody_can_move_it(monkeypatch, capsys):
+    def draw(number: int) -> Figure:
+        raise AssertionError("nothing is to be drawn")
+
+    report.browse(0, draw)
+    monkeypatch.setitem(sys.modules, "ipywidgets", None)
+    report.browse(3, draw)
+    assert "pip install ipywidgets" in capsys.readouterr().out
+    monkeypatch.setenv("MEDOCR_HEADLESS", "1")
+    report.browse(3, draw)
+    assert capsys.readouterr().out == ""

@@ -31,6 +31,16 @@ def test_a_page_survives_the_file_and_opens_in_pandas_and_datasets(tmp_path):
     assert loaded[1]["image"].size == (41, 30)
 
 
+def test_single_records_are_found_by_their_ids_in_the_order_asked_for(tmp_path):
+    pages = [page(image=png(width), fields={"n": width}) for width in range(30, 130)]  # more than one row group
+    schema.write(tmp_path / "pages.parquet", pages)
+    records = schema.read(tmp_path / "pages.parquet")
+    assert records.chosen([pages[80].id, pages[2].id]) == [pages[80], pages[2]]
+    assert records.chosen([]) == []
+    with pytest.raises(KeyError, match="nowhere"):
+        records.chosen([pages[0].id, "nowhere"])
+
+
 def test_domain_and_id_follow_from_the_page():
     assert page(doc_type="lab_report").domain == "medical"
     assert page().domain == "unknown"

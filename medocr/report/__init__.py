@@ -5,6 +5,7 @@ table of at most eight columns. `style()` once, then `show(figure, name)` for ea
 """
 
 from medocr.report import benchmarks, claims, findings
+from medocr.report.browse import browse
 from medocr.report.claim_figures import forest, ranks, ratios
 from medocr.report.confidence import calibration
 from medocr.report.data import flow, label_quality, lengths, mix, split_table
@@ -25,6 +26,7 @@ __all__ = [
     "COLOURS",
     "agreement",
     "benchmarks",
+    "browse",
     "calibration",
     "claims",
     "disagreements",

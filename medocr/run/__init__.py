@@ -31,6 +31,7 @@ ALLOCATOR = {
     "MALLOC_TRIM_THRESHOLD_": str(4 << 30),
     "MALLOC_TOP_PAD_": str(256 << 20),
 }
+HEADLESS = {"MEDOCR_HEADLESS": "1"}  # nobody is there to move a slider: see report.browse
 
 
 class StageFailed(RuntimeError):
@@ -169,7 +170,7 @@ def execute_at(notebook: Path, target: Path, parameters: dict, out: Path) -> Non
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(".partial.ipynb")
     try:
-        with _environment(ALLOCATOR), tempfile.TemporaryDirectory(prefix="medocr-") as sockets:
+        with _environment(ALLOCATOR | HEADLESS), tempfile.TemporaryDirectory(prefix="medocr-") as sockets:
             papermill.execute_notebook(
                 notebook,
                 partial,

@@ -8,7 +8,7 @@ import dataclasses
 import math
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -93,14 +93,11 @@ def _answer(providers, store, page_id):
     return next(answer for provider in providers if (answer := store.get(provider, page_id)))
 
 
-def unread(pages: Sequence[Page]) -> list[Page]:
+def unread(pages: Iterable[Page]) -> Iterator[Page]:
     """Synthetic pages as they are before anybody reads them; their exact text becomes `truth`."""
-    known = [page for page in pages if page.truth or page.text]
-    return [
-        dataclasses.replace(page, text=None, label_origin=None, truth=page.truth or page.text)
-        for page in known
-        if page.label_origin == "synthetic" or page.truth
-    ]
+    for page in pages:
+        if page.truth or (page.text and page.label_origin == "synthetic"):
+            yield dataclasses.replace(page, text=None, label_origin=None, truth=page.truth or page.text)
 
 
 def _transcribe(pages, providers, store, agreement=None):
