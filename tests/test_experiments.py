@@ -267,6 +267,28 @@ def test_benchmarks_are_read_where_they_are(tmp_path):
     assert list(benchmarks.memory(tmp_path)["training"]) == ["all weights", "LoRA, transformers"]
 
 
+def test_merging_is_judged_by_times_taken_side_by_side(tmp_path):
+    def timed(way: str, at_once: int, ratio: float) -> dict:
+        ratios = [ratio, ratio - 0.01, ratio + 0.3]
+        own = {"way": way, "batch_size": at_once, "seconds_per_page": ratio, "over_adapter": ratios}
+        return own | {"megabytes": 6.0 if way == "merged" else 8.0}
+
+    cers = [{"slice": "all", "metric": "cer", "model": name, "value": 0.03} for name in ("tuned", "merged")]
+    latency = [timed(way, n, 0.5 if way == "merged" else 1.0) for n in (1, 4) for way in ("adapter", "merged")]
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo-full").mkdir()  # timed by nobody
+    for folder, more in (("demo", {"latency": latency}), ("demo-full", {})):
+        record = {"scores": cers, "parity": {"passed": True}} | more
+        (tmp_path / folder / "merge.json").write_text(json.dumps(record))
+    table = benchmarks.merging(tmp_path)
+    assert table.values.tolist() == [["demo", n, 1.0, 0.5, 0.5, 0.75, 0.0, "passed"] for n in (1, 4)]
+    verdict, why = benchmarks.judged(tmp_path)["merge"]
+    assert (verdict, why) == (
+        HOLDS,
+        "seconds per page, merged ÷ adapter: 0.50 (demo, 1 at once), 0.50 (demo, 4 at once)",
+    )
+
+
 def test_without_any_run_everything_says_so(tmp_path):
     scores, facts = findings.load(tmp_path)
     assert set(claims.verdicts(scores, tmp_path)["verdict"]) == {MISSING, findings.UNTESTED}

@@ -8,9 +8,10 @@ from medocr import model as models
 from medocr import schema
 from medocr.merge.card import model_card
 from medocr.merge.hub import push
+from medocr.merge.latency import latency
 from medocr.merge.parity import Parity, check_parity
 
-__all__ = ["Parity", "check_parity", "merge", "model_card", "push"]
+__all__ = ["Parity", "check_parity", "latency", "merge", "model_card", "push"]
 
 UNTOLD = {"training": {}, "splits": {}, "comparisons": [], "pages": []}  # what a card leaves out
 

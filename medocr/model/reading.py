@@ -43,13 +43,21 @@ class Reading:
 
 
 def read(
-    model, processor, images: Sequence, *, max_new_tokens: int = 400, batch_size: int = 32, progress: bool = True
+    model,
+    processor,
+    images: Sequence,
+    *,
+    max_new_tokens: int = 400,
+    batch_size: int = 32,
+    compose: bool = True,
+    progress: bool = True,
 ) -> list[Reading]:
     """Read pages greedily; returns one Reading per page, in the order given.
 
     `images` are PIL images, or pages (anything with `open()`), which are opened only when their turn comes. Pages
     of like size are read together, and a page that has ended leaves its batch. On a CPU every core reads a batch of
-    its own: a decoding step is too small a piece of work to be shared between cores.
+    its own: a decoding step is too small a piece of work to be shared between cores. There an adapter's layers are
+    composed with the base's first, unless `compose` is off, which leaves them as PEFT computes them.
     """
     order = sorted(range(len(images)), key=lambda i: _size(processor, images[i]), reverse=True)
     batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
@@ -61,7 +69,7 @@ def read(
             return _decode(model, processor, inputs, max_new_tokens)
 
     bar = tqdm(total=len(order), desc="reading", unit="page", disable=not progress, leave=False)
-    with _ready(model), _mapper(model, len(batches)) as side_by_side, bar:
+    with _ready(model, compose), _mapper(model, len(batches)) as side_by_side, bar:
         for chosen, found in zip(batches, side_by_side(read_batch, batches), strict=True):
             for i, reading in zip(chosen, found, strict=True):
                 readings[i] = reading
@@ -126,11 +134,11 @@ def _size(processor, item) -> int:
 
 
 @contextlib.contextmanager
-def _ready(model):
+def _ready(model, compose: bool = True):
     """The model in evaluation mode, its adapter's layers composed where memory is plain; afterwards as it was."""
     was_training = model.training
     _switch(model, training=False)
-    composing = isinstance(model, PeftModel) and model.device.type == "cpu"
+    composing = compose and isinstance(model, PeftModel) and model.device.type == "cpu"
     try:
         with composed(model, frozen=True) if composing else contextlib.nullcontext():
             yield

@@ -12,6 +12,7 @@ from medocr.report.data import flow, label_quality, lengths, mix, split_table
 from medocr.report.pages import example, model_view, page_grid, transcript_examples
 from medocr.report.results import (
     dumbbell,
+    latency_table,
     model_table,
     paired_change,
     parity,
@@ -37,6 +38,7 @@ __all__ = [
     "flow",
     "forest",
     "label_quality",
+    "latency_table",
     "lengths",
     "mix",
     "model_table",

@@ -1,5 +1,6 @@
 """What training did, what got better and by how much, and whether the merged model is the same one."""
 
+import statistics
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
@@ -261,6 +262,26 @@ def parity_table(figures: dict) -> pd.DataFrame:
     numbers = {key: value for key, value in figures.items() if isinstance(value, (bool, int, float, str))}
     table = pd.DataFrame({"value": [_shown(value) for value in numbers.values()]}, [plain(key) for key in numbers])
     return table.rename_axis("figure")
+
+
+def latency_table(rows: Sequence[dict]) -> pd.DataFrame:
+    """What `merge.latency` measured: the ratio to the adapter is the median of the rounds, with the least and most."""
+
+    def ratio(own: Sequence[float]) -> str:
+        return f"{statistics.median(own):.2f} [{min(own):.2f}, {max(own):.2f}]"
+
+    return pd.DataFrame(
+        [
+            {
+                "model": row["way"],
+                "pages at once": row["batch_size"],
+                "seconds per page": f"{row['seconds_per_page']:.3f}",
+                "÷ adapter [least, most]": ratio(row["over_adapter"]),
+                "weights (MB)": f"{row['megabytes']:,.1f}",
+            }
+            for row in rows
+        ]
+    )
 
 
 def _shown(value) -> str:
