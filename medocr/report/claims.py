@@ -7,7 +7,7 @@ from pathlib import Path
 import pandas as pd
 
 from medocr.report import benchmarks, findings
-from medocr.report.findings import HOLDS, Contrast, Side
+from medocr.report.findings import Contrast, Side
 
 BASE = Side("baseline", "base", model="base")
 TUNED = Side("baseline", "tuned")
@@ -130,10 +130,11 @@ def rank_costs(scores: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:
 
 
 def decisive(scores: pd.DataFrame, claim: Claim) -> list[str]:
-    """The figures of the contrasts that decide a claim and have their runs, in words; with verdicts that are no yes."""
+    """The figures of a claim's deciding contrasts that have their runs, in words; with verdicts unlike the claim's."""
     found = [(contrast, findings.measure(scores, contrast)) for contrast in claim.contrasts if contrast.decides]
-    found = [(contrast, one, findings.word(contrast, one)) for contrast, one in found if one]
-    return [f"{findings.told(contrast, one)}{f' ({word})' * (word != HOLDS)}" for contrast, one, word in found]
+    found = [(findings.told(*one), findings.word(*one)) for one in found if one[1]]
+    verdict = decide(scores, claim)
+    return [told if word == verdict else f"{told} ({word})" for told, word in found]
 
 
 def conclusion(scores: pd.DataFrame, facts: pd.DataFrame, claim: Claim) -> str:
@@ -221,4 +222,4 @@ def demos(results: Path) -> str:
         change = Contrast(TUNED, BASE, "cer", "general")
         by, low, high = (findings.number(row[key], change, "+") for key in ("difference", "low", "high"))
         said.append(f"{steps} steps change the CER of general pages by {by} [{low}, {high}] (n = {row['n']}, one seed)")
-    return f"Longer runs of the same mix: {'; '.join(said)}." if said else ""
+    return f"Longer runs of the 60/40 mix: {'; '.join(said)}." if said else ""

@@ -217,8 +217,13 @@ def pages(contrast: Contrast) -> str:
 
 
 def number(value: float, contrast: Contrast, sign: str = "") -> str:
-    """A figure with the digits that its contrast needs, and a sign ("+" asks for it) unless it rounds to zero."""
-    text = f"{value:{sign}.{3 if contrast.matters >= MATTERS else 4}f}"
+    """A figure with the digits that its contrast needs."""
+    return rounded(value, 3 if contrast.matters >= MATTERS else 4, sign)
+
+
+def rounded(value: float, digits: int = 3, sign: str = "") -> str:
+    """A figure with a true minus, "+" where `sign` asks for it, and neither where it rounds to zero."""
+    text = f"{value:{sign}.{digits}f}"
     return (text if float(text) else text.lstrip("+-")).replace("-", "−")
 
 
