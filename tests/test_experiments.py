@@ -13,7 +13,7 @@ import pytest
 from medocr import curate, evaluate, prepare, report, schema, synthetic
 from medocr.__main__ import main
 from medocr.prepare.noise import damaged
-from medocr.report import benchmarks, claims, findings, takeaways
+from medocr.report import benchmarks, claim_figures, claims, findings, takeaways
 from medocr.report.findings import FAILS, HOLDS, MISSING, UNSURE, Contrast, Side
 from medocr.run import StageFailed, execute_at, experiments, load_profile
 from tests import made_up_runs
@@ -249,11 +249,31 @@ def test_figures_are_told_with_their_direction_and_without_a_signed_zero():
     }
     general = Contrast(LEFT, RIGHT, pages="general")
     assert findings.told(general, found) == (
-        "CER, general pages: left 0.0061, right 0.0042, worse by 0.0019 [−0.0004, 0.0030]"
+        "CER, general pages: left 0.0061, right 0.0042, worse by 0.0019 [−0.0004,\u00a00.0030]"
     )
     assert findings.number(-0.0004, Contrast(LEFT, RIGHT), "+") == "0.000"
     assert findings.number(-0.0004, general, "+") == "−0.0004"
     assert findings.number(0.2, Contrast(LEFT, RIGHT, "range_f1"), "+") == "+0.200"
+
+
+def test_a_figures_title_says_what_came_out(tmp_path):
+    made_up_runs.write(tmp_path, {"baseline": 0.0, "other": 0.05, "alike": 0.001})
+    scores, _ = findings.load(tmp_path)
+
+    def headline(*contrasts):
+        return claim_figures.headline([(one, findings.measure(scores, one)) for one in contrasts])
+
+    alike = Contrast(LEFT, Side("alike", "alike"))
+    assert headline(Contrast(LEFT, RIGHT)).startswith("Left better than right on medical pages: CER\u00a00.0")
+    assert headline(Contrast(LEFT, RIGHT), Contrast(RIGHT, LEFT)).startswith("Right worse than left on medical pages")
+    assert headline(Contrast(RIGHT, LEFT, no_loss=True)).startswith("Right worse than left")
+    assert headline(alike).startswith("Left much like alike")
+    assert headline(Contrast(LEFT, Side("alike", "alike"), no_loss=True)).startswith("Left no worse than alike")
+    by_type = [Contrast(LEFT, RIGHT, pages=name, decides=False) for name in ("lab_report", "form", "receipt")]
+    assert headline(*by_type) == "Left against right: better on lab report, form; alike on receipt"
+    one_seed = scores[scores["seed"].isin([0, 1])]
+    undecided = [(alike, findings.measure(one_seed, alike))]
+    assert claim_figures.headline(undecided).startswith("Undecided: left against alike on medical pages, CER\u00a00.")
 
 
 def test_what_would_decide_an_undecided_contrast():

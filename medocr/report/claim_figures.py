@@ -13,7 +13,8 @@ from medocr.report.findings import ALIKE, BETTER, FAILS, HOLDS, SHORT, UNSURE, W
 from medocr.report.style import COLOURS, FAINT, INK, WIDTH, bare, nothing
 
 BLUE, BAND = COLOURS["tuned"], "#e0e0e0"
-TITLE = {"x": 0.01, "ha": "left", "fontsize": 13, "fontweight": "bold"}
+TITLE = {"x": 0.01, "ha": "left", "fontsize": 12, "fontweight": "bold"}
+TITLE_LETTERS = 80  # on a line
 
 
 def forest(scores: pd.DataFrame, contrasts: Sequence[Contrast]) -> Figure:
@@ -33,7 +34,7 @@ def forest(scores: pd.DataFrame, contrasts: Sequence[Contrast]) -> Figure:
     figure, axes = plt.subplots(len(panels), 1, figsize=size, height_ratios=heights, squeeze=False)
     for ax, rows in zip(axes[:, 0], panels, strict=True):
         _panel(ax, rows)
-    figure.suptitle(textwrap.fill(headline(found), 72), **TITLE)
+    figure.suptitle(textwrap.fill(headline(found), TITLE_LETTERS), **TITLE)
     return figure
 
 
@@ -49,7 +50,7 @@ def headline(found: Sequence[tuple[Contrast, dict]]) -> str:
     worst = [one for verdict in (FAILS, UNSURE) for one in deciding if one[1]["verdict"] == verdict]
     contrast, one = (worst or deciding)[0]
     left, right = (findings.number(one[side], contrast) for side in ("left", "right"))
-    figures = f"{SHORT[contrast.metric]} {left} against {right}"
+    figures = f"{SHORT[contrast.metric]}\u00a0{left}\u00a0against\u00a0{right}"
     if one["verdict"] == UNSURE:
         return f"Undecided: {findings.name(contrast)} on {findings.pages(contrast)}, {figures}"
     how = {BETTER: "better than", WORSE: "worse than", ALIKE: "much like", UNSURE: "no better than"}
@@ -65,6 +66,7 @@ def _capital(text: str) -> str:
 
 
 def _panel(ax, rows: list[tuple[Contrast, dict]]) -> None:
+    ax.use_sticky_edges = False  # of the bands: a mark on an edge would be cut
     for row, (contrast, found) in enumerate(rows):
         least = contrast.matters
         left = -least if contrast.no_loss or not contrast.decides else 0
@@ -86,7 +88,6 @@ def _panel(ax, rows: list[tuple[Contrast, dict]]) -> None:
     ax.set_xlabel(f"{unit} {'lower' if unit == 'CER' else 'higher'} by →", fontsize=11)
     if len(names) == 1 < len(rows):
         ax.set_title(names.pop(), fontsize=11, fontweight="normal")
-    ax.use_sticky_edges = False  # of the bands: a mark on an edge would be cut
     ax.xaxis.set_major_locator(MaxNLocator(3))
     ax.tick_params(axis="x", labelsize=10)
     ax.grid(axis="x")
@@ -131,8 +132,8 @@ def ranks(table: pd.DataFrame) -> Figure:
     right.margins(x=0.2)
     right.invert_yaxis()
     bare(right)
-    told = ", ".join(f"{row['cer']:.3f} at rank {row['rank']}" for row in rows)
-    figure.suptitle(textwrap.fill(f"Medical CER after equal steps: {told}", 72), **TITLE)
+    told = ", ".join(f"{row['cer']:.3f} at\u00a0rank\u00a0{row['rank']}" for row in rows)
+    figure.suptitle(textwrap.fill(f"Medical CER after equal steps: {told}", TITLE_LETTERS), **TITLE)
     return figure
 
 

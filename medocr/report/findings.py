@@ -234,7 +234,7 @@ def told(contrast: Contrast, found: dict) -> str:
     by, left, right = (number(one, contrast) for one in (abs(found["advantage"]), found["left"], found["right"]))
     return (
         f"{SHORT[contrast.metric]}, {pages(contrast)}: {contrast.left.shown} {left}, {contrast.right.shown} {right}, "
-        f"{BETTER if way > 0 else WORSE} by {by} [{low}, {high}]"
+        f"{BETTER if way > 0 else WORSE} by {by} [{low},\u00a0{high}]"
     )
 
 
@@ -250,7 +250,7 @@ def table(scores: pd.DataFrame, contrasts: Sequence[Contrast]) -> pd.DataFrame:
                     "first": f"{contrast.left.shown} {number(found['left'], contrast)}",
                     "second": f"{contrast.right.shown} {number(found['right'], contrast)}",
                     "asked of the first": "no worse?" if contrast.no_loss else "better?",
-                    "first better by [95 %]": f"{by} [{low}, {high}]",
+                    "first better by [95 %]": f"{by} [{low},\u00a0{high}]",
                     "each seed": ", ".join(number(one, contrast, "+") for one in found["seeds"]),
                     "pages / groups": f"{found['pages']} / {found['groups']}",
                     "verdict": word(contrast, found),
@@ -260,9 +260,11 @@ def table(scores: pd.DataFrame, contrasts: Sequence[Contrast]) -> pd.DataFrame:
 
 
 def shown(table: pd.DataFrame, formats: dict | None = None):
-    """A table as notebooks show it, without its index; a sentence where nothing has been measured."""
+    """A table as notebooks show it, without its index and text to the left; a sentence where there is nothing."""
     from IPython.display import Markdown  # only notebooks have one
 
     if table.empty:
         return Markdown("Nothing of this has been measured yet.")
-    return table.style.hide().format(formats, thousands=",", na_rep="")
+    left = [{"selector": "", "props": "text-align: left"}]
+    texts = dict.fromkeys(table.select_dtypes(exclude="number"), left)
+    return table.style.hide().format(formats, thousands=",", na_rep="").set_table_styles(texts)
