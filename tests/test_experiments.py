@@ -1,25 +1,16 @@
-"""The table of runs, the rule that draws verdicts, and the notebook that tells them."""
+"""The table of runs: which are made, shared and told apart, and what is kept of them."""
 
 import json
-import re
 from pathlib import Path
 
-import matplotlib as mpl
-import nbformat
-import numpy as np
-import pandas as pd
 import pytest
 
-from medocr import curate, evaluate, prepare, report, schema, synthetic
+from medocr import curate, evaluate, prepare, schema, synthetic
 from medocr.__main__ import main
 from medocr.prepare.noise import damaged
-from medocr.report import benchmarks, claims, findings
-from medocr.report.findings import FAILS, HOLDS, MISSING, UNSURE, Contrast, Side
-from medocr.run import StageFailed, execute_at, experiments, load_profile
-from tests import made_up_runs
+from medocr.report import claims
+from medocr.run import StageFailed, experiments, load_profile
 
-mpl.use("Agg")
-NOTEBOOK = Path(__file__).parents[1] / "notebooks/07_findings.ipynb"
 TABLE = """
 seeds = [1, 2]
 [curate]
@@ -181,154 +172,3 @@ def test_training_answers_alone_are_damaged(receipts):
     made = prepare.prepare(receipts, tokenizer_file=tokenizer, label_noise=0.5, **limits)
     assert all(sample.answer != prepare.format_text(sample.text) for sample in made.train)
     assert all(sample.answer == prepare.format_text(sample.text) for sample in (*made.validation, *made.test))
-
-
-LEFT, RIGHT = Side("baseline", "left"), Side("other", "right")
-
-
-@pytest.mark.parametrize(
-    ("found", "better", "no_loss"),
-    [
-        ({"low": -0.03, "high": -0.01, "seeds": [-0.01, -0.02, -0.03]}, HOLDS, HOLDS),
-        ({"low": -0.03, "high": -0.01, "seeds": [0.001, -0.03, -0.03]}, UNSURE, HOLDS),
-        ({"low": -0.02, "high": 0.01, "seeds": [-0.01, -0.01, -0.01]}, UNSURE, UNSURE),
-        ({"low": -0.004, "high": -0.001, "seeds": [-0.002] * 3}, FAILS, HOLDS),
-        ({"low": 0.001, "high": 0.004, "seeds": [0.002] * 3}, FAILS, HOLDS),
-        ({"low": 0.006, "high": 0.02, "seeds": [0.01] * 3}, FAILS, FAILS),
-        ({"low": -0.03, "high": -0.01, "seeds": [-0.02]}, UNSURE, UNSURE),
-    ],
-)
-def test_the_rule(found, better, no_loss):
-    assert findings.verdict(Contrast(LEFT, RIGHT), found) == better
-    assert findings.verdict(Contrast(LEFT, RIGHT, no_loss=True), found) == no_loss
-
-
-def test_less_counts_where_less_goes_wrong():
-    found = {"low": 0.002, "high": 0.004, "seeds": [0.003] * 3}
-    assert findings.verdict(Contrast(LEFT, RIGHT, no_loss=True), found) == HOLDS
-    assert findings.verdict(Contrast(LEFT, RIGHT, pages="general", no_loss=True), found) == FAILS
-    assert Contrast(LEFT, RIGHT, pages="receipt").matters == Contrast(LEFT, RIGHT, pages="general").matters
-
-
-def test_a_claim_is_as_good_as_the_worst_that_decides_it():
-    assert findings.together([HOLDS, HOLDS]) == HOLDS
-    assert findings.together([HOLDS, UNSURE]) == UNSURE
-    assert findings.together([UNSURE, FAILS]) == FAILS
-    assert findings.together([FAILS, None]) == MISSING
-
-
-def test_a_known_difference_is_found_with_its_seeds(tmp_path):
-    made_up_runs.write(tmp_path, {"baseline": 0.0, "other": 0.05})
-    scores, facts = findings.load(tmp_path)
-    assert len(facts) == 6
-    found = findings.measure(scores, Contrast(LEFT, RIGHT))
-    assert found["low"] < found["difference"] < found["high"] < 0
-    assert found["difference"] == pytest.approx(-0.05, abs=0.01)
-    assert (found["pages"], len(found["seeds"])) == (36, 3)
-    assert found["verdict"] == HOLDS
-    assert findings.measure(scores, Contrast(RIGHT, LEFT))["verdict"] == FAILS
-    assert findings.measure(scores, Contrast(LEFT, Side("absent", ""))) is None
-    shares = findings.measure(scores, Contrast(LEFT, RIGHT, "range_f1"))
-    assert shares["difference"] == pytest.approx(0.05)
-
-
-def test_the_interval_widens_where_groups_or_seeds_differ():
-    rng = np.random.default_rng(1)
-    pages = rng.normal(0, 0.1, (200, 1)).repeat(3, axis=1)
-    width = np.ptp(findings.crossed_interval(pages, np.arange(200)))
-    assert width == pytest.approx(2 * 1.96 * 0.1 / np.sqrt(200), rel=0.15)
-    alike = pages[:20].repeat(10, axis=0)
-    assert np.ptp(findings.crossed_interval(alike, np.repeat(np.arange(20), 10))) > 1.6 * width
-    assert np.ptp(findings.crossed_interval(pages + np.array([-0.05, 0, 0.05]), np.arange(200))) > 1.6 * width
-
-
-def test_verdicts_of_ratios_need_every_measurement():
-    assert benchmarks.ratio_verdict([0.3, 0.2], 1 / 3) == HOLDS
-    assert benchmarks.ratio_verdict([0.3, 0.4], 1 / 3) == UNSURE
-    assert benchmarks.ratio_verdict([0.4], 1 / 3) == FAILS
-    assert benchmarks.ratio_verdict([], 1 / 3) == MISSING
-
-
-def test_benchmarks_are_read_where_they_are(tmp_path):
-    same = {"limits": "off", "pages": 9, "pages_per_second": 2.0, "share_of_ideal": 1.0, "cpu_ms_per_page": 4.0}
-    rates = [{"client": "sequential", **same, "speed_up": 1.0}, {"client": "medocr", **same, "speed_up": 5.5}]
-    for folder, name, content in (
-        ("bench", "transcribe", {"rows": rates}),
-        ("gpu", "full", {"ran": True, "size": "full", "card": "A card", "peak_memory_gb": 20.0}),
-        ("gpu", "peft", {"ran": True, "size": "full", "card": "A card", "peak_memory_gb": 10.0}),
-        ("gpu", "unsloth", {"ran": False, "size": "full", "why": "not there"}),
-    ):
-        (tmp_path / folder).mkdir(exist_ok=True)
-        (tmp_path / folder / f"{name}.json").write_text(json.dumps(content))
-    found = benchmarks.judged(tmp_path)
-    assert found["speed"] == (HOLDS, "times as fast: 5.50")
-    assert found["memory"] == (HOLDS, "peak memory, LoRA ÷ all weights: 0.50 (LoRA, transformers)")
-    assert found["merge"] == (MISSING, "")
-    assert list(benchmarks.memory(tmp_path)["training"]) == ["all weights", "LoRA, transformers"]
-
-
-def test_merging_is_judged_by_times_taken_side_by_side(tmp_path):
-    def timed(way: str, at_once: int, ratio: float) -> dict:
-        ratios = [ratio, ratio - 0.01, ratio + 0.3]
-        own = {"way": way, "batch_size": at_once, "seconds_per_page": ratio, "over_adapter": ratios}
-        return own | {"megabytes": 6.0 if way == "merged" else 8.0}
-
-    cers = [{"slice": "all", "metric": "cer", "model": name, "value": 0.03} for name in ("tuned", "merged")]
-    latency = [timed(way, n, 0.5 if way == "merged" else 1.0) for n in (1, 4) for way in ("adapter", "merged")]
-    (tmp_path / "demo").mkdir()
-    (tmp_path / "demo-full").mkdir()  # timed by nobody
-    for folder, more in (("demo", {"latency": latency}), ("demo-full", {})):
-        record = {"scores": cers, "parity": {"passed": True}} | more
-        (tmp_path / folder / "merge.json").write_text(json.dumps(record))
-    table = benchmarks.merging(tmp_path)
-    assert table.values.tolist() == [["demo", n, 1.0, 0.5, 0.5, 0.75, 0.0, "passed"] for n in (1, 4)]
-    verdict, why = benchmarks.judged(tmp_path)["merge"]
-    assert (verdict, why) == (
-        HOLDS,
-        "seconds per page, merged ÷ adapter: 0.50 (demo, 1 at once), 0.50 (demo, 4 at once)",
-    )
-
-
-def test_without_any_run_everything_says_so(tmp_path):
-    scores, facts = findings.load(tmp_path)
-    assert set(claims.verdicts(scores, tmp_path)["verdict"]) == {MISSING, findings.UNTESTED}
-    assert "No run has been made" in claims.provenance(scores, facts)
-    assert claims.overview(facts).empty
-    for claim in claims.CLAIMS.values():
-        assert MISSING in claims.conclusion(scores, facts, claim)
-        report.forest(scores, claim.contrasts)
-    report.ranks(claims.rank_costs(scores, facts))
-
-
-def test_07_is_told_in_the_house_style():
-    notebook = nbformat.read(NOTEBOOK, as_version=4)
-    assert 15 <= len(notebook.cells) <= 30
-    for cell in notebook.cells:
-        if cell.cell_type == "code":
-            assert not cell.outputs
-            assert len(cell.source.splitlines()) <= 15
-            assert not re.search(r"^\s*(def|class) ", cell.source, re.MULTILINE)
-
-
-def test_07_runs_alone_on_whatever_runs_there_are(tmp_path):
-    runs = tmp_path / "results/experiments"
-    made_up_runs.write(runs, {"baseline": 0.0, "mix-100-0": 0.01, "rank-8": 0.05})
-    execute_at(NOTEBOOK, runs / "07_findings.ipynb", {"runs": str(runs)}, tmp_path)
-    text = (runs / "07_findings.ipynb").read_text()
-    cells = nbformat.reads(text, as_version=4).cells
-    said = "\n".join(o["data"].get("text/markdown", "") for c in cells for o in c.get("outputs", ()) if "data" in o)
-    assert "improved test values, headers and reference ranges. **Holds.**" in said
-    assert "Balanced data beat a larger, unbalanced set. **Not run yet.**" in said
-    assert "Continuous text helps summarisation. **Not tested.**" in said
-
-
-def test_no_table_has_more_than_eight_columns(tmp_path):
-    made_up_runs.write(tmp_path, {"baseline": 0.0, "mix-100-0": 0.01, "mix-30-70": 0.02})
-    scores, facts = findings.load(tmp_path)
-    for table in (
-        findings.table(scores, claims.CLAIMS["mix"].contrasts),
-        claims.overview(facts),
-        benchmarks.merging(tmp_path),
-    ):
-        assert isinstance(table, pd.DataFrame)
-        assert table.shape[1] <= 8

@@ -1,9 +1,11 @@
 """The texts about results that are made from their files: the README's findings, and the index `results/README.md`."""
 
 import json
+import tomllib
 from pathlib import Path
 
-from medocr.report import benchmarks, claims, findings
+from medocr.report import claims, findings
+from tests import written_benchmarks
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
@@ -14,26 +16,54 @@ def _load(path: Path) -> dict:
     return json.loads(path.read_text())
 
 
+def stand_in() -> str:
+    """What every number is of."""
+    millions = _load(RESULTS / "pretrain/card.json")["parameters"] / 1e6
+    return f"All scores are of a {millions:.0f}-million-weight stand-in on drawn pages; none is PaddleOCR-VL's."
+
+
+def rate() -> str:
+    """The demo's learning rate beside the published one."""
+    published = tomllib.loads((ROOT / "notebooks/profiles/l4.toml").read_text())["train"]["learning_rate"]
+    times = _load(RESULTS / "demo/train.json")["recipe"]["learning_rate"] / published
+    return f"{times:.0f} times the published learning rate (why: [log](results/LOG.md))"
+
+
 def findings_section() -> str:
     """The README's table of claims and verdicts, made from the experiments' results."""
     scores, facts = findings.load(RESULTS / "experiments")
-    rows = [(claim.says, claims.decide(scores, claim), _decisive(scores, claim)) for claim in claims.CLAIMS.values()]
-    rows += [(benchmarks.SAYS[key], *found) for key, found in benchmarks.judged(RESULTS).items()]
+    table = claims.verdicts(scores, RESULTS)
+    said = [
+        claims.provenance(scores, facts, RESULTS).replace("`python -m medocr run experiments`", "`make experiments`")
+    ]
+    if len(facts):
+        steps = _load(RESULTS / "demo/train.json")["steps"]
+        said.append(
+            f"The demo above took {steps} steps: compare the two sides of a line here, not this table with that."
+        )
     return "\n".join(
         [
-            "| claim | verdict | what decided it: difference [95 % over pages and seeds] |",
-            "|---|---|---|",
-            *(f"| {says} | {verdict} | {measured} |" for says, verdict, measured in rows),
+            " ".join(said),
             "",
-            claims.provenance(scores, facts).replace("`python -m medocr run experiments`", "`make experiments`"),
+            f"| {' | '.join(table.columns)} |",
+            "|---|---|---|",
+            *(f"| {' | '.join(row)} |" for row in table.itertuples(index=False)),
+            "",
+            claims.demos(RESULTS),
         ]
     )
 
 
-def _decisive(scores, claim: claims.Claim) -> str:
-    """The contrasts that decide a claim, each in a few words."""
-    table = findings.table(scores, [contrast for contrast in claim.contrasts if contrast.decides])
-    return "; ".join(f"{row['measured']} {row['difference [95 %]']}" for row in table.to_dict("records"))
+def faults_section() -> str:
+    """What a kill costs: the README's sentence, from the benchmark."""
+    record = _load(RESULTS / "bench/faults.json")
+    killed = max(record["rows"], key=lambda row: row["kills"])
+    return (
+        "Every answer is stored as it comes, and what is stored is neither asked nor paid for again. A kill can cost "
+        f"again only what was in flight: {record['pages']:,} pages at faulty servers, killed {killed['kills']} times "
+        f"with up to {record['in_flight']} requests in flight, paid for {killed['paid_twice']} of "
+        f"{killed['answers']:,} answers twice ([faults.json](results/bench/faults.json))."
+    )
 
 
 def index() -> str:
@@ -42,7 +72,7 @@ def index() -> str:
         "# Results",
         "",
         "What runs left to be read: executed notebooks, their figures and records. All pages are drawn, none is a real "
-        "document. [LOG.md](LOG.md) tells the experiments in the order of time.",
+        f"document. {stand_in()} [LOG.md](LOG.md) tells the experiments in the order of time.",
         "",
     ]
     for run in RUNS:
@@ -91,13 +121,14 @@ def _others() -> list[str]:
     card = _load(RESULTS / "pretrain/card.json")
     scores, facts = findings.load(RESULTS / "experiments")
     verdicts = claims.verdicts(scores, RESULTS)["verdict"].value_counts()
-    told = ", ".join(f"{n} {verdict}" for verdict, n in sorted(verdicts.items()))
+    order = (findings.HOLDS, findings.FAILS, findings.UNSURE, findings.UNTESTED, findings.MISSING)
+    told = ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in order if verdict in verdicts)
     linked = "[07_findings](experiments/07_findings.ipynb)" if len(facts) else "07_findings"
     benches = sorted(path for folder in ("bench", "gpu") for path in (RESULTS / folder).glob("*.json"))
     return [
         "## experiments",
         "",
-        f"{linked}: of {verdicts.sum()} claims {told}. {claims.provenance(scores, facts)}",
+        f"{linked}. {verdicts.sum()} claims: {told}. {claims.provenance(scores, facts, RESULTS)}",
         "",
         "## pretrain",
         "",
@@ -106,7 +137,7 @@ def _others() -> list[str]:
         "",
         "## Benchmarks",
         "",
-        "Records of `make bench` and of single measurements, each with the versions it was made with: "
-        + ", ".join(f"[{path.parent.name}/{path.name}]({path.relative_to(RESULTS)})" for path in benches)
-        + ".",
+        "Records of `make bench` and of single measurements, each with the versions it was made with:",
+        "",
+        *(written_benchmarks.line(path, RESULTS) for path in benches),
     ]

@@ -4,7 +4,7 @@ Each function takes plain data (records, tables, the dicts that stages write) an
 table of at most eight columns. `style()` once, then `show(figure, name)` for each figure.
 """
 
-from medocr.report import benchmarks, claims, findings
+from medocr.report import benchmarks, claims, findings, takeaways
 from medocr.report.browse import browse
 from medocr.report.claim_figures import forest, ranks, ratios
 from medocr.report.confidence import calibration
@@ -54,6 +54,7 @@ __all__ = [
     "show",
     "split_table",
     "style",
+    "takeaways",
     "training",
     "transcript_examples",
     "transcription_speed",

@@ -1,5 +1,6 @@
-"""The figures of the findings: differences with their intervals and seeds, ranks, and ratios."""
+"""The figures of the findings: advantages with intervals and seeds, ranks, and ratios; titles say what came out."""
 
+import textwrap
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
@@ -7,100 +8,152 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from medocr.metrics import LABELS
 from medocr.report import findings
-from medocr.report.findings import Contrast
+from medocr.report.findings import ALIKE, BETTER, FAILS, HOLDS, SHORT, UNSURE, WORSE, Contrast
 from medocr.report.style import COLOURS, FAINT, INK, WIDTH, bare, nothing
 
-BLUE = COLOURS["tuned"]
+BLUE, BAND = COLOURS["tuned"], "#e0e0e0"
+TITLE = {"x": 0.01, "ha": "left", "fontsize": 12, "fontweight": "bold"}
+TITLE_LETTERS = 80  # on a line
 
 
 def forest(scores: pd.DataFrame, contrasts: Sequence[Contrast]) -> Figure:
     """What the first of each pair gains, with its 95 % interval and its seeds (ticks); a panel for each unit.
 
-    The grey band holds differences of no account. Contrasts that decide the claim have a filled mark.
+    The grey band holds what the rule takes for no account: gains, allowed losses where no loss is asked for, both
+    where nothing is decided. Contrasts that decide the claim have a filled mark.
     """
     found = [(contrast, findings.measure(scores, contrast)) for contrast in contrasts]
-    panels = [[(c, m) for c, m in found if m and (c.metric == "cer") == is_rate] for is_rate in (True, False)]
+    found = [one for one in found if one[1]]
+    panels = [[one for one in found if (one[0].metric == "cer") == is_rate] for is_rate in (True, False)]
     panels = [rows for rows in panels if rows]
     if not panels:
         return nothing("not run yet")
     heights = [len(rows) + 0.6 for rows in panels]
-    size = (WIDTH, 0.9 * len(panels) + 0.62 * sum(map(len, panels)))
+    size = (WIDTH, 0.6 + 0.9 * len(panels) + 0.62 * len(found))
     figure, axes = plt.subplots(len(panels), 1, figsize=size, height_ratios=heights, squeeze=False)
     for ax, rows in zip(axes[:, 0], panels, strict=True):
         _panel(ax, rows)
+    figure.suptitle(textwrap.fill(headline(found), TITLE_LETTERS), **TITLE)
     return figure
 
 
+def headline(found: Sequence[tuple[Contrast, dict]]) -> str:
+    """What came out, in a title: of the contrast that decides, or of each where none does."""
+    deciding = [one for one in found if one[0].decides]
+    if not deciding:
+        by_outcome = {}
+        for contrast, one in found:
+            by_outcome.setdefault(findings.outcome(contrast, one), []).append(contrast.pages.replace("_", " "))
+        told = "; ".join(f"{outcome} on {', '.join(names)}" for outcome, names in by_outcome.items())
+        return f"{_capital(findings.name(found[0][0]))}: {told}"
+    worst = [one for verdict in (FAILS, UNSURE) for one in deciding if one[1]["verdict"] == verdict]
+    contrast, one = (worst or deciding)[0]
+    left, right = (findings.number(one[side], contrast) for side in ("left", "right"))
+    figures = f"{SHORT[contrast.metric]}\u00a0{left}\u00a0against\u00a0{right}"
+    if one["verdict"] == UNSURE:
+        return f"Undecided: {findings.name(contrast)} on {findings.pages(contrast)}, {figures}"
+    how = {BETTER: "better than", WORSE: "worse than", ALIKE: "much like", UNSURE: "no better than"}
+    came_out = how[findings.outcome(contrast, one)]
+    if contrast.no_loss and one["verdict"] == HOLDS:
+        came_out = "no worse than"
+    said = f"{contrast.left.shown} {came_out} {contrast.right.shown} on {findings.pages(contrast)}"
+    return f"{_capital(said)}: {figures}"
+
+
+def _capital(text: str) -> str:
+    return text[0].upper() + text[1:]
+
+
 def _panel(ax, rows: list[tuple[Contrast, dict]]) -> None:
-    contrast = rows[0][0]
-    sign = findings.sign(contrast)
-    for row, (one, found) in enumerate(rows):
-        ax.barh(row, 2 * one.matters, 1.0, left=-one.matters, color="#e6e6e6", zorder=0)
-        ax.plot([sign * found["low"], sign * found["high"]], [row, row], color=BLUE, linewidth=3, zorder=2)
-        fill = BLUE if one.decides else "white"
-        ax.plot(sign * found["difference"], row, "o", color=BLUE, markerfacecolor=fill, markersize=10, zorder=4)
-        seeds = [sign * one for one in found["seeds"]]
-        ax.plot(seeds, [row + 0.3] * len(seeds), "|", color=INK, markersize=8, zorder=3)
-        shade, words = (INK, found["verdict"]) if one.decides else (FAINT, f"({found['verdict']})")
-        words = words.replace(" at this size", "")
+    ax.use_sticky_edges = False  # of the bands: a mark on an edge would be cut
+    for row, (contrast, found) in enumerate(rows):
+        least = contrast.matters
+        left = -least if contrast.no_loss or not contrast.decides else 0
+        right = 0 if contrast.no_loss else least
+        ax.barh(row, right - left, 1.0, left=left, color=BAND, zorder=0)
+        ax.plot([found["low"], found["high"]], [row, row], color=BLUE, linewidth=3, zorder=2)
+        fill = BLUE if contrast.decides else "white"
+        ax.plot(found["advantage"], row, "o", color=BLUE, markerfacecolor=fill, markersize=10, zorder=4)
+        ax.plot(found["seeds"], [row + 0.3] * len(found["seeds"]), "|", color=INK, markersize=8, zorder=3)
+        words = findings.word(contrast, found).replace(": ", ":\n")
+        shade = INK if contrast.decides else FAINT
         ax.text(1.02, row, words, transform=ax.get_yaxis_transform(), va="center", fontsize=11, color=shade)
     ax.axvline(0, color=FAINT, linewidth=1)
-    ax.set_yticks(range(len(rows)), [_label(one, found) for one, found in rows], fontsize=11)
+    names, metrics = ({of(contrast) for contrast, _ in rows} for of in (findings.name, lambda one: one.metric))
+    told = [_label(*one, name=len(names) > 1 or len(rows) == 1, metric=len(metrics) > 1) for one in rows]
+    ax.set_yticks(range(len(rows)), told, fontsize=11)
     ax.set_ylim(len(rows) - 0.4, -0.6)
-    ax.set_xlabel("CER lower by →" if contrast.metric == "cer" else "share or F1 higher by →", fontsize=11)
-    ax.xaxis.set_major_locator(MaxNLocator(5))
+    unit = SHORT[metrics.pop()] if len(metrics) == 1 else "share or F1"
+    ax.set_xlabel(f"{unit} {'lower' if unit == 'CER' else 'higher'} by →", fontsize=11)
+    if len(names) == 1 < len(rows):
+        ax.set_title(names.pop(), fontsize=11, fontweight="normal")
+    ax.xaxis.set_major_locator(MaxNLocator(3))
+    ax.tick_params(axis="x", labelsize=10)
     ax.grid(axis="x")
     bare(ax)
 
 
-def _label(contrast: Contrast, found: dict) -> str:
-    first, _, second = findings.name(contrast).partition(": ")
-    return f"{first}\n{second} (n = {found['pages']:,})"
+def _label(contrast: Contrast, found: dict, *, name: bool, metric: bool) -> str:
+    """What a row compares, but for what its panel says already, and on how many pages of how many groups."""
+    what = [findings.name(contrast)] * name + [SHORT[contrast.metric]] * metric
+    n = f"{found['pages']:,} {findings.pages(contrast)}, {found['groups']} groups"
+    return "\n".join(filter(None, (": ".join(what), n)))
 
 
 def ranks(table: pd.DataFrame) -> Figure:
     """Medical CER over the trained weights of each rank, seeds beside the mean, and the time of a training step.
 
-    `table` has rank, trainable, cer (mean), seeds (list) and seconds_per_step, as `claims.rank_costs` gives.
+    `table` has rank, trainable, cer (mean), low, high, seeds (list), pages, groups and seconds_per_step, as
+    `claims.rank_costs` gives.
     """
     if table.empty:
         return nothing("not run yet")
-    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.4))
-    for row in table.to_dict("records"):
-        millions = row["trainable"] / 1e6
+    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.9), width_ratios=[3, 2])
+    rows = table.to_dict("records")
+    for row in rows:
+        millions, ends = row["trainable"] / 1e6, [[row["cer"] - row["low"]], [row["high"] - row["cer"]]]
+        left.errorbar(millions, row["cer"], ends, fmt="o", color=BLUE, markersize=9, capsize=4)
         left.plot([millions] * len(row["seeds"]), row["seeds"], "_", color=INK, markersize=12)
-        left.plot(millions, row["cer"], "o", color=COLOURS["tuned"], markersize=9)
-        left.annotate(f"rank {row['rank']}", (millions, row["cer"]), (8, 8), textcoords="offset points", fontsize=11)
-    left.set(xlabel="trained weights (millions)", ylabel=LABELS["cer"].replace("mean, ", "medical, "))
-    left.margins(x=0.25)
-    left.set_ylim(0, max(map(max, table["seeds"])) * 1.2)
+        last = row is rows[-1]
+        place = {"xytext": (-9 if last else 9, 9), "textcoords": "offset points", "ha": "right" if last else "left"}
+        left.annotate(f"rank {row['rank']}", (millions, row["cer"]), fontsize=11, **place)
+    n = f"{rows[0]['pages']:,} pages, {rows[0]['groups']} groups"
+    left.set(xlabel="trained weights (millions)", ylabel="CER of medical pages", xlim=(0, None))
+    left.set_title(n, fontsize=11, fontweight="normal")
+    left.margins(x=0.12)
+    left.set_ylim(0, table["high"].max() * 1.2)
     left.grid(axis="y")
     names = [f"rank {rank}" for rank in table["rank"]]
     right.barh(names, table["seconds_per_step"], color=COLOURS["base"], height=0.5)
     for place, value in enumerate(table["seconds_per_step"]):
         right.text(value, place, f" {value:.2f}", va="center", fontsize=11)
     right.set(xlabel="seconds per training step")
-    right.margins(x=0.15)
+    right.margins(x=0.2)
     right.invert_yaxis()
     bare(right)
+    told = ", ".join(f"{row['cer']:.3f} at\u00a0rank\u00a0{row['rank']}" for row in rows)
+    figure.suptitle(textwrap.fill(f"Medical CER after equal steps: {told}", TITLE_LETTERS), **TITLE)
     return figure
 
 
-def ratios(names: Sequence[str], values: Sequence[float], claimed: float, what: str) -> Figure:
+def ratios(names: Sequence[str], values: Sequence[float], claimed: float, what: str, digits: int = 2) -> Figure:
     """Measured ratios as bars beside the one that is claimed (1 where the claim is only that it changed)."""
     if not len(values):
         return nothing("not run yet")
-    figure, ax = plt.subplots(figsize=(WIDTH, 1.2 + 0.45 * len(names)))
-    ax.barh(list(names), list(values), color=COLOURS["tuned"], height=0.5)
+    figure, ax = plt.subplots(figsize=(WIDTH, 1.7 + 0.45 * len(names)))
+    ax.barh(list(names), list(values), color=BLUE, height=0.5)
+    reach = max(*values, claimed)
     for place, value in enumerate(values):
-        ax.text(value, place, f" {value:.2f}", va="center", fontsize=11)
+        beside = max(value, claimed) if value < claimed + 0.02 * reach else value  # clear of the line at `claimed`
+        ax.text(beside + 0.01 * reach, place, f"{value:.{digits}f}", va="center", fontsize=11)
     ax.axvline(claimed, color=INK, linestyle="--", linewidth=1.5)
     ax.text(claimed, -0.75, f"{claimed:g}", ha="center", va="bottom", fontsize=11)
     ax.set_ylim(len(names) - 0.4, -0.7)
-    ax.set_xlim(0, max(*values, claimed) * 1.15)
+    ax.set_xlim(0, reach * 1.15)
     ax.set_xlabel(what)
     ax.grid(axis="x")
     bare(ax)
+    ends = dict.fromkeys(f"{value:.{digits}f}" for value in (min(values), max(values)))
+    figure.suptitle(f"{_capital(what)}: {' to '.join(ends)}", **TITLE)
     return figure

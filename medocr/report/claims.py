@@ -1,6 +1,7 @@
 """The claims that the experiments test, each with the contrasts that decide it and what they leave open."""
 
 import dataclasses
+import json
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +15,9 @@ MIX = Side("baseline", "60/40")
 ONLY_MEDICAL, MOSTLY_GENERAL = Side("mix-100-0", "100/0"), Side("mix-30-70", "30/70")
 CONTINUOUS, LINES = Side("baseline", "continuous"), Side("format-lines", "lines")
 BALANCED, QUANTITY = Side("baseline", "balanced"), Side("quantity", "twice as many")
-OCR, TRUTH, AGREED = Side("baseline", "RapidOCR"), Side("labels-truth", "truth"), Side("labels-agreed", "agreed")
+OCR, TRUTH = Side("baseline", "OCR labels"), Side("labels-truth", "true labels")
+AGREED = Side("labels-agreed", "agreed labels")
+NUMBERS = {1: "one", 2: "two", 3: "three"}
 RANK = {rank: Side("baseline" if rank == 64 else f"rank-{rank}", f"rank {rank}") for rank in (8, 16, 64)}
 
 
@@ -47,8 +50,9 @@ CLAIMS = {
             Contrast(BALANCED, QUANTITY, "cer", "general", decides=False),
             Contrast(MOSTLY_GENERAL, QUANTITY, "cer", "medical", decides=False),
         ),
-        "At equal steps more pages mean fewer looks at each, and over several epochs they may do more. 30/70 has the "
-        "larger set's share of medical pages without its copies and wrong letters: it tells the two apart.",
+        "Over several epochs more pages may do more than in runs that do not see all of them. 30/70 has the larger "
+        "set's share of medical pages without its copies and wrong letters: a difference there would be the noise's "
+        "and the copies'.",
     ),
     "mix": Claim(
         "The 60/40 mix prevented forgetting.",
@@ -79,13 +83,15 @@ CLAIMS = {
         (
             Contrast(OCR, TRUTH, "cer", "unlabelled", no_loss=True),
             Contrast(OCR, TRUTH, "field_recall", "unlabelled", no_loss=True),
-            Contrast(AGREED, TRUTH, "cer", "unlabelled", no_loss=True, decides=False),
+            Contrast(OCR, TRUTH, "field_recall", "form", decides=False),
+            Contrast(OCR, TRUTH, "field_recall", "lab_report", decides=False),
+            Contrast(AGREED, TRUTH, "cer", "unlabelled", decides=False),
             Contrast(AGREED, OCR, "cer", "unlabelled", decides=False),
         ),
         "Labels of real scans may be far worse than those of drawn pages; what those do to a model is open.",
     ),
     "rank": Claim(
-        "Rank 64 is worth its weights.",
+        "Rank 64 reads better than 16 and 8 at equal steps.",
         (
             Contrast(RANK[64], RANK[16], "cer", "medical"),
             Contrast(RANK[64], RANK[8], "cer", "medical"),
@@ -105,31 +111,58 @@ def decide(scores: pd.DataFrame, claim: Claim) -> str:
 
 
 def rank_costs(scores: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:
-    """For each rank that has run: rank, trainable, seconds_per_step (median of its runs), cer (medical), seeds."""
+    """For each rank that has run: rank, trainable, seconds_per_step (median of its runs), and of its medical CER the
+    mean cer, its 95 % interval low and high, seeds, pages and groups.
+    """
     rows = []
     for rank, side in RANK.items():
         own = scores[(scores["variant"] == side.variant) & (scores["model"] == "tuned")]
         runs = facts[facts["variant"] == side.variant]
         if own.empty:
             continue
-        by_seed = own[own["domain"] == "medical"].groupby("seed")["cer"].mean()
+        medical = own[own["domain"] == "medical"].pivot(index=["id", "group"], columns="seed", values="cer")
+        groups = medical.index.get_level_values("group")
+        low, high = findings.crossed_interval(medical.to_numpy(), groups)
         costs = {"trainable": int(runs["trainable"].iloc[0]), "seconds_per_step": runs["seconds_per_step"].median()}
-        rows.append({"rank": rank, **costs, "cer": by_seed.mean(), "seeds": by_seed.tolist()})
+        error = {"cer": float(medical.to_numpy().mean()), "low": low, "high": high, "seeds": medical.mean().tolist()}
+        rows.append({"rank": rank, **costs, **error, "pages": len(medical), "groups": groups.nunique()})
     return pd.DataFrame(rows)
 
 
+def decisive(scores: pd.DataFrame, claim: Claim) -> list[str]:
+    """The figures of a claim's deciding contrasts that have their runs, in words; with verdicts unlike the claim's."""
+    found = [(contrast, findings.measure(scores, contrast)) for contrast in claim.contrasts if contrast.decides]
+    found = [(findings.told(*one), findings.word(*one)) for one in found if one[1]]
+    verdict = decide(scores, claim)
+    return [told if word == verdict else f"{told} ({word})" for told, word in found]
+
+
 def conclusion(scores: pd.DataFrame, facts: pd.DataFrame, claim: Claim) -> str:
-    """A claim's verdict, on what it rests, and what stays open, in Markdown."""
+    """A claim's verdict with its figures, on what it rests, and what stays open, in Markdown."""
     sides = [side for contrast in claim.contrasts for side in (contrast.left, contrast.right)]
     runs = facts[facts["variant"].isin([side.variant for side in sides])] if len(facts) else facts
-    lines = [f"**{claim.says}** Verdict: **{decide(scores, claim)}**."]
+    lines = [f"**{claim.says}** Verdict on the tiny model: **{decide(scores, claim)}**."]
+    if figures := "; ".join(decisive(scores, claim)):
+        lines.append(f"{figures[0].upper()}{figures[1:]}.")
     if len(runs):
-        looks = runs["steps"] * runs["batch"] / runs["pages"]
+        looks = runs["steps"] * runs["batch"]
         lines.append(
-            f"It rests on {len(runs)} runs ({runs['seed'].nunique()} seeds, "
-            f"{_span(runs['steps'], ',.0f')} optimizer steps, {_span(looks, '.1f')} epochs)."
+            f"It rests on {len(runs)} runs ({_seeds(runs)}) of {_span(runs['steps'], ',d')} optimizer steps, which "
+            f"look at {_span(looks, ',d')} of {_span(runs['pages'], ',d')} training pages ({_epochs(runs)} epochs)."
         )
     return " ".join([*lines, f"Open for the full-size model: {claim.unknown[0].lower()}{claim.unknown[1:]}"])
+
+
+def _seeds(facts: pd.DataFrame) -> str:
+    """How many seeds each variant has, in words."""
+    count = facts.groupby("variant")["seed"].nunique()
+    ends = dict.fromkeys(NUMBERS.get(n, str(n)) for n in (count.min(), count.max()))
+    alone = ", of which one alone decides nothing" if count.min() < findings.FEWEST_SEEDS else ""
+    return f"{' to '.join(ends)} seed{'' if count.max() == 1 else 's'} each{alone}"
+
+
+def _epochs(facts: pd.DataFrame) -> str:
+    return _span(facts["steps"] * facts["batch"] / facts["pages"], ".1f")
 
 
 def _span(values: pd.Series, form: str) -> str:
@@ -138,11 +171,10 @@ def _span(values: pd.Series, form: str) -> str:
 
 
 def verdicts(scores: pd.DataFrame, results: Path) -> pd.DataFrame:
-    """Every claim with its verdict."""
-    rows = [{"claim": claim.says, "verdict": decide(scores, claim)} for claim in CLAIMS.values()]
-    judged = benchmarks.judged(results)
-    rows += [{"claim": benchmarks.SAYS[key], "verdict": verdict} for key, (verdict, _) in judged.items()]
-    return pd.DataFrame(rows)
+    """Every claim with its verdict and what decided it (lines parted by <br>)."""
+    rows = [(claim.says, decide(scores, claim), "<br>".join(decisive(scores, claim))) for claim in CLAIMS.values()]
+    rows += [(benchmarks.SAYS[key], *found) for key, found in benchmarks.judged(results).items()]
+    return pd.DataFrame(rows, columns=["claim", "verdict", "what decided it [95 % over pages and seeds]"])
 
 
 def overview(facts: pd.DataFrame) -> pd.DataFrame:
@@ -154,17 +186,40 @@ def overview(facts: pd.DataFrame) -> pd.DataFrame:
     table["label CER"] = by_variant["label_cer"].mean()
     table["set aside"] = by_variant["set_aside"].max()
     table["trained weights"] = by_variant["trainable"].max()
-    table["minutes each"] = (by_variant["seconds"].median() / 60).round(1)
+    table["minutes each"] = by_variant["seconds"].median() / 60
     return table.rename(columns={"training_pages": "training pages"}).reset_index()
 
 
-def provenance(scores: pd.DataFrame, facts: pd.DataFrame) -> str:
-    """One sentence on the runs behind the findings."""
+def provenance(scores: pd.DataFrame, facts: pd.DataFrame, results: Path) -> str:
+    """The runs behind the findings, in one or two sentences."""
     if facts.empty:
         return "No run has been made yet: `python -m medocr run experiments` makes them."
     commits = ", ".join(f"`{name}`" for name in sorted(set(facts["commit"])))
     return (
-        f"{len(facts)} runs with {facts['seed'].nunique()} seeds, {facts['seconds'].sum() / 3600:.1f} hours altogether "
-        f"(two at once, each with one of {facts['cores'].max()} cores), scored on {scores['id'].nunique():,} pages in "
-        f"{scores['group'].nunique()} groups; made at {commits}."
+        f"{len(facts)} runs: {facts['variant'].nunique()} variants, {_seeds(facts)}; every run of "
+        f"{_span(facts['steps'], ',d')} optimizer steps{_share(facts, results)} ({_epochs(facts)} epochs), scored on "
+        f"the same {scores['id'].nunique():,} pages in {scores['group'].nunique()} groups; "
+        f"{facts['seconds'].sum() / 3600:.1f} hours altogether, made at {commits}."
     )
+
+
+def _share(facts: pd.DataFrame, results: Path) -> str:
+    """The runs' steps as a share of the recipe's, where that has run."""
+    path = Path(results) / "demo-full/train.json"
+    if not path.exists():
+        return ""
+    whole = json.loads(path.read_text())["steps"]
+    return f", {100 * facts['steps'].max() / whole:.0f} % of the recipe's {whole:,}"
+
+
+def demos(results: Path) -> str:
+    """What longer runs, the demo and the whole recipe, did to general pages: a sentence, empty where none has run."""
+    said = []
+    for path in sorted(Path(results).glob("demo*/metrics.json")):
+        steps = json.loads((path.parent / "train.json").read_text())["steps"]
+        rows = json.loads(path.read_text())["comparisons"]
+        row = next(row for row in rows if (row["slice"], row["metric"]) == ("general", "cer"))
+        change = Contrast(TUNED, BASE, "cer", "general")
+        by, low, high = (findings.number(row[key], change, "+") for key in ("difference", "low", "high"))
+        said.append(f"{steps} steps change the CER of general pages by {by} [{low}, {high}] (n = {row['n']}, one seed)")
+    return f"Longer runs of the 60/40 mix: {'; '.join(said)}." if said else ""

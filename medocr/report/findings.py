@@ -1,15 +1,15 @@
 """What the experiments found: contrasts paired by page and seed, and verdicts that one rule draws from the numbers.
 
-The rule, for a contrast whose advantage (positive where the claim says so) has the 95 % interval low to high and for
-which a difference below `Contrast.matters` is of no account:
+The rule, for a contrast whose advantage (positive where the first side does better) has the 95 % interval low to high
+and for which a difference below `Contrast.matters` is of no account:
 
-- `holds`: low > 0, every seed's own advantage > 0, and high reaches what matters;
-- `does not`: high is less than what matters (a loss, or a gain too small to count);
-- `cannot tell at this size`: otherwise, and with one seed alone.
+- supported: low > 0, every seed's own advantage > 0, and high reaches what matters;
+- not supported: high is less than what matters (a loss, or a gain too small to count);
+- undecided: otherwise, and with one seed alone.
 
-A contrast that asks for *no loss* holds where low, and every seed, is above minus what matters, and does not where high
-is below it. A claim holds if all contrasts that
-decide it hold, does not if one of them does not, and is not run yet while one of them lacks its runs.
+A contrast that asks for *no loss* is supported where low, and every seed, is above minus what matters, and is not
+where high is below it. A claim is supported if all contrasts that decide it are, is not if one of them is not, and is
+not run yet while one of them lacks its runs.
 """
 
 import dataclasses
@@ -20,14 +20,23 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from medocr.metrics import CAPPED, HIGHER_IS_BETTER, LABELS, SEED
+from medocr.metrics import CAPPED, HIGHER_IS_BETTER, SEED
 from medocr.schema import DOMAIN_OF
 
-HOLDS, FAILS, UNSURE = "holds", "does not", "cannot tell at this size"
+HOLDS, FAILS, UNSURE = "supported", "not supported", "undecided"
 UNTESTED, MISSING = "not tested", "not run yet"
+BETTER, WORSE, ALIKE = "better", "worse", "alike"  # how the first side came out
 # The smallest differences of account: general pages are read nearly without error, so that less counts there.
 MATTERS, MATTERS_GENERAL, MATTERS_SHARE = 0.005, 0.001, 0.02  # CER, CER of general pages, shares and F1
 UNLABELLED = ("lab_report", "form")  # the types that come without text
+SHORT = {
+    "cer": "CER",
+    "field_recall": "fields right",
+    "header_recall": "header fields",
+    "test_value_f1": "test values, F1",
+    "range_f1": "ranges, F1",
+    "drug_f1": "drug orders, F1",
+}
 FEWEST_SEEDS = 2
 RESAMPLES = 4000
 
@@ -96,8 +105,8 @@ def _facts(said: dict) -> dict:
 def measure(scores: pd.DataFrame, contrast: Contrast) -> dict | None:
     """A contrast's figures over the seeds that both sides have; None where there is none.
 
-    left, right (means), difference (left − right), low, high (its 95 % interval), seeds (each one's difference), pages,
-    groups, verdict.
+    left, right (means), advantage (of the left side: their difference, positive where left does better), low, high
+    (its 95 % interval), seeds (each one's advantage), pages, groups, verdict.
     """
     left, right = (_side(scores, side, contrast) for side in (contrast.left, contrast.right))
     seeds = sorted(set(left.columns) & set(right.columns))
@@ -106,16 +115,17 @@ def measure(scores: pd.DataFrame, contrast: Contrast) -> dict | None:
     left, right = left[seeds], right.reindex(left.index)[seeds]
     known = left.notna().all(axis=1) & right.notna().all(axis=1)
     left, right = left[known], right[known]
-    differences = (left - right).to_numpy(float)
+    sign = 1 if contrast.metric in HIGHER_IS_BETTER else -1
+    advantages = sign * (left - right).to_numpy(float)
     groups = left.index.get_level_values("group")
-    low, high = crossed_interval(differences, groups)
+    low, high = crossed_interval(advantages, groups)
     found = {
         "left": float(left.to_numpy().mean()),
         "right": float(right.to_numpy().mean()),
-        "difference": float(differences.mean()),
+        "advantage": float(advantages.mean()),
         "low": low,
         "high": high,
-        "seeds": differences.mean(axis=0).tolist(),
+        "seeds": advantages.mean(axis=0).tolist(),
         "pages": len(left),
         "groups": groups.nunique(),
     }
@@ -154,21 +164,29 @@ def crossed_interval(differences: np.ndarray, groups: Sequence, seed: int = SEED
     return float(low), float(high)
 
 
-def sign(contrast: Contrast) -> int:
-    """What turns a difference into an advantage of the left side: 1, or -1 where lower is better."""
-    return 1 if contrast.metric in HIGHER_IS_BETTER else -1
+def limits(contrast: Contrast) -> tuple[float, float]:
+    """What an advantage must surpass to be supported, and what it must reach not to be refuted."""
+    return (-contrast.matters, -contrast.matters) if contrast.no_loss else (0.0, contrast.matters)
 
 
 def verdict(contrast: Contrast, found: dict) -> str:
     """The rule of this module, on one contrast's figures."""
-    way = sign(contrast)
-    low, high = sorted(way * found[end] for end in ("low", "high"))
-    floor, least = (-contrast.matters, -contrast.matters) if contrast.no_loss else (0.0, contrast.matters)
+    floor, least = limits(contrast)
     if len(found["seeds"]) < FEWEST_SEEDS:
         return UNSURE
-    if high < least:
+    if found["high"] < least:
         return FAILS
-    return HOLDS if low > floor and all(way * one > floor for one in found["seeds"]) else UNSURE
+    return HOLDS if found["low"] > floor and min(found["seeds"]) > floor else UNSURE
+
+
+def outcome(contrast: Contrast, found: dict) -> str:
+    """How the first side came out, by the same rule asked both ways round: better, worse, alike or undecided."""
+    plain = dataclasses.replace(contrast, no_loss=False)
+    turned = {"low": -found["high"], "high": -found["low"], "seeds": [-one for one in found["seeds"]]}
+    ahead, behind = verdict(plain, found), verdict(plain, turned)
+    if HOLDS in (ahead, behind):
+        return BETTER if ahead == HOLDS else WORSE
+    return ALIKE if ahead == behind == FAILS else UNSURE
 
 
 def together(verdicts: Sequence[str | None]) -> str:
@@ -180,35 +198,73 @@ def together(verdicts: Sequence[str | None]) -> str:
     return HOLDS if set(verdicts) == {HOLDS} else UNSURE
 
 
+def word(contrast: Contrast, found: dict) -> str:
+    """The verdict, and of a failed one how the first side came out; that alone, bracketed, where nothing is decided."""
+    came_out = outcome(contrast, found)
+    if not contrast.decides:
+        return f"({came_out})"
+    return f"{FAILS}: {came_out}" if found["verdict"] == FAILS and came_out != UNSURE else found["verdict"]
+
+
 def name(contrast: Contrast) -> str:
-    """A contrast in words: what is compared, by what, on which pages."""
-    verb = "no worse than" if contrast.no_loss else "against"
-    pages = {"unlabelled": "lab report and form"}.get(contrast.pages, contrast.pages.replace("_", " "))
-    metric = LABELS.get(contrast.metric, contrast.metric).split(" (")[0]
-    return f"{contrast.left.shown} {verb} {contrast.right.shown}: {metric}, {pages} pages"
+    """What is compared."""
+    return f"{contrast.left.shown} {'no worse than' if contrast.no_loss else 'against'} {contrast.right.shown}"
+
+
+def pages(contrast: Contrast) -> str:
+    """The pages that it is compared on."""
+    return {"unlabelled": "lab + form"}.get(contrast.pages, contrast.pages.replace("_", " ")) + " pages"
+
+
+def number(value: float, contrast: Contrast, sign: str = "") -> str:
+    """A figure with the digits that its contrast needs."""
+    return rounded(value, 3 if contrast.matters >= MATTERS else 4, sign)
+
+
+def rounded(value: float, digits: int = 3, sign: str = "") -> str:
+    """A figure with a true minus, "+" where `sign` asks for it, and neither where it rounds to zero."""
+    text = f"{value:{sign}.{digits}f}"
+    return (text if float(text) else text.lstrip("+-")).replace("-", "−")
+
+
+def told(contrast: Contrast, found: dict) -> str:
+    """A contrast's figures in words: both means, and by how much the first is better or worse, with its interval."""
+    way = 1 if found["advantage"] >= 0 else -1
+    low, high = (number(end, contrast) for end in sorted(way * found[key] for key in ("low", "high")))
+    by, left, right = (number(one, contrast) for one in (abs(found["advantage"]), found["left"], found["right"]))
+    return (
+        f"{SHORT[contrast.metric]}, {pages(contrast)}: {contrast.left.shown} {left}, {contrast.right.shown} {right}, "
+        f"{BETTER if way > 0 else WORSE} by {by} [{low},\u00a0{high}]"
+    )
 
 
 def table(scores: pd.DataFrame, contrasts: Sequence[Contrast]) -> pd.DataFrame:
-    """One row per contrast that has its runs: what was measured, both means, difference, seeds, n, verdict."""
+    """One row per contrast that has its runs: what was measured, both sides, the first's advantage, n, verdict."""
     rows = []
     for contrast in contrasts:
-        found = measure(scores, contrast)
-        if found:
+        if found := measure(scores, contrast):
+            by, low, high = (number(found[key], contrast, "+") for key in ("advantage", "low", "high"))
             rows.append(
                 {
-                    "measured": name(contrast),
-                    "first": f"{found['left']:.3f}",
-                    "second": f"{found['right']:.3f}",
-                    "difference [95 %]": signed(
-                        f"{found['difference']:+.3f} [{found['low']:+.3f}, {found['high']:+.3f}]"
-                    ),
-                    "seeds": signed(" ".join(f"{one:+.3f}" for one in found["seeds"])),
-                    "pages": found["pages"],
-                    "verdict": found["verdict"] if contrast.decides else f"({found['verdict']})",
+                    "measured": f"{SHORT[contrast.metric]}, {pages(contrast)}",
+                    "first": f"{contrast.left.shown} {number(found['left'], contrast)}",
+                    "second": f"{contrast.right.shown} {number(found['right'], contrast)}",
+                    "asked of the first": "no worse?" if contrast.no_loss else "better?",
+                    "first better by [95 %]": f"{by} [{low},\u00a0{high}]",
+                    "each seed": ", ".join(number(one, contrast, "+") for one in found["seeds"]),
+                    "pages / groups": f"{found['pages']} / {found['groups']}",
+                    "verdict": word(contrast, found),
                 }
             )
     return pd.DataFrame(rows)
 
 
-def signed(text: str) -> str:
-    return text.replace("-", "−")
+def shown(table: pd.DataFrame, formats: dict | None = None):
+    """A table as notebooks show it, without its index and text to the left; a sentence where there is nothing."""
+    from IPython.display import Markdown  # only notebooks have one
+
+    if table.empty:
+        return Markdown("Nothing of this has been measured yet.")
+    left = [{"selector": "", "props": "text-align: left"}]
+    texts = dict.fromkeys(table.select_dtypes(exclude="number"), left)
+    return table.style.hide().format(formats, thousands=",", na_rep="").set_table_styles(texts)

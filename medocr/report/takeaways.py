@@ -1,0 +1,75 @@
+"""What to take away from the findings: the largest effects, what is undecided, and what it would take to decide it."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pandas as pd
+
+from medocr.report import benchmarks, claims, findings
+from medocr.report.findings import BETTER, FEWEST_SEEDS, MISSING, UNSURE, UNTESTED, WORSE, Contrast
+
+MOST = 100  # times as many pages and seeds: beyond, runs like these will not tell
+
+
+def takeaways(scores: pd.DataFrame, results: Path) -> str:
+    """A few sentences as a list in Markdown."""
+    found = [(c, findings.measure(scores, c)) for claim in claims.CLAIMS.values() for c in claim.contrasts]
+    sentences = [*_largest([one for one in found if one[1]]), *_undecided(scores), *_untested(scores, results)]
+    return "\n".join(f"- {sentence}" for sentence in sentences)
+
+
+def _largest(found: list[tuple[Contrast, dict]]) -> Iterator[str]:
+    """Of what is decided the largest effect, in differences of account, of tuning at all and of how it is done."""
+    clear = [(c, m) for c, m in found if findings.outcome(c, m) in (BETTER, WORSE)]
+    of_tuning = [one for one in clear if claims.BASE in (one[0].left, one[0].right)]
+    for what, chosen in (
+        ("effect of fine-tuning itself", of_tuning),
+        ("difference between two ways to fine-tune", [one for one in clear if one not in of_tuning]),
+    ):
+        if chosen:
+            largest = max(chosen, key=lambda one: abs(one[1]["advantage"]) / one[0].matters)
+            yield f"The largest {what}: {findings.told(*largest)}."
+        elif found:
+            yield f"No {what} is sure yet."
+
+
+def _undecided(scores: pd.DataFrame) -> Iterator[str]:
+    """For claims that are undecided, the contrasts that leave them so and what would decide these."""
+    parts = []
+    for claim in claims.CLAIMS.values():
+        if claims.decide(scores, claim) == UNSURE:
+            open_ones = [(c, findings.measure(scores, c)) for c in claim.contrasts if c.decides]
+            needed = dict.fromkeys(needs(c, m) for c, m in open_ones if m["verdict"] == UNSURE)
+            parts.append(f"*{claim.says.rstrip('.')}* ({'; '.join(needed)})")
+    if parts:
+        yield f"Undecided, and what would decide it: {', '.join(parts)}."
+
+
+def needs(contrast: Contrast, found: dict) -> str:
+    """What would decide an undecided contrast if its difference stays as it is."""
+    if len(found["seeds"]) < FEWEST_SEEDS:
+        return "more seeds than one"
+    floor, least = findings.limits(contrast)
+    at, ways = found["advantage"], []
+    if at > floor:
+        ways.append((at - found["low"]) / (at - floor))
+    if at < least:
+        ways.append((found["high"] - at) / (least - at))
+    times = min(ways, default=MOST) ** 2  # an interval's width goes with the root of what it rests on
+    if times <= 1:
+        return "seeds that agree"
+    if times >= MOST:
+        return "more than such runs can tell, so near is the difference to the limit"
+    return f"about {times:.1f} times as many pages and seeds, if the difference stays as it is"
+
+
+def _untested(scores: pd.DataFrame, results: Path) -> Iterator[str]:
+    """The claims that nothing here has put to a test yet."""
+    table = claims.verdicts(scores, results)
+    for verdict in (UNTESTED, MISSING):
+        names = [f"*{says.rstrip('.')}*" for says in table.loc[table["verdict"] == verdict, "claim"]]
+        if names:
+            yield f"{verdict.capitalize()}: {', '.join(names)}."
+    keys = [key for key, found in benchmarks.judged(results).items() if found[0] in (UNTESTED, MISSING)]
+    if keys:
+        yield "What these would take: " + "; ".join(benchmarks.TAKES[key] for key in keys) + "."

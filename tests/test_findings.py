@@ -1,0 +1,249 @@
+"""The rule that draws verdicts, the words, tables and figures that tell them, and the notebook that shows these."""
+
+import json
+import re
+from pathlib import Path
+
+import matplotlib as mpl
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+
+from medocr import report
+from medocr.report import benchmarks, claim_figures, claims, findings, takeaways
+from medocr.report.findings import FAILS, HOLDS, MISSING, UNSURE, Contrast, Side
+from medocr.run import execute_at
+from tests import made_up_runs
+
+mpl.use("Agg")
+NOTEBOOK = Path(__file__).parents[1] / "notebooks/07_findings.ipynb"
+LEFT, RIGHT = Side("baseline", "left"), Side("other", "right")
+
+
+@pytest.mark.parametrize(
+    ("found", "better", "no_loss", "outcome"),
+    [
+        ({"low": 0.01, "high": 0.03, "seeds": [0.01, 0.02, 0.03]}, HOLDS, HOLDS, "better"),
+        ({"low": 0.01, "high": 0.03, "seeds": [-0.001, 0.03, 0.03]}, UNSURE, HOLDS, UNSURE),
+        ({"low": -0.01, "high": 0.02, "seeds": [0.01, 0.01, 0.01]}, UNSURE, UNSURE, UNSURE),
+        ({"low": 0.001, "high": 0.004, "seeds": [0.002] * 3}, FAILS, HOLDS, "alike"),
+        ({"low": -0.004, "high": -0.001, "seeds": [-0.002] * 3}, FAILS, HOLDS, "alike"),
+        ({"low": -0.02, "high": -0.006, "seeds": [-0.01] * 3}, FAILS, FAILS, "worse"),
+        ({"low": -0.02, "high": 0.001, "seeds": [-0.01] * 3}, FAILS, UNSURE, UNSURE),
+        ({"low": 0.01, "high": 0.03, "seeds": [0.02]}, UNSURE, UNSURE, UNSURE),
+    ],
+)
+def test_the_rule(found, better, no_loss, outcome):
+    contrast = Contrast(LEFT, RIGHT)
+    assert findings.verdict(contrast, found) == better
+    assert findings.verdict(Contrast(LEFT, RIGHT, no_loss=True), found) == no_loss
+    assert findings.outcome(contrast, found) == outcome
+    told = f"{FAILS}: {outcome}" if better == FAILS and outcome != UNSURE else better
+    assert findings.word(contrast, found | {"verdict": better}) == told
+    assert findings.word(Contrast(LEFT, RIGHT, decides=False), found) == f"({outcome})"
+
+
+def test_less_counts_where_less_goes_wrong():
+    found = {"low": -0.004, "high": -0.002, "seeds": [-0.003] * 3}
+    assert findings.verdict(Contrast(LEFT, RIGHT, no_loss=True), found) == HOLDS
+    assert findings.verdict(Contrast(LEFT, RIGHT, pages="general", no_loss=True), found) == FAILS
+    assert Contrast(LEFT, RIGHT, pages="receipt").matters == Contrast(LEFT, RIGHT, pages="general").matters
+
+
+def test_a_claim_is_as_good_as_the_worst_that_decides_it():
+    assert findings.together([HOLDS, HOLDS]) == HOLDS
+    assert findings.together([HOLDS, UNSURE]) == UNSURE
+    assert findings.together([UNSURE, FAILS]) == FAILS
+    assert findings.together([FAILS, None]) == MISSING
+
+
+def test_a_known_difference_is_found_with_its_seeds(tmp_path):
+    made_up_runs.write(tmp_path, {"baseline": 0.0, "other": 0.05})
+    scores, facts = findings.load(tmp_path)
+    assert len(facts) == 6
+    found = findings.measure(scores, Contrast(LEFT, RIGHT))
+    assert 0 < found["low"] < found["advantage"] < found["high"]
+    assert found["advantage"] == pytest.approx(0.05, abs=0.01)
+    assert (found["pages"], len(found["seeds"])) == (36, 3)
+    assert found["verdict"] == HOLDS
+    assert findings.measure(scores, Contrast(RIGHT, LEFT))["verdict"] == FAILS
+    assert findings.measure(scores, Contrast(LEFT, Side("absent", ""))) is None
+    shares = findings.measure(scores, Contrast(LEFT, RIGHT, "range_f1"))
+    assert shares["advantage"] == pytest.approx(0.05)
+
+
+def test_figures_are_told_with_their_direction_and_without_a_signed_zero():
+    found = {
+        "left": 0.0061,
+        "right": 0.0042,
+        "advantage": -0.0019,
+        "low": -0.003,
+        "high": 0.0004,
+        "seeds": [-0.0019] * 3,
+    }
+    general = Contrast(LEFT, RIGHT, pages="general")
+    assert findings.told(general, found) == (
+        "CER, general pages: left 0.0061, right 0.0042, worse by 0.0019 [−0.0004,\u00a00.0030]"
+    )
+    assert findings.number(-0.0004, Contrast(LEFT, RIGHT), "+") == "0.000"
+    assert findings.number(-0.0004, general, "+") == "−0.0004"
+    assert findings.number(0.2, Contrast(LEFT, RIGHT, "range_f1"), "+") == "+0.200"
+
+
+def test_a_figures_title_says_what_came_out(tmp_path):
+    made_up_runs.write(tmp_path, {"baseline": 0.0, "other": 0.05, "alike": 0.001})
+    scores, _ = findings.load(tmp_path)
+
+    def headline(*contrasts):
+        return claim_figures.headline([(one, findings.measure(scores, one)) for one in contrasts])
+
+    alike = Contrast(LEFT, Side("alike", "alike"))
+    assert headline(Contrast(LEFT, RIGHT)).startswith("Left better than right on medical pages: CER\u00a00.0")
+    assert headline(Contrast(LEFT, RIGHT), Contrast(RIGHT, LEFT)).startswith("Right worse than left on medical pages")
+    assert headline(Contrast(RIGHT, LEFT, no_loss=True)).startswith("Right worse than left")
+    assert headline(alike).startswith("Left much like alike")
+    assert headline(Contrast(LEFT, Side("alike", "alike"), no_loss=True)).startswith("Left no worse than alike")
+    by_type = [Contrast(LEFT, RIGHT, pages=name, decides=False) for name in ("lab_report", "form", "receipt")]
+    assert headline(*by_type) == "Left against right: better on lab report, form; alike on receipt"
+    one_seed = scores[scores["seed"].isin([0, 1])]
+    undecided = [(alike, findings.measure(one_seed, alike))]
+    assert claim_figures.headline(undecided).startswith("Undecided: left against alike on medical pages, CER\u00a00.")
+
+
+def test_what_would_decide_an_undecided_contrast():
+    def needed(contrast, low, at, high, seeds=3):
+        return takeaways.needs(contrast, {"low": low, "advantage": at, "high": high, "seeds": [at] * seeds})
+
+    better, no_worse = Contrast(LEFT, RIGHT), Contrast(LEFT, RIGHT, no_loss=True)
+    assert needed(better, 0.01, 0.02, 0.03, seeds=1) == "more seeds than one"
+    assert needed(better, -0.02, 0.02, 0.06).startswith("about 4.0 times as many")
+    assert needed(better, -0.009, -0.001, 0.011).startswith("about 4.0 times as many"), "to rule a gain out"
+    assert needed(no_worse, -0.015, 0.0, 0.015).startswith("about 9.0 times as many")
+    assert needed(better, 0.01, 0.02, 0.03) == "seeds that agree"
+    assert needed(no_worse, -0.02, -0.005, 0.02).startswith("more than such runs can tell")
+
+
+def test_the_interval_widens_where_groups_or_seeds_differ():
+    rng = np.random.default_rng(1)
+    pages = rng.normal(0, 0.1, (200, 1)).repeat(3, axis=1)
+    width = np.ptp(findings.crossed_interval(pages, np.arange(200)))
+    assert width == pytest.approx(2 * 1.96 * 0.1 / np.sqrt(200), rel=0.15)
+    alike = pages[:20].repeat(10, axis=0)
+    assert np.ptp(findings.crossed_interval(alike, np.repeat(np.arange(20), 10))) > 1.6 * width
+    assert np.ptp(findings.crossed_interval(pages + np.array([-0.05, 0, 0.05]), np.arange(200))) > 1.6 * width
+
+
+def test_verdicts_of_ratios_need_every_measurement():
+    assert benchmarks.ratio_verdict([0.3, 0.2], 1 / 3) == HOLDS
+    assert benchmarks.ratio_verdict([0.3, 0.4], 1 / 3) == UNSURE
+    assert benchmarks.ratio_verdict([0.4], 1 / 3) == FAILS
+    assert benchmarks.ratio_verdict([], 1 / 3) == MISSING
+
+
+def test_benchmarks_are_read_where_they_are(tmp_path):
+    same = {"limits": "off", "pages": 9, "pages_per_second": 2.0, "share_of_ideal": 1.0, "cpu_ms_per_page": 4.0}
+    rates = [
+        {"client": "sequential", **same, "most_in_flight": 1, "speed_up": 1.0},
+        {"client": "medocr", **same, "most_in_flight": 6, "speed_up": 5.2},
+    ]
+    for folder, name, content in (
+        ("bench", "transcribe", {"rows": rates}),
+        ("gpu", "full", {"ran": True, "size": "full", "card": "A card", "peak_memory_gb": 20.0}),
+        ("gpu", "peft", {"ran": True, "size": "full", "card": "A card", "peak_memory_gb": 10.0}),
+        ("gpu", "unsloth", {"ran": False, "size": "full", "why": "not there"}),
+    ):
+        (tmp_path / folder).mkdir(exist_ok=True)
+        (tmp_path / folder / f"{name}.json").write_text(json.dumps(content))
+    found = benchmarks.judged(tmp_path)
+    verdict, why = found["speed"]
+    assert verdict == HOLDS
+    assert why.startswith("5 times as fast as one request after another")
+    assert "with 6 in flight" in why
+    assert found["memory"] == (HOLDS, "peak memory, LoRA ÷ all weights: 0.50 (LoRA, transformers)")
+    assert found["merge"] == (MISSING, "")
+    assert list(benchmarks.memory(tmp_path)["training"]) == ["all weights", "LoRA, transformers"]
+
+
+def test_merging_is_judged_by_times_taken_side_by_side(tmp_path):
+    def timed(way: str, at_once: int, ratio: float) -> dict:
+        ratios = [ratio, ratio - 0.01, ratio + 0.3]
+        own = {"way": way, "batch_size": at_once, "seconds_per_page": ratio, "over_adapter": ratios}
+        return own | {"megabytes": 6.0 if way == "merged" else 8.0}
+
+    cers = [{"slice": "all", "metric": "cer", "model": name, "value": 0.03} for name in ("tuned", "merged")]
+    latency = [timed(way, n, 0.5 if way == "merged" else 1.0) for n in (1, 4) for way in ("adapter", "merged")]
+    (tmp_path / "demo").mkdir()
+    (tmp_path / "demo-full").mkdir()  # timed by nobody
+    for folder, more in (("demo", {"latency": latency}), ("demo-full", {})):
+        record = {"scores": cers, "parity": {"passed": True}} | more
+        (tmp_path / folder / "merge.json").write_text(json.dumps(record))
+    table = benchmarks.merging(tmp_path)
+    assert table.values.tolist() == [["demo", n, 1.0, 0.5, 0.5, 0.75, 0.0, "passed"] for n in (1, 4)]
+    verdict, why = benchmarks.judged(tmp_path)["merge"]
+    assert (verdict, why) == (
+        HOLDS,
+        "seconds per page, merged ÷ adapter: 0.50 (demo, 1 at once), 0.50 (demo, 4 at once)",
+    )
+
+
+def test_without_any_run_everything_says_so(tmp_path):
+    scores, facts = findings.load(tmp_path)
+    assert set(claims.verdicts(scores, tmp_path)["verdict"]) == {MISSING, findings.UNTESTED}
+    assert "No run has been made" in claims.provenance(scores, facts, tmp_path)
+    assert "Not run yet: *Fine-tuning improved" in takeaways.takeaways(scores, tmp_path)
+    assert claims.overview(facts).empty
+    for claim in claims.CLAIMS.values():
+        assert MISSING in claims.conclusion(scores, facts, claim)
+        report.forest(scores, claim.contrasts)
+    report.ranks(claims.rank_costs(scores, facts))
+
+
+def test_07_is_told_in_the_house_style():
+    notebook = nbformat.read(NOTEBOOK, as_version=4)
+    assert 15 <= len(notebook.cells) <= 30
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert not cell.outputs
+            assert len(cell.source.splitlines()) <= 15
+            assert not re.search(r"^\s*(def|class) ", cell.source, re.MULTILINE)
+
+
+def test_07_runs_alone_on_whatever_runs_there_are(tmp_path):
+    runs = tmp_path / "results/experiments"
+    made_up_runs.write(runs, {"baseline": 0.0, "mix-100-0": 0.01, "rank-8": 0.05})
+    execute_at(NOTEBOOK, runs / "07_findings.ipynb", {"runs": str(runs)}, tmp_path)
+    text = (runs / "07_findings.ipynb").read_text()
+    cells = nbformat.reads(text, as_version=4).cells
+    said = "\n".join(o["data"].get("text/markdown", "") for c in cells for o in c.get("outputs", ()) if "data" in o)
+    assert "9 runs: 3 variants, three seeds each; every run of 120 optimizer steps (0.5 epochs)" in said
+    assert (
+        f"reference ranges.** Verdict on the tiny model: **{HOLDS}**. Test values, F1, medical pages: tuned 0." in said
+    )
+    assert f"unbalanced set.** Verdict on the tiny model: **{MISSING}**." in said
+    assert "Nothing of this has been measured yet." in said
+    assert "- The largest difference between two ways to fine-tune: CER, medical pages: rank 64" in said
+
+
+def test_runs_are_told_as_a_share_of_the_recipe(tmp_path):
+    made_up_runs.write(tmp_path / "experiments", {"baseline": 0.0}, seeds=(1,))
+    (tmp_path / "demo-full").mkdir()
+    (tmp_path / "demo-full/train.json").write_text(json.dumps({"steps": 480}))
+    change = {"slice": "general", "metric": "cer", "difference": -0.0002, "low": -0.002, "high": 0.001, "n": 50}
+    (tmp_path / "demo-full/metrics.json").write_text(json.dumps({"comparisons": [change]}))
+    scores, facts = findings.load(tmp_path / "experiments")
+    told = claims.provenance(scores, facts, tmp_path)
+    assert "one seed each, of which one alone decides nothing; every run of 120 optimizer steps, 25 % of" in told
+    assert "480 steps change the CER of general pages by −0.0002 [−0.0020, +0.0010] (n = 50" in claims.demos(tmp_path)
+
+
+def test_no_table_has_more_than_eight_columns(tmp_path):
+    made_up_runs.write(tmp_path, {"baseline": 0.0, "mix-100-0": 0.01, "mix-30-70": 0.02})
+    scores, facts = findings.load(tmp_path)
+    for table in (
+        findings.table(scores, claims.CLAIMS["mix"].contrasts),
+        claims.overview(facts),
+        benchmarks.merging(tmp_path),
+    ):
+        assert isinstance(table, pd.DataFrame)
+        assert table.shape[1] <= 8

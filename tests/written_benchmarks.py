@@ -1,0 +1,112 @@
+"""One line on each benchmark's record, for the index `results/README.md`."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+
+def line(path: Path, results: Path) -> str:
+    """A list item: the file, linked, and what it found."""
+    name = str(path.relative_to(results))
+    told = TELL.get(name, _part)(json.loads(path.read_text()))
+    return f"- [{name}]({name}){': ' * bool(told)}{told}"
+
+
+def _part(record: dict) -> str:
+    """What is told of a record that nothing here knows: of a part of the GPU's evidence its name, else nothing."""
+    return f"`{record['part']}`, {record.get('card', 'no card')}" if "part" in record else ""
+
+
+def _checkpoints(record: dict) -> str:
+    kills, same = record["kills"], record["same_adapter"]
+    saving = sum(bool(kill["while_writing"]) for kill in kills)
+    return (
+        f"a training killed {len(kills)} times, {saving} of them amid a save, ended {same} times with the adapter of "
+        "the run left alone"
+    )
+
+
+def _data(record: dict) -> str:
+    drawn = record["draw"][-1]["pages_per_second"] / record["draw"][0]["pages_per_second"]
+    read = record["transcribe"][-1]
+    return f"{read['processes']} processes read {read['speed_up']:.2f} and draw {drawn:.2f} times as fast as one"
+
+
+def _faults(record: dict) -> str:
+    killed = max(record["rows"], key=lambda row: row["kills"])
+    return (
+        f"of {record['pages']:,} pages through faulty servers {record['pages_with_the_same_end']:,} end alike with and "
+        f"without {killed['kills']} kills, {killed['paid_twice']} answers paid for twice"
+    )
+
+
+def _full_size(record: dict) -> str:
+    millions, seconds = record["build"]["weights"] / 1e6, record["train"]["seconds_per_step"]
+    gate = "passed" if record["parity"]["passed"] else "failed"
+    return (
+        f"{millions:,.1f} M random weights on a CPU: a step in {seconds:.0f} s, merged, parity {gate}, at most "
+        f"{record['largest_peak_memory_gb']} GB"
+    )
+
+
+def _learning_rate(record: dict) -> str:
+    best = min(record["rows"], key=lambda row: row["medical_cer"])
+    return (
+        f"after {record['steps']} steps medical pages are read best at {best['learning_rate']:g} (CER "
+        f"{best['medical_cer']:.3f}), general ones with {best['general_cer']:.4f} against the base's "
+        f"{record['rows'][0]['general_cer']:.4f}"
+    )
+
+
+def _metrics(record: dict) -> str:
+    drawn, full = (record[kind]["pages_per_second"] for kind in ("drawn", "full"))
+    return f"scores {drawn:.0f} drawn pages a second, {full:.0f} full ones"
+
+
+def _rerun(record: dict) -> str:
+    row = record["rows"][-1]
+    return f"labelling {row['pages']:,} pages again asks for {row['asked']} and takes {row['seconds']:.0f} s"
+
+
+def _train(record: dict) -> str:
+    return (
+        f"a step takes {record['plain_over_ours_cpu']:.2f} times as much CPU time without what medocr adds; pages are "
+        f"read {record['reading_batched_over_one_by_one']:.1f} times as fast in batches"
+    )
+
+
+def _transcribe(record: dict) -> str:
+    rows = {row["client"]: row for row in record["rows"] if row["limits"] == "off"}
+    ours, plain = rows["medocr"], rows["gather"]
+    return (
+        f"{ours['speed_up']:.0f} times as fast with {ours['most_in_flight']} requests in flight as with one "
+        f"(a bare `asyncio.gather`: {plain['speed_up']:.0f}), {ours['cpu_ms_per_page']:.1f} ms of CPU a page"
+    )
+
+
+def _l4(record: dict) -> str:
+    computed = record["computed"]
+    minutes = computed["minutes_at_share_of_peak"]["40%"]
+    return (
+        f"by arithmetic, not measured: an L4 needs {computed['memory_gb_total']:.1f} GB, and {minutes:.0f} minutes at "
+        "40 % of its peak"
+    )
+
+
+def _keywords(record: dict) -> str:
+    return f"{len(record['unknown']) or 'no'} keyword that medocr passes to Unsloth is unknown to it"
+
+
+TELL: dict[str, Callable[[dict], str]] = {
+    "bench/checkpoints.json": _checkpoints,
+    "bench/data.json": _data,
+    "bench/faults.json": _faults,
+    "bench/full_size.json": _full_size,
+    "bench/learning_rate.json": _learning_rate,
+    "bench/metrics.json": _metrics,
+    "bench/rerun.json": _rerun,
+    "bench/train.json": _train,
+    "bench/transcribe.json": _transcribe,
+    "gpu/l4.json": _l4,
+    "gpu/unsloth_keywords.json": _keywords,
+}
