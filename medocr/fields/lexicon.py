@@ -1,17 +1,17 @@
 """The lexicon: drug names, analyte names with usual units, abbreviations. Read once, looked up in sets."""
 
-import dataclasses
 import functools
+import itertools
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 DATA = Path(__file__).parent / "data"
 SQUEEZED = re.compile(r"[\W_]+")
 WORD = re.compile(r"[^\W\d_][^\W_]*(?:[.\-/][^\W_]+)*")
 
 
-@dataclasses.dataclass(frozen=True)
-class Term:
+class Term(NamedTuple):
     """A medical term found in a text: its kind (drug, analyte or abbreviation) and the name in lower case."""
 
     kind: str
@@ -95,13 +95,14 @@ def _by_length(length: int) -> list[str]:
 def read_terms(text: str) -> list[Term]:
     """The lexicon's terms in a text, in order, each as often as it stands there. The longest name wins."""
     printed = WORD.findall(text)
-    words = [word.lower() for word in printed]
-    terms, at = [], 0
-    while at < len(words):
-        term, length = _term_at(words, printed, at) if _opens_term(words[at]) else (None, 1)
-        if term:
-            terms.append(term)
-        at += length
+    words = list(map(str.lower, printed))
+    terms, end = [], 0
+    for at in itertools.compress(itertools.count(), map(_opens_term, words)):
+        if at >= end:
+            term, length = _term_at(words, printed, at)
+            end = at + length
+            if term:
+                terms.append(term)
     return terms
 
 

@@ -63,9 +63,10 @@ def range_at(atoms: list[Atom], at: int, text: str) -> tuple[float | None, float
     if not first:
         return None
     low, here = first
-    unit = unit_at(atoms, here, text) if here < len(atoms) and atoms[here][0] in ("word", "power") else None
-    if unit and unit[1] < len(atoms) and atoms[unit[1]][1].lower() in ("-", "to"):
-        here = unit[1]
+    if here < len(atoms) and atoms[here][0] in ("word", "power"):
+        unit = unit_at(atoms, here, text)
+        if unit and unit[1] < len(atoms) and atoms[unit[1]][1].lower() in ("-", "to"):
+            here = unit[1]
     if here >= len(atoms) or atoms[here][1].lower() not in ("-", "to", "and", "à", "bis"):
         return None
     dash = atoms[here]
@@ -166,7 +167,7 @@ def quality_at(atoms: list[Atom], at: int, text: str) -> tuple[str, int] | None:
     """A value in words: `Negative`, `Not Detected`, `Pale yellow`, `O Positive`, `2+`, as printed."""
     kind, word, start, end = atoms[at]
     nexts = atoms[at + 1] if at + 1 < len(atoms) else ("", "", -1, -1)
-    if found := GRADE.match(text, start):
+    if text[start] in "1234+(" and (found := GRADE.match(text, start)):
         last = at
         while last + 1 < len(atoms) and atoms[last + 1][3] <= found.end():
             last += 1

@@ -16,9 +16,10 @@ NEVER = words("never")  # words that make what follows no result: headings of co
 HEADINGS = words("headings")
 STOPS = words("stops")
 ARTICLES = words("articles")
+NO_NAME = NEVER | HEADINGS | LINKS | ARTICLES
 HOURS = {"h", "hr", "hrs", "hour", "hours", "min", "mins", "minutes"}
 JOINERS = {"/", "-", ",", "(", "&", "+"}
-GLUED = re.compile(r"(?<![\w-])([A-Za-z][A-Za-z0-9]{0,11})[-–](?=\d)")
+GLUED = re.compile(r"([A-Za-z](?<![\w-].)[A-Za-z0-9]{0,11})[-–](?=\d)")
 CODE = re.compile(r"\d{3,5}-\d(?=[)\]])")  # LOINC's, in brackets
 AREA = re.compile(r"/1\.73[ ]?m[*^]?[2²](?=[ ]{2,}|[ ]\d)")  # `eGFR/1.73 m*2 82`: a part of the name, not a value
 LONG = 160  # characters: a longer line holds rows run together
@@ -32,16 +33,11 @@ class Names:
         separated = GLUED.sub(_separate, text) if "-" in self.plain else text
         self.atoms: list[Atom] = atoms(separated)
         self.words = [word.lower() for _, word, _, _ in self.atoms]
-        self.ends: dict[int, int] = {}
-
-    def end(self, at: int) -> int:
-        """The index after the longest name of the lexicon that starts at an atom; 0 where none does."""
-        found = self.ends.get(at)
-        if found is None:
-            kind, word, _, _ = self.atoms[at]
-            found = self._find_name(at) if kind != "sym" and _opens_name(word) else 0
-            self.ends[at] = found
-        return found
+        # For each atom the index after the longest name of the lexicon that starts there; 0 where none does.
+        self.ends = [
+            self._find_name(at) if kind != "sym" and _opens_name(word) else 0
+            for at, (kind, word, _, _) in enumerate(self.atoms)
+        ]
 
     def _find_name(self, at: int) -> int:
         known, starts, found, squeezed = lexicon.analytes(), lexicon.analyte_starts(), 0, ""
@@ -118,7 +114,7 @@ class Names:
                 return end, -1
             elif not open_ and (self._starts_column(at, at == after) or (at == after and self._precedes_value(at))):
                 return end, at
-            elif not open_ and self.words[at - 1] not in JOINERS and self.end(at):
+            elif not open_ and self.words[at - 1] not in JOINERS and self.ends[at]:
                 return end, -1
             else:
                 closed = closed or (lowered in LINKS and self.words[at + 1 : at + 2] != ["sensitivity"])
@@ -218,7 +214,7 @@ class Names:
         if (
             self.words[here - 1 : here] == ["("]
             and at == here
-            and self.words[self.end(here) : self.end(here) + 1] == [")"]
+            and self.words[self.ends[here] : self.ends[here] + 1] == [")"]
         ):
             at = self._before_bracket(here, begin)
         if not opened or not words or len(words) > 7 or self._line_is_long(here):
@@ -229,7 +225,7 @@ class Names:
         return (
             first
             if plain_words
-            and not set(words) & (NEVER | HEADINGS | LINKS | ARTICLES)
+            and NO_NAME.isdisjoint(words)
             and not self._capitalised_heading(first, here)
             else at
         )

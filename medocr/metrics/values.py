@@ -20,9 +20,12 @@ REMEMBERED = 20_000  # names and values whose comparable form is kept: a few rep
 def rows(fields: Mapping, kind: str) -> list[Mapping]:
     """The rows of one kind (analytes, drugs, options) as mappings, from records or JSON; anything else is left out."""
     found = fields.get(kind)
-    listed = found if isinstance(found, list | tuple) else ()
-    mappings = [row if isinstance(row, dict) else getattr(row, "__dict__", row) for row in listed]
-    return [row for row in mappings if isinstance(row, dict | Mapping)]
+    if not found or not isinstance(found, list | tuple):
+        return []
+    if set(map(type, found)) == {dict}:  # as read from JSON
+        return found
+    mappings = [row if isinstance(row, dict) else getattr(row, "__dict__", row) for row in found]
+    return [row for row in mappings if isinstance(row, Mapping)]
 
 
 def header(fields: Mapping) -> list[tuple[str, object]]:
