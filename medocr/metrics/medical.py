@@ -10,11 +10,12 @@ from collections.abc import Mapping
 from medocr import fields as medical
 from medocr.metrics import safety
 from medocr.metrics.text import score_text, shared
-from medocr.metrics.values import comparable, header, letters, plain, rows
+from medocr.metrics.values import COMPARED, header, letters, plain, rows
 
 ANALYTE = ("name", "value", "unit", "low", "high", "flag")
 ORDER = ("drug", "dose", "unit", "form", "route", "frequency", "duration")
 COLUMNS = {"analytes": ANALYTE, "drugs": ORDER, "options": ("label", "ticked")}
+COMPARE = {kind: [(name, COMPARED.get(name, plain)) for name in columns] for kind, columns in COLUMNS.items()}
 SUMS = ("issuer", "number", "date", "subtotal", "tax", "tax_rate", "total")
 
 
@@ -97,10 +98,10 @@ def _compared(fields: Mapping) -> dict[str, list[tuple]]:
     """The rows of each kind, each as its columns' values are compared; None where a row does not tell."""
     return {
         kind: [
-            tuple([None if row.get(name) is None else comparable(row, name) for name in columns])
+            tuple([None if (value := row.get(name)) is None else compare(value) for name, compare in columns])
             for row in rows(fields, kind)
         ]
-        for kind, columns in COLUMNS.items()
+        for kind, columns in COMPARE.items()
     }
 
 

@@ -77,7 +77,7 @@ def score_text(reference: str, prediction: str) -> dict[str, float]:
         "line_exact": _line_exact(lines, places),
         "reading_order": _reading_order(lines, places, predicted_words),
         **_structure(lines, places),
-        **content_coverage(reference, prediction),
+        **_coverage(words, predicted_words, script),
         "loop": float(loops(prediction) and not loops(reference)),
         "empty": float(not prediction and bool(reference)),
     }
@@ -90,14 +90,27 @@ def content_coverage(reference: str, prediction: str) -> dict[str, float]:
     of predicted tokens that the reference holds (1 where there are none), `invented_numbers` how many numbers the
     prediction holds that the reference does not.
     """
-    wanted, found = Counter(TOKEN.findall(reference)), Counter(TOKEN.findall(prediction))
-    both = shared(wanted, found)
-    known, numbers = Counter(NUMBER.findall(reference)), Counter(NUMBER.findall(prediction))
+    words, predicted = reference.split(), prediction.split()
+    return _coverage(words, predicted, Levenshtein.editops(words, predicted))
+
+
+def _coverage(words: list[str], predicted: list[str], script: Editops) -> dict[str, float]:
+    """`content_coverage` of words. No token spans two words, so only words that the script edits are counted out."""
+    lost = " ".join([words[edit.src_pos] for edit in script if edit.tag != "insert"])
+    added = " ".join([predicted[edit.dest_pos] for edit in script if edit.tag != "delete"])
+    wanted, found = (sum(map(_tokens_in, side)) for side in (words, predicted))
+    missing, extra = Counter(TOKEN.findall(lost)), Counter(TOKEN.findall(added))
+    both = wanted - missing.total() + shared(missing, extra)
     return {
-        "coverage_recall": both / wanted.total() if wanted else 1.0,
-        "coverage_precision": both / found.total() if found else 1.0,
-        "invented_numbers": float(numbers.total() - shared(known, numbers)),
+        "coverage_recall": both / wanted if wanted else 1.0,
+        "coverage_precision": both / found if found else 1.0,
+        "invented_numbers": float((Counter(NUMBER.findall(added)) - Counter(NUMBER.findall(lost))).total()),
     }
+
+
+@functools.lru_cache(20_000)
+def _tokens_in(word: str) -> int:
+    return len(TOKEN.findall(word))
 
 
 def shared(one: Counter, other: Counter) -> int:
