@@ -73,12 +73,12 @@ class _Reader:
 
     def _at(self, here: int, kind: str, word: str) -> int:
         """Read what stands at an atom; the index to go on from."""
-        if kind in ("nl", "date", "time"):
+        if kind in {"nl", "date", "time"}:
             self.begin = here + 1
             return here + 1
-        if self.ends[here] and kind in ("word", "code", "num"):
+        if self.ends[here] and kind in {"word", "code", "num"}:
             return self._known(here, self.ends[here])
-        if kind in ("num", "cmp", "titre") and self.begin < here:
+        if kind in {"num", "cmp", "titre"} and self.begin < here:
             if after := self._unknown(here):
                 return after
             self.begin = here + 1

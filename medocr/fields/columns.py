@@ -63,17 +63,18 @@ class _Row:
         """Take the next column; False where the row ends."""
         kind, word, _, _ = self.atoms[self.here]
         found = self.found
-        if kind in ("date", "time"):
+        if kind in {"num", "word", "code"}:
+            if self.names[self.here] and (found.printed or self.bounds or found.ranges):
+                return False
+            return self._numeric(kind, word) if kind == "num" else self._worded(kind, word)
+        if kind in {"date", "time"}:
             return False
         if kind == "nl":
             return self._next_line()
         if kind == "cell":
             self.here += 1
             return True
-        started = found.printed or self.bounds or found.ranges
-        if self.names[self.here] and started and kind in ("word", "code", "num"):
-            return False
-        if kind in ("num", "cmp", "titre"):
+        if kind in {"cmp", "titre"}:
             return self._numeric(kind, word)
         if kind != "sym":
             return self._worded(kind, word)
@@ -208,15 +209,16 @@ class _Row:
 
     def _worded(self, kind: str, word: str) -> bool:
         atoms, here, found = self.atoms, self.here, self.found
-        started = bool(found.printed or found.ranges or self.bounds)
         if (
-            kind in ("word", "power")
+            kind in {"word", "power"}
             and (unit := unit_at(atoms, here, self.text))
-            and (started or "/" in unit[0] or unit[0] in ("fL", "{ratio}"))
+            and (
+                (started := found.printed or found.ranges or self.bounds)
+                or "/" in unit[0]
+                or unit[0] in {"fL", "{ratio}"}
+            )
         ):
-            if found.unit is None and not (
-                unit[0].startswith("/") and not found.printed and not found.ranges and not self.bounds
-            ):
+            if found.unit is None and (started or not unit[0].startswith("/")):
                 found.unit = unit[0]
             self.here = unit[1]
             return True

@@ -43,10 +43,12 @@ class Names:
         known, starts, found, squeezed = lexicon.analytes(), lexicon.analyte_starts(), 0, ""
         for index in range(at, min(at + 14, len(self.atoms))):
             kind, word, _, _ = self.atoms[index]
-            if kind in ("nl", "cell", "time", "cmp") or (kind == "sym" and word in ":;=|!?" and squeezed != "a"):
-                break  # but `A : G ratio`
             if kind == "sym":
+                if word in ":;=|!?" and squeezed != "a":  # but `A : G ratio`
+                    break
                 continue
+            if kind in {"nl", "cell", "time", "cmp"}:
+                break
             squeezed += lexicon.squeeze(word)
             if squeezed not in starts:
                 break
@@ -77,7 +79,8 @@ class Names:
     def extend(self, here: int, after: int) -> tuple[int, int]:
         """From a name of the lexicon on: the index after the printed name's last atom, and that of the first column."""
         end, at, open_, closed = after, after, False, False
-        if "(" in self.words[here:after] and ")" not in self.words[here:after] and (last := self._closing(after - 1)):
+        name = self.words[here:after]
+        if "(" in name and ")" not in name and (last := self._closing(after - 1)):
             end = at = last + 1
         while at < len(self.atoms) and at - after <= 12:
             kind, word, start, _ = self.atoms[at]
@@ -88,7 +91,7 @@ class Names:
             if word == "/" and (area := AREA.match(self.plain, start)):
                 end = at = at + sum(atom[3] <= area.end() for atom in self.atoms[at : at + 6])
                 continue
-            if kind in ("num", "cmp", "titre", "power", "arrow", "nl") or (
+            if kind in {"num", "cmp", "titre", "power", "arrow", "nl"} or (
                 kind == "sym" and word in "*%/" and not open_
             ):
                 return end, at
@@ -262,7 +265,7 @@ class Names:
         while end - 1 > core and (
             self.words[end - 1] in METHODS
             or self.words[end - 1] in LINKS
-            or (self.words[end - 1] in ("-", ",", "(", ".", ":", "by", "/", "*") and not self._is_ion(end - 1))
+            or (self.words[end - 1] in {"-", ",", "(", ".", ":", "by", "/", "*"} and not self._is_ion(end - 1))
         ):
             end -= 1
         name = " ".join(self.text[self.atoms[begin][2] : self.atoms[end - 1][3]].replace("|", " ").split())
