@@ -99,7 +99,7 @@ def _is_beside(items: list[Atom], at: int) -> bool:
     if at + 1 < len(items) and items[at + 1][0] == "num":
         return True
     kind, word, _, _ = items[at - 1] if at else ("nl", "", 0, 0)
-    return (kind == "sym" and word in ").:-") or (kind == "word" and _is_form(word))
+    return _is_form(word) if kind == "word" else kind == "sym" and word in ").:-"
 
 
 @functools.lru_cache(maxsize=20_000)
@@ -133,8 +133,9 @@ def _name_end(items: list[Atom], words: list[str], at: int, lowered: str) -> int
         return _until_column(items, words, at)
     if _listed(items, at, lowered) and _plausible(items, words, at):
         return at + 1
-    misspelled = word.isalpha() and _dose_follows(items, at, lowered) and lexicon.recognise_drug(word)
-    return _extended(items, words, at + 1) if misspelled and lexicon.squeeze(word) not in lexicon.analytes() else 0
+    if not word.isalpha() or lexicon.squeeze(word) in lexicon.analytes() or not _dose_follows(items, at, lowered):
+        return 0
+    return _extended(items, words, at + 1) if lexicon.recognise_drug(word) else 0
 
 
 def _listed(items: list[Atom], at: int, lowered: str) -> bool:

@@ -136,12 +136,12 @@ def _term_at(words: list[str], printed: list[str], at: int) -> tuple[Term | None
 def _longest_analyte(words: list[str], at: int) -> tuple[str, int]:
     """The longest alias of three letters or more that starts at a word and takes up to five; "" where none does."""
     known, starts, alias, found = analytes(), analyte_starts(), "", ("", 0)
-    for length, word in enumerate(words[at : at + 5], 1):
-        alias += squeeze(word)
+    for here in range(at, min(at + 5, len(words))):
+        alias += squeeze(words[here])
         if alias not in starts:
             break
         if alias in known and len(alias) > 2:
-            found = alias, length
+            found = alias, here - at + 1
     return found
 
 

@@ -69,8 +69,8 @@ def _analyte_errors(wanted: list[Mapping], found: list[Mapping]):
             yield "changed_unit", _shown(row), _shown(read)
         if _another_analyte(row.get("name"), read.get("name")):
             yield "changed_analyte", _shown(row), _shown(read)
-        for kind in _flag_errors(_abnormal(row), _abnormal(read)):
-            yield kind, _shown(row), _shown(read)
+        if row.get("flag") != read.get("flag"):
+            yield from ((kind, _shown(row), _shown(read)) for kind in _flag_errors(_abnormal(row), _abnormal(read)))
     yield from invented
 
 
@@ -187,7 +187,7 @@ def _other_unit(row: Mapping, read: Mapping) -> bool:
 
 def _another_analyte(wanted, read) -> bool:
     """Whether what was read is another analyte of the lexicon; not a misspelling, nor another name of it."""
-    if letters(wanted) == letters(read):
+    if wanted == read or letters(wanted) == letters(read):
         return False
     known = [lexicon.analytes().get(lexicon.squeeze(str(name))) for name in (wanted, read)]
     return known[1] is not None and known[0] != known[1]
