@@ -33,9 +33,7 @@ class Columns:
         return self.value is not None and self.unit is not None and bool(self.ranges) and self.flag is not None
 
 
-def read_columns(
-    atoms: list[Atom], at: int, text: str, names: list[int], range_first: bool = False
-) -> Columns:
+def read_columns(atoms: list[Atom], at: int, text: str, names: list[int], range_first: bool = False) -> Columns:
     """Take what stands from an atom on as columns, until something is no column.
 
     `names` says for each atom whether a name starts there; `range_first` that the table's heading has the range before

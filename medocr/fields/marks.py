@@ -29,7 +29,22 @@ SEXES = {
     "women": "F",
     "woman": "F",
 }
-OPENERS = {"upto", "bis", "below", "under", "above", "over", "up", "less", "more", "greater", "not", "at", "lower", "higher"}
+OPENERS = {
+    "upto",
+    "bis",
+    "below",
+    "under",
+    "above",
+    "over",
+    "up",
+    "less",
+    "more",
+    "greater",
+    "not",
+    "at",
+    "lower",
+    "higher",
+}
 QUALITIES = words("qualities")
 JOINED = words("joined")
 AFTER_JOINED = words("after_joined")

@@ -225,13 +225,7 @@ class Names:
         if self.words[first] in ("h", "l", "a", "hh", "ll") and self.atoms[first][1].isupper():
             first += 1
         plain_words = all(kind == "word" or word in "-,./&()" for kind, word, _, _ in self.atoms[first:here])
-        return (
-            first
-            if plain_words
-            and NO_NAME.isdisjoint(words)
-            and not self._capitalised_heading(first, here)
-            else at
-        )
+        return first if plain_words and NO_NAME.isdisjoint(words) and not self._capitalised_heading(first, here) else at
 
     def _before_bracket(self, here: int, begin: int) -> int:
         """Where a name starts whose bracket holds a name of the lexicon: `Mean Corp. Volume (MCV)`."""

@@ -174,7 +174,9 @@ def number(text: str) -> float:
     thousands = (
         len(rest.partition(".")[0].replace(",", "")) >= 3 and len(rest.partition(".")[0].rpartition(",")[2]) == 3
     )
-    return float((text.replace(",", "") if thousands and (whole.strip("0") or "," in rest) else text.replace(",", ".", 1))[:40])
+    return float(
+        (text.replace(",", "") if thousands and (whole.strip("0") or "," in rest) else text.replace(",", ".", 1))[:40]
+    )
 
 
 def _tag(found: re.Match) -> str:
