@@ -613,6 +613,11 @@ def test_a_hundred_thousand_characters():
         assert seconds(fields.read_analytes, text) < 10
 
 
+def test_a_number_that_opens_with_zero_and_has_several_commas():
+    (row,) = fields.read_analytes("Platelet Count 0,921,200 /uL")
+    assert (row.value, row.unit) == (921200, "/uL")
+
+
 def test_runtime_needs_no_lexicon_package():
     code = "import sys, medocr.fields; print(sorted({'drug_named_entity_recognition', 'ucumvert', 'wordfreq', 'pint', 'torch'} & set(sys.modules)))"
     assert (

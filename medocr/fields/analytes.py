@@ -12,14 +12,14 @@ from . import lexicon
 from .columns import Columns, read_columns
 from .marks import FLAGS, QUALITIES, STRONG, flag_at
 from .names import HEADINGS, LINKS, NEVER, Names
-from .text import clean, line_starts
+from .text import clean, line_starts, lower
 from .units import BARE, DOSES
 from .words import words
 
-SEX = re.compile(
-    r"\b(?:sex|gender)\b[^\w\n]{0,4}(m|f|male|female)\b|\b\d{1,3}[ ]?(?:y|yrs?|years?)?[ ]?/[ ]?(m|f|male|female)\b",
-    re.IGNORECASE,
+SEX = re.compile(  # of `text.lower`
+    r"\b(?:sex|gender)\b[^\w\n]{0,4}(m|f|male|female)\b|\b\d{1,3}[ ]?(?:y|yrs?|years?)?[ ]?/[ ]?(m|f|male|female)\b"
 )
+SEX_SIGNS = ("sex", "gender", "/m", "/f", "/ m", "/ f")
 NAME_HEADINGS = words("name_headings")
 RANGE_HEADINGS = words("range_headings")
 RESULT_HEADINGS = words("result_headings")
@@ -54,8 +54,10 @@ class _Reader:
     def __init__(self, text: str):
         self.names = Names(text)
         self.plain, self.atoms, self.words = self.names.plain, self.names.atoms, self.names.words
+        self.ends = self.names.ends
         self.starts = line_starts(text)
-        found = SEX.search(self.plain)
+        lowered = lower(self.plain)
+        found = SEX.search(lowered) if any(sign in lowered for sign in SEX_SIGNS) else None
         self.sex = (found.group(1) or found.group(2))[0].upper() if found else ""
         self.range_first = _range_first(self.words)
         self.begin = 0  # where words that may be the next name's begin
@@ -71,12 +73,12 @@ class _Reader:
 
     def _at(self, here: int, kind: str, word: str) -> int:
         """Read what stands at an atom; the index to go on from."""
-        if kind in ("nl", "date", "time"):
+        if kind in {"nl", "date", "time"}:
             self.begin = here + 1
             return here + 1
-        if kind in ("word", "code", "num") and (after := self.names.end(here)):
-            return self._known(here, after)
-        if kind in ("num", "cmp", "titre") and self.begin < here:
+        if self.ends[here] and kind in {"word", "code", "num"}:
+            return self._known(here, self.ends[here])
+        if kind in {"num", "cmp", "titre"} and self.begin < here:
             if after := self._unknown(here):
                 return after
             self.begin = here + 1
@@ -98,9 +100,7 @@ class _Reader:
         name_end, columns_at = self.names.extend(here, after)
         if columns_at < 0:  # another name comes before any column
             return after
-        columns = read_columns(
-            self.atoms, columns_at, self.plain, lambda index: self.names.end(index) > 0, self.range_first
-        )
+        columns = read_columns(self.atoms, columns_at, self.plain, self.ends, self.range_first)
         squeezed = lexicon.squeeze(self.plain[self.atoms[here][2] : self.atoms[after - 1][3]])
         if not self._valid(columns, known=True, drug=squeezed in lexicon.drugs(), linked=columns.at - name_end):
             return after
@@ -122,7 +122,7 @@ class _Reader:
         start, end, flag = self._unknown_name(here)
         if start is None:
             return 0
-        columns = read_columns(self.atoms, here, self.plain, lambda index: self.names.end(index) > 0, self.range_first)
+        columns = read_columns(self.atoms, here, self.plain, self.ends, self.range_first)
         columns.flag = columns.flag or flag
         names = self.words[start:end]
         drug = any(word in lexicon.drugs() for word in names)
@@ -213,7 +213,7 @@ class _Reader:
         if columns.end >= len(self.atoms) or self.atoms[columns.end][0] in ("nl", "cell", "sym", "date"):
             return linked <= 8
         return linked <= 3 and (
-            self.names.end(columns.end) > 0
+            self.ends[columns.end] > 0
             or (self.atoms[columns.end][0] == "word" and self.words[columns.end] in ("and", "with", "on", "h", "l"))
         )
 

@@ -2,7 +2,6 @@
 
 import dataclasses
 import re
-from collections.abc import Callable
 
 from .marks import LEAD_IN, QUALITIES, SEXES, bound_at, critical, flag_at, outside, quality_at, range_at, signed
 from .text import Atom
@@ -34,15 +33,13 @@ class Columns:
         return self.value is not None and self.unit is not None and bool(self.ranges) and self.flag is not None
 
 
-def read_columns(
-    atoms: list[Atom], at: int, text: str, is_name: Callable[[int], bool], range_first: bool = False
-) -> Columns:
+def read_columns(atoms: list[Atom], at: int, text: str, names: list[int], range_first: bool = False) -> Columns:
     """Take what stands from an atom on as columns, until something is no column.
 
-    `is_name(index)` says where a name starts; `range_first` that the table's heading has the range before
+    `names` says for each atom whether a name starts there; `range_first` that the table's heading has the range before
     the result, which decides between two columns that look alike.
     """
-    row = _Row(atoms, text, is_name, at, range_first)
+    row = _Row(atoms, text, names, at, range_first)
     while row.here < len(atoms) and row.step():
         pass
     return row.settle()
@@ -51,10 +48,8 @@ def read_columns(
 class _Row:
     """The columns being read: where the reading is, and what has been found."""
 
-    def __init__(
-        self, atoms: list[Atom], text: str, is_name: Callable[[int], bool], at: int, range_first: bool
-    ) -> None:
-        self.atoms, self.text, self.is_name, self.here = atoms, text, is_name, at
+    def __init__(self, atoms: list[Atom], text: str, names: list[int], at: int, range_first: bool) -> None:
+        self.atoms, self.text, self.names, self.here = atoms, text, names, at
         self.range_first = range_first
         self.found = Columns(at=at)
         self.bounds: list[tuple[float | None, float | None, str, str, bool, int]] = []
@@ -66,22 +61,25 @@ class _Row:
         """Take the next column; False where the row ends."""
         kind, word, _, _ = self.atoms[self.here]
         found = self.found
-        if kind in ("date", "time"):
+        if kind in {"num", "word", "code"}:
+            if self.names[self.here] and (found.printed or self.bounds or found.ranges):
+                return False
+            return self._numeric(kind, word) if kind == "num" else self._worded(kind, word)
+        if kind in {"date", "time"}:
             return False
         if kind == "nl":
             return self._next_line()
         if kind == "cell":
             self.here += 1
             return True
-        started = found.printed or self.bounds or found.ranges
-        if started and kind in ("word", "code", "num") and self.is_name(self.here):
-            return False
-        if kind in ("num", "sym", "cmp", "titre") and (word not in ")]}" or kind != "sym"):
-            return self._numeric(kind, word) or (kind == "sym" and self._sign(word))
-        if kind == "sym":
+        if kind in {"cmp", "titre"}:
+            return self._numeric(kind, word)
+        if kind != "sym":
+            return self._worded(kind, word)
+        if word in ")]}":
             self.here += 1
             return True
-        return self._worded(kind, word)
+        return (word in "+-" and self._numeric(kind, word)) or self._sign(word)
 
     def _next_line(self) -> bool:
         last = self.here + 1
@@ -102,14 +100,14 @@ class _Row:
         if kind == "sym":
             return word in "()[]%/-*:+^"
         lowered = word.lower()
-        return kind == "word" and not self.is_name(index) and (
+        return kind == "word" and not self.names[index] and (
             lowered in QUALITIES or lowered in LEAD_IN or lowered in SEXES or flag_at(self.atoms, index) is not None
             or unit_code(word) is not None or lowered in ("to", "x", "up", "ul", "mm", "hr", "dl", "ml"))  # fmt: skip
 
     def _numeric(self, kind: str, word: str) -> bool:
         """A range, a bound, a titre or a number."""
         atoms, here, found = self.atoms, self.here, self.found
-        if kind == "num" and DOSES.match(self.text, atoms[here][2]):
+        if kind == "num" and self.text.startswith(" - ", atoms[here][3]) and DOSES.match(self.text, atoms[here][2]):
             return False
         if kind == "titre" or (kind == "cmp" and here + 1 < len(atoms) and atoms[here + 1][0] == "titre"):
             last = here + (kind == "cmp")
@@ -209,15 +207,16 @@ class _Row:
 
     def _worded(self, kind: str, word: str) -> bool:
         atoms, here, found = self.atoms, self.here, self.found
-        started = bool(found.printed or found.ranges or self.bounds)
         if (
-            kind in ("word", "power")
+            kind in {"word", "power"}
             and (unit := unit_at(atoms, here, self.text))
-            and (started or "/" in unit[0] or unit[0] in ("fL", "{ratio}"))
+            and (
+                (started := found.printed or found.ranges or self.bounds)
+                or "/" in unit[0]
+                or unit[0] in {"fL", "{ratio}"}
+            )
         ):
-            if found.unit is None and not (
-                unit[0].startswith("/") and not found.printed and not found.ranges and not self.bounds
-            ):
+            if found.unit is None and (started or not unit[0].startswith("/")):
                 found.unit = unit[0]
             self.here = unit[1]
             return True

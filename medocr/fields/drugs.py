@@ -3,6 +3,7 @@
 import bisect
 import dataclasses
 import functools
+import itertools
 import re
 
 from . import lexicon
@@ -23,7 +24,7 @@ from .sig import (
     STRENGTH,
     TAGS,
 )
-from .text import Atom, atoms, clean, line_starts, number, plain
+from .text import Atom, atoms, clean, line_starts, lower, number, plain
 from .units import unit_code
 
 
@@ -58,35 +59,33 @@ def read_drugs(text: str) -> list[DrugOrder]:
     """The drug orders of a transcription, in order. A misspelled drug is reported as printed, never corrected."""
     text = clean(text)
     flat = plain(text)
-    starts = _starts(atoms(text), flat) if flat else []
+    lowered = lower(flat)
+    starts = _starts(atoms(text), lowered) if flat else []
     lines = line_starts(text)
     orders = []
     for index, start in enumerate(starts):
         limit = min(starts[index + 1].begin if index + 1 < len(starts) else len(flat), start.end + LONGEST)
-        stop = STOPS.search(flat, start.end, limit)
+        stop = STOPS.search(lowered, start.end, limit)
         order = _order(text, flat, start, stop.start() if stop else limit, bisect.bisect_right(lines, start.name) - 1)
         if order:
             orders.append(order)
     return orders
 
 
-def _starts(items: list[Atom], flat: str) -> list[_Start]:
+def _starts(items: list[Atom], lowered: str) -> list[_Start]:
     words = [word.lower() for _, word, _, _ in items]
-    found, at = [], 0
-    while at < len(items):
+    found, end = [], 0
+    for at, (kind, _, start, _) in enumerate(items):
         if (
-            items[at][0] in ("word", "code")
+            at >= end
+            and kind in ("word", "code")
             and (_opens_name(words[at]) or _is_beside(items, at))
-            and (end := _name_end(items, words, at, flat))
+            and (after := _name_end(items, words, at, lowered))
         ):
+            end = after
             begin, form = _form_before(items, at)
             exact = _is_drug(words[at]) or words[at] in lexicon.drug_starts()
-            found.append(
-                _Start(begin, items[at][2], items[end - 1][3], form, exact, words[at].split("-")[0] in NUTRIENTS)
-            )
-            at = end
-        else:
-            at += 1
+            found.append(_Start(begin, start, items[end - 1][3], form, exact, words[at].split("-")[0] in NUTRIENTS))
     return found
 
 
@@ -100,7 +99,7 @@ def _is_beside(items: list[Atom], at: int) -> bool:
     if at + 1 < len(items) and items[at + 1][0] == "num":
         return True
     kind, word, _, _ = items[at - 1] if at else ("nl", "", 0, 0)
-    return (kind == "sym" and word in ").:-") or (kind == "word" and _is_form(word))
+    return _is_form(word) if kind == "word" else kind == "sym" and word in ").:-"
 
 
 @functools.lru_cache(maxsize=20_000)
@@ -116,14 +115,14 @@ def _is_drug(word: str) -> bool:
     )
 
 
-def _name_end(items: list[Atom], words: list[str], at: int, flat: str) -> int:
+def _name_end(items: list[Atom], words: list[str], at: int, lowered: str) -> int:
     """The index after the drug's name that starts at an atom; 0 where none does."""
     word = words[at]
-    if word in NOT_DRUGS or len(word) < 3:
+    if len(word) < 3 or word in NOT_DRUGS:
         return 0
-    for length in (3, 2):
+    for length in (3, 2) if word in lexicon.drug_starts() else ():
         several = words[at : at + length]
-        if word in lexicon.drug_starts() and len(several) == length and " ".join(several) in lexicon.drugs():
+        if len(several) == length and " ".join(several) in lexicon.drugs():
             return _extended(items, words, at + length)
     if _is_drug(word) or word in NUTRIENTS:
         return _extended(items, words, at + 1)
@@ -132,24 +131,25 @@ def _name_end(items: list[Atom], words: list[str], at: int, flat: str) -> int:
         if lexicon.squeeze(form + word) in lexicon.analytes():  # `T. Bili`
             return 0
         return _until_column(items, words, at)
-    if _listed(items, at, flat) and _plausible(items, words, at):
+    if _listed(items, at, lowered) and _plausible(items, words, at):
         return at + 1
-    misspelled = word.isalpha() and _dose_follows(items, at, flat) and lexicon.recognise_drug(word)
-    return _extended(items, words, at + 1) if misspelled and lexicon.squeeze(word) not in lexicon.analytes() else 0
+    if not word.isalpha() or lexicon.squeeze(word) in lexicon.analytes() or not _dose_follows(items, at, lowered):
+        return 0
+    return _extended(items, words, at + 1) if lexicon.recognise_drug(word) else 0
 
 
-def _listed(items: list[Atom], at: int, flat: str) -> bool:
+def _listed(items: list[Atom], at: int, lowered: str) -> bool:
     """Whether a number of a list stands before a word and a form after it: `10) Moxiflox eye drops`."""
     numbered = at > 1 and items[at - 1][1] in (")", ".") and items[at - 2][0] == "num"
-    return numbered and at + 1 < len(items) and FORMS.match(flat, items[at + 1][2]) is not None
+    return numbered and at + 1 < len(items) and FORMS.match(lowered, items[at + 1][2]) is not None
 
 
-def _dose_follows(items: list[Atom], at: int, flat: str) -> bool:
+def _dose_follows(items: list[Atom], at: int, lowered: str) -> bool:
     following = items[at + 1] if at + 1 < len(items) else ("nl", "", 0, 0)
     if following[0] != "num":
         return False
-    found = STRENGTH.match(flat, following[2])
-    return bool(found) and found.group("unit").lower() not in ("%", "g", "u", "cc") and not found.group("per")
+    found = STRENGTH.match(lowered, following[2])
+    return bool(found) and found.group("unit") not in ("%", "g", "u", "cc") and not found.group("per")
 
 
 def _plausible(items: list[Atom], words: list[str], at: int) -> bool:
@@ -210,22 +210,23 @@ def _form_before(items: list[Atom], at: int) -> tuple[int, str | None]:
 
 
 def _order(text: str, flat: str, start: _Start, limit: int, line: int) -> DrugOrder | None:
+    lowered = lower(flat)
     dose, unit = _dose(flat, start.end, limit)
-    duration = DURATION.search(flat, start.end, limit)
+    duration = DURATION.search(lowered, start.end, limit)
     frequency = _frequency(flat, start.end, limit, duration)
-    form = FORMS.search(flat, start.end, limit)
-    routes = list(ROUTES.finditer(flat, start.end, limit))[:2]
-    if len(routes) > 1 and routes[0].group(1).lower() == "inh" and not form:
+    form = FORMS.search(lowered, start.end, limit)
+    routes = list(itertools.islice(ROUTES.finditer(lowered, start.end, limit), 2))
+    if len(routes) > 1 and routes[0].group(1) == "inh" and not form:
         form = routes.pop(0)  # `90 mcg inh INH q4h`
     route = routes[0] if routes else None
     order = DrugOrder(
         " ".join(text[start.name : start.end].split()).rstrip("."),
         dose,
         unit,
-        start.form or (form.group(1) if form else None),
-        route.group(1) if route else None,
+        start.form or (flat[slice(*form.span(1))] if form else None),
+        flat[slice(*route.span(1))] if route else None,
         " ".join(text[frequency[0] : frequency[1]].split()) if frequency else None,
-        (duration.group("marked") or duration.group("bare")).strip() if duration else None,
+        flat[slice(*duration.span(duration.lastgroup))].strip() if duration else None,
         line,
     )
     return order if _holds(order, start, text) else None
@@ -252,14 +253,14 @@ def _holds(order: DrugOrder, start: _Start, text: str) -> bool:
 
 def _dose(flat: str, start: int, limit: int) -> tuple[float | str | None, str | None]:
     """The strength, or else the counted dose, or else a bare number right after the name (`Dolo 650`)."""
-    volume = None
-    for found in STRENGTH.finditer(flat, start, limit):
-        if found.group("unit").lower() in ("ml", "cc"):
+    volume, lowered = None, lower(flat)
+    for found in STRENGTH.finditer(lowered, start, limit):
+        if found.group("unit") in ("ml", "cc"):
             volume = volume or found
         else:
             return _amount(found)
-    if counted := COUNTED.search(flat, start, limit):
-        return number(counted.group("number")), COUNT_UNITS[counted.group("unit").lower().rstrip("s")]
+    if counted := COUNTED.search(lowered, start, limit):
+        return number(counted.group("number")), COUNT_UNITS[counted.group("unit").rstrip("s")]
     if volume:
         return _amount(volume)
     bare = BARE_NUMBER.match(flat, start)
@@ -269,7 +270,7 @@ def _dose(flat: str, start: int, limit: int) -> tuple[float | str | None, str | 
 
 
 def _amount(found: re.Match) -> tuple[float | str, str | None]:
-    low, high, unit = found.group("low"), found.group("high"), found.group("unit").lower().rstrip(".")
+    low, high, unit = found.group("low"), found.group("high"), found.group("unit").rstrip(".")
     unit = {
         "milligram": "mg",
         "milligrams": "mg",
@@ -287,7 +288,7 @@ def _amount(found: re.Match) -> tuple[float | str, str | None]:
     code = unit_code("units" if unit == "unit" else unit)
     if found.group("per"):
         per = {"ml": "mL", "g": "g", "gm": "g", "h": "h", "hr": "h", "kg": "kg", "day": "d", "min": "min"}.get(
-            found.group("per").lower(), "{" + found.group("per").lower() + "}"
+            found.group("per"), "{" + found.group("per") + "}"
         )
         count = found.group("count")
         code = f"{code}/({count}.{per})" if count and count != "1" else f"{code}/{per}"
@@ -298,8 +299,8 @@ def _amount(found: re.Match) -> tuple[float | str, str | None]:
 def _frequency(flat: str, start: int, limit: int, duration: re.Match | None) -> tuple[int, int] | None:
     """The span of the frequency; pieces that follow each other (`q6h PRN`, `once daily at bedtime`) are one."""
     span = None
-    for found in FREQUENCY.finditer(flat, start, limit):
-        if found.group() in ("on", "om"):  # the word, not `ON`, every night
+    for found in FREQUENCY.finditer(lower(flat), start, limit):
+        if flat[slice(*found.span())] in ("on", "om"):  # the word, not `ON`, every night
             continue
         if duration and found.start() < duration.end() and duration.start() < found.end() and duration.group("bare"):
             continue

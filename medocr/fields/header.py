@@ -59,7 +59,7 @@ def _take(found: dict[str, str], label: re.Match, flat: str, text: str, limit: i
     if start >= len(flat) or (separator.group("break") and not marked and not _alone(flat, label)):
         return
     if name in ("collected", "received", "reported", "date_of_birth", "date"):
-        if value := DATE_VALUE.match(flat, start):
+        if value := DATE_VALUE.match(lower(flat), start):
             found.setdefault(name, text[slice(*value.span())].strip(" .,"))
             sex = SEX_AFTER.match(flat, value.end())
             if sex and name == "date_of_birth":
@@ -68,7 +68,7 @@ def _take(found: dict[str, str], label: re.Match, flat: str, text: str, limit: i
         _take_person(found, name, flat, start)
     elif name in ("mrn", "accession", "report", "npi"):
         value = NHS.match(flat, start) or ID_VALUE.match(flat, start)
-        if value and not DATE_VALUE.match(flat, start) and (marked or value.group().strip()[0].isalnum()):
+        if value and not DATE_VALUE.match(lower(flat), start) and (marked or value.group().strip()[0].isalnum()):
             found.setdefault(name, value.group().strip(" -/"))
     elif name in ("patient", "doctor", "verified"):
         _take_name(found, name, flat, text, start, limit, marked)
@@ -215,7 +215,7 @@ def _degreed(flat: str, text: str) -> str | None:
 
 def _unlabelled_date(found: dict[str, str], flat: str, text: str) -> None:
     """The first date that is nobody's birth date."""
-    for date in DATE_VALUE.finditer(flat, 0, 3000):
+    for date in DATE_VALUE.finditer(lower(flat), 0, 3000):
         printed = text[slice(*date.span())].strip(" .,")
         if printed != found.get("date_of_birth") and (not date.start() or flat[date.start() - 1] in " \n\t|("):
             found["date"] = printed

@@ -39,12 +39,12 @@ LABELS = {
             r"admission)",
 }  # fmt: skip
 LABEL = re.compile(  # of `text.lower`; no label starts with another letter than those
-    r"(?<![\w./'-])(?=[a-dfghil-prstuv])(?:"
+    r"(?=[a-dfghil-prstuv])(?<![\w./'-])(?:"
     + "|".join(f"(?P<{name}>{pattern})" for name, pattern in LABELS.items())
     + r")(?![\w'])[ ]?\.?(?:on\b|at\b|by\b)?(?:[ ]?[(/][ ]?(?:time|yrs?|years?|dd/mm/yyyy)[ ]?\)?)?"
 )
 SEPARATOR = re.compile(r"[ \t]*(?P<mark>[:#=|]|-(?=[ ]))?[ \t:|.]*(?P<break>\n)?[ ]*")
-DATE_VALUE = re.compile(rf"(?:{DATE}|{MONTH_FIRST})", re.IGNORECASE)
+DATE_VALUE = re.compile(rf"(?=[\djfmasond])(?:{DATE}|{MONTH_FIRST})")  # of `text.lower`
 AGE_VALUE = re.compile(
     r"(\d{1,3})(?![\d./-]\d)(?:[ ]?(?P<unit>years?|yrs?|y(?:/?o)?|months?|mos?|days?|weeks?)\b\.?(?:[ ]?old)?)?",
     re.IGNORECASE,
@@ -85,4 +85,4 @@ PAGE_TITLE = re.compile(
 )
 MORE_FACILITY = words("more_facility")
 DEGREED = re.compile(r",[ ]?(?:MD|M\.D\.?|DO|MBBS|NP|PA-C|FRCP|MRCP)(?![\w])")
-UNLABELLED_DOCTOR = re.compile(r"(?<![\w'])(?:Dr|DR|dr)(?:\.[ ]?|[ ])(?=[A-Z])")
+UNLABELLED_DOCTOR = re.compile(r"(?:Dr|DR|dr)(?<![\w']..)(?:\.[ ]?|[ ])(?=[A-Z])")

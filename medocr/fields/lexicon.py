@@ -1,17 +1,17 @@
 """The lexicon: drug names, analyte names with usual units, abbreviations. Read once, looked up in sets."""
 
-import dataclasses
 import functools
+import itertools
 import re
 from pathlib import Path
+from typing import NamedTuple
 
 DATA = Path(__file__).parent / "data"
 SQUEEZED = re.compile(r"[\W_]+")
 WORD = re.compile(r"[^\W\d_][^\W_]*(?:[.\-/][^\W_]+)*")
 
 
-@dataclasses.dataclass(frozen=True)
-class Term:
+class Term(NamedTuple):
     """A medical term found in a text: its kind (drug, analyte or abbreviation) and the name in lower case."""
 
     kind: str
@@ -95,13 +95,14 @@ def _by_length(length: int) -> list[str]:
 def read_terms(text: str) -> list[Term]:
     """The lexicon's terms in a text, in order, each as often as it stands there. The longest name wins."""
     printed = WORD.findall(text)
-    words = [word.lower() for word in printed]
-    terms, at = [], 0
-    while at < len(words):
-        term, length = _term_at(words, printed, at) if _opens_term(words[at]) else (None, 1)
-        if term:
-            terms.append(term)
-        at += length
+    words = list(map(str.lower, printed))
+    terms, end = [], 0
+    for at in itertools.compress(itertools.count(), map(_opens_term, words)):
+        if at >= end:
+            term, length = _term_at(words, printed, at)
+            end = at + length
+            if term:
+                terms.append(term)
     return terms
 
 
@@ -135,12 +136,12 @@ def _term_at(words: list[str], printed: list[str], at: int) -> tuple[Term | None
 def _longest_analyte(words: list[str], at: int) -> tuple[str, int]:
     """The longest alias of three letters or more that starts at a word and takes up to five; "" where none does."""
     known, starts, alias, found = analytes(), analyte_starts(), "", ("", 0)
-    for length, word in enumerate(words[at : at + 5], 1):
-        alias += squeeze(word)
+    for here in range(at, min(at + 5, len(words))):
+        alias += squeeze(words[here])
         if alias not in starts:
             break
         if alias in known and len(alias) > 2:
-            found = alias, length
+            found = alias, here - at + 1
     return found
 
 

@@ -14,6 +14,8 @@ FLAGS = {
     "wnl": "N", "critical": "C", "crit": "C", "panic": "C", "borderline": "A",
 }  # fmt: skip
 EMPHATIC = {"critical", "crit", "panic", "very", "critically", "extremely"}
+SOMEWHAT = {"abnormal", "borderline", "slightly", "mildly", "abnormally", "markedly"}
+FLAG_WORDS = FLAGS.keys() | EMPHATIC | SOMEWHAT
 LEAD_IN = words("lead_in")
 SEXES = {
     "m": "M",
@@ -27,15 +29,32 @@ SEXES = {
     "women": "F",
     "woman": "F",
 }
-AT_MOST = {"upto", "bis", "below", "under"}
-AT_LEAST = {"above", "over"}
-OPENERS = {"up", "less", "more", "greater", "not", "at", "lower", "higher"}
+OPENERS = {
+    "upto",
+    "bis",
+    "below",
+    "under",
+    "above",
+    "over",
+    "up",
+    "less",
+    "more",
+    "greater",
+    "not",
+    "at",
+    "lower",
+    "higher",
+}
 QUALITIES = words("qualities")
 JOINED = words("joined")
 AFTER_JOINED = words("after_joined")
 STRONG = words("strong")
 REMARKS = {"end", "note", "notes", "comment", "comments", "please"}
 PERIODS = {"h", "hr", "hrs", "hour", "hours", "min", "mins", "minutes", "day", "days", "weeks"}
+BOUND = re.compile(
+    r"upto|bis|below|under|above|over|(less|lower|more|greater|higher)than(orequalto)?|not?(above|morethan|"
+    r"greaterthan)|atleast|atmost"
+)
 GRADE = re.compile(r"[1-4]\+{1,2}|\+{1,4}|\([+-]\)")
 
 
@@ -46,13 +65,10 @@ def signed(atoms: list[Atom], at: int) -> tuple[float, int] | None:
     kind, word, start, end = atoms[at]
     if kind == "num":
         return number(word), at + 1
+    if kind != "sym" or word not in "+-":
+        return None
     glued = at + 1 < len(atoms) and atoms[at + 1][0] == "num" and atoms[at + 1][2] == end
-    if (
-        kind == "sym"
-        and word in "+-"
-        and glued
-        and not (at and atoms[at - 1][3] == start and atoms[at - 1][1] not in "([")
-    ):
+    if glued and not (at and atoms[at - 1][3] == start and atoms[at - 1][1] not in "(["):
         return number(atoms[at + 1][1]) * (-1 if word == "-" else 1), at + 2
     return None
 
@@ -63,9 +79,10 @@ def range_at(atoms: list[Atom], at: int, text: str) -> tuple[float | None, float
     if not first:
         return None
     low, here = first
-    unit = unit_at(atoms, here, text) if here < len(atoms) and atoms[here][0] in ("word", "power") else None
-    if unit and unit[1] < len(atoms) and atoms[unit[1]][1].lower() in ("-", "to"):
-        here = unit[1]
+    if here < len(atoms) and atoms[here][0] in ("word", "power"):
+        unit = unit_at(atoms, here, text)
+        if unit and unit[1] < len(atoms) and atoms[unit[1]][1].lower() in ("-", "to"):
+            here = unit[1]
     if here >= len(atoms) or atoms[here][1].lower() not in ("-", "to", "and", "à", "bis"):
         return None
     dash = atoms[here]
@@ -96,25 +113,20 @@ def range_at(atoms: list[Atom], at: int, text: str) -> tuple[float | None, float
 def bound_at(atoms: list[Atom], at: int) -> tuple[float | None, float | None, int, bool] | None:
     """A one-sided bound: low, high, the index after it, and whether in words (`Up to 40`, `40 or less`)."""
     kind, word, _, _ = atoms[at]
-    lowered = word.lower()
     if kind == "cmp":
         found = signed(atoms, at + 1 + (at + 1 < len(atoms) and atoms[at + 1][1] == "="))
         return found and ((None, found[0]) if word[0] in "<≤=" and word != "=>" else (found[0], None)) + (
             found[1],
             False,
         )
-    if kind != "word" or not (lowered in AT_MOST or lowered in AT_LEAST or lowered in OPENERS):
+    if kind != "word" or (lowered := word.lower()) not in OPENERS:
         return None
     words = [lowered]
     while len(words) < 5 and at + len(words) < len(atoms) and atoms[at + len(words)][0] == "word":
         words.append(atoms[at + len(words)][1].lower())
     found = signed(atoms, at + len(words))
     said = "".join(words)
-    if not found or not re.fullmatch(
-        r"upto|bis|below|under|above|over|(less|lower|more|greater|higher)than(orequalto)?|not?(above|morethan|"
-        r"greaterthan)|atleast|atmost",
-        said,
-    ):
+    if not found or not BOUND.fullmatch(said):
         return None
     if said == "over" and found[1] < len(atoms) and atoms[found[1]][1].lower() in PERIODS:  # `over 8 hours`
         return None
@@ -128,7 +140,7 @@ def flag_at(atoms: list[Atom], at: int) -> tuple[str, int] | None:
     if kind == "arrow":
         code = HIGH if word[0] == "↑" else LOW
         return (code * min(2, len(word))), at + 1
-    if word in ("*", "!"):
+    if word in {"*", "!"}:
         after = at + 1
         while after < len(atoms) and atoms[after][1] in ("*", "!") and atoms[after][2] == atoms[after - 1][3]:
             after += 1
@@ -143,15 +155,13 @@ def flag_at(atoms: list[Atom], at: int) -> tuple[str, int] | None:
     if kind != "word":
         return None
     lowered = word.lower()
+    if lowered not in FLAG_WORDS:
+        return None
     following = atoms[at + 1] if at + 1 < len(atoms) else ("", "", 0, 0)
     if lowered in EMPHATIC and following[1].lower() in ("high", "low", "h", "l"):
         return ("HH" if following[1][0] in "hH" else "LL"), at + 2
-    if lowered in ("abnormal", "borderline", "slightly", "mildly", "abnormally", "markedly") and following[
-        1
-    ].lower() in ("high", "low"):
+    if lowered in SOMEWHAT and following[1].lower() in ("high", "low"):
         return ("H" if following[1][0] in "hH" else "L"), at + 2
-    if lowered in ("out", "outside", "within") and following[1].lower() == "of":
-        return None
     code = FLAGS.get(lowered)
     if not code or (len(word) < 3 and not word.isupper()):
         return None
@@ -166,7 +176,7 @@ def quality_at(atoms: list[Atom], at: int, text: str) -> tuple[str, int] | None:
     """A value in words: `Negative`, `Not Detected`, `Pale yellow`, `O Positive`, `2+`, as printed."""
     kind, word, start, end = atoms[at]
     nexts = atoms[at + 1] if at + 1 < len(atoms) else ("", "", -1, -1)
-    if found := GRADE.match(text, start):
+    if text[start] in "1234+(" and (found := GRADE.match(text, start)):
         last = at
         while last + 1 < len(atoms) and atoms[last + 1][3] <= found.end():
             last += 1
@@ -174,7 +184,7 @@ def quality_at(atoms: list[Atom], at: int, text: str) -> tuple[str, int] | None:
     if kind != "word":
         return None
     lowered = word.lower()
-    if word in ("A", "B", "AB", "O"):
+    if word in {"A", "B", "AB", "O"}:
         rh = at + 1 + (nexts[1].lower() == "rh") + (at + 2 < len(atoms) and atoms[at + 2][1].lower() in ("d", "(d)"))
         if rh < len(atoms) and (atoms[rh][1].lower() in ("positive", "negative", "pos", "neg") or atoms[rh][1] in "+-"):
             return text[start : atoms[rh][3]], rh + 1

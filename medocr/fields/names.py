@@ -16,9 +16,10 @@ NEVER = words("never")  # words that make what follows no result: headings of co
 HEADINGS = words("headings")
 STOPS = words("stops")
 ARTICLES = words("articles")
+NO_NAME = NEVER | HEADINGS | LINKS | ARTICLES
 HOURS = {"h", "hr", "hrs", "hour", "hours", "min", "mins", "minutes"}
 JOINERS = {"/", "-", ",", "(", "&", "+"}
-GLUED = re.compile(r"(?<![\w-])([A-Za-z][A-Za-z0-9]{0,11})[-–](?=\d)")
+GLUED = re.compile(r"([A-Za-z](?<![\w-].)[A-Za-z0-9]{0,11})[-–](?=\d)")
 CODE = re.compile(r"\d{3,5}-\d(?=[)\]])")  # LOINC's, in brackets
 AREA = re.compile(r"/1\.73[ ]?m[*^]?[2²](?=[ ]{2,}|[ ]\d)")  # `eGFR/1.73 m*2 82`: a part of the name, not a value
 LONG = 160  # characters: a longer line holds rows run together
@@ -32,25 +33,22 @@ class Names:
         separated = GLUED.sub(_separate, text) if "-" in self.plain else text
         self.atoms: list[Atom] = atoms(separated)
         self.words = [word.lower() for _, word, _, _ in self.atoms]
-        self.ends: dict[int, int] = {}
-
-    def end(self, at: int) -> int:
-        """The index after the longest name of the lexicon that starts at an atom; 0 where none does."""
-        found = self.ends.get(at)
-        if found is None:
-            kind, word, _, _ = self.atoms[at]
-            found = self._find_name(at) if kind != "sym" and _opens_name(word) else 0
-            self.ends[at] = found
-        return found
+        # For each atom the index after the longest name of the lexicon that starts there; 0 where none does.
+        self.ends = [
+            self._find_name(at) if kind != "sym" and _opens_name(word) else 0
+            for at, (kind, word, _, _) in enumerate(self.atoms)
+        ]
 
     def _find_name(self, at: int) -> int:
         known, starts, found, squeezed = lexicon.analytes(), lexicon.analyte_starts(), 0, ""
         for index in range(at, min(at + 14, len(self.atoms))):
             kind, word, _, _ = self.atoms[index]
-            if kind in ("nl", "cell", "time", "cmp") or (kind == "sym" and word in ":;=|!?" and squeezed != "a"):
-                break  # but `A : G ratio`
             if kind == "sym":
+                if word in ":;=|!?" and squeezed != "a":  # but `A : G ratio`
+                    break
                 continue
+            if kind in {"nl", "cell", "time", "cmp"}:
+                break
             squeezed += lexicon.squeeze(word)
             if squeezed not in starts:
                 break
@@ -81,7 +79,8 @@ class Names:
     def extend(self, here: int, after: int) -> tuple[int, int]:
         """From a name of the lexicon on: the index after the printed name's last atom, and that of the first column."""
         end, at, open_, closed = after, after, False, False
-        if "(" in self.words[here:after] and ")" not in self.words[here:after] and (last := self._closing(after - 1)):
+        name = self.words[here:after]
+        if "(" in name and ")" not in name and (last := self._closing(after - 1)):
             end = at = last + 1
         while at < len(self.atoms) and at - after <= 12:
             kind, word, start, _ = self.atoms[at]
@@ -92,7 +91,7 @@ class Names:
             if word == "/" and (area := AREA.match(self.plain, start)):
                 end = at = at + sum(atom[3] <= area.end() for atom in self.atoms[at : at + 6])
                 continue
-            if kind in ("num", "cmp", "titre", "power", "arrow", "nl") or (
+            if kind in {"num", "cmp", "titre", "power", "arrow", "nl"} or (
                 kind == "sym" and word in "*%/" and not open_
             ):
                 return end, at
@@ -118,7 +117,7 @@ class Names:
                 return end, -1
             elif not open_ and (self._starts_column(at, at == after) or (at == after and self._precedes_value(at))):
                 return end, at
-            elif not open_ and self.words[at - 1] not in JOINERS and self.end(at):
+            elif not open_ and self.words[at - 1] not in JOINERS and self.ends[at]:
                 return end, -1
             else:
                 closed = closed or (lowered in LINKS and self.words[at + 1 : at + 2] != ["sensitivity"])
@@ -218,7 +217,7 @@ class Names:
         if (
             self.words[here - 1 : here] == ["("]
             and at == here
-            and self.words[self.end(here) : self.end(here) + 1] == [")"]
+            and self.words[self.ends[here] : self.ends[here] + 1] == [")"]
         ):
             at = self._before_bracket(here, begin)
         if not opened or not words or len(words) > 7 or self._line_is_long(here):
@@ -226,13 +225,7 @@ class Names:
         if self.words[first] in ("h", "l", "a", "hh", "ll") and self.atoms[first][1].isupper():
             first += 1
         plain_words = all(kind == "word" or word in "-,./&()" for kind, word, _, _ in self.atoms[first:here])
-        return (
-            first
-            if plain_words
-            and not set(words) & (NEVER | HEADINGS | LINKS | ARTICLES)
-            and not self._capitalised_heading(first, here)
-            else at
-        )
+        return first if plain_words and NO_NAME.isdisjoint(words) and not self._capitalised_heading(first, here) else at
 
     def _before_bracket(self, here: int, begin: int) -> int:
         """Where a name starts whose bracket holds a name of the lexicon: `Mean Corp. Volume (MCV)`."""
@@ -266,7 +259,7 @@ class Names:
         while end - 1 > core and (
             self.words[end - 1] in METHODS
             or self.words[end - 1] in LINKS
-            or (self.words[end - 1] in ("-", ",", "(", ".", ":", "by", "/", "*") and not self._is_ion(end - 1))
+            or (self.words[end - 1] in {"-", ",", "(", ".", ":", "by", "/", "*"} and not self._is_ion(end - 1))
         ):
             end -= 1
         name = " ".join(self.text[self.atoms[begin][2] : self.atoms[end - 1][3]].replace("|", " ").split())

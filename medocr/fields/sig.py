@@ -1,4 +1,5 @@
-"""Patterns of the parts of a drug order: form, route, frequency, duration, strength."""
+"""Patterns of the parts of a drug order: form, route, frequency, duration, strength; all but a form before the drug
+and a bare number are of `text.lower`."""
 
 import re
 
@@ -17,7 +18,7 @@ PREFIX = re.compile(
     r"spray|inhaler|inh|patch|supp|powder|sachet|eye drops?|solution|suspension|elixir|vial|nebs?|sol|t|c|i/v|e/d",
     re.IGNORECASE,
 )
-FORMS = re.compile(rf"(?<![\w/])({FORM})(?![\w/])", re.IGNORECASE)
+FORMS = re.compile(rf"(?<![\w/])({FORM})(?![\w/])")
 ROUTES = re.compile(
     r"(?<![\w/.])(p\.?o\b|i\.?v\b|i\.?m\b|s\.?c\b|s\.?l\b|sub-?q|sq|subcut(?:aneous(?:ly)?)?|orally|oral|"
     r"by mouth|per os|per oral|intravenous(?:ly)?|"
@@ -25,7 +26,6 @@ ROUTES = re.compile(
     r"ophthalmic|otic|transdermal|"
     r"rectal(?:ly)?|vaginal(?:ly)?|per rectum|per vagina|p\.r\b(?!\.?n)|p\.v\b|top|inh|ivpb|buccal|intravitreal|"
     r"each nostril|both eyes|left eye|right eye|nas|nasally|topical|opth|ophth|ou|td)(?![\w/])\.?",
-    re.IGNORECASE,
 )
 DOSES_A_DAY = (
     r"(?:\d{1,2}(?:[./]\d)?|½|¼|x)(?:[ ]?[-+][ ]?(?:\d{1,2}(?:[./]\d)?|½|¼|x)){2,3}(?![\d./-]|"
@@ -50,13 +50,11 @@ FREQUENCY = re.compile(
     r"|b\.?i\.?d|t\.?i\.?d|t\.?d\.?s|q\.?i\.?d|q\.?d\.?s|q\.?a\.?m|q\.?p\.?m|q\.?h\.?s|q\.?o\.?d|q\.?wk?|b\.?d|"
     r"o\.?d|q\.?d|h\.?s|p\.?r\.?n|s\.?o\.?s|"
     r"stat|mane|nocte|daily|nightly|weekly|monthly|bedtime|o\.?n|o\.?m|qday|qhs|qac)(?![\w/-])\.?",
-    re.IGNORECASE,
 )
 DURATION = re.compile(
     r"(?<![\w.,/-])(?:(?:x|for)[ ]?(?:the next )?(?P<marked>\d{1,3}(?:[ ]?(?:-|"
     r"to)[ ]?\d{1,3})?[ ]?-?[ ]?(?:days?|weeks?|months?|mths?|years?|hours?|hrs|wks?|mos?|d|w|m|/[ ]?(?:7|52|12)))"
     r"|(?P<bare>\d{1,3}(?:[ ]?(?:-|to)[ ]?\d{1,3})?[ ]?(?:days?|weeks?|wks?|months?|/[ ]?(?:7|52)(?!\d))))(?![\w])",
-    re.IGNORECASE,
 )
 AMOUNT = r"(?:\d{1,3}(?:,\d{2,3}){1,3}|\d{1,8}(?:\.\d{1,4})?|\.\d{1,3})"
 STRENGTH = re.compile(
@@ -66,7 +64,6 @@ STRENGTH = re.compile(
     r"mmol|ml|cc|%|mg)(?![a-z])\.?"
     r"(?:[ ]?/[ ]?(?P<count>\d{0,3}(?:\.\d)?)[ ]?(?P<per>ml|g|gm|hr?|kg|puff|dose|actuation|spray|day|"
     r"tab(?:let)?|min)(?![a-z]))?(?![ ]?/[ ]?d?l\b)",
-    re.IGNORECASE,
 )
 BARE_NUMBER = re.compile(
     r"[ ]?[-–]?[ ]?(\d{1,4}(?:\.\d{1,3})?|\d{2,4}/\d{2,4})(?![\w./+-]|[ ]?[-+/][ ]?\d"
@@ -74,7 +71,6 @@ BARE_NUMBER = re.compile(
 )
 COUNTED = re.compile(
     rf"(?<![\w.,/-])(?P<number>{AMOUNT})[ ]?(?P<unit>puffs?|drops?|gtts?|sprays?|tsp|teaspoons?|tbsp)(?!\w)",
-    re.IGNORECASE,
 )
 COUNT_UNITS = {
     "puff": "{puff}",
@@ -92,7 +88,6 @@ STOPS = re.compile(
     r"\n[ ]*\n|(?<!\w)(?:follow|review|advice|advised|f/u|next visit|return|signature|signed|physician|doctor|"
     r"diagnosis|investigations?|phone|allerg\w{0,6}|"
     r"date|refills?|disp(?:ense)?|qty|quantity|npi|dr)(?!\w)|(?:^|\n)[ ]*(?:bp|pulse|c/o|adv)\b",
-    re.IGNORECASE,
 )
 NOT_DRUGS = words("not_drugs")
 LONGEST = 240  # characters that an order may go on for

@@ -108,7 +108,8 @@ ATOM = re.compile(  # of `lower`; commonest first, what starts with a digit only
     rf"|(?P<day>{MONTH_FIRST})|(?P<times>(?=[x*])(?:{POWER}))|(?P<fraction>\.\d{{1,9}})"
     rf"|(?P<other>{WORD})|(?P<sym>\S))"
 )
-KINDS = {"day": "date", "times": "power", "fraction": "num", "other": "word"}
+KINDS = {kind: kind for kind in ATOM.groupindex}
+KINDS |= {"day": "date", "times": "power", "fraction": "num", "other": "word"}
 
 
 @functools.lru_cache(maxsize=8)  # one page is read by several readers
@@ -148,8 +149,10 @@ def lower(text: str) -> str:
 def atoms(text: str) -> list[Atom]:
     """The atoms of a cleaned text, in order; newlines and cell borders among them. Not to be changed by the caller."""
     flat = _unruled(plain(text))
-    found = ((match.lastgroup, *match.span(match.lastgroup)) for match in ATOM.finditer(lower(flat)))
-    return [(KINDS.get(kind, kind), flat[start:end], start, end) for kind, start, end in found]
+    return [
+        (KINDS[found.lastgroup], flat[(start := found.start(found.lastgroup)) : (end := found.end())], start, end)
+        for found in ATOM.finditer(lower(flat))
+    ]
 
 
 def lines_of(text: str) -> list[str]:
@@ -171,7 +174,9 @@ def number(text: str) -> float:
     thousands = (
         len(rest.partition(".")[0].replace(",", "")) >= 3 and len(rest.partition(".")[0].rpartition(",")[2]) == 3
     )
-    return float((text.replace(",", "") if thousands and whole.strip("0") else text.replace(",", ".", 1))[:40])
+    return float(
+        (text.replace(",", "") if thousands and (whole.strip("0") or "," in rest) else text.replace(",", ".", 1))[:40]
+    )
 
 
 def _tag(found: re.Match) -> str:

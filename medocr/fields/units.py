@@ -115,15 +115,17 @@ def unit_code(printed: str) -> str | None:
 def unit_at(atoms: list[Atom], at: int, text: str) -> tuple[str, int] | None:
     """The longest unit that starts at an atom: its UCUM code and the index after it."""
     kind, word, start, _ = atoms[at]
-    if kind not in ("word", "power", "sym") or (kind == "sym" and word not in "%/[#"):
-        return None
-    if kind == "word" and not _opens_unit(word):
+    if kind == "word":
+        if not _opens_unit(word):
+            return None
+    elif kind != "power" and (kind != "sym" or word not in "%/[#"):
         return None
     found = None
     for last in range(at, min(len(atoms), at + MOST_ATOMS)):
-        if atoms[last][0] in ("nl", "cell", "date", "cmp", "arrow") or (last > at and _ends_unit(atoms, at, last)):
+        kind, _, _, end = atoms[last]
+        if kind in {"nl", "cell", "date", "cmp", "arrow"} or (last > at and _ends_unit(atoms, last)):
             break
-        if code := unit_code(text[start : atoms[last][3]]):
+        if code := unit_code(text[start:end]):
             found = code, last + 1
     return found
 
@@ -133,14 +135,12 @@ def _opens_unit(word: str) -> bool:
     return word.lower().partition("/")[0] in OPENERS or unit_code(word) is not None
 
 
-def _ends_unit(atoms: list[Atom], at: int, last: int) -> bool:
+def _ends_unit(atoms: list[Atom], last: int) -> bool:
     """Whether an atom cannot go on with a unit: a bracket after a space, or a number other than `1.73`."""
     kind, word, start, _ = atoms[last]
     if kind == "num":
-        return not (
-            atoms[last - 1][1] in ("/", "mm", "in", "at", "^", "*", "x", "m", "of", "after", "-")
-            or atoms[last - 1][3] == start
-        )
+        _, before, _, end = atoms[last - 1]
+        return end != start and before not in {"/", "mm", "in", "at", "^", "*", "x", "m", "of", "after", "-"}
     return kind == "sym" and word in "([,;:" and start > atoms[last - 1][3]
 
 

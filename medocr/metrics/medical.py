@@ -9,12 +9,13 @@ from collections.abc import Mapping
 
 from medocr import fields as medical
 from medocr.metrics import safety
-from medocr.metrics.text import score_text
-from medocr.metrics.values import comparable, header, letters, plain, rows
+from medocr.metrics.text import score_text, shared
+from medocr.metrics.values import COMPARED, header, letters, plain, rows
 
 ANALYTE = ("name", "value", "unit", "low", "high", "flag")
 ORDER = ("drug", "dose", "unit", "form", "route", "frequency", "duration")
 COLUMNS = {"analytes": ANALYTE, "drugs": ORDER, "options": ("label", "ticked")}
+COMPARE = {kind: [(name, COMPARED.get(name, plain)) for name in columns] for kind, columns in COLUMNS.items()}
 SUMS = ("issuer", "number", "date", "subtotal", "tax", "tax_rate", "total")
 
 
@@ -54,22 +55,22 @@ def score_fields(wanted: Mapping, prediction: str) -> dict[str, float]:
 
 def _shares(wanted: Mapping, found: Mapping) -> dict[str, float]:
     known, read = _compared(wanted), _compared(found)
-    pairs = {name: (Counter(_tuples(name, known)), Counter(_tuples(name, read))) for name in TUPLES}
-    scores = {name: _f1(*pair) for name, pair in pairs.items() if pair[0]}
+    pairs = {name: (own, _tuples(name, read)) for name in TUPLES if (own := _tuples(name, known))}
+    scores = {name: _f1(*pair) for name, pair in pairs.items()}
     named, kept = _named(wanted, known), Counter(_named(found, read))
     on_top = [field for field in named if field[0] == "header"]
     for name, own in (("field_recall", named), ("header_recall", on_top)):
         if own:
-            scores[name] = (Counter(own) & kept).total() / len(own)
+            scores[name] = shared(Counter(own), kept) / len(own)
     return scores
 
 
 def score_terms(reference: str, prediction: str) -> dict[str, float]:
     """`term_recall` and `term_precision` of the lexicon's drugs, analytes and abbreviations; absent without any."""
-    wanted, found = (Counter((term.kind, term.name) for term in medical.read_terms(t)) for t in (reference, prediction))
-    shared = (wanted & found).total()
-    scores = {"term_recall": shared / wanted.total()} if wanted else {}
-    return scores | ({"term_precision": shared / found.total() if found else 1.0} if wanted or found else {})
+    wanted, found = (Counter(medical.read_terms(text)) for text in (reference, prediction))
+    both = shared(wanted, found)
+    scores = {"term_recall": both / wanted.total()} if wanted else {}
+    return scores | ({"term_precision": both / found.total() if found else 1.0} if wanted or found else {})
 
 
 def _read(wanted: Mapping, prediction: str) -> dict:
@@ -97,21 +98,18 @@ def _compared(fields: Mapping) -> dict[str, list[tuple]]:
     """The rows of each kind, each as its columns' values are compared; None where a row does not tell."""
     return {
         kind: [
-            tuple(comparable(row, name) if row.get(name) is not None else None for name in columns)
+            tuple([None if (value := row.get(name)) is None else compare(value) for name, compare in columns])
             for row in rows(fields, kind)
         ]
-        for kind, columns in COLUMNS.items()
+        for kind, columns in COMPARE.items()
     }
 
 
-def _tuples(metric: str, compared: Mapping[str, list[tuple]]) -> list[tuple]:
+def _tuples(metric: str, compared: Mapping[str, list[tuple]]) -> Counter:
     """The rows that a metric is about, each as what must agree; for ranges, those that have one."""
     kind, columns = TUPLES[metric]
-    places = [COLUMNS[kind].index(name) for name in columns]
-    told = operator.itemgetter(*places)
-    if metric == "range_f1":
-        return [told(row) for row in compared[kind] if row[places[1]] is not None or row[places[2]] is not None]
-    return [told(row) for row in compared[kind]]
+    told = map(operator.itemgetter(*map(COLUMNS[kind].index, columns)), compared[kind])
+    return Counter([row for row in told if row[1:] != (None, None)] if metric == "range_f1" else told)
 
 
 def _named(fields: Mapping, compared: Mapping[str, list[tuple]]) -> list[tuple]:
@@ -129,4 +127,4 @@ def _named(fields: Mapping, compared: Mapping[str, list[tuple]]) -> list[tuple]:
 
 
 def _f1(wanted: Counter, found: Counter) -> float:
-    return 2 * (wanted & found).total() / (wanted.total() + found.total())
+    return 2 * shared(wanted, found) / (wanted.total() + found.total())

@@ -69,7 +69,8 @@ def _analyte_errors(wanted: list[Mapping], found: list[Mapping]):
             yield "changed_unit", _shown(row), _shown(read)
         if _another_analyte(row.get("name"), read.get("name")):
             yield "changed_analyte", _shown(row), _shown(read)
-        yield from ((kind, _shown(row), _shown(read)) for kind in _flag_errors(_abnormal(row), _abnormal(read)))
+        if row.get("flag") != read.get("flag"):
+            yield from ((kind, _shown(row), _shown(read)) for kind in _flag_errors(_abnormal(row), _abnormal(read)))
     yield from invented
 
 
@@ -117,31 +118,36 @@ def _match(wanted: list[Mapping], found: list[Mapping], name: str, value: str):
     """
     pairs: list[tuple[int, int]] = []
     left, read = list(range(len(wanted))), list(range(len(found)))
-    counts = [Counter(letters(row.get(name)) for row in side) for side in (wanted, found)]
-
-    def by_name(row: Mapping):
-        return letters(row.get(name))
-
-    def by_value(row: Mapping):
-        return by_name(row), None if counts[0][by_name(row)] == counts[1][by_name(row)] else plain(row.get(value))
-
-    for key in (by_value, by_name):
+    names = [[letters(row.get(name)) for row in side] for side in (wanted, found)]
+    counts = [Counter(side) for side in names]
+    keys = [names]
+    if any(count != counts[1][key] for key, count in counts[0].items() if key in counts[1]):
+        keys = [[_by_value(side, own, counts, value) for side, own in zip((wanted, found), names, strict=True)], names]
+    for known, printed in keys:
         waiting = defaultdict(deque)
         for j in read:
-            waiting[key(found[j])].append(j)
-        new = [(i, waiting[key(wanted[i])].popleft()) for i in left if waiting[key(wanted[i])]]
+            waiting[printed[j]].append(j)
+        new = [(i, waiting[known[i]].popleft()) for i in left if waiting.get(known[i])]
         pairs += new
         left, read = _without(left, new, 0), _without(read, new, 1)
     if left and read and len(left) * len(read) <= MOST_PAIRS:
-        new = _assign(wanted, found, left, read, name, value)
+        new = _assign(wanted, found, left, read, names, value)
         pairs += new
         read = _without(read, new, 1)
     invented = dict.fromkeys(_shown(found[j]) for j in read)
     return [(wanted[i], found[j]) for i, j in sorted(pairs)], [("invented_value", "", shown) for shown in invented]
 
 
-def _assign(wanted, found, left: list[int], read: list[int], name: str, value: str) -> list[tuple[int, int]]:
-    alike = np.array([[_likeness(wanted[i].get(name), found[j].get(name)) for j in read] for i in left])
+def _by_value(rows: list[Mapping], names: list[str], counts: list[Counter], value: str) -> list[tuple]:
+    """What tells rows apart at first: the name, and the value where the other side has more or fewer of the name."""
+    return [
+        (name, None if counts[0][name] == counts[1][name] else plain(row.get(value)))
+        for row, name in zip(rows, names, strict=True)
+    ]
+
+
+def _assign(wanted, found, left: list[int], read: list[int], names, value: str) -> list[tuple[int, int]]:
+    alike = np.array([[fuzz.ratio(names[0][i], names[1][j]) / 100 for j in read] for i in left])
     same = np.array([[plain(wanted[i].get(value)) == plain(found[j].get(value)) for j in read] for i in left])
     order = np.abs(np.array(left)[:, None] / len(wanted) - np.array(read) / len(found))
     chosen = linear_sum_assignment(alike + BESIDE * same - 0.01 * order, maximize=True)
@@ -152,10 +158,6 @@ def _assign(wanted, found, left: list[int], read: list[int], name: str, value: s
 def _without(rows: list[int], pairs: list[tuple[int, int]], side: int) -> list[int]:
     taken = {pair[side] for pair in pairs}
     return [row for row in rows if row not in taken]
-
-
-def _likeness(one, other) -> float:
-    return fuzz.ratio(letters(one), letters(other)) / 100
 
 
 def _number_error(wanted, read) -> str | None:
@@ -177,14 +179,18 @@ def _digits(value) -> tuple[str, str]:
 
 
 def _other_unit(row: Mapping, read: Mapping) -> bool:
+    if row.get("unit") == read.get("unit"):
+        return False
     units = comparable(row, "unit"), comparable(read, "unit")
     return None not in units and units[0] != units[1]
 
 
 def _another_analyte(wanted, read) -> bool:
     """Whether what was read is another analyte of the lexicon; not a misspelling, nor another name of it."""
+    if wanted == read or letters(wanted) == letters(read):
+        return False
     known = [lexicon.analytes().get(lexicon.squeeze(str(name))) for name in (wanted, read)]
-    return letters(wanted) != letters(read) and known[1] is not None and known[0] != known[1]
+    return known[1] is not None and known[0] != known[1]
 
 
 def _another_drug(wanted: str, read: str) -> bool:

@@ -1,12 +1,13 @@
 """How well a prediction repeats the text of a reference page."""
 
+import functools
 import itertools
 import re
 import unicodedata
 from collections import Counter, defaultdict
 
 import numpy as np
-from rapidfuzz.distance import Levenshtein
+from rapidfuzz.distance import Editops, Levenshtein
 
 # A token is a run of letters and digits, with single signs inside it: 12.5, 4.0-11.0, mg/dL, 1-0-1, O'Neil.
 # The classes do not overlap, so matching takes linear time.
@@ -35,7 +36,12 @@ def cer(reference: str, prediction: str) -> float:
     An empty reference gives 0 for an empty prediction, otherwise 1 (some tools say infinity, or count insertions).
     """
     reference, prediction = normalise(reference), normalise(prediction)
-    return _rate(Levenshtein.distance(reference, prediction), len(reference))
+    return _rate(_edits(reference, prediction), len(reference))
+
+
+def _edits(reference: str, prediction: str) -> int:
+    """Levenshtein distance of characters; that few are expected halves the time of long pages and changes no result."""
+    return Levenshtein.distance(reference, prediction, score_hint=len(reference) // 8 if len(reference) > 512 else None)
 
 
 def wer(reference: str, prediction: str) -> float:
@@ -62,21 +68,21 @@ def score_text(reference: str, prediction: str) -> dict[str, float]:
     words = [word for line in lines for word in line]
     reference, prediction = " ".join(words), normalise(prediction)
     predicted_words = prediction.split()
-    edits = Levenshtein.distance(reference, prediction)
-    word_edits = Levenshtein.distance(words, predicted_words)
-    places = _align(lines, words, predicted_words)
+    edits = _edits(reference, prediction)
+    script = Levenshtein.editops(words, predicted_words)
+    places = _align(lines, script)
     return {
         "cer": _rate(edits, len(reference)),
-        "wer": _rate(word_edits, len(words)),
+        "wer": _rate(len(script), len(words)),
         "edits": float(edits),
         "characters": float(len(reference)),
-        "word_edits": float(word_edits),
+        "word_edits": float(len(script)),
         "words": float(len(words)),
         "exact": float(edits == 0),
         "line_exact": _line_exact(lines, places),
         "reading_order": _reading_order(lines, places, predicted_words),
         **_structure(lines, places),
-        **content_coverage(reference, prediction),
+        **_coverage(words, predicted_words, script),
         "loop": float(loops(prediction) and not loops(reference)),
         "empty": float(not prediction and bool(reference)),
     }
@@ -89,14 +95,32 @@ def content_coverage(reference: str, prediction: str) -> dict[str, float]:
     of predicted tokens that the reference holds (1 where there are none), `invented_numbers` how many numbers the
     prediction holds that the reference does not.
     """
-    wanted, found = Counter(TOKEN.findall(reference)), Counter(TOKEN.findall(prediction))
-    shared = (wanted & found).total()
-    invented = Counter(NUMBER.findall(prediction)) - Counter(NUMBER.findall(reference))
+    words, predicted = reference.split(), prediction.split()
+    return _coverage(words, predicted, Levenshtein.editops(words, predicted))
+
+
+def _coverage(words: list[str], predicted: list[str], script: Editops) -> dict[str, float]:
+    """`content_coverage` of words. No token spans two words, so only words that the script edits are counted out."""
+    lost = " ".join([words[edit.src_pos] for edit in script if edit.tag != "insert"])
+    added = " ".join([predicted[edit.dest_pos] for edit in script if edit.tag != "delete"])
+    wanted, found = (sum(map(_tokens_in, side)) for side in (words, predicted))
+    missing, extra = Counter(TOKEN.findall(lost)), Counter(TOKEN.findall(added))
+    both = wanted - missing.total() + shared(missing, extra)
     return {
-        "coverage_recall": shared / wanted.total() if wanted else 1.0,
-        "coverage_precision": shared / found.total() if found else 1.0,
-        "invented_numbers": float(invented.total()),
+        "coverage_recall": both / wanted if wanted else 1.0,
+        "coverage_precision": both / found if found else 1.0,
+        "invented_numbers": float((Counter(NUMBER.findall(added)) - Counter(NUMBER.findall(lost))).total()),
     }
+
+
+@functools.lru_cache(20_000)
+def _tokens_in(word: str) -> int:
+    return len(TOKEN.findall(word))
+
+
+def shared(one: Counter, other: Counter) -> int:
+    """How many two multisets have in common: `(one & other).total()`, without building it."""
+    return sum(map(min, one.values(), map(other.get, one, itertools.repeat(0))))
 
 
 def loops(text: str) -> bool:
@@ -108,18 +132,18 @@ def loops(text: str) -> bool:
     text = normalise(TAG.sub(" ", text))
     if len(text) < LOOP_SPAN:
         return False
-    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
     ends = {len(text) * quarter // 4 for quarter in (4, 3, 2, 1)}
-    return any(_repeats_around(text, codes, end) for end in ends if end > LOOP_TAIL)
+    return any(_repeats_around(text, end) for end in ends if end > LOOP_TAIL)
 
 
-def _repeats_around(text: str, codes: np.ndarray, end: int) -> bool:
+def _repeats_around(text: str, end: int) -> bool:
     """Whether the characters before `end` belong to an endless repetition."""
     start = end - LOOP_TAIL
     earlier = text.rfind(text[start:end], 0, end - 1)
     if earlier < 0:
         return False
     period = start - earlier
+    codes = np.frombuffer(text.encode("utf-32-le", "surrogatepass"), np.uint32)
     unlike = np.flatnonzero(codes[period:] != codes[:-period])  # i: text[i + period] differs from text[i]
     after = np.searchsorted(unlike, earlier)
     first = unlike[after - 1] + 1 if after else 0
@@ -137,7 +161,7 @@ def line_exact(reference: str, prediction: str) -> float:
     """
     lines = _lines(reference)
     words = [word for line in lines for word in line]
-    return _line_exact(lines, _align(lines, words, normalise(prediction).split()))
+    return _line_exact(lines, _align(lines, Levenshtein.editops(words, normalise(prediction).split())))
 
 
 def reading_order(reference: str, prediction: str) -> float:
@@ -148,7 +172,7 @@ def reading_order(reference: str, prediction: str) -> float:
     """
     lines, predicted = _lines(reference), normalise(prediction).split()
     words = [word for line in lines for word in line]
-    return _reading_order(lines, _align(lines, words, predicted), predicted)
+    return _reading_order(lines, _align(lines, Levenshtein.editops(words, predicted)), predicted)
 
 
 def _lines(text: str) -> list[list[str]]:
@@ -156,12 +180,11 @@ def _lines(text: str) -> list[list[str]]:
     return [words for line in unicodedata.normalize("NFC", text).splitlines() if (words := line.split())]
 
 
-def _align(lines: list[list[str]], words: list[str], predicted: list[str]) -> list[list[int]]:
+def _align(lines: list[list[str]], script: Editops) -> list[list[int]]:
     """For each line the indices, among the predicted words, of its words as far as a shortest edit script has them."""
-    places = [-1] * len(words)
-    for block in Levenshtein.opcodes(words, predicted):
-        if block.tag == "equal":
-            places[block.src_start : block.src_end] = range(block.dest_start, block.dest_end)
+    places = [-1] * script.src_len
+    for block in script.as_matching_blocks():
+        places[block.a : block.a + block.size] = range(block.b, block.b + block.size)
     ends = itertools.accumulate(map(len, lines))
     return [[p for p in places[end - len(line) : end] if p >= 0] for line, end in zip(lines, ends, strict=True)]
 
@@ -193,10 +216,12 @@ def _is_heading(line: list[str]) -> bool:
     """A markdown heading, or a short line of words without figures, in capitals or each with a capital."""
     if line[0][0] == "#":
         return any(character.isalpha() for word in line for character in word)
-    return len(line) <= 6 and all(
-        (word[0].isupper() or not word[0].isalpha()) and ":" not in word and any(map(str.isalpha, word))
-        for word in line
-    )
+    return len(line) <= 6 and all(map(_in_heading, line))
+
+
+@functools.lru_cache(20_000)
+def _in_heading(word: str) -> bool:
+    return (word[0].isupper() or not word[0].isalpha()) and ":" not in word and any(map(str.isalpha, word))
 
 
 def _reading_order(lines: list[list[str]], places: list[list[int]], predicted: list[str]) -> float:

@@ -13,16 +13,19 @@ HEADER = {
     *("facility", "patient", "age", "sex", "date_of_birth", "mrn", "accession", "report", "npi", "doctor"),
     *("collected", "received", "reported", "date"),
 }
-NAMES = frozenset({"name", "drug", "label"})
+AS_THEY_ARE = float, bool
 REMEMBERED = 20_000  # names and values whose comparable form is kept: a few reports' worth of words, not pages
 
 
 def rows(fields: Mapping, kind: str) -> list[Mapping]:
     """The rows of one kind (analytes, drugs, options) as mappings, from records or JSON; anything else is left out."""
     found = fields.get(kind)
-    listed = found if isinstance(found, list | tuple) else ()
-    mappings = [row if isinstance(row, dict) else getattr(row, "__dict__", row) for row in listed]
-    return [row for row in mappings if isinstance(row, dict | Mapping)]
+    if not found or not isinstance(found, list | tuple):
+        return []
+    if set(map(type, found)) == {dict}:  # as read from JSON
+        return found
+    mappings = [row if isinstance(row, dict) else getattr(row, "__dict__", row) for row in found]
+    return [row for row in mappings if isinstance(row, Mapping)]
 
 
 def header(fields: Mapping) -> list[tuple[str, object]]:
@@ -34,15 +37,12 @@ def header(fields: Mapping) -> list[tuple[str, object]]:
 
 def comparable(row: Mapping, name: str):
     """A row's value as it is compared; names by their letters and digits alone."""
-    value = row.get(name)
-    if name in NAMES:
-        return letters(value)
-    return (_unit(value) if name == "unit" else _text(value)) if isinstance(value, str) else plain(value)
+    return COMPARED.get(name, plain)(row.get(name))
 
 
 def plain(value):
     """A value as it is compared: `1,200` is 1200.0, `NEGATIVE` is `negative`; `<1.5`, `1:160`, `875/125` keep signs."""
-    if value is None or isinstance(value, float | bool):
+    if value is None or isinstance(value, AS_THEY_ARE):
         return value
     if isinstance(value, str):
         return _text(value)
@@ -55,6 +55,11 @@ def _text(value: str) -> float | str:
     if with_point.replace(".", "", 1).isdecimal() and with_point.isascii():
         return float(with_point)
     return "".join(TOLD.findall(value.casefold())) or value
+
+
+def unit(value):
+    """A unit as it is compared: by its UCUM code where it has one."""
+    return _unit(value) if isinstance(value, str) else plain(value)
 
 
 @functools.lru_cache(REMEMBERED)
@@ -70,3 +75,6 @@ def letters(value) -> str:
 @functools.lru_cache(REMEMBERED)
 def _letters(value: str) -> str:
     return "".join(filter(str.isalnum, value.casefold()))
+
+
+COMPARED = {"name": letters, "drug": letters, "label": letters, "unit": unit}  # other columns are `plain`
