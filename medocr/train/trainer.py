@@ -146,8 +146,8 @@ class _Trainer(SFTTrainer):
         self.earlier, self.began, self.output_dir = {"seconds": 0.0, "peak_memory_gb": 0.0}, None, None
         super().__init__(**options)
         self.remove_callback(PrinterCallback)
-        alone = self.accelerator.num_processes == 1
-        self.side_by_side = alone and self.args.use_cpu and not self.args.gradient_checkpointing  # which saves memory
+        simple = self.accelerator.num_processes == 1 and self.accelerator.scaler is None
+        self.side_by_side = simple and self.args.use_cpu and not self.args.gradient_checkpointing  # it costs memory
 
     def _get_train_sampler(self, train_dataset=None) -> data.LikeSizes:
         return self.sampler
