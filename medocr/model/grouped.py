@@ -9,7 +9,6 @@ from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedM
 from transformers.masking_utils import eager_mask
 
 NAME = "medocr_grouped"
-ROWS = 96  # queries at once: they look only as far as the last of them, which spares most of what lies in the future
 
 
 def install(model: PreTrainedModel) -> None:
@@ -29,29 +28,16 @@ def grouped_attention(
     scaling: float,
     **_,
 ) -> tuple[torch.Tensor, None]:
-    """Attend causally with `heads / groups` query heads to each key head.
+    """Attend with `heads / groups` query heads to each key head.
 
     `query` is (batch, heads, length, size), `key` and `value` are (batch, groups, total, size), the mask is what to
     add to the scores, (batch, 1, length, total). Returns (batch, length, heads, size) and no weights.
     """
     batch, heads, length, size = query.shape
     groups, total = key.shape[1:3]
-    query = (query * scaling).view(batch, groups, heads // groups, length, size)
-    parts = []
-    for start in range(0, length, ROWS):
-        end = min(start + ROWS, length)
-        seen = total - length + end
-        mask = None if attention_mask is None else attention_mask[:, :, start:end, :seen]
-        parts.append(_attend(query[:, :, :, start:end], key[:, :, :seen], value[:, :, :seen], mask))
-    return torch.cat(parts, dim=2).transpose(1, 2), None
-
-
-def _attend(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-    """(batch, groups, heads of a group, rows, size) → (batch, heads, rows, size), over keys that all have in sight."""
-    batch, groups, shared, rows, size = query.shape
-    tall = query.reshape(batch, groups, shared * rows, size)
-    scores = (tall @ key.transpose(-1, -2)).view(batch, groups * shared, rows, -1)
-    if mask is not None:
-        scores = scores + mask.to(scores.dtype)
-    weights = scores.softmax(-1).view(batch, groups, shared * rows, -1)
-    return (weights @ value).view(batch, groups * shared, rows, size)
+    tall = (query * scaling).reshape(batch, groups, heads // groups * length, size)
+    scores = (tall @ key.transpose(-1, -2)).view(batch, heads, length, total)
+    if attention_mask is not None:
+        scores = scores + attention_mask.to(scores.dtype)
+    weights = scores.softmax(-1).view(batch, groups, -1, total)
+    return (weights @ value).view(batch, heads, length, size).transpose(1, 2), None

@@ -5,7 +5,7 @@ allocator's settings. Base, LoRA, precision, batch, accumulation and steps are t
 in both. Each runs in a process of its own, in turn, so that what else the machine does falls on both alike; between,
 single ingredients are left out. A step's time is that of the epochs after the first: what is paid once (pages encoded,
 a checkpoint written) is told apart. Written to results/bench/train.json; takes about five minutes on a quiet machine,
-and says nothing about seconds on the wall on another: threads that wait for one another suffer most.
+but hours on one that does other work, where threads that wait for one another spin: then only `load` says so.
 """
 
 import argparse
@@ -31,7 +31,6 @@ WITHOUT = {
     "once": "preprocessing once",
     "like_sizes": "batches of pages of like size",
     "attention": "attention over all images and heads at once",
-    "past": "attention that skips the future",
     "side_by_side": "an optimizer step's batches side by side",
     "composed": "one product for W and B·A",
 }
@@ -107,7 +106,6 @@ def _without(ingredient: str | None):
         "once": [mock.patch.object(data.Collator, "encoded", lambda self, row: self._encode(self.samples[row]))],
         "like_sizes": [mock.patch.object(data.LikeSizes, "__iter__", shuffled)],
         "attention": [mock.patch.object(module, "install") for module in (attention, grouped)],
-        "past": [mock.patch.object(grouped, "ROWS", 1 << 30)],
         "side_by_side": [mock.patch.object(models, "side_by_side", return_value=contextlib.nullcontext(map))],
         "composed": [mock.patch.object(models, "composed", return_value=contextlib.nullcontext())],
     }
