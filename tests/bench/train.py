@@ -4,8 +4,8 @@ Plain is what a user would write: TRL's trainer on rows of images, prompt and co
 allocator's settings. Base, LoRA, precision, batch, accumulation and steps are the same, gradient checkpointing is off
 in both. Each runs in a process of its own, in turn, so that what else the machine does falls on both alike; between,
 single ingredients are left out. A step's time is that of the epochs after the first: what is paid once (pages encoded,
-a checkpoint written) is told apart. Written to results/bench/train.json; takes about five minutes on a quiet machine,
-but hours on one that does other work, where threads that wait for one another spin: then only `load` says so.
+a checkpoint written) is told apart. Written to results/bench/train.json, on a machine that does nothing else: where
+cores are wanted elsewhere, threads that share a product spin while they wait for one another, and seconds mean little.
 """
 
 import argparse
