@@ -108,6 +108,20 @@ def test_a_training_leaves_an_adapter_and_a_report(base, samples, finished):
             assert tuned < model(**inputs).loss
 
 
+def test_batches_side_by_side_teach_what_they_teach_one_after_another(base, samples, tmp_path):
+    threads, losses, adapters = torch.get_num_threads(), {}, []
+    recipe = {**RECIPE, "batch_size": 2, "accumulation": 3, "max_steps": 2}
+    for name, count in (("one", 1), ("three", 3), ("again", 3)):
+        torch.set_num_threads(count)
+        made = train.train(base, samples[:6], [], tmp_path / name, **recipe)
+        assert torch.get_num_threads() == count
+        losses[name] = [row["loss"] for row in made["history"] if "loss" in row]
+        adapters.append((tmp_path / name / "adapter" / "adapter_model.safetensors").read_bytes())
+    torch.set_num_threads(threads)
+    assert losses["three"] == pytest.approx(losses["one"], rel=1e-4)
+    assert adapters[1] == adapters[2]  # whichever was done first
+
+
 def test_the_validation_cer_is_that_of_reading_with_the_adapter(samples, tmp_path):
     """On the embedded model, which reads: noise would come out at 1.0 whatever it was read with."""
     drawn = list(synthetic.pages({"receipt": 2}, workers=1))

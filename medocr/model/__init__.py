@@ -3,6 +3,7 @@
 from medocr.model.loading import load, load_processor, resolve, save_processor
 from medocr.model.lora import TARGETS, add_lora, composed, is_unsloth, lora_modules, lora_weights
 from medocr.model.reading import Reading, adapter_effect, encode, read
+from medocr.model.threads import side_by_side
 
 __all__ = [
     "TARGETS",
@@ -19,4 +20,5 @@ __all__ = [
     "read",
     "resolve",
     "save_processor",
+    "side_by_side",
 ]

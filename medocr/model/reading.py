@@ -1,10 +1,8 @@
 """Read pages: greedy decoding in batches of pages of like size."""
 
 import contextlib
-import functools
 import math
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 
 import torch
@@ -14,6 +12,7 @@ from tqdm.auto import tqdm
 
 from medocr import prepare
 from medocr.model.lora import composed, is_unsloth
+from medocr.model.threads import side_by_side
 
 LOOP_TOKENS = 80  # a text that repeats itself over this many tokens …
 LOOP_TURNS = 4  # … and at least so often …
@@ -60,6 +59,8 @@ def read(
     composed with the base's first, unless `compose` is off, which leaves them as PEFT computes them.
     """
     order = sorted(range(len(images)), key=lambda i: _size(processor, images[i]), reverse=True)
+    if model.device.type == "cpu":
+        batch_size = max(1, min(batch_size, math.ceil(len(order) / torch.get_num_threads())))  # no core is left over
     batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
     readings: list[Reading | None] = [None] * len(images)
 
@@ -69,29 +70,13 @@ def read(
             return _decode(model, processor, inputs, max_new_tokens)
 
     bar = tqdm(total=len(order), desc="reading", unit="page", disable=not progress, leave=False)
-    with _ready(model, compose), _mapper(model, len(batches)) as side_by_side, bar:
-        for chosen, found in zip(batches, side_by_side(read_batch, batches), strict=True):
+    mapping = side_by_side(len(batches), each=1) if model.device.type == "cpu" else contextlib.nullcontext(map)
+    with _ready(model, compose), mapping as mapped, bar:
+        for chosen, found in zip(batches, mapped(read_batch, batches), strict=True):
             for i, reading in zip(chosen, found, strict=True):
                 readings[i] = reading
             bar.update(len(chosen))
     return readings
-
-
-@contextlib.contextmanager
-def _mapper(model, count: int):
-    """`map`, or on a CPU one that works on as many batches at once as torch has threads, a thread for each."""
-    threads = torch.get_num_threads()
-    workers = min(threads, count)
-    if model.device.type != "cpu" or workers < 2:
-        yield map
-        return
-    one_each = functools.partial(torch.set_num_threads, 1)
-    pool = ThreadPoolExecutor(workers, initializer=one_each)  # the setting is each thread's own
-    try:
-        yield pool.map
-    finally:
-        pool.shutdown(cancel_futures=True)
-        torch.set_num_threads(threads)
 
 
 def adapter_effect(model: PeftModel, processor, image) -> float:

@@ -146,6 +146,8 @@ class _Trainer(SFTTrainer):
         self.earlier, self.began, self.output_dir = {"seconds": 0.0, "peak_memory_gb": 0.0}, None, None
         super().__init__(**options)
         self.remove_callback(PrinterCallback)
+        simple = self.accelerator.num_processes == 1 and self.accelerator.scaler is None
+        self.side_by_side = simple and self.args.use_cpu and not self.args.gradient_checkpointing  # it costs memory
 
     def _get_train_sampler(self, train_dataset=None) -> data.LikeSizes:
         return self.sampler
@@ -189,6 +191,34 @@ class _Trainer(SFTTrainer):
 
     def create_model_card(self, *args, **options) -> None:
         pass
+
+    def get_batch_samples(self, *options):
+        self.batches, items = super().get_batch_samples(*options)
+        return self.batches, items
+
+    def training_step(self, model, inputs, num_items_in_batch=None) -> torch.Tensor:
+        """On a CPU the batches of an optimizer step are worked at side by side, when the first of them has its turn."""
+        if not self.side_by_side:
+            return super().training_step(model, inputs, num_items_in_batch)
+        if inputs is self.batches[0]:
+            model.train()
+            self.losses = iter(self._losses(model, num_items_in_batch))
+        return next(self.losses)
+
+    def _losses(self, model, num_items_in_batch: torch.Tensor) -> list[torch.Tensor]:
+        """The loss of each batch of this optimizer step; their gradients are added up, always in the same order."""
+        learnt = [parameter for parameter in model.parameters() if parameter.requires_grad]
+
+        def work(inputs):
+            with self.compute_loss_context_manager():
+                loss = self.compute_loss(model, self._prepare_inputs(inputs), num_items_in_batch=num_items_in_batch)
+            return loss.detach(), torch.autograd.grad(loss, learnt)
+
+        with models.side_by_side(len(self.batches)) as mapped:
+            losses, gradients = zip(*mapped(work, self.batches), strict=True)
+        for parameter, *parts in zip(learnt, *gradients, strict=True):
+            parameter.grad = sum(parts[1:], start=parts[0])
+        return list(losses)
 
     def compute_loss(self, model, inputs, return_outputs=False, num_items_in_batch=None):
         """TRL's, except with Unsloth, which in training gives no logits for TRL's entropy and accuracy."""
