@@ -551,7 +551,7 @@ PIECES = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=80)
 @given(st.one_of(st.text(max_size=300), PIECES.map(" ".join), PIECES.map("".join)))
 def test_no_text_raises(text):
     for read in READERS:
@@ -559,7 +559,7 @@ def test_no_text_raises(text):
     json.dumps(fields.read_fields(text))
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 @given(PIECES.map(" ".join))
 def test_nothing_is_invented(text):
     """Every name, drug and label stands in the text."""

@@ -89,7 +89,7 @@ def test_a_page_without_fields_or_terms_has_no_such_scores():
     assert not set(metrics.MEDICAL) & scores("Hello there", "Hello there").keys()
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.text(max_size=300), st.text(max_size=300))
 def test_scores_stay_in_their_range(reference, prediction):
     for name, value in metrics.score_page(reference, prediction).items():

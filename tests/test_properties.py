@@ -19,7 +19,7 @@ ANALYTES = {  # name, unit, another unit: printed so that no two share letters e
 DRUGS = ("Metformin", "Warfarin", "Lisinopril", "Atorvastatin", "Furosemide")
 TESTS = {"test_value_f1", "test_row_f1", "range_f1"}
 COUNTS = {*metrics.KINDS, "rows_read"}
-settled = settings(max_examples=25, deadline=None)
+settled = settings(max_examples=25)
 
 
 @st.composite
@@ -128,7 +128,7 @@ HOSTILE = "aA1 .,:-/|<>()[]*%\n\t\u0301\u0300\u200b\u202e\u2067\U0001f600\U0010f
 hostile = st.one_of(st.text(st.sampled_from(HOSTILE), max_size=200), st.text(max_size=200))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(reports(), hostile)
 def test_scores_lie_in_their_range_whatever_was_read(report, text):
     wanted = page(*report)
