@@ -36,8 +36,8 @@ def caution(run: Run) -> str:
     """What keeps a small model's results from being taken for the full model's."""
     if run.parameters["prepare"]["base"] != "tiny":
         return ""
-    drawn = all(options["source"] == "synthetic" for options in run.parameters["curate"].get("pages_from", [{}]))
-    return f"the embedded tiny model{' on drawn pages' if drawn else ''}; not PaddleOCR-VL"
+    sources = {options.get("source") for options in run.parameters["curate"].get("pages_from", ())}
+    return f"the embedded tiny model{' on drawn pages' if sources == {'synthetic'} else ''}; not PaddleOCR-VL"
 
 
 def findings(folder: Path) -> dict[str, str]:

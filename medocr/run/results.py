@@ -7,7 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pyarrow.parquet as pq
-from bs4 import BeautifulSoup  # nbconvert brings it
+from lxml import html
 from nbconvert import HTMLExporter
 from pygments.formatters import HtmlFormatter
 
@@ -34,8 +34,8 @@ img { max-width: 100% }
 pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .8rem; line-height: 1.4; margin: .4rem 0 }
 .highlight { background: #f6f8fa; padding: .1rem .8rem; border-radius: 4px }
 .prompt, .anchor-link { display: none }
-table { display: block; overflow-x: auto; border-collapse: collapse; font-size: .85rem; margin: .8rem 0 }
-th, td { padding: .25rem .7rem; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top }
+table { display: block; overflow-x: auto; border: 0; border-collapse: collapse; font-size: .85rem; margin: .8rem 0 }
+th, td { padding: .25rem .7rem; border: 0; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top }
 .number { text-align: right; white-space: nowrap }
 """
 )
@@ -80,15 +80,15 @@ def index(folder: Path, name: str) -> None:
 
 def _aligned(table: re.Match) -> str:
     """An HTML table in which the columns of figures are marked, so that they stand right and words stand left."""
-    soup = BeautifulSoup(table.group(), "html.parser")
-    rows = [row.find_all(["th", "td"])[::-1] for row in soup.find_all("tr")]  # from the right: indices may span rows
+    root = html.fragment_fromstring(table.group())
+    rows = [row.xpath("th|td")[::-1] for row in root.iter("tr")]  # from the right: the names of rows may span several
     for column in range(max(map(len, rows), default=0)):
         cells = [row[column] for row in rows if column < len(row)]
-        values = [cell.get_text(strip=True) for cell in cells if cell.name == "td"]
+        values = [cell.text_content().strip() for cell in cells if cell.tag == "td"]
         if any(values) and all(FIGURES.fullmatch(value) for value in values):
             for cell in cells:
-                cell["class"] = [*cell.get("class", ()), "number"]
-    return str(soup)
+                cell.classes.add("number")
+    return html.tostring(root, encoding="unicode", with_tail=False)
 
 
 def publish(run: Run) -> None:
