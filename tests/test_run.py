@@ -143,7 +143,7 @@ from medocr.__main__ import main
 main(["run", "small", "--out", {str(house)!r}])
 """
     runner = subprocess.Popen([sys.executable, "-c", code], start_new_session=True, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not (folder / "reached").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     os.kill(runner.pid, signal.SIGKILL)

@@ -25,12 +25,19 @@ def parity(figures: dict) -> Figure:
     edges = np.asarray(histogram["edges"], float)
     figure, ax = plt.subplots(figsize=(WIDTH, 3.6))
     looks = {
-        "to_base": {"edgecolor": COLOURS["base"], "facecolor": "none", "hatch": "//", "label": "from the base"},
+        "to_base": {
+            "edgecolor": COLOURS["base"],
+            "facecolor": "none",
+            "hatch": "//",
+            "lw": 1.5,
+            "label": "from the base",
+        },
         "to_tuned": {"color": COLOURS["merged"], "label": "from base with adapter"},
     }
     for name, look in looks.items():
         counts = np.asarray(histogram[name], float)
         ax.stairs(100 * counts / max(1, counts.sum()), edges, fill=True, **look)
+    ax.margins(y=0.15)
     ax.axvline(PARITY_LIMIT, color=INK, linestyle="--", linewidth=1.5)
     ax.text(PARITY_LIMIT, 0.98, f" limit {PARITY_LIMIT}", va="top", transform=ax.get_xaxis_transform(), fontsize=SMALL)
     ax.set(xscale="log", xlabel="|difference| in standard deviations of the logits", ylabel="% of the logits")
@@ -38,7 +45,7 @@ def parity(figures: dict) -> Figure:
     largest = figures.get("logit_difference")
     if largest is not None:
         side = "below" if largest <= PARITY_LIMIT else "above"
-        conclude(figure, f"The largest difference of a logit is {largest:.2g} standard deviations, {side} the limit")
+        conclude(figure, f"Logits differ by at most {largest:.2g} standard deviations, {side} the limit")
     return figure
 
 
