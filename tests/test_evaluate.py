@@ -197,7 +197,8 @@ def test_unknown_documents_make_one_slice():
     predictions = [dataclasses.replace(p, doc_type="unknown", domain="unknown", set="test") for p in made_up(4)]
     summary = evaluate.summarise(evaluate.score(predictions))
     assert [one["slice"] for one in summary["slices"]][:2] == ["all", "unknown"]
-    assert "medical" not in evaluate.headline(summary)
+    assert "medical pages" not in evaluate.headline(summary)
+    assert "Of what is asked of all pages" in evaluate.headline(summary)
 
 
 def test_one_page_has_figures_and_no_interval():
@@ -236,6 +237,31 @@ def test_the_headline_follows_the_interval(low, high, verb):
     sentence = evaluate.headline({"comparisons": rows})
     assert f"On 9 pages fine-tuning {verb} the character error rate" in sentence
     assert sentence.count("0.500 to 0.300") == 3
+
+
+def test_the_headline_names_gains_harm_and_what_did_not_change():
+    def compared(metric: str, base: float, tuned: float, clear: bool = True) -> dict:
+        difference, reach = tuned - base, abs(tuned - base) * (0.5 if clear else 2)
+        figures = {"base": base, "tuned": tuned, "difference": difference, "n": 9}
+        return {"slice": "medical", "metric": metric, **figures, "low": difference - reach, "high": difference + reach}
+
+    rows = [
+        compared("cer", 0.5, 0.1) | {"slice": "all"},
+        compared("cer", 0.5, 0.1),
+        *(compared("drug_f1", 0.2, 0.7), compared("range_f1", 0.2, 0.6), compared("test_row_f1", 0.2, 0.5)),
+        *(compared("header_recall", 0.2, 0.25), compared("field_recall", 0.9, 0.8)),
+        *(compared("option_f1", 0.25, 0.3, clear=False), compared("lost_flag", 0.1, 0.11, clear=False)),
+        compared("changed_unit", 0.009, 0.065),
+    ]
+    said = evaluate.headline({"comparisons": rows})
+    assert "clearly better: drug orders, F1 0.200 to 0.700; reference ranges" in said
+    assert (
+        "; and 1 more. Clearly worse: fields found with the right value 0.900 to 0.800; values with another unit"
+        in said
+    )
+    assert "0.9 to 6.5 per 100 pages (95 % interval of the difference +2.8 to +8.4)." in said
+    assert said.endswith("Not clearly changed: ticked and empty boxes, F1.")
+    assert "Clearly worse: nothing." in evaluate.headline({"comparisons": rows[:3]})
 
 
 class WithAdapter:

@@ -13,6 +13,7 @@ from transformers import AutoModelForImageTextToText
 
 from medocr import merge, schema
 from medocr import model as models
+from medocr import report as drawing
 from medocr.merge import files, parity
 from medocr.run.profile import NOTEBOOKS, default_parameters
 
@@ -127,6 +128,14 @@ def test_parity_in_a_fresh_process(base, adapter, report):
     assert verdict.figures["token_agreement"] >= 0.995
     assert verdict.figures["logit_difference"] < 0.02
     assert verdict.figures["rms_to_base"] > 10 * verdict.figures["rms_to_tuned"]
+    figure = drawing.parity(json.loads(json.dumps(verdict.figures)))
+    assert "below the limit" in figure.get_suptitle()
+    to_base, to_tuned = (patch.get_data() for patch in figure.axes[0].patches)
+    for drawn in (to_base, to_tuned):
+        assert sum(drawn.values) == pytest.approx(100)
+    limit = sum(drawn.edges[1:] <= 0.05)
+    assert sum(to_tuned.values[limit:]) == 0
+    assert sum(to_base.values[limit:]) > 0
 
 
 def test_a_process_that_fails_says_why(merged, tmp_path, monkeypatch):

@@ -83,6 +83,17 @@ def test_a_small_run_leaves_every_file_of_the_contract(smoke):
     assert prepared["leakage"]["groups_shared_across_splits"] == 0
 
 
+def test_an_executed_notebook_opens_with_its_finding_and_where_it_comes_from(smoke):
+    for stage in STAGES:
+        cells = nbformat.read(smoke / f"results/smoke/{stage.notebook}.ipynb", as_version=4).cells
+        assert cells[0].source.startswith("# ")
+        assert cells[1].source.startswith("**Found:** ")
+        assert re.search(
+            r"\n\n.*20\d\d-\d\d-\d\d · \d+ CPU cores · \d+ s · torch .*, transformers .*, peft ", cells[1].source
+        )
+        assert cells[1].source.endswith("the embedded tiny model on drawn pages; not PaddleOCR-VL")
+
+
 def test_executed_notebooks_are_clean(smoke):
     for path in (smoke / "results/smoke").glob("*.ipynb"):
         text = path.read_text()

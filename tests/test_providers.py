@@ -424,6 +424,11 @@ def test_pages_on_which_two_readers_disagree_are_set_aside_or_settled(store):
         aside = {row["id"] for row in report["set_aside"]}
         assert report["reasons"] == {"readers_disagree": len(aside)}
         assert 3 <= len(aside) <= 25
+        assert all("numbers 0." in row["detail"] and "drugs" not in row["detail"] for row in report["set_aside"])
+        scored = transcribe.label_quality(labelled)
+        wrong = sum(row["cer"] for row in scored) / len(scored)
+        assert report["quality"]["pages"] == len(scored) > 0
+        assert report["quality"]["cer"] == pytest.approx(wrong, abs=1e-6)
         assert len(report["agreement"]) == sum(Agreement(share=0.5).drawn(page.id) for page in todo)
         assert report["disagreements"][0]["texts"][0] != report["disagreements"][0]["texts"][1]
         kept = {row["id"]: row for row in report["agreement"] if row["outcome"] == "agreed"}

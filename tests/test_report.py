@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import itertools
 import sys
 import warnings
 
@@ -14,6 +15,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from PIL import Image, ImageDraw
 
 from medocr import report
@@ -76,7 +78,7 @@ COMPARISONS = [
         "p": p,
         "n": 40,
     }
-    for name, low, high, p in (("all", -0.35, -0.25, 0.0001), ("medical", None, None, None))
+    for name, low, high, p in (("all", -0.35, -0.25, 0.01), ("medical", None, None, None))
 ]
 SUMMARY = {"scores": SCORES, "comparisons": COMPARISONS}
 NOTHING = {"scores": [], "comparisons": []}
@@ -107,11 +109,24 @@ SAFETY = {
         for kind, low, high in (("changed_digit", 0.0, 0.2), ("lost_flag", None, None))
     ]
 }
+RATES = [{"in_flight": n, "pages_per_second": 2.0 * n, "ideal": 2.2 * n, "share_of_ideal": 0.91} for n in (2, 4, 8, 16)]
+PROVIDER = {
+    **{"provider": "one", "read": 40, "pages_per_second": 3.5, "latency_median_s": 0.4, "latency_p95_s": 0.9},
+    **{"cost": 0.02, "faults": {"rate_limited": 3, "timeout": 1}, "dropped": ""},
+}
+IDLE = {**PROVIDER, "provider": "two", "read": 0, "pages_per_second": None, "latency_median_s": None}
+IDLE |= {"cost": 0.0, "latency_p95_s": None, "faults": {}, "dropped": "it does not accept the key (401)"}
+AGREED = [
+    {"text": 0.99, "numbers": 1.0, "units": 1.0, "drugs": 0.5},
+    {"text": 0.7, "numbers": 0.4, "units": 1, "drugs": 1},
+]
+DISAGREEING = {"id": PAGES[0].id, "texts": ["5 mg", "50 mg"], "readers": ["a", "b"]}
 FIGURES = {
     "agreement": 0.9991,
     "tokens": 12345,
     "passed": True,
-    "histogram": {"edges": [0, 0.01, 0.02], "counts": [90, 2]},
+    "logit_difference": 0.004,
+    "histogram": {"edges": [1e-4, 1e-3, 1e-2], "to_tuned": [90, 2], "to_base": [1, 91]},
 }
 
 
@@ -160,6 +175,100 @@ def test_figures(draw):
     assert len(png(draw())) < 300_000
 
 
+def title(figure: Figure) -> str:
+    return figure.get_suptitle().replace("\n", " ")
+
+
+def harm(low: float, high: float) -> dict:
+    row = {"slice": "medical", "metric": "changed_digit", "base": 0.01, "tuned": 0.065}
+    return SAFETY | {"comparisons": [row | {"difference": (low + high) / 2, "low": low, "high": high}]}
+
+
+@pytest.mark.parametrize(
+    ("figure", "said"),
+    [
+        (lambda: report.dumbbell(SUMMARY), "CER fell on all pages (0.400 → 0.100)"),
+        (
+            lambda: report.safety(harm(0.03, 0.08)),
+            "clearly more often numbers with another digit, more or fewer (1.0 → 6.5",
+        ),
+        (lambda: report.safety(harm(-0.08, -0.03)), "no kind of error clearly more often; clearly less often numbers"),
+        (
+            lambda: report.safety(harm(-0.03, 0.08)),
+            "no kind of error clearly more often; no kind of error clearly less",
+        ),
+        (lambda: report.training(HISTORY), "training loss: 1.000 at step 20, from 2.000 at step 10"),
+        (lambda: report.paired_change(CHANGES), "better on 1 of 3 pages, worse on 1, the same on 1"),
+        (lambda: report.paired_change(CHANGES[:1], "coverage_recall"), "better on 0 of 1 pages, worse on 1"),
+        (
+            lambda: report.calibration(NUMBERS),
+            "95% of the wrong numbers are among the least probable 33% of what tuned",
+        ),
+        (lambda: report.label_quality(QUALITY), "mean CER of 55.0%; 0% of 2 hold no error"),
+        (lambda: report.lengths(SAMPLES), "51 visual tokens (at most 52) and 21 answer tokens (at most 22)"),
+        (lambda: report.parity(FIGURES), "at most 0.004 standard deviations, below the limit"),
+        (lambda: report.agreement(AGREED, 0.95), "on 0 of the 2 pages read twice"),
+        (lambda: report.transcription_speed(RATES, {"one": [0.3]}), "32 pages per second with 16 requests"),
+        (
+            lambda: report.faults([PROVIDER], {"labelled at once": 30, "set aside: cut_off": 2}),
+            "30 of 32 pages labelled",
+        ),
+        (lambda: report.disagreements(PAGES, [DISAGREEING] * 5), "3 of the 5 pages set aside"),
+    ],
+)
+def test_a_figure_says_what_it_shows(figure, said):
+    assert said in title(figure())
+
+
+def test_base_and_tuned_are_told_apart_without_colour():
+    points = {line.get_color(): line for line in report.dumbbell(SUMMARY).axes[0].lines if line.get_marker() == "o"}
+    base, tuned = (points[report.COLOURS[model]] for model in ("base", "tuned"))
+    assert (base.get_markerfacecolor(), tuned.get_markerfacecolor()) == ("none", report.COLOURS["tuned"])
+    assert base.get_markersize() > tuned.get_markersize()
+    bars = report.safety(SAFETY).axes[0].patches
+    assert {bar.get_hatch() for bar in bars} == {"///", None}
+    dashes = [line.get_linestyle() for line in report.calibration(NUMBERS).axes[0].lines]
+    assert dashes == [":", "--", "-"]
+
+
+def test_a_marker_at_zero_is_seen_whole():
+    assert report.dumbbell(SUMMARY).axes[0].get_xlim()[0] < 0
+
+
+def test_slices_are_named_in_plain_words():
+    labels = [label.get_text() for label in report.dumbbell(SUMMARY).axes[0].get_yticklabels()]
+    assert labels == ["all pages (n = 40)", "medical (n = 40)", "labelled by RapidOCR (n = 40)"]
+
+
+@pytest.mark.parametrize(
+    "draw",
+    [
+        lambda: report.dumbbell(SUMMARY),
+        lambda: report.safety(SAFETY),
+        lambda: report.label_quality(QUALITY),
+        lambda: report.lengths(SAMPLES, 156, 200),
+        lambda: report.paired_change(CHANGES),
+        lambda: report.agreement(AGREED, 0.95),
+        lambda: report.example({"wanted": "a b", "base": "", "tuned": "a c"}, PAGES[0]),
+    ],
+)
+def test_no_text_is_too_small_for_a_telephone(draw):
+    assert min(text.get_fontsize() for text in draw().findobj(Text) if text.get_text().strip()) >= 11
+
+
+def test_captions_keep_to_their_page():
+    figure = report.page_grid(PAGES[:1] * 6, ["random text, unseen"] * 6, columns=6)
+    figure.canvas.draw()
+    boxes = [ax.title.get_window_extent() for ax in figure.axes]
+    assert all(left.x1 < right.x0 for left, right in itertools.pairwise(boxes))
+
+
+def test_tables_show_few_digits_and_whole_texts():
+    shown = pd.DataFrame({"page": ["x" * 90], "share": [7.01]})
+    assert "x" * 90 in shown.to_html()
+    assert ">7.01<" in shown.style.to_html()
+
+
 def test_a_gallery_of_noisy_pages_stays_small():
     assert len(png(report.page_grid([page(size=(620, 877))] * 10))) < 300_000
 
@@ -184,9 +293,14 @@ def test_the_split_table_adds_up():
 
 def test_the_model_table_gives_differences_and_says_nothing_where_there_is_none():
     table = report.model_table(SUMMARY, ["cer", "wer"])
-    assert list(table.columns) == ["base", "tuned", "merged", "RapidOCR", "tuned − base [95 %]", "p", "n"]
-    assert table.iloc[0].tolist() == ["0.400", "0.100", "0.100", "0.020", "−0.300 [−0.350, −0.250]", "< 0.001", 40]
-    assert table.iloc[1]["p"] == ""
+    assert list(table.columns) == ["base", "tuned", "merged", "RapidOCR", "tuned − base [95 %]", "p (Holm)", "n"]
+    assert table.iloc[0].tolist() == ["0.400", "0.100", "0.100", "0.020", "−0.300 [−0.350, −0.250]", "0.010", 40]
+    assert table.iloc[1]["p (Holm)"] == ""
+
+
+def test_the_least_p_that_permutations_can_give_is_an_upper_bound():
+    row = COMPARISONS[0] | {"p": 0.0002, "p_holm": 0.0064}
+    assert report.model_table(SUMMARY | {"comparisons": [row]}, ["cer"])["p (Holm)"].tolist() == ["≤ 0.006"]
 
 
 def test_differences_mark_what_is_wrong_and_what_is_lacking():
@@ -225,19 +339,6 @@ def test_pages_without_exact_text_are_shown_unmarked():
     assert texts == ["lab report, read by rapidocr/PP-OCRv6, confidence 0.90", "Sodium 14O mmol/L"]
 
 
-RATES = [{"in_flight": n, "pages_per_second": 2.0 * n, "ideal": 2.2 * n, "share_of_ideal": 0.91} for n in (2, 4, 8, 16)]
-PROVIDER = {
-    **{"provider": "one", "read": 40, "pages_per_second": 3.5, "latency_median_s": 0.4, "latency_p95_s": 0.9},
-    **{"cost": 0.02, "faults": {"rate_limited": 3, "timeout": 1}, "dropped": ""},
-}
-IDLE = {**PROVIDER, "provider": "two", "read": 0, "pages_per_second": None, "latency_median_s": None}
-IDLE |= {"cost": 0.0, "latency_p95_s": None, "faults": {}, "dropped": "it does not accept the key (401)"}
-AGREED = [
-    {"text": 0.99, "numbers": 1.0, "units": 1.0, "drugs": 0.5},
-    {"text": 0.7, "numbers": 0.4, "units": 1, "drugs": 1},
-]
-
-
 @pytest.mark.parametrize(
     "draw",
     [
@@ -247,7 +348,7 @@ AGREED = [
         lambda: report.faults([IDLE], {}),
         lambda: report.agreement(AGREED, 0.95),
         lambda: report.agreement([], 0.95),
-        lambda: report.disagreements(PAGES, [{"id": PAGES[0].id, "texts": ["5 mg", "50 mg"], "readers": ["a", "b"]}]),
+        lambda: report.disagreements(PAGES, [DISAGREEING]),
         lambda: report.disagreements(PAGES, []),
     ],
 )

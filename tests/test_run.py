@@ -2,16 +2,18 @@
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
 import time
 
 import nbformat
+import pandas as pd
 import pytest
 
 from medocr.__main__ import main
-from medocr.run import STAGES, profile
+from medocr.run import STAGES, opening, profile, results
 
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 BODY = """
@@ -70,6 +72,7 @@ def test_a_run_is_made_once_and_again_only_where_something_changed(house, capsys
     (house / "data/small/synthetic").touch()
     assert run(house) == 0
     assert set(states(house).values()) == {"skipped"}
+    assert nbformat.read(house / "results/small/04_train.ipynb", as_version=4) == executed
     assert "06_merge" in (house / "results/small/index.html").read_text()
     assert json.loads((house / "results/small/metrics.json").read_text())["value"] == 1
 
@@ -78,6 +81,39 @@ def test_a_run_is_made_once_and_again_only_where_something_changed(house, capsys
     assert run(house, "-p", "evaluate.value=7", "--only", "prepare") == 0
     assert states(house) == {"03": "done"}
     assert "04_train       skipped" in capsys.readouterr().out
+
+
+def test_a_notebook_opens_with_its_finding_until_it_is_made_anew(tmp_path):
+    record = {"counts": {"inputs": 5, "kept": 3, "rejected": {"exact_duplicate": 2}}}
+    (tmp_path / "curate.json").write_text(json.dumps(record))
+    (tmp_path / "prepare.json").write_text("{}")
+    found = opening.findings(tmp_path)
+    assert found == {"01_curate": "3 of 5 pages kept; turned away: 2 exact duplicate."}
+    path = tmp_path / "01_curate.ipynb"
+    cells = [nbformat.v4.new_markdown_cell("# 01"), nbformat.v4.new_code_cell("data = 1")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=KERNEL), path)
+    made = {"commit": "abc", "cores": 2, "versions": {"torch": "2.13.0", "trl": "1"}}
+    for seconds in (3.2, 4.6):
+        opening.insert(path, found["01_curate"], *opening.origin(made, seconds), "")
+    cells = nbformat.read(path, as_version=4).cells
+    assert [cell.source for cell in cells][::2] == ["# 01", "data = 1"]
+    assert re.fullmatch(
+        r"\*\*Found:\*\* 3 of 5 .*\n\n`abc` · 20\d\d-\d\d-\d\d · 2 CPU cores · 5 s · torch 2.13.0", cells[1].source
+    )
+
+
+def test_columns_of_figures_stand_right_and_words_left(tmp_path):
+    frame = pd.DataFrame(
+        {"what": ["a 1", "b"], "share": ["−0.3 [−0.4, +0.1]", ""], "p": ["≤ 0.006", "1.000"]}, ["x", "y"]
+    )
+    output = nbformat.v4.new_output("display_data", {"text/html": frame.to_html()})
+    cell = nbformat.v4.new_code_cell("frame", outputs=[output])
+    nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata=KERNEL), tmp_path / "01_curate.ipynb")
+    results.index(tmp_path, "small")
+    cells = re.findall(r"<t([hd])( class=\"number\")?>(.*?)</t", (tmp_path / "index.html").read_text())
+    right = {text for _, number, text in cells if number}
+    assert right == {"share", "p", "−0.3 [−0.4, +0.1]", "", "≤ 0.006", "1.000"}
+    assert {"what", "a 1", "b", "x", "y"} <= {text for _, number, text in cells if not number}
 
 
 def test_a_failed_stage_is_named_and_kept_and_the_next_run_goes_on_from_it(house, capsys):
@@ -107,7 +143,7 @@ from medocr.__main__ import main
 main(["run", "small", "--out", {str(house)!r}])
 """
     runner = subprocess.Popen([sys.executable, "-c", code], start_new_session=True, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 60
+    deadline = time.monotonic() + 300
     while not (folder / "reached").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     os.kill(runner.pid, signal.SIGKILL)

@@ -5,6 +5,7 @@ import tomllib
 from pathlib import Path
 
 from medocr.report import claims, findings
+from medocr.run import opening
 from tests import written_benchmarks
 
 ROOT = Path(__file__).parents[1]
@@ -91,29 +92,9 @@ def _run_table(folder: Path) -> list[str]:
     )
     rows = [
         f"| [{name}]({folder.name}/{name}.ipynb) | {finding} | {seconds[name]:.0f} |"
-        for name, finding in _findings_of(folder).items()
+        for name, finding in opening.findings(folder).items()
     ]
     return [f"## {folder.name}", "", head, "", "| notebook | what it found | seconds |", "|---|---|---:|", *rows]
-
-
-def _findings_of(folder: Path) -> dict[str, str]:
-    """A sentence for each stage's notebook, from the stage's record."""
-    records = {path.stem: _load(path) for path in folder.glob("*.json")}
-    curated, prepared = records["curate"]["counts"], records["prepare"]
-    splits = " / ".join(f"{n:,}" for n in prepared["leakage"]["pages"].values())
-    losses = [row["eval_loss"] for row in records["train"]["history"] if row.get("eval_loss") is not None]
-    cer = {row["slice"]: row for row in records["metrics"]["comparisons"] if row["metric"] == "cer"}
-    change = ", ".join(f"{name} {cer[name]['base']:.3f} → {cer[name]['tuned']:.3f}" for name in ("medical", "general"))
-    gate = records["merge"]["parity"]
-    return {
-        "01_curate": f"{curated['kept']:,} of {curated['inputs']:,} pages kept",
-        "02_transcribe": f"{records['transcribe']['report']['labelled']:,} pages without text labelled",
-        "03_prepare": f"{splits} pages to train, validate and test on, "
-        f"{prepared['leakage']['groups_shared_across_splits']} groups shared",
-        "04_train": f"validation loss {losses[0]:.3f} → {min(losses):.3f} in {records['train']['steps']:,} steps",
-        "05_evaluate": f"CER, base → tuned: {change} (n = {cer['all']['n']:,})",
-        "06_merge": f"parity {'passed' if gate['passed'] else 'failed'} on {gate['figures']['pages']} pages",
-    }
 
 
 def _others() -> list[str]:

@@ -19,7 +19,8 @@ from medocr.evaluate.calibration import CAUGHT, calibration, numbers_read, to_ch
 from medocr.evaluate.checking import check, pass_rates
 from medocr.evaluate.examples import changes, pick_examples
 from medocr.evaluate.seeded import count_back
-from medocr.evaluate.summary import headline, slices, summarise
+from medocr.evaluate.summary import slices, summarise
+from medocr.metrics import headline
 from medocr.schema import Page
 
 __all__ = [

@@ -1,4 +1,4 @@
-"""From scored pages to metrics.json: every slice's figures with intervals, base against tuned, one sentence.
+"""From scored pages to metrics.json: every slice's figures with intervals, and base against tuned.
 
 The slices: `all`; the domains (`medical`, `general`, `unknown`); the document types; both pool the test split and held
 out pages, which are apart as `test` and `held_out` where there are both; `peers`, the pages that RapidOCR read as well
@@ -142,32 +142,3 @@ def _about(name: str, pages: pd.DataFrame, prefix: str) -> dict:
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None or np.isnan(value) else round(float(value), 6)
-
-
-def headline(summary: dict[str, list[dict]]) -> str:
-    """One sentence on what fine-tuning did to CER, made from the numbers of `summarise`."""
-    found = {row["slice"]: row for row in summary["comparisons"] if row["metric"] == "cer"}
-    if "all" not in found:
-        return "Base and tuned have read no page in common, so nothing can be said about what fine-tuning changed."
-    whole = found.pop("all")
-    verb = _verb(whole)
-    sentence = f"On {whole['n']:,} pages fine-tuning {verb} the character error rate, {_change(whole)}"
-    parts = [
-        f"on {name} pages from {found[name]['base']:.3f} to {found[name]['tuned']:.3f} (n = {found[name]['n']:,})"
-        for name in ("medical", "general")
-        if name in found
-    ]
-    return sentence + (f"; {' and '.join(parts)}" if len(parts) > 1 else "") + "."
-
-
-def _verb(row: dict) -> str:
-    if row["low"] is None or row["low"] <= 0 <= row["high"]:
-        return "did not clearly change"
-    return "lowered" if row["difference"] < 0 else "raised"
-
-
-def _change(row: dict) -> str:
-    figures = f"from {row['base']:.3f} to {row['tuned']:.3f}"
-    if row["low"] is None:
-        return f"{figures} (too few pages for an interval)"
-    return f"{figures} (difference {row['difference']:+.3f}, 95 % interval {row['low']:+.3f} to {row['high']:+.3f})"

@@ -21,6 +21,7 @@ AGREEMENT = 0.995  # share of teacher-forced tokens that must be the same
 LOGIT_DIFFERENCE = 0.05  # of the logits' standard deviation
 POSITIONS = 64  # per page, where all logits are compared; the chosen token is compared everywhere
 SCALE_TOLERANCE = 0.1
+BINS, DECADES = 40, (-6, 2)  # of the histograms of logit differences, in powers of ten
 FOREIGN = "not the base's, though no adapter is on it:"
 
 
@@ -177,8 +178,8 @@ def compare(expected: dict, before: dict, found: dict) -> tuple[list[str], dict]
         return ["the logits hold NaN or infinity"], {}
     spread = expected["logits"].std().item()
     agreement = (found["tokens"] == expected["tokens"]).float().mean().item()
-    difference = (found["logits"] - expected["logits"]).abs().max().item() / spread
-    off, moved = (_rms(found["logits"] - other["logits"]) / spread for other in (expected, before))
+    to_tuned, to_base = ((found["logits"] - other["logits"]) / spread for other in (expected, before))
+    difference, off, moved = to_tuned.abs().max().item(), _rms(to_tuned), _rms(to_base)
     why = []
     if agreement < AGREEMENT:
         why.append(f"only {agreement:.2%} of the tokens agree with the tuned model; {AGREEMENT:.1%} are needed")
@@ -187,7 +188,18 @@ def compare(expected: dict, before: dict, found: dict) -> tuple[list[str], dict]
     if moved <= off:
         why.append(f"the merged model is as near to the base ({moved:.1e}) as to the tuned model ({off:.1e})")
     figures = {"token_agreement": agreement, "logit_difference": difference, "tokens": len(found["tokens"])}
-    return why, {**figures, "rms_to_tuned": off, "rms_to_base": moved}
+    histogram = {"edges": _edges(), "to_tuned": _counts(to_tuned), "to_base": _counts(to_base)}
+    return why, {**figures, "rms_to_tuned": off, "rms_to_base": moved, "histogram": histogram}
+
+
+def _edges() -> list[float]:
+    return [float(f"{edge:.4g}") for edge in np.logspace(*DECADES, BINS + 1)]
+
+
+def _counts(differences: torch.Tensor) -> list[int]:
+    """How many differences, without their signs, lie between `_edges`; those beyond count at the nearest one."""
+    exponents = differences.abs().clamp(10.0 ** DECADES[0], 10.0 ** DECADES[1]).log10()
+    return [int(count) for count in torch.histc(exponents, BINS, *DECADES)]
 
 
 def _rms(tensor: torch.Tensor) -> float:

@@ -7,12 +7,16 @@ and tests over pages. Texts are compared after `normalise`: NFC, white space col
 
 from medocr.metrics.checks import FAMILIES, Check, check_page
 from medocr.metrics.consistency import contradictions
+from medocr.metrics.headline import headline
 from medocr.metrics.medical import score_fields, score_page
+from medocr.metrics.names import CAPPED, HIGHER_IS_BETTER, LABELS, MEDICAL
 from medocr.metrics.safety import KINDS
 from medocr.metrics.statistics import (
+    LEAST_P,
     SEED,
     SMALL,
     Comparison,
+    clear,
     compare,
     compare_columns,
     holm,
@@ -32,52 +36,13 @@ from medocr.metrics.text import (
     wer,
 )
 
-LABELS = {
-    "cer": "CER (mean, capped at 1)",
-    "cer_median": "CER (median)",
-    "cer_micro": "CER (micro)",
-    "wer": "WER (mean, capped at 1)",
-    "wer_median": "WER (median)",
-    "wer_micro": "WER (micro)",
-    "exact": "exact pages",
-    "line_exact": "exact lines",
-    "coverage_recall": "reference tokens found",
-    "coverage_precision": "tokens not invented",
-    "invented_numbers": "invented numbers per page",
-    "reading_order": "reading order error",
-    "row_integrity": "rows that stay together",
-    "heading_recall": "headings found",
-    "loop": "endless repetition",
-    "empty": "empty answers",
-    "field_recall": "fields found with the right value",
-    "header_recall": "header fields",
-    "test_value_f1": "test values, F1",
-    "test_row_f1": "whole test rows, F1",
-    "range_f1": "reference ranges, F1",
-    "drug_f1": "drug orders, F1",
-    "option_f1": "ticked and empty boxes, F1",
-    "term_recall": "medical terms found",
-    "term_precision": "medical terms not invented",
-    **KINDS,
-    **{f"{kind}_per_row": f"{told}, per row read" for kind, told in KINDS.items()},
-    "rows_read": "rows and orders read per page",
-    "seconds": "seconds per page",
-}
-CAPPED = frozenset({"cer", "wer"})  # at 1 per page in means: one endless page must not outweigh a hundred others
-MEDICAL = (
-    *("field_recall", "header_recall", "test_value_f1", "test_row_f1", "range_f1", "drug_f1", "option_f1"),
-    *("term_recall", "term_precision"),
-)
-HIGHER_IS_BETTER = frozenset(
-    {"exact", "line_exact", "coverage_recall", "coverage_precision", "row_integrity", "heading_recall", *MEDICAL}
-)
-
 __all__ = [
     "CAPPED",
     "FAMILIES",
     "HIGHER_IS_BETTER",
     "KINDS",
     "LABELS",
+    "LEAST_P",
     "MEDICAL",
     "NUMBER",
     "SEED",
@@ -86,10 +51,12 @@ __all__ = [
     "Comparison",
     "cer",
     "check_page",
+    "clear",
     "compare",
     "compare_columns",
     "content_coverage",
     "contradictions",
+    "headline",
     "holm",
     "intervals",
     "line_exact",

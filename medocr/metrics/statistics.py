@@ -11,6 +11,7 @@ ENOUGH_GROUPS = 10  # with fewer, resampling groups says little, and pages are r
 SMALL = 20  # a comparison over fewer resampled units is said to be small
 RESAMPLES = 2000
 PERMUTATIONS = 9999
+LEAST_P = 2 / (PERMUTATIONS + 1)  # that so many permutations can give, two-sided
 SEED = 3407
 
 
@@ -102,6 +103,11 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
     for rank, (p, i) in enumerate(known):
         least = corrected[i] = min(1.0, max(least, p * (len(known) - rank)))
     return corrected
+
+
+def clear(low: float | None, high: float | None) -> bool:
+    """Whether an interval lies wholly on one side of zero; not where there is none."""
+    return low is not None and not low <= 0 <= high
 
 
 def resampling_units(groups: Sequence | None, n: int) -> tuple[np.ndarray, str]:

@@ -9,17 +9,10 @@ from medocr.report.browse import browse
 from medocr.report.claim_figures import forest, ranks, ratios
 from medocr.report.confidence import calibration
 from medocr.report.data import flow, label_quality, lengths, mix, split_table
+from medocr.report.learning import training
+from medocr.report.merging import latency_table, parity, parity_table
 from medocr.report.pages import example, model_view, page_grid, transcript_examples
-from medocr.report.results import (
-    dumbbell,
-    latency_table,
-    model_table,
-    paired_change,
-    parity,
-    parity_table,
-    safety,
-    training,
-)
+from medocr.report.results import dumbbell, model_table, paired_change, safety
 from medocr.report.style import COLOURS, show, style
 from medocr.report.transcription import agreement, disagreements, faults, provider_table, transcription_speed
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from medocr.report.style import FAINT, WIDTH, bare, colour, in_order, nothing, plain
+from medocr.report.style import FAINT, SMALL, WIDTH, bare, colour, conclude, in_order, marker, nothing, plain
 from medocr.schema import DOC_TYPES, Page
 
 
@@ -72,26 +72,29 @@ def mix(pages: Iterable[Page]) -> Figure:
 def label_quality(rows: pd.DataFrame | Sequence[dict], threshold: float | None = None) -> Figure:
     """How good transcripts are where the exact text is known: rows of `doc_type`, `cer` and `confidence`.
 
-    Left, pages by CER per document type (CER above 1 counts as 1); right, CER against the confidence of the label's
-    maker, with a line at `threshold` where one is used.
+    Left, the share of each document type's pages that have at most so high a CER (CER above 1 counts as 1); right, CER
+    against the confidence of the label's maker, with a line at `threshold` where one is used.
     """
     rows = pd.DataFrame(rows, columns=None if len(rows) else ["doc_type", "cer", "confidence"])
     if rows.empty:
         return nothing("no page has both a transcript and an exact text")
-    rows = rows.assign(cer=rows["cer"].clip(upper=1))
-    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 3.6))
-    bins = np.linspace(0, max(0.05, rows["cer"].max()), 21)
-    for name in in_order(rows["doc_type"], DOC_TYPES):
+    rows = rows.assign(cer=rows["cer"].clip(upper=1), confidence=rows["confidence"].astype(float))
+    figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 4.0))
+    for name, dashes in zip(in_order(rows["doc_type"], DOC_TYPES), ("-", "--", "-.", ":", "-", "--"), strict=False):
         own = rows[rows["doc_type"] == name]
+        share = 100 * np.arange(1, len(own) + 1) / len(own)
         label = f"{plain(name)}: mean {own['cer'].mean():.3f}, n = {len(own):,}"
-        left.hist(own["cer"], bins, histtype="step", linewidth=2, color=colour(name), label=label)
-        right.scatter(own["confidence"].astype(float), own["cer"], s=14, alpha=0.6, color=colour(name), linewidths=0)
-    left.set(xlabel="CER of the label", ylabel="pages")
-    left.legend(fontsize=10, loc="upper right")
+        left.step(np.sort(own["cer"]), share, dashes, where="post", color=colour(name))
+        right.scatter(own["confidence"], own["cer"], s=18, alpha=0.6, color=colour(name), marker=marker(name), lw=0)
+        right.plot([], [], dashes, color=colour(name), marker=marker(name), label=label)
+    left.set(xlabel="CER of the label", ylabel="% of pages with at most this CER", ylim=(0, 101))
     right.set(xlabel="confidence of the label's maker", ylabel="CER of the label")
+    figure.legend(loc="outside lower center", ncols=2, fontsize=SMALL)
     if threshold is not None:
         right.axvline(threshold, color=FAINT, linestyle="--", linewidth=1.2)
         right.text(threshold, 1, f" {threshold:g}", va="top", color=FAINT, transform=right.get_xaxis_transform())
+    wrong, free = rows["cer"].mean(), (rows["cer"] == 0).mean()
+    conclude(figure, f"Labels with a mean CER of {wrong:.1%}; {free:.0%} of {len(rows):,} hold no error")
     return figure
 
 
@@ -104,21 +107,25 @@ def lengths(samples: Sequence, max_visual: int | None = None, max_answer: int | 
         return nothing("no samples")
     names = in_order((sample.doc_type for sample in samples), DOC_TYPES)
     figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 1.4 + 0.4 * len(names)), sharey=True)
+    typical = []
     panels = (("visual_tokens", "visual tokens", max_visual), ("answer_tokens", "answer tokens", max_answer))
     for ax, (field, label, limit) in zip(axes, panels, strict=True):
         values = [[getattr(sample, field) for sample in samples if sample.doc_type == name] for name in names]
         boxes = ax.boxplot(values, orientation="horizontal", whis=(0, 100), widths=0.6, patch_artist=True)
+        longest = max(map(max, values))
+        typical.append(f"{np.median(np.concatenate(values)):.0f} {label} (at most {longest:,})")
         for box, name in zip(boxes["boxes"], names, strict=True):
             box.set(facecolor=colour(name), edgecolor=FAINT)
         plt.setp(boxes["medians"], color="black")
-        ax.set_xlim(0, 1.05 * max(limit or 0, *map(max, values)))
+        ax.set_xlim(0, 1.05 * max(limit or 0, longest))
         ax.set_xlabel(f"{label} per page")
         if limit is not None:
             ax.axvline(limit, color=FAINT, linestyle="--", linewidth=1.2)
-            ax.text(limit, 0.45, f"limit {limit:,} ", ha="right", va="top", color=FAINT, fontsize=10)
+            ax.text(limit, 0.45, f"limit {limit:,} ", ha="right", va="top", color=FAINT, fontsize=SMALL)
         bare(ax)
     axes[0].set_yticks(range(1, len(names) + 1), [plain(name) for name in names])
     axes[0].set_ylim(len(names) + 0.6, 0.2)
+    conclude(figure, f"The median page takes {' and '.join(typical)}")
     return figure
 
 

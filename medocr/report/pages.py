@@ -1,5 +1,6 @@
 """Pages beside what was read on them."""
 
+import textwrap
 from collections.abc import Callable, Mapping, Sequence
 
 import matplotlib.pyplot as plt
@@ -9,10 +10,10 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from medocr.report import marked
-from medocr.report.style import FAINT, GRID, WIDTH, nothing, plain
+from medocr.report.style import FAINT, GRID, SMALL, WIDTH, nothing, plain
 from medocr.schema import Page
 
-TEXT_SIZE = 10.0
+TEXT_SIZE = 11.0
 LINE = 1.42 * TEXT_SIZE / 72  # inches from one row of text to the next
 MOST_ROWS = 32  # of text beside one page
 PICTURE, TEXT_WIDTH, TALLEST = 3.2, 4.65, 5.0  # inches
@@ -28,15 +29,17 @@ def page_grid(pages: Sequence[Page], captions: Sequence[str] | None = None, colu
     if not pages:
         return nothing("no pages")
     columns = min(columns, len(pages))
-    captions = captions or [plain(page.doc_type) for page in pages]
     images = [page.open() for page in pages]
     cell = WIDTH / max(columns, 3)
+    fitting = int(0.92 * cell * 72 / (0.6 * SMALL))  # characters beside one another above a page
+    captions = [textwrap.fill(caption, fitting) for caption in captions or [plain(page.doc_type) for page in pages]]
+    above = SMALL / 72 * 1.3 * max(1 + caption.count("\n") for caption in captions) + 0.15  # inches
     rows = [images[start : start + columns] for start in range(0, len(images), columns)]
     heights = [cell * min(1.5, max(image.height / image.width for image in row)) for row in rows]
     figure, axes = plt.subplots(
         len(rows),
         columns,
-        figsize=(cell * columns, sum(heights) + 0.35 * len(rows)),
+        figsize=(cell * columns, sum(heights) + above * len(rows)),
         height_ratios=heights,
         squeeze=False,
     )
@@ -44,7 +47,7 @@ def page_grid(pages: Sequence[Page], captions: Sequence[str] | None = None, colu
         ax.axis("off")
     for number, (ax, image, caption) in enumerate(zip(axes.flat, images, captions, strict=False)):
         _picture(ax, image, cell, heights[number // columns])
-        ax.set_title(caption, fontsize=10, weight="normal", loc="center", pad=3, parse_math=False)
+        ax.set_title(caption, fontsize=SMALL, weight="normal", loc="center", pad=3, parse_math=False)
     return figure
 
 
@@ -97,8 +100,14 @@ def example(row: Mapping, page: Page) -> Figure:
             )
     figure = beside([page.open()], [blocks])
     named = f"{row['example']} change: " if row.get("example") else ""
-    figure.suptitle(f"{named}{plain(page.doc_type)}", x=0, y=1.0, ha="left", va="bottom", fontsize=13, weight="bold")
+    entitle(figure, f"{named}{plain(page.doc_type)}")
     return figure
+
+
+def entitle(figure: Figure, text: str) -> None:
+    """A title above a figure that `beside` made, which leaves no room for one."""
+    top = 1 + 0.06 / figure.get_figheight()
+    figure.suptitle(text, x=0, y=top, ha="left", va="bottom", fontsize=13, weight="bold", parse_math=False)
 
 
 def beside(

@@ -1,71 +1,31 @@
-"""What training did, what got better and by how much, and whether the merged model is the same one."""
+"""What got better or worse, and by how much."""
 
-import statistics
+import textwrap
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
 
-from medocr.metrics import HIGHER_IS_BETTER, KINDS, LABELS
-from medocr.report.style import COLOURS, FAINT, INK, WIDTH, bare, colour, in_order, nothing, plain
+from medocr.metrics import HIGHER_IS_BETTER, KINDS, LABELS, LEAST_P, clear
+from medocr.report.style import (
+    COLOURS,
+    FAINT,
+    INK,
+    SMALL,
+    WIDTH,
+    bare,
+    colour,
+    conclude,
+    in_order,
+    marker,
+    nothing,
+    plain,
+)
 from medocr.schema import DOC_TYPES
 
 MODELS = ("base", "tuned", "merged", "ocr")
-PARITY_LIMIT = 0.05  # standard deviations of the logits
-
-
-def training(history: Sequence[dict]) -> Figure:
-    """Loss and learning rate over the optimizer steps, with the minutes along the top.
-
-    Rows hold `step` and any of `loss`, `eval_loss`, `learning_rate`, `seconds` (since the start).
-    """
-    rows = pd.DataFrame(history)
-    if rows.empty:
-        return nothing("no step was logged")
-    rows = rows.reindex(columns=["step", "loss", "eval_loss", "learning_rate", "seconds"])
-    figure, (above, below) = plt.subplots(2, 1, figsize=(WIDTH, 4.8), sharex=True, height_ratios=[3, 1])
-    for name, label, key in (("loss", "training", "train"), ("eval_loss", "validation", "validation")):
-        line = rows[["step", name]].dropna()
-        if line.empty:
-            continue
-        above.plot(line["step"], line[name], color=COLOURS[key], marker="o" if name == "eval_loss" else "")
-        last = line.iloc[-1]
-        above.annotate(
-            f"{label} {last[name]:.3f}",
-            (last["step"], last[name]),
-            (6, 8 if name == "eval_loss" else -8),
-            textcoords="offset points",
-            va="center",
-            color=COLOURS[key],
-            annotation_clip=False,
-        )
-    above.set(ylabel="loss")
-    above.set_ylim(bottom=0)
-    above.grid(axis="y")
-    rate = rows[["step", "learning_rate"]].dropna()
-    below.plot(rate["step"], rate["learning_rate"], color=FAINT)
-    below.set(xlabel="optimizer step", ylabel="learning rate")
-    below.ticklabel_format(axis="y", style="sci", scilimits=(0, 0))
-    below.set_ylim(bottom=0)
-    below.set_xlim(0, rows["step"].max() * 1.22)
-    _minutes(above, rows[["step", "seconds"]].dropna())
-    return figure
-
-
-def _minutes(ax, clock: pd.DataFrame) -> None:
-    """A second axis along the top that says when a step was reached."""
-    if len(clock) < 2:
-        return
-    steps, minutes = clock["step"].to_numpy(float), clock["seconds"].to_numpy(float) / 60
-    top = ax.twiny()
-    top.set_xlim(ax.get_xlim())
-    marks = [mark for mark in MaxNLocator(5).tick_values(0, minutes[-1]) if mark <= minutes[-1]]
-    top.set_xticks(np.interp(marks, np.r_[0, minutes], np.r_[0, steps]), [f"{mark:g}" for mark in marks])
-    top.set_xlabel("minutes", color=FAINT)
-    top.spines["top"].set_visible(True)
 
 
 def dumbbell(summary: dict, metric: str = "cer") -> Figure:
@@ -86,25 +46,66 @@ def dumbbell(summary: dict, metric: str = "cer") -> Figure:
             ax.plot(own.loc[["base", "tuned"], "value"], [row, row], color="#cccccc", linewidth=5, zorder=1)
         for model in in_order(own.index, MODELS):
             _point(ax, own.loc[model], row, model)
-        ax.text(1.02, row, _difference(paired.get(name)), transform=ax.get_yaxis_transform(), va="center", fontsize=10)
+        ax.text(
+            1.03, row, _difference(paired.get(name)), transform=ax.get_yaxis_transform(), va="center", fontsize=SMALL
+        )
     counts = scores.groupby("slice")["n"].max()
-    ax.set_yticks(range(len(names)), [f"{plain(name)} (n = {counts[name]:,})" for name in names], fontsize=11)
+    ax.set_yticks(range(len(names)), [f"{_words(name)} (n = {counts[name]:,})" for name in names], fontsize=SMALL)
     ax.set_ylim(len(names) - 0.4, -0.6)
-    ax.set_xlim(left=0)
+    ax.set_xlim(left=-0.025 * ax.get_xlim()[1])  # a marker at zero is seen whole
     ax.grid(axis="x")
     ax.set_xlabel(LABELS.get(metric, metric))
-    ax.set_title("tuned − base [95 %]", loc="right", fontsize=10, weight="normal", x=1.02, ha="left")
+    ax.set_title("tuned − base [95 %]", loc="right", fontsize=SMALL, weight="normal", x=1.03, ha="left")
     handles = [
-        ax.plot([], [], marker=_MARKS[m], color=COLOURS[m], linestyle="", label=_NAMES[m])[0]
-        for m in in_order(scores["model"], MODELS)
+        ax.plot([], [], label=_NAMES[model], linestyle="", **_look(model))[0]
+        for model in in_order(scores["model"], MODELS)
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=11, handletextpad=0.2)
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=SMALL, handletextpad=0.2)
     bare(ax)
+    if paired:
+        conclude(figure, f"{LABELS.get(metric, metric).split(' (')[0]} {_what_changed(paired)}")
     return figure
+
+
+def _words(name: str) -> str:
+    """A slice as a reader who does not know the code would call it."""
+    if name.startswith("labels:"):
+        origin = name.removeprefix("labels:").split("/")[0]
+        return f"labelled by {_LABELLERS.get(origin, origin)}"
+    known = {"all": "all pages", "peers": "those RapidOCR read too", "test": "test split", "held_out": "unseen groups"}
+    return known.get(name, plain(name))
+
+
+_LABELLERS = {"rapidocr": "RapidOCR", "synthetic": "the generator", "annotation": "annotators"}
+
+
+def _what_changed(paired: dict[str, dict]) -> str:
+    """What happened to a metric on medical and on general pages, or on all where there are not both."""
+    names = [name for name in ("medical", "general") if name in paired]
+    told = []
+    for name in names if len(names) == 2 else [next(iter(paired))]:
+        row = paired[name]
+        verb = (
+            ("fell" if row["difference"] < 0 else "rose")
+            if clear(row["low"], row["high"])
+            else "did not clearly change"
+        )
+        told.append(f"{verb} on {_words(name)}{'' if name == 'all' else ' pages'} ({_from_to(row)})")
+    return " and ".join(told)
+
+
+def _from_to(row: dict, times: int = 1, digits: int = 3) -> str:
+    return f"{times * row['base']:.{digits}f} → {times * row['tuned']:.{digits}f}"
 
 
 _MARKS = {"base": "o", "tuned": "o", "merged": "s", "ocr": "D"}
 _NAMES = {"base": "base", "tuned": "tuned", "merged": "merged", "ocr": "RapidOCR"}
+
+
+def _look(model: str) -> dict:
+    """A model's marker: the base is a ring, larger than what may lie on it."""
+    look = {"marker": _MARKS[model], "color": COLOURS[model], "markersize": 8 if model == "tuned" else 6}
+    return look | ({"markersize": 11, "markerfacecolor": "none", "markeredgewidth": 2} if model == "base" else {})
 
 
 def _point(ax, score: pd.Series, row: float, model: str) -> None:
@@ -112,8 +113,7 @@ def _point(ax, score: pd.Series, row: float, model: str) -> None:
         return
     if pd.notna(score["low"]):
         ax.plot([score["low"], score["high"]], [row, row], color=COLOURS[model], linewidth=1.5, zorder=2)
-    size = 9 if model in ("base", "tuned") else 6
-    ax.plot(score["value"], row, _MARKS[model], color=COLOURS[model], markersize=size, zorder=3)
+    ax.plot(score["value"], row, zorder=4 if model == "base" else 3, **_look(model))
 
 
 def _difference(row: dict | None) -> str:
@@ -135,12 +135,24 @@ def safety(summary: dict, name: str = "medical") -> Figure:
     figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 1.4 + 0.55 * len(kinds)), sharey=True)
     for ax, ending in zip(axes, ("", "_per_row"), strict=True):
         _safety_bars(ax, rows, kinds, ending)
-    axes[0].set_yticks(range(len(kinds)), [KINDS[kind] for kind in kinds], fontsize=10)
+    axes[0].set_yticks(range(len(kinds)), [textwrap.fill(KINDS[kind], 30) for kind in kinds], fontsize=SMALL)
     axes[0].invert_yaxis()
     axes[0].set_xlabel(f"per 100 {plain(name)} pages\n(n = {rows[kinds[0], 'base']['n']:,})")
     axes[1].set_xlabel("per 100 rows read")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=11)
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=SMALL)
+    paired = {row["metric"]: row for row in summary.get("comparisons", ()) if row["slice"] == name}
+    conclude(figure, _harm([paired[kind] for kind in kinds if kind in paired]))
     return figure
+
+
+def _harm(paired: list[dict]) -> str:
+    """Which kinds of error became clearly more frequent, and which less."""
+    told = []
+    for how, sign in (("more", 1), ("less", -1)):
+        own = [row for row in paired if clear(row["low"], row["high"]) and row["difference"] * sign > 0]
+        kinds = ", ".join(f"{KINDS[row['metric']]} ({_from_to(row, 100, 1)} per 100 pages)" for row in own)
+        told.append(f"clearly {how} often {kinds}" if own else f"no kind of error clearly {how} often")
+    return f"After fine-tuning {'; '.join(told)}"
 
 
 def _safety_bars(ax, rows: dict, kinds: list[str], ending: str) -> None:
@@ -150,14 +162,20 @@ def _safety_bars(ax, rows: dict, kinds: list[str], ending: str) -> None:
         own = own.astype(float) * 100
         reach = [own["value"] - own["low"].fillna(own["value"]), own["high"].fillna(own["value"]) - own["value"]]
         at = [row + place for row in range(len(kinds))]
-        ax.barh(at, own["value"], 0.36, xerr=reach, color=COLOURS[model], ecolor=INK, label=_NAMES[model], capsize=2)
+        ax.barh(at, own["value"], 0.36, xerr=reach, ecolor=INK, label=_NAMES[model], capsize=2, **_BARS[model])
         for row, (value, high) in enumerate(zip(own["value"], own["high"].fillna(own["value"]), strict=True)):
             if not np.isnan(value):
-                ax.text(high, at[row], f"  {value:.1f}", va="center", fontsize=9)
+                ax.text(high, at[row], f"  {value:.1f}", va="center", fontsize=SMALL)
     ax.grid(axis="x")
     ax.margins(x=0.18)
     ax.set_xlim(left=0)
     bare(ax)
+
+
+_BARS = {
+    "base": {"facecolor": "white", "edgecolor": COLOURS["base"], "hatch": "///"},
+    "tuned": {"facecolor": COLOURS["tuned"], "edgecolor": COLOURS["tuned"]},
+}
 
 
 def paired_change(changes: pd.DataFrame, metric: str = "cer") -> Figure:
@@ -172,12 +190,13 @@ def paired_change(changes: pd.DataFrame, metric: str = "cer") -> Figure:
     left.plot([0, top], [0, top], color=FAINT, linewidth=1, linestyle="--")
     for name in in_order(changes["doc_type"], DOC_TYPES):
         own = changes[changes["doc_type"] == name]
-        left.scatter(own["base_score"], own["tuned_score"], s=14, alpha=0.6, color=colour(name), linewidths=0)
-        left.scatter([], [], s=30, color=colour(name), label=plain(name))
+        look = {"color": colour(name), "marker": marker(name), "linewidths": 0}
+        left.scatter(own["base_score"], own["tuned_score"], s=20, alpha=0.6, **look)
+        left.scatter([], [], s=36, label=plain(name), **look)
     label = LABELS.get(metric, metric).split(" (")[0]
     left.set(xlabel=f"{label}, base", ylabel=f"{label}, tuned", xlim=(-0.01 * top, top), ylim=(-0.01 * top, top))
     left.set_aspect("equal")
-    left.legend(fontsize=10, loc="upper left", handletextpad=0.1, borderpad=0)
+    left.legend(fontsize=SMALL, loc="upper left", handletextpad=0.1, borderpad=0)
     limit = max(changes["change"].abs().max(), 0.01)
     better = COLOURS["tuned"], COLOURS["ocr"]
     fell, rose = better[::-1] if metric in HIGHER_IS_BETTER else better
@@ -187,8 +206,9 @@ def paired_change(changes: pd.DataFrame, metric: str = "cer") -> Figure:
     right.axvline(0, color=FAINT, linewidth=1, linestyle="--")
     right.set(xlabel=f"change in {label}, tuned − base", ylabel="pages")
     fallen, risen = (changes["change"] < 0).sum(), (changes["change"] > 0).sum()
+    good, bad = (risen, fallen) if metric in HIGHER_IS_BETTER else (fallen, risen)
     same = len(changes) - fallen - risen
-    right.set_title(f"fell on {fallen:,}, rose on {risen:,}, same on {same:,}", fontsize=11)
+    conclude(figure, f"{label}: better on {good:,} of {len(changes):,} pages, worse on {bad:,}, the same on {same:,}")
     return figure
 
 
@@ -196,7 +216,8 @@ def model_table(summary: dict, metrics: Sequence[str], slices: Sequence[str] = (
     """Metrics of base, tuned, merged and RapidOCR as far as they were scored, with the paired difference and p.
 
     One row per slice and metric, taken from the content of metrics.json; means of CER and WER are capped at 1, and p is
-    Holm's, corrected for the metrics of the slice.
+    Holm's, corrected for all metrics of the slice: an interval is of its metric alone, and may be clear of zero where
+    this p is not small. "≤" stands where so many permutations give nothing smaller.
     """
     scores = {(row["slice"], row["metric"], row["model"]): row for row in summary["scores"]}
     paired = {(row["slice"], row["metric"]): row for row in summary["comparisons"]}
@@ -210,8 +231,7 @@ def model_table(summary: dict, metrics: Sequence[str], slices: Sequence[str] = (
             row = paired.get((name, metric))
             cells = {_NAMES.get(model, model): _value(score) for model, score in own.items()}
             cells["tuned − base [95 %]"] = _difference(row)
-            corrected = None if row is None else row.get("p_holm", row["p"])
-            cells["p"] = "" if corrected is None else _p(corrected)
+            cells["p (Holm)"] = _p(row)
             cells["n"] = max(score["n"] for score in own.values() if score)
             rows.append({"slice": plain(name), "metric": LABELS.get(metric, metric), **cells})
     table = pd.DataFrame(rows)
@@ -226,67 +246,8 @@ def _value(score: dict | None) -> str:
     return "" if score is None or score["value"] is None else f"{score['value']:.3f}"
 
 
-def _p(p: float) -> str:
-    return "< 0.001" if p < 0.001 else f"{p:.3f}"
-
-
-def parity(figures: dict) -> Figure:
-    """How far the merged model's logits are from those of base with adapter, against the limit.
-
-    `figures["histogram"]` holds `edges` (in standard deviations of the logits) and `counts`.
-    """
-    histogram = figures.get("histogram")
-    if not histogram or not sum(histogram["counts"]):
-        return nothing("no logits were compared")
-    edges, counts = np.asarray(histogram["edges"], float), np.asarray(histogram["counts"], float)
-    figure, ax = plt.subplots(figsize=(WIDTH, 3.0))
-    ax.stairs(counts, edges, fill=True, color=COLOURS["merged"])
-    ax.set_yscale("log")
-    ax.axvline(PARITY_LIMIT, color=COLOURS["ocr"], linestyle="--", linewidth=1.5)
-    ax.set_xlim(0, max(edges[-1], PARITY_LIMIT * 1.15))
-    ax.text(
-        PARITY_LIMIT,
-        0.97,
-        f"limit {PARITY_LIMIT} ",
-        ha="right",
-        va="top",
-        color=COLOURS["ocr"],
-        transform=ax.get_xaxis_transform(),
-    )
-    ax.set(xlabel="|merged − adapter|, in standard deviations of the logits", ylabel="logits (log scale)")
-    return figure
-
-
-def parity_table(figures: dict) -> pd.DataFrame:
-    """The single numbers of a parity check, one per row."""
-    numbers = {key: value for key, value in figures.items() if isinstance(value, (bool, int, float, str))}
-    table = pd.DataFrame({"value": [_shown(value) for value in numbers.values()]}, [plain(key) for key in numbers])
-    return table.rename_axis("figure")
-
-
-def latency_table(rows: Sequence[dict]) -> pd.DataFrame:
-    """What `merge.latency` measured: the ratio to the adapter is the median of the rounds, with the least and most."""
-
-    def ratio(own: Sequence[float]) -> str:
-        return f"{statistics.median(own):.2f} [{min(own):.2f}, {max(own):.2f}]"
-
-    return pd.DataFrame(
-        [
-            {
-                "model": row["way"],
-                "pages at once": row["batch_size"],
-                "seconds per page": f"{row['seconds_per_page']:.3f}",
-                "÷ adapter [least, most]": ratio(row["over_adapter"]),
-                "weights (MB)": f"{row['megabytes']:,.1f}",
-            }
-            for row in rows
-        ]
-    )
-
-
-def _shown(value) -> str:
-    return (
-        f"{value:,}"
-        if isinstance(value, int) and not isinstance(value, bool)
-        else (f"{value:.6g}" if isinstance(value, float) else str(value))
-    )
+def _p(row: dict | None) -> str:
+    corrected = None if row is None else row.get("p_holm", row["p"])
+    if corrected is None:
+        return ""
+    return f"≤ {corrected:.3f}" if row["p"] <= LEAST_P else f"{corrected:.3f}"

@@ -1,9 +1,15 @@
-"""One look for every figure: the colours (Okabe and Ito, told apart by the colour-blind), fonts and lines."""
+"""One look for every figure: the colours (Okabe and Ito, told apart by the colour-blind), shapes, fonts and lines.
 
+What is compared differs in more than its colour, so that it is told apart in grey: the base is hollow, hatched or
+dashed, each document type has a marker of its own.
+"""
+
+import textwrap
 from collections.abc import Iterable
 
 import matplotlib as mpl
 import matplotlib.pyplot as plt
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -11,7 +17,7 @@ WIDTH = 8.0  # inches
 INK, FAINT, GRID = "#222222", "#767676", "#dddddd"
 
 COLOURS = {
-    "base": "#767676",
+    "base": "#8c8c8c",
     "tuned": "#0072B2",
     "merged": "#56B4E9",
     "ocr": "#D55E00",
@@ -26,10 +32,14 @@ COLOURS = {
     "train": "#0072B2",
     "validation": "#E69F00",
 }
+MARKERS = {"prescription": "o", "lab_report": "s", "form": "^", "receipt": "D", "invoice": "v"}
+SMALL = 11  # points: half as large on a telephone
+TITLE_COLUMNS = 72  # characters of a title beside one another in WIDTH
 
 
 def style() -> None:
-    """Set matplotlib up for every figure that follows."""
+    """Set matplotlib up for every figure that follows, and pandas for every table."""
+    pd.set_option("display.precision", 3, "display.max_colwidth", None, "styler.format.precision", 2)
     mpl.rcParams.update(
         {
             "figure.dpi": 90,
@@ -68,6 +78,12 @@ def show(figure: Figure, name: str) -> None:
     plt.close(figure)
 
 
+def conclude(figure: Figure, text: str) -> None:
+    """Write over the whole figure what it shows, in as many lines as that takes."""
+    lines = textwrap.fill(text, TITLE_COLUMNS)
+    figure.suptitle(lines, x=0.01, ha="left", fontsize=13, weight="bold", parse_math=False)
+
+
 def plain(name: str) -> str:
     """A document type or a slice as people write it: `lab_report` → `lab report`."""
     return name if name.startswith("labels:") else name.replace("_", " ")
@@ -75,6 +91,10 @@ def plain(name: str) -> str:
 
 def colour(name: str) -> str:
     return COLOURS.get(name, COLOURS["unknown"])
+
+
+def marker(name: str) -> str:
+    return MARKERS.get(name, "X")
 
 
 def in_order(names: Iterable[str], order: Iterable[str]) -> list[str]:

@@ -9,12 +9,13 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from medocr.report import marked
-from medocr.report.pages import beside
-from medocr.report.style import FAINT, WIDTH, bare, nothing, plain
+from medocr.report.pages import beside, entitle
+from medocr.report.style import FAINT, SMALL, WIDTH, bare, conclude, nothing, plain
 from medocr.schema import Page
 
 PROVIDERS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
 GOOD, BAD = "#0072B2", "#D55E00"
+ASPECTS = {"text": "text", "numbers": "numbers", "units": "units", "drugs": "drug names", "rows": "values of analytes"}
 
 
 def transcription_speed(rows: Sequence[Mapping], latencies: Mapping[str, Sequence[float]]) -> Figure:
@@ -30,16 +31,16 @@ def transcription_speed(rows: Sequence[Mapping], latencies: Mapping[str, Sequenc
     left.plot(table["in_flight"], table["pages_per_second"], color=GOOD, marker="o")
     last = table.iloc[-1]
     left.text(last["in_flight"], last["ideal"], "ideal ", ha="right", va="bottom", color=FAINT)
-    said = f"{last['pages_per_second']:.0f} per second,\n{last['share_of_ideal']:.0%} of ideal"
-    left.text(last["in_flight"], 0.55 * last["pages_per_second"], said, ha="right", va="top", color=GOOD)
+    said = f"{last['pages_per_second']:.0f} pages per second with {last['in_flight']:.0f} requests in flight"
+    conclude(figure, f"{said}: {last['share_of_ideal']:.0%} of the ideal")
     left.set(xlabel="requests in flight", ylabel="pages per second", xlim=0, ylim=0)
     bins = np.linspace(0, max(np.percentile(own, 99) for own in latencies.values() if own), 31)
-    for (name, own), colour in zip(latencies.items(), PROVIDERS, strict=False):
+    for (name, own), colour, dashes in zip(latencies.items(), PROVIDERS, ("-", "--", "-.", ":"), strict=False):
         label = f"{name}: median {np.median(own):.2f} s" if own else name
-        right.hist(own, bins, histtype="step", linewidth=2, color=colour, label=label)
+        right.hist(own, bins, histtype="step", linewidth=2, linestyle=dashes, color=colour, label=label)
     right.set(xlabel="seconds per answer", ylabel="answers")
     right.margins(y=0.3)  # room for the legend
-    right.legend(fontsize=10, loc="upper right")
+    right.legend(fontsize=SMALL, loc="upper right")
     return figure
 
 
@@ -60,8 +61,8 @@ def faults(providers: Sequence[Mapping], outcomes: Mapping[str, int]) -> Figure:
         start += counts
     left.invert_yaxis()
     left.set_xlabel("requests")
-    left.set_title("faults met")
-    left.legend(fontsize=10, loc="lower right")
+    left.set_title("faults met", fontsize=SMALL, weight="normal")
+    left.legend(fontsize=SMALL, loc="lower right")
     names = sorted(outcomes, key=lambda name: (name.startswith("set aside"), -outcomes[name]))
     colours = [BAD if name.startswith("set aside") else GOOD for name in names]
     right.barh([plain(name) for name in names], [outcomes[name] for name in names], color=colours, height=0.7)
@@ -70,29 +71,43 @@ def faults(providers: Sequence[Mapping], outcomes: Mapping[str, int]) -> Figure:
     right.invert_yaxis()
     right.margins(x=0.2)
     right.set_xlabel("pages")
-    right.set_title("what became of the pages")
+    right.set_title("what became of the pages", fontsize=SMALL, weight="normal")
     for ax in (left, right):
         bare(ax)
+    labelled = sum(number for name, number in outcomes.items() if not name.startswith("set aside"))
+    total, met_all = sum(outcomes.values()), int(sum(sum(own.values()) for own in met.values()))
+    conclude(
+        figure, f"{met_all:,} faults met; {labelled:,} of {total:,} pages labelled, {total - labelled:,} set aside"
+    )
     return figure
 
 
 def agreement(rows: Sequence[Mapping], threshold: float) -> Figure:
-    """How far two readers of a page agree: on the text, and apart on numbers, units and drug names."""
+    """How far two readers of a page agree: on the text, and apart on numbers, units, drug names and analytes' values.
+
+    A text agrees from `threshold` on, everything else where nothing of it differs.
+    """
     if not rows:
         return nothing("no page was read twice")
     table = pd.DataFrame(rows)
-    figure, axes = plt.subplots(1, 4, figsize=(WIDTH, 2.9), sharey=True)
-    bins = np.linspace(0, 1, 21)
-    for ax, name in zip(axes, ("text", "numbers", "units", "drugs"), strict=True):
-        ax.hist(table[name], bins, color=GOOD)
-        ax.set_xlim(0, 1.02)
-        ax.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])
-        ax.set_title(plain("drug names" if name == "drugs" else name))
-        ax.text(0.03, 0.95, f"mean {table[name].mean():.3f}", va="top", fontsize=10, transform=ax.transAxes)
-        if name == "text":
-            ax.axvline(threshold, color=BAD, linestyle="--", linewidth=1.4)
-    axes[0].set_ylabel("pages read twice")
-    figure.supxlabel("agreement", fontsize=12)
+    aspects = {name: label for name, label in ASPECTS.items() if name in table}
+    holds = pd.DataFrame({name: table[name] >= (threshold if name == "text" else 1) for name in aspects})
+    shares = 100 * holds.mean()
+    figure, ax = plt.subplots(figsize=(WIDTH, 1.7 + 0.42 * len(aspects)))
+    labels = [f"{label} (at least {threshold:g})" if name == "text" else label for name, label in aspects.items()]
+    ax.barh(labels, shares, color=GOOD, height=0.7, label="agree")
+    ax.barh(
+        labels, 100 - shares, left=shares, height=0.7, label="differ", facecolor="white", edgecolor=BAD, hatch="///"
+    )
+    for row, name in enumerate(aspects):
+        said = f" {holds[name].sum():,} of {len(table):,} agree; mean {table[name].mean():.3f}"
+        ax.text(100, row, said, va="center", fontsize=SMALL)
+    ax.invert_yaxis()
+    ax.set(xlabel="% of the pages read twice", xlim=(0, 100))
+    bare(ax)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=SMALL)
+    whole = int(holds.all(axis=1).sum())
+    conclude(figure, f"Two readers agree in everything on {whole:,} of the {len(table):,} pages read twice")
     return figure
 
 
@@ -107,7 +122,9 @@ def disagreements(pages: Sequence[Page], rows: Sequence[Mapping], n: int = 3) ->
         (first, second), (one, other) = row["texts"][:2], row["readers"][:2]
         images.append(known[row["id"]].open())
         blocks.append([(one, [(first, "same")]), (other, marked.differences(first, second))])
-    return beside(images, blocks)
+    figure = beside(images, blocks)
+    entitle(figure, f"{len(shown):,} of the {len(rows):,} pages set aside because their readers disagree")
+    return figure
 
 
 def provider_table(providers: Sequence[Mapping]) -> pd.DataFrame:

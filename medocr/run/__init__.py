@@ -16,6 +16,7 @@ from pathlib import Path
 from traitlets.config import Config
 
 from .. import preflight, schema, sources
+from . import opening
 from .profile import ROOT, STAGES, Run, Stage, check_known, is_table, load_profile
 from .results import publish, tidy
 
@@ -83,7 +84,9 @@ def _execute_stage(run: Run, stage: Stage, must: bool, rows: list[dict]) -> None
         row["state"] = "failed"  # until it is not
         try:
             execute_notebook(run, stage)
-            seal(run, stage, made_from, round(time.perf_counter() - start, 1))
+            seconds = round(time.perf_counter() - start, 1)
+            seal(run, stage, made_from, seconds)
+            open_with_finding(run, stage, seconds)
             row["state"] = "done"
         finally:
             row["seconds"] = round(time.perf_counter() - start, 1)
@@ -161,6 +164,13 @@ def execute_notebook(run: Run, stage: Stage) -> None:
     """Execute a stage's notebook into `data/<run>/results/`; on failure the partial notebook stays beside it."""
     parameters = _relative({**run.parameters[stage.name], "data": str(run.data)}, stage.path.parent)
     execute_at(stage.path, run.data / "results" / f"{stage.notebook}.ipynb", parameters, run.out)
+
+
+def open_with_finding(run: Run, stage: Stage, seconds: float) -> None:
+    """Let a stage's executed notebook open with what it found, at which commit, when and on what machine."""
+    notebook = run.data / "results" / f"{stage.notebook}.ipynb"
+    told = [*opening.origin(provenance(), seconds), opening.caution(run)]
+    opening.insert(notebook, opening.finding(stage.notebook, run.data), *told)
 
 
 def execute_at(notebook: Path, target: Path, parameters: dict, out: Path) -> None:

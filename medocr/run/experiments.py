@@ -22,8 +22,8 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
-from .. import evaluate, metrics, schema
-from . import StageFailed, _clear, _locked, execute_at, execute_notebook, fingerprint, plan, provenance, seal
+from .. import evaluate, metrics, report, schema
+from . import StageFailed, _clear, _locked, execute_at, execute_notebook, fingerprint, opening, plan, provenance, seal
 from .profile import ROOT, STAGES, Run, Stage, check_known, find, read, resolve
 from .results import index
 
@@ -110,9 +110,19 @@ def findings(trials: list[Trial]) -> None:
     notebook = Stage("07_findings", (), (), "")
     parameters = {"runs": os.path.relpath(folder, notebook.path.parent)}
     folder.mkdir(parents=True, exist_ok=True)
-    execute_at(notebook.path, folder / "07_findings.ipynb", parameters, run.out)
+    target, began = folder / "07_findings.ipynb", time.perf_counter()
+    execute_at(notebook.path, target, parameters, run.out)
+    scores, facts = report.findings.load(folder)
+    found = f"{claims_told(scores, folder.parent)} {report.claims.provenance(scores, facts)}"
+    opening.insert(target, found, *opening.origin(provenance(), time.perf_counter() - began), opening.caution(run))
     index(folder, folder.name)
     print(f"findings: {os.path.relpath(folder / 'index.html')}")
+
+
+def claims_told(scores: pd.DataFrame, results: Path) -> str:
+    """How many claims came out how."""
+    verdicts = report.claims.verdicts(scores, results)["verdict"].value_counts()
+    return f"Of {verdicts.sum()} claims {', '.join(f'{n} {verdict}' for verdict, n in sorted(verdicts.items()))}."
 
 
 def _make_apart(trial: Trial) -> bool:

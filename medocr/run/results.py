@@ -7,6 +7,7 @@ from pathlib import Path
 
 import nbformat
 import pyarrow.parquet as pq
+from lxml import html
 from nbconvert import HTMLExporter
 from pygments.formatters import HtmlFormatter
 
@@ -21,6 +22,8 @@ PAGE = """<!doctype html>
 </body></html>
 """
 
+FIGURES = re.compile(r"(nan|None|[<≤≥÷±]?\s*[+−-]?[\d.,]+\s*%?(\s*[\[,][\d\s.,+−-]+\]?)?)?")  # with an interval, if any
+
 STYLE = (
     HtmlFormatter(style="friendly").get_style_defs(".highlight")
     + """
@@ -28,11 +31,12 @@ body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 60rem; marg
 nav { position: sticky; top: 0; background: #fffd; padding: .6rem 0; border-bottom: 1px solid #ddd; font-size: .9rem }
 section { border-top: 4px solid #0072b2; margin-top: 3rem; scroll-margin-top: 3rem }
 img { max-width: 100% }
-pre { overflow-x: auto; font-size: .8rem; line-height: 1.4; margin: .4rem 0 }
+pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .8rem; line-height: 1.4; margin: .4rem 0 }
 .highlight { background: #f6f8fa; padding: .1rem .8rem; border-radius: 4px }
 .prompt, .anchor-link { display: none }
-table { border-collapse: collapse; font-size: .85rem; margin: .8rem 0 }
-th, td { padding: .25rem .7rem; border-bottom: 1px solid #ddd; text-align: right }
+table { display: block; overflow-x: auto; border: 0; border-collapse: collapse; font-size: .85rem; margin: .8rem 0 }
+th, td { padding: .25rem .7rem; border: 0; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top }
+.number { text-align: right; white-space: nowrap }
 """
 )
 
@@ -63,6 +67,7 @@ def index(folder: Path, name: str) -> None:
             continue
         resources = {"unique_key": path.stem, "output_files_dir": "figures"}
         body, resources = exporter.from_notebook_node(nbformat.read(path, as_version=4), resources)
+        body = re.sub(r"<table.*?</table>", _aligned, body, flags=re.DOTALL)
         bodies.append(f'<section id="{path.stem}">\n{body}\n</section>')
         for figure, data in resources["outputs"].items():
             (folder / "figures").mkdir(exist_ok=True)
@@ -71,6 +76,19 @@ def index(folder: Path, name: str) -> None:
     page = PAGE.format(name=name, links=links, style=STYLE, bodies="\n".join(bodies))
     with schema.atomic(folder / "index.html") as temporary:
         temporary.write_text(page, encoding="utf-8")
+
+
+def _aligned(table: re.Match) -> str:
+    """An HTML table in which the columns of figures are marked, so that they stand right and words stand left."""
+    root = html.fragment_fromstring(table.group())
+    rows = [row.xpath("th|td")[::-1] for row in root.iter("tr")]  # from the right: the names of rows may span several
+    for column in range(max(map(len, rows), default=0)):
+        cells = [row[column] for row in rows if column < len(row)]
+        values = [cell.text_content().strip() for cell in cells if cell.tag == "td"]
+        if any(values) and all(FIGURES.fullmatch(value) for value in values):
+            for cell in cells:
+                cell.classes.add("number")
+    return html.tostring(root, encoding="unicode", with_tail=False)
 
 
 def publish(run: Run) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from ..schema import Page, Rejection
 from . import cleaning, providers
-from .agreement import Agreement, compare, numbers
+from .agreement import WHOLLY, Agreement, compare, numbers
 from .store import Answer, Provider, Store
 
 TOGETHER = 256  # pages whose answers are looked up at once
@@ -62,8 +62,10 @@ class Judge:
             if reader is self.agreement.third and len(settled) == 1:
                 labelled = self._labelled(page, *settled[0], compared)
                 return Fate(page, labelled, compared, (*names, reader.label_origin), (*texts, said))
-        detail = f"{names[0]} and {names[1]}: text {compared['text']:.2f}, numbers {compared['numbers']:.2f}"
-        return Fate(page, Rejection(page.origin, page.source, "readers_disagree", detail), compared, names, texts)
+        differing = [name for name in WHOLLY if compared[name] < 1]
+        detail = ", ".join(f"{name} {compared[name]:.2f}" for name in ("text", *differing))
+        rejected = Rejection(page.origin, page.source, "readers_disagree", f"{names[0]} and {names[1]}: {detail}")
+        return Fate(page, rejected, compared, names, texts)
 
     def _labelled(self, page: Page, reader: Provider, said: str, answer: Answer, compared: dict | None = None) -> Page:
         confidence = answer.confidence

@@ -16,6 +16,7 @@ from . import batch, dispatch, labelling
 from .agreement import Agreement
 from .client import Fault
 from .labelling import Fate, Judge, Labelled
+from .quality import label_quality
 from .store import Answer, Provider, Store
 
 MOST_SHOWN = 200  # pages set aside by disagreement whose texts the report keeps, to be looked at
@@ -159,8 +160,11 @@ class Work:
         judge.expected = _expected(judge.fates(page for page in self.unread() if self.agreement.drawn(page.id)))
         found = {"pages": 0, "had_text": 0, "from_store": 0, "label_origins": Counter(), "reasons": Counter()}
         listed = {"set_aside": [], "agreement": [], "disagreements": []}
+        scored = []
         for fate in judge.fates(bare(self.pages)):
             self._count(fate, found, listed)
+            if fate.source.text is None and isinstance(fate.page, Page):
+                scored += label_quality([fate.page])
         rows = [_finished(row) for row in self.rows.values()]
         read = sum(row["read"] for row in rows)
         report = {
@@ -170,6 +174,7 @@ class Work:
             "seconds": self.seconds,
             "pages_per_second": read / self.seconds if read else None,
             "cost": sum(row["cost"] for row in rows),
+            "quality": {"pages": len(scored)} | {name: _mean(scored, name) for name in ("cer", "exact")},
             **listed,
             "providers": rows,
         }
@@ -192,6 +197,10 @@ class Work:
             listed["agreement"].append({**known, **fate.compared})
             if outcome == "set aside" and len(listed["disagreements"]) < MOST_SHOWN:
                 listed["disagreements"].append({"id": page.id, "readers": fate.readers, "texts": fate.texts})
+
+
+def _mean(rows: list[dict], name: str) -> float | None:
+    return round(fmean(row[name] for row in rows), 6) if rows else None
 
 
 def _finished(row: dict) -> dict:

@@ -1,0 +1,113 @@
+"""What an executed notebook opens with: what it found, and where that comes from."""
+
+import contextlib
+import json
+import time
+from pathlib import Path
+
+import nbformat
+
+from .. import metrics
+from .profile import STAGES, Run
+
+TAG = "opening"  # of the cell, so that it is replaced and not added to
+SHOWN = ("torch", "transformers", "peft")  # of the libraries whose versions are known
+
+
+def insert(path: Path, found: str | None, *origin: str) -> None:
+    """Put a cell under an executed notebook's title with the finding and its origin, in place of an older one."""
+    notebook = nbformat.read(path, as_version=4)
+    cells = [cell for cell in notebook.cells if TAG not in cell.metadata.get("tags", ())]
+    text = "\n\n".join([*([f"**Found:** {found}"] if found else []), " · ".join(filter(None, origin))])
+    titled = bool(cells) and cells[0].cell_type == "markdown"
+    cells.insert(titled, nbformat.v4.new_markdown_cell(text, id=TAG, metadata={"tags": [TAG]}))
+    notebook.cells = cells
+    nbformat.write(notebook, path)
+
+
+def origin(made: dict, seconds: float) -> list[str]:
+    """Commit, date, machine, time and versions, as `provenance` gives them."""
+    versions = ", ".join(f"{name} {made['versions'][name]}" for name in SHOWN if name in made["versions"])
+    commit = f"`{made['commit']}`" if made["commit"] else ""
+    return [commit, time.strftime("%Y-%m-%d"), f"{made['cores']} CPU cores", f"{seconds:.0f} s", versions]
+
+
+def caution(run: Run) -> str:
+    """What keeps a small model's results from being taken for the full model's."""
+    if run.parameters["prepare"]["base"] != "tiny":
+        return ""
+    sources = {options.get("source") for options in run.parameters["curate"].get("pages_from", ())}
+    return f"the embedded tiny model{' on drawn pages' if sources == {'synthetic'} else ''}; not PaddleOCR-VL"
+
+
+def findings(folder: Path) -> dict[str, str]:
+    """A sentence or two for each stage's notebook, from the stages' records in a folder, as far as they lie there."""
+    told = {stage.notebook: _finding(stage.record, folder) for stage in STAGES}
+    return {notebook: finding for notebook, finding in told.items() if finding}
+
+
+def finding(notebook: str, folder: Path) -> str | None:
+    """The sentence of one notebook; None while its record is not there, or does not hold what the sentence needs."""
+    return findings(folder).get(notebook)
+
+
+def _finding(record: str, folder: Path) -> str | None:
+    with contextlib.suppress(OSError, KeyError):
+        return _TOLD[record](json.loads((folder / record).read_text()))
+    return None
+
+
+def _curated(record: dict) -> str:
+    counts = record["counts"]
+    reasons = ", ".join(f"{number:,} {reason.replace('_', ' ')}" for reason, number in counts["rejected"].items())
+    return f"{counts['kept']:,} of {counts['inputs']:,} pages kept; turned away: {reasons or 'none'}."
+
+
+def _transcribed(record: dict) -> str:
+    made = record["report"]
+    known = made.get("quality", {"pages": 0})
+    parts = [f"{made['labelled']:,} pages without text labelled"]
+    if known["pages"]:
+        parts[0] += f" at a mean CER of {known['cer']:.1%}, {known['exact']:.0%} without any error"
+        parts[0] += "" if known["pages"] == made["labelled"] else f" (text known of {known['pages']:,})"
+    parts.append(f"{len(made['set_aside']):,} set aside")
+    if made["read"]:
+        parts.append(f"{made['pages_per_second']:.1f} pages per second")
+    return f"{', '.join(parts)}; cost {made.get('cost', 0):.2f}."
+
+
+def _prepared(record: dict) -> str:
+    leakage = record["leakage"]
+    splits = " / ".join(f"{pages:,}" for pages in leakage["pages"].values())
+    shared = f"{leakage['groups_shared_across_splits']} groups and {leakage['near_duplicate_pairs_across_splits']}"
+    return f"{splits} pages to train, validate and test on; {shared} near-duplicate pairs straddle a split."
+
+
+def _trained(record: dict) -> str:
+    losses = [row for row in record["history"] if row.get("eval_loss") is not None]
+    best = min(losses, key=lambda row: row["eval_loss"])
+    change = f"{losses[0]['eval_loss']:.3f} at step {losses[0]['step']:,} → {best['eval_loss']:.3f} at {best['step']:,}"
+    cost = f"{record['steps']:,} steps of {record['seconds_per_step']:.2f} s, {record['peak_memory_gb']:.1f} GB"
+    read = f"; CER of a validation sample {record['best_cer']:.3f}" if "best_cer" in record else ""
+    return f"Validation loss {change}{read}; {cost}."
+
+
+def _merged(record: dict) -> str:
+    gate, scores = record["parity"], record["scores"]
+    figures = gate["figures"]
+    verdict = f"The gate is {'passed' if gate['passed'] else 'failed'} on {figures['pages']} pages"
+    agreed = f"{figures['token_agreement']:.2%} of {figures['tokens']:,} tokens agree"
+    apart = f"logits differ by at most {figures['logit_difference']:.2g} of their standard deviation"
+    cer = {row["model"]: row for row in scores if (row["slice"], row["metric"]) == ("all", "cer")}
+    read = f"CER on {cer['merged']['n']:,} test pages {cer['merged']['value']:.3f}"
+    return f"{verdict}: {agreed}, {apart}. {read}, with the adapter {cer['tuned']['value']:.3f}."
+
+
+_TOLD = {
+    "curate.json": _curated,
+    "transcribe.json": _transcribed,
+    "prepare.json": _prepared,
+    "train.json": _trained,
+    "metrics.json": metrics.headline,
+    "merge.json": _merged,
+}
