@@ -70,4 +70,5 @@ def _change(row: dict) -> str:
     figures = f"from {row['base']:.3f} to {row['tuned']:.3f}"
     if row["low"] is None:
         return f"{figures} (too few pages for an interval)"
-    return f"{figures} (difference {row['difference']:+.3f}, 95 % interval {row['low']:+.3f} to {row['high']:+.3f})"
+    told = f"difference {row['difference']:+z.3f}, 95 % interval {row['low']:+z.3f} to {row['high']:+z.3f}"
+    return f"{figures} ({told.replace('-', '−')})"

@@ -119,8 +119,8 @@ def _point(ax, score: pd.Series, row: float, model: str) -> None:
 def _difference(row: dict | None) -> str:
     if row is None:
         return ""
-    interval = "" if row["low"] is None else f" [{row['low']:+.3f}, {row['high']:+.3f}]"
-    return f"{row['difference']:+.3f}{interval}".replace("-", "−")
+    interval = "" if row["low"] is None else f" [{row['low']:+z.3f}, {row['high']:+z.3f}]"
+    return f"{row['difference']:+z.3f}{interval}".replace("-", "−")
 
 
 def safety(summary: dict, name: str = "medical") -> Figure:
