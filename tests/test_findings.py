@@ -13,7 +13,7 @@ import pytest
 from medocr import report
 from medocr.report import benchmarks, claim_figures, claims, findings, takeaways
 from medocr.report.findings import FAILS, HOLDS, MISSING, UNSURE, Contrast, Side
-from medocr.run import execute_at
+from medocr.run import experiments
 from tests import made_up_runs
 
 mpl.use("Agg")
@@ -212,10 +212,11 @@ def test_07_is_told_in_the_house_style():
 def test_07_runs_alone_on_whatever_runs_there_are(tmp_path):
     runs = tmp_path / "results/experiments"
     made_up_runs.write(runs, {"baseline": 0.0, "mix-100-0": 0.01, "rank-8": 0.05})
-    execute_at(NOTEBOOK, runs / "07_findings.ipynb", {"runs": str(runs)}, tmp_path)
+    experiments.findings(experiments.load_table("experiments", out=tmp_path))
     text = (runs / "07_findings.ipynb").read_text()
     cells = nbformat.reads(text, as_version=4).cells
     said = "\n".join(o["data"].get("text/markdown", "") for c in cells for o in c.get("outputs", ()) if "data" in o)
+    assert cells[1].source.startswith("**Found:** Of 10 claims ")
     assert "9 runs: 3 variants, three seeds each; every run of 120 optimizer steps (0.5 epochs)" in said
     assert (
         f"reference ranges.** Verdict on the tiny model: **{HOLDS}**. Test values, F1, medical pages: tuned 0." in said

@@ -104,7 +104,7 @@ def _label(contrast: Contrast, found: dict, *, name: bool, metric: bool) -> str:
 def ranks(table: pd.DataFrame) -> Figure:
     """Medical CER over the trained weights of each rank, seeds beside the mean, and the time of a training step.
 
-    `table` has rank, trainable, cer (mean), low, high, seeds (list), pages, groups and seconds_per_step, as
+    `table` has rank, trainable, cer (mean), low, high, seeds (list), pages, groups and step_cpu_seconds, as
     `claims.rank_costs` gives.
     """
     if table.empty:
@@ -125,10 +125,10 @@ def ranks(table: pd.DataFrame) -> Figure:
     left.set_ylim(0, table["high"].max() * 1.2)
     left.grid(axis="y")
     names = [f"rank {rank}" for rank in table["rank"]]
-    right.barh(names, table["seconds_per_step"], color=COLOURS["base"], height=0.5)
-    for place, value in enumerate(table["seconds_per_step"]):
+    right.barh(names, table["step_cpu_seconds"], color=COLOURS["base"], height=0.5)
+    for place, value in enumerate(table["step_cpu_seconds"]):
         right.text(value, place, f" {value:.2f}", va="center", fontsize=11)
-    right.set(xlabel="seconds per training step")
+    right.set(xlabel="CPU seconds per training step")
     right.margins(x=0.2)
     right.invert_yaxis()
     bare(right)

@@ -111,7 +111,7 @@ def decide(scores: pd.DataFrame, claim: Claim) -> str:
 
 
 def rank_costs(scores: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:
-    """For each rank that has run: rank, trainable, seconds_per_step (median of its runs), and of its medical CER the
+    """For each rank that has run: rank, trainable, step_cpu_seconds (median of its runs), and of its medical CER the
     mean cer, its 95 % interval low and high, seeds, pages and groups.
     """
     rows = []
@@ -123,7 +123,7 @@ def rank_costs(scores: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:
         medical = own[own["domain"] == "medical"].pivot(index=["id", "group"], columns="seed", values="cer")
         groups = medical.index.get_level_values("group")
         low, high = findings.crossed_interval(medical.to_numpy(), groups)
-        costs = {"trainable": int(runs["trainable"].iloc[0]), "seconds_per_step": runs["seconds_per_step"].median()}
+        costs = {"trainable": int(runs["trainable"].iloc[0]), "step_cpu_seconds": runs["step_cpu_seconds"].median()}
         error = {"cer": float(medical.to_numpy().mean()), "low": low, "high": high, "seeds": medical.mean().tolist()}
         rows.append({"rank": rank, **costs, **error, "pages": len(medical), "groups": groups.nunique()})
     return pd.DataFrame(rows)
@@ -186,7 +186,7 @@ def overview(facts: pd.DataFrame) -> pd.DataFrame:
     table["label CER"] = by_variant["label_cer"].mean()
     table["set aside"] = by_variant["set_aside"].max()
     table["trained weights"] = by_variant["trainable"].max()
-    table["minutes each"] = by_variant["seconds"].median() / 60
+    table["CPU minutes each"] = by_variant["cpu_seconds"].median() / 60
     return table.rename(columns={"training_pages": "training pages"}).reset_index()
 
 
@@ -199,7 +199,7 @@ def provenance(scores: pd.DataFrame, facts: pd.DataFrame, results: Path) -> str:
         f"{len(facts)} runs: {facts['variant'].nunique()} variants, {_seeds(facts)}; every run of "
         f"{_span(facts['steps'], ',d')} optimizer steps{_share(facts, results)} ({_epochs(facts)} epochs), scored on "
         f"the same {scores['id'].nunique():,} pages in {scores['group'].nunique()} groups; "
-        f"{facts['seconds'].sum() / 3600:.1f} hours altogether, made at {commits}."
+        f"{facts['cpu_seconds'].sum() / 3600:.1f} hours of one core altogether, made at {commits}."
     )
 
 

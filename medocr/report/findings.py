@@ -73,8 +73,9 @@ def load(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The runs under results/experiments/: (scores of pages, facts of runs), empty where nothing has run.
 
     Scores: variant, seed, model, id, group, doc_type, domain and the metrics, CER and WER capped at 1. Facts: variant,
-    seed, commit, cores, batch (pages per step), seconds (of its own stages), label_cer (of UNLABELLED types' labels),
-    set_aside (pages that got no label), and of the training steps, pages, seconds_per_step, trainable, weights.
+    seed, commit, cores, batch (pages per step), cpu_seconds (of its own stages), step_cpu_seconds (the training stage's
+    per step), label_cer (of UNLABELLED types' labels), set_aside (pages that got no label), and of the training steps,
+    pages, trainable, weights. CPU seconds, because runs side by side stretch those of the clock.
     """
     pages, facts = [], []
     for path in sorted(Path(folder).glob("*/metrics.json")):
@@ -91,14 +92,15 @@ def load(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _facts(said: dict) -> dict:
-    trained = {name: said["train"][name] for name in ("steps", "pages", "seconds_per_step", "trainable", "weights")}
-    seconds = sum(row["seconds"] for row in said["stages"] if row["state"] == "done")
+    trained = {name: said["train"][name] for name in ("steps", "pages", "trainable", "weights")}
+    spent = {row["stage"]: row["cpu_seconds"] for row in said["stages"] if row["state"] == "done"}
     own = {name: said[name] for name in ("variant", "seed", "commit", "cores")}
     recipe = said["parameters"]["train"]
     own["batch"] = recipe["batch_size"] * recipe["accumulation"]
     label_cer = said["prepare"]["label_cer"]
     noise = [label_cer[name] for name in UNLABELLED if name in label_cer]
-    own |= {"seconds": seconds, "label_cer": sum(noise) / len(noise) if noise else None}
+    own |= {"cpu_seconds": sum(spent.values()), "step_cpu_seconds": spent["04_train"] / trained["steps"]}
+    own |= {"label_cer": sum(noise) / len(noise) if noise else None}
     return own | {"set_aside": sum(said["transcribe"].get("reasons", {}).values())} | trained
 
 

@@ -113,7 +113,7 @@ def findings(trials: list[Trial]) -> None:
     target, began = folder / "07_findings.ipynb", time.perf_counter()
     execute_at(notebook.path, target, parameters, run.out)
     scores, facts = report.findings.load(folder)
-    found = f"{claims_told(scores, folder.parent)} {report.claims.provenance(scores, facts)}"
+    found = f"{claims_told(scores, folder.parent)} {report.claims.provenance(scores, facts, folder.parent)}"
     opening.insert(target, found, *opening.origin(provenance(), time.perf_counter() - began), opening.caution(run))
     index(folder, folder.name)
     print(f"findings: {os.path.relpath(folder / 'index.html')}")
