@@ -312,13 +312,14 @@ def test_no_pages(base, adapter, merged):
 
 
 def test_every_way_of_reading_is_timed_in_turn(base, adapter, report):
-    rows = merge.latency(base, adapter, report[0], make_samples(5), max_new_tokens=3, device="cpu")
+    rows = merge.latency(base, adapter, report[0], make_samples(4), max_new_tokens=3, device="cpu")
     ways = ("adapter", "adapter, composed", "merged")
     assert [(row["way"], row["batch_size"]) for row in rows] == [(way, n) for n in (1, 4) for way in ways]
     assert all(row["seconds_per_page"] > 0 and len(row["over_adapter"]) == 3 for row in rows)
     assert {ratio for row in rows for ratio in row["over_adapter"] if row["way"] == "adapter"} == {1.0}
     size = {row["way"]: row["megabytes"] for row in rows}
     assert size["merged"] < size["adapter"] == size["adapter, composed"]
+    assert merge.latency(base, adapter, report[0], [], max_new_tokens=3) == []
 
 
 def test_composing_changes_the_time_and_not_the_text(base, adapter):

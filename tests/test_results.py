@@ -10,7 +10,7 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from medocr.metrics import LABELS
+from medocr.metrics import LABELS, headline
 from medocr.report import findings
 from tests import written_results
 
@@ -23,7 +23,10 @@ FAULTS = "<!-- results/faults: begin -->", "<!-- results/faults: end -->"
 SHOWN = {"all": "all pages", "medical": "medical", "general": "general"} | {
     name: name.replace("_", " ") for name in ("prescription", "lab_report", "form", "receipt", "invoice")
 }
-ASKED = ("field_recall", "test_value_f1", "test_row_f1", "range_f1", "drug_f1", "term_recall")
+ASKED = (
+    *("field_recall", "header_recall", "test_value_f1", "test_row_f1", "range_f1", "drug_f1", "option_f1"),
+    "term_recall",
+)
 
 
 def load(name: str, run: Path = DEMO) -> dict:
@@ -36,6 +39,7 @@ def results_section() -> str:
     compared = {(row["slice"], row["metric"]): row for row in metrics["comparisons"]}
     rates = [_row(shown, compared[name, "cer"]) for name, shown in SHOWN.items()]
     asked = [_row(LABELS[name], compared["medical", name]) for name in ASKED]
+    harm = headline(metrics)
     minutes = sum(row["seconds"] for row in run["stages"]) / 60
     parity = merged["parity"]["figures"]
     scores = {row["model"]: row for row in merged["scores"] if (row["slice"], row["metric"]) == ("all", "cer")}
@@ -49,6 +53,8 @@ def results_section() -> str:
             "What the fields of the medical pages came to (F1 or share found; higher is better):",
             "",
             *_table("medical pages", asked),
+            "",
+            harm[harm.index("Clearly worse: ") :],
             "",
             f"The merged float16 model passes the parity gate ({parity['pages']} pages) and reads the "
             f"{scores['merged']['n']} test pages at CER {scores['merged']['value']:.3f} "
