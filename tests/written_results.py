@@ -101,15 +101,13 @@ def _others() -> list[str]:
     """The experiments, the base's pretraining and the benchmarks."""
     card = _load(RESULTS / "pretrain/card.json")
     scores, facts = findings.load(RESULTS / "experiments")
-    verdicts = claims.verdicts(scores, RESULTS)["verdict"].value_counts()
-    order = (findings.HOLDS, findings.FAILS, findings.UNSURE, findings.UNTESTED, findings.MISSING)
-    told = ", ".join(f"{verdicts[verdict]} {verdict}" for verdict in order if verdict in verdicts)
+    total, told = claims.counts(scores, RESULTS)
     linked = "[07_findings](experiments/07_findings.ipynb)" if len(facts) else "07_findings"
     benches = sorted(path for folder in ("bench", "gpu") for path in (RESULTS / folder).glob("*.json"))
     return [
         "## experiments",
         "",
-        f"{linked}. {verdicts.sum()} claims: {told}. {claims.provenance(scores, facts, RESULTS)}",
+        f"{linked}. {total} claims: {told}. {claims.provenance(scores, facts, RESULTS)}",
         "",
         "## pretrain",
         "",

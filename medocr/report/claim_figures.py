@@ -1,6 +1,5 @@
 """The figures of the findings: advantages with intervals and seeds, ranks, and ratios; titles say what came out."""
 
-import textwrap
 from collections.abc import Sequence
 
 import matplotlib.pyplot as plt
@@ -10,11 +9,9 @@ from matplotlib.ticker import MaxNLocator
 
 from medocr.report import findings
 from medocr.report.findings import ALIKE, BETTER, FAILS, HOLDS, SHORT, UNSURE, WORSE, Contrast
-from medocr.report.style import COLOURS, FAINT, INK, WIDTH, bare, nothing
+from medocr.report.style import COLOURS, FAINT, INK, WIDTH, bare, conclude, nothing
 
 BLUE, BAND = COLOURS["tuned"], "#e0e0e0"
-TITLE = {"x": 0.01, "ha": "left", "fontsize": 12, "fontweight": "bold"}
-TITLE_LETTERS = 80  # on a line
 
 
 def forest(scores: pd.DataFrame, contrasts: Sequence[Contrast]) -> Figure:
@@ -34,7 +31,7 @@ def forest(scores: pd.DataFrame, contrasts: Sequence[Contrast]) -> Figure:
     figure, axes = plt.subplots(len(panels), 1, figsize=size, height_ratios=heights, squeeze=False)
     for ax, rows in zip(axes[:, 0], panels, strict=True):
         _panel(ax, rows)
-    figure.suptitle(textwrap.fill(headline(found), TITLE_LETTERS), **TITLE)
+    conclude(figure, headline(found))
     return figure
 
 
@@ -133,7 +130,7 @@ def ranks(table: pd.DataFrame) -> Figure:
     right.invert_yaxis()
     bare(right)
     told = ", ".join(f"{row['cer']:.3f} at\u00a0rank\u00a0{row['rank']}" for row in rows)
-    figure.suptitle(textwrap.fill(f"Medical CER after equal steps: {told}", TITLE_LETTERS), **TITLE)
+    conclude(figure, f"Medical CER after equal steps: {told}")
     return figure
 
 
@@ -155,5 +152,5 @@ def ratios(names: Sequence[str], values: Sequence[float], claimed: float, what: 
     ax.grid(axis="x")
     bare(ax)
     ends = dict.fromkeys(f"{value:.{digits}f}" for value in (min(values), max(values)))
-    figure.suptitle(f"{_capital(what)}: {' to '.join(ends)}", **TITLE)
+    conclude(figure, f"{_capital(what)}: {' to '.join(ends)}")
     return figure

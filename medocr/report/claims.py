@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -104,10 +105,14 @@ CLAIMS = {
 }
 
 
-def decide(scores: pd.DataFrame, claim: Claim) -> str:
-    """The verdict on a claim that contrasts decide."""
-    found = [findings.measure(scores, contrast) for contrast in claim.contrasts if contrast.decides]
-    return findings.together([one and one["verdict"] for one in found])
+def measured(scores: pd.DataFrame, contrasts: Iterable[Contrast]) -> list[tuple[Contrast, dict | None]]:
+    """Each contrast with its figures, None where its runs are missing."""
+    return [(contrast, findings.measure(scores, contrast)) for contrast in contrasts]
+
+
+def decide(found: Sequence[tuple[Contrast, dict | None]]) -> str:
+    """The verdict on a claim, from its `measured` contrasts."""
+    return findings.together([one and one["verdict"] for contrast, one in found if contrast.decides])
 
 
 def rank_costs(scores: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:
@@ -129,20 +134,24 @@ def rank_costs(scores: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def decisive(scores: pd.DataFrame, claim: Claim) -> list[str]:
-    """The figures of a claim's deciding contrasts that have their runs, in words; with verdicts unlike the claim's."""
-    found = [(contrast, findings.measure(scores, contrast)) for contrast in claim.contrasts if contrast.decides]
-    found = [(findings.told(*one), findings.word(*one)) for one in found if one[1]]
-    verdict = decide(scores, claim)
-    return [told if word == verdict else f"{told} ({word})" for told, word in found]
+def judge(scores: pd.DataFrame, claim: Claim) -> tuple[str, list[str]]:
+    """A claim's verdict, and the figures in words of the deciding contrasts that have their runs.
+
+    A contrast whose own verdict is another than the claim's has it behind its figures.
+    """
+    found = measured(scores, [contrast for contrast in claim.contrasts if contrast.decides])
+    verdict = decide(found)
+    told = [(findings.told(*one), findings.word(*one)) for one in found if one[1]]
+    return verdict, [figures if word == verdict else f"{figures} ({word})" for figures, word in told]
 
 
 def conclusion(scores: pd.DataFrame, facts: pd.DataFrame, claim: Claim) -> str:
     """A claim's verdict with its figures, on what it rests, and what stays open, in Markdown."""
     sides = [side for contrast in claim.contrasts for side in (contrast.left, contrast.right)]
     runs = facts[facts["variant"].isin([side.variant for side in sides])] if len(facts) else facts
-    lines = [f"**{claim.says}** Verdict on the tiny model: **{decide(scores, claim)}**."]
-    if figures := "; ".join(decisive(scores, claim)):
+    verdict, told = judge(scores, claim)
+    lines = [f"**{claim.says}** Verdict on the tiny model: **{verdict}**."]
+    if figures := "; ".join(told):
         lines.append(f"{figures[0].upper()}{figures[1:]}.")
     if len(runs):
         looks = runs["steps"] * runs["batch"]
@@ -172,9 +181,17 @@ def _span(values: pd.Series, form: str) -> str:
 
 def verdicts(scores: pd.DataFrame, results: Path) -> pd.DataFrame:
     """Every claim with its verdict and what decided it (lines parted by <br>)."""
-    rows = [(claim.says, decide(scores, claim), "<br>".join(decisive(scores, claim))) for claim in CLAIMS.values()]
+    judged = [(claim.says, *judge(scores, claim)) for claim in CLAIMS.values()]
+    rows = [(says, verdict, "<br>".join(told)) for says, verdict, told in judged]
     rows += [(benchmarks.SAYS[key], *found) for key, found in benchmarks.judged(results).items()]
     return pd.DataFrame(rows, columns=["claim", "verdict", "what decided it [95 % over pages and seeds]"])
+
+
+def counts(scores: pd.DataFrame, results: Path) -> tuple[int, str]:
+    """How many claims there are, and how many came out how."""
+    found = verdicts(scores, results)["verdict"].value_counts()
+    order = (findings.HOLDS, findings.FAILS, findings.UNSURE, findings.UNTESTED, findings.MISSING)
+    return found.sum(), ", ".join(f"{found[one]} {one}" for one in order if one in found)
 
 
 def overview(facts: pd.DataFrame) -> pd.DataFrame:

@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from medocr.metrics import HIGHER_IS_BETTER, KINDS, LABELS, LEAST_P, clear
+from medocr.report.findings import rounded
 from medocr.report.style import (
     COLOURS,
     FAINT,
@@ -119,8 +120,8 @@ def _point(ax, score: pd.Series, row: float, model: str) -> None:
 def _difference(row: dict | None) -> str:
     if row is None:
         return ""
-    interval = "" if row["low"] is None else f" [{row['low']:+z.3f}, {row['high']:+z.3f}]"
-    return f"{row['difference']:+z.3f}{interval}".replace("-", "−")
+    by, *ends = (rounded(row[key], sign="+") for key in ("difference", "low", "high") if row[key] is not None)
+    return f"{by} [{', '.join(ends)}]" if ends else by
 
 
 def safety(summary: dict, name: str = "medical") -> Figure:

@@ -13,8 +13,9 @@ MOST = 100  # times as many pages and seeds: beyond, runs like these will not te
 
 def takeaways(scores: pd.DataFrame, results: Path) -> str:
     """A few sentences as a list in Markdown."""
-    found = [(c, findings.measure(scores, c)) for claim in claims.CLAIMS.values() for c in claim.contrasts]
-    sentences = [*_largest([one for one in found if one[1]]), *_undecided(scores), *_untested(scores, results)]
+    found = {claim.says: claims.measured(scores, claim.contrasts) for claim in claims.CLAIMS.values()}
+    known = [one for own in found.values() for one in own if one[1]]
+    sentences = [*_largest(known), *_undecided(found), *_untested(found, results)]
     return "\n".join(f"- {sentence}" for sentence in sentences)
 
 
@@ -33,14 +34,13 @@ def _largest(found: list[tuple[Contrast, dict]]) -> Iterator[str]:
             yield f"No {what} is sure yet."
 
 
-def _undecided(scores: pd.DataFrame) -> Iterator[str]:
+def _undecided(found: dict[str, list[tuple[Contrast, dict | None]]]) -> Iterator[str]:
     """For claims that are undecided, the contrasts that leave them so and what would decide these."""
     parts = []
-    for claim in claims.CLAIMS.values():
-        if claims.decide(scores, claim) == UNSURE:
-            open_ones = [(c, findings.measure(scores, c)) for c in claim.contrasts if c.decides]
-            needed = dict.fromkeys(needs(c, m) for c, m in open_ones if m["verdict"] == UNSURE)
-            parts.append(f"*{claim.says.rstrip('.')}* ({'; '.join(needed)})")
+    for says, own in found.items():
+        if claims.decide(own) == UNSURE:
+            needed = dict.fromkeys(needs(c, m) for c, m in own if c.decides and m["verdict"] == UNSURE)
+            parts.append(f"*{says.rstrip('.')}* ({'; '.join(needed)})")
     if parts:
         yield f"Undecided, and what would decide it: {', '.join(parts)}."
 
@@ -63,13 +63,15 @@ def needs(contrast: Contrast, found: dict) -> str:
     return f"about {times:.1f} times as many pages and seeds, if the difference stays as it is"
 
 
-def _untested(scores: pd.DataFrame, results: Path) -> Iterator[str]:
+def _untested(found: dict[str, list[tuple[Contrast, dict | None]]], results: Path) -> Iterator[str]:
     """The claims that nothing here has put to a test yet."""
-    table = claims.verdicts(scores, results)
+    judged = {key: verdict for key, (verdict, _) in benchmarks.judged(results).items()}
+    came_out = {says: claims.decide(own) for says, own in found.items()}
+    came_out |= {benchmarks.SAYS[key]: verdict for key, verdict in judged.items()}
     for verdict in (UNTESTED, MISSING):
-        names = [f"*{says.rstrip('.')}*" for says in table.loc[table["verdict"] == verdict, "claim"]]
+        names = [f"*{says.rstrip('.')}*" for says, own in came_out.items() if own == verdict]
         if names:
             yield f"{verdict.capitalize()}: {', '.join(names)}."
-    keys = [key for key, found in benchmarks.judged(results).items() if found[0] in (UNTESTED, MISSING)]
+    keys = [key for key, verdict in judged.items() if verdict in (UNTESTED, MISSING)]
     if keys:
         yield "What these would take: " + "; ".join(benchmarks.TAKES[key] for key in keys) + "."

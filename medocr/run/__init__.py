@@ -170,7 +170,7 @@ def open_with_finding(run: Run, stage: Stage, seconds: float) -> None:
     """Let a stage's executed notebook open with what it found, at which commit, when and on what machine."""
     notebook = run.data / "results" / f"{stage.notebook}.ipynb"
     told = [*opening.origin(provenance(), seconds), opening.caution(run)]
-    opening.insert(notebook, opening.finding(stage.notebook, run.data), *told)
+    opening.insert(notebook, opening.finding(stage, run.data), *told)
 
 
 def execute_at(notebook: Path, target: Path, parameters: dict, out: Path) -> None:

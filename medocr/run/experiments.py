@@ -113,16 +113,11 @@ def findings(trials: list[Trial]) -> None:
     target, began = folder / "07_findings.ipynb", time.perf_counter()
     execute_at(notebook.path, target, parameters, run.out)
     scores, facts = report.findings.load(folder)
-    found = f"{claims_told(scores, folder.parent)} {report.claims.provenance(scores, facts, folder.parent)}"
+    total, told = report.claims.counts(scores, folder.parent)
+    found = f"Of {total} claims {told}. {report.claims.provenance(scores, facts, folder.parent)}"
     opening.insert(target, found, *opening.origin(provenance(), time.perf_counter() - began), opening.caution(run))
     index(folder, folder.name)
     print(f"findings: {os.path.relpath(folder / 'index.html')}")
-
-
-def claims_told(scores: pd.DataFrame, results: Path) -> str:
-    """How many claims came out how."""
-    verdicts = report.claims.verdicts(scores, results)["verdict"].value_counts()
-    return f"Of {verdicts.sum()} claims {', '.join(f'{n} {verdict}' for verdict, n in sorted(verdicts.items()))}."
 
 
 def _make_apart(trial: Trial) -> bool:

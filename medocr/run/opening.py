@@ -8,7 +8,7 @@ from pathlib import Path
 import nbformat
 
 from .. import metrics
-from .profile import STAGES, Run
+from .profile import STAGES, Run, Stage
 
 TAG = "opening"  # of the cell, so that it is replaced and not added to
 SHOWN = ("torch", "transformers", "peft")  # of the libraries whose versions are known
@@ -42,18 +42,14 @@ def caution(run: Run) -> str:
 
 def findings(folder: Path) -> dict[str, str]:
     """A sentence or two for each stage's notebook, from the stages' records in a folder, as far as they lie there."""
-    told = {stage.notebook: _finding(stage.record, folder) for stage in STAGES}
+    told = {stage.notebook: finding(stage, folder) for stage in STAGES}
     return {notebook: finding for notebook, finding in told.items() if finding}
 
 
-def finding(notebook: str, folder: Path) -> str | None:
-    """The sentence of one notebook; None while its record is not there, or does not hold what the sentence needs."""
-    return findings(folder).get(notebook)
-
-
-def _finding(record: str, folder: Path) -> str | None:
+def finding(stage: Stage, folder: Path) -> str | None:
+    """One stage's sentence; None while its record is not there, or does not hold what the sentence needs."""
     with contextlib.suppress(OSError, KeyError):
-        return _TOLD[record](json.loads((folder / record).read_text()))
+        return _TOLD[stage.record](json.loads((folder / stage.record).read_text()))
     return None
 
 
