@@ -38,6 +38,8 @@ def grouped_attention(
     tall = (query * scaling).reshape(batch, groups, heads // groups * length, size)
     scores = (tall @ key.transpose(-1, -2)).view(batch, heads, length, total)
     if attention_mask is not None:
-        scores = scores + attention_mask.to(scores.dtype)
+        # float32's least number is -inf in bfloat16, and padding, which attends to nothing, would become nan
+        least = torch.finfo(scores.dtype).min
+        scores = scores + attention_mask.clamp(min=least).to(scores.dtype)
     weights = scores.softmax(-1).view(batch, groups, -1, total)
     return (weights @ value).view(batch, heads, length, size).transpose(1, 2), None
