@@ -108,9 +108,10 @@ def test_a_training_leaves_an_adapter_and_a_report(base, samples, finished):
             assert tuned < model(**inputs).loss
 
 
-def test_batches_side_by_side_teach_what_they_teach_one_after_another(base, samples, tmp_path):
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_batches_side_by_side_teach_what_they_teach_one_after_another(precision, base, samples, tmp_path):
     threads, losses, adapters = torch.get_num_threads(), {}, []
-    recipe = {**RECIPE, "batch_size": 2, "accumulation": 3, "max_steps": 2}
+    recipe = {**RECIPE, "precision": precision, "batch_size": 2, "accumulation": 3, "max_steps": 2}
     for name, count in (("one", 1), ("three", 3), ("again", 3)):
         torch.set_num_threads(count)
         made = train.train(base, samples[:6], [], tmp_path / name, **recipe)

@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import torch
+from accelerate.utils import AutocastKwargs
 from datasets import Dataset
 from peft import get_peft_model_state_dict
 from tqdm.auto import tqdm
@@ -148,6 +149,8 @@ class _Trainer(SFTTrainer):
         self.remove_callback(PrinterCallback)
         simple = self.accelerator.num_processes == 1 and self.accelerator.scaler is None
         self.side_by_side = simple and self.args.use_cpu and not self.args.gradient_checkpointing  # it costs memory
+        if self.side_by_side:  # autocast's cache is one for all threads: gradients would depend on who came first
+            self.accelerator.autocast_handler = AutocastKwargs(cache_enabled=False)
 
     def _get_train_sampler(self, train_dataset=None) -> data.LikeSizes:
         return self.sampler

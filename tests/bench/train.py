@@ -2,9 +2,10 @@
 
 Plain is what a user would write: TRL's trainer on rows of images, prompt and completion, started without the
 allocator's settings. Base, LoRA, precision, batch, accumulation and steps are the same, gradient checkpointing is off
-in both. Each runs in a process of its own, in turn, so that what else the machine does falls on both alike; between,
-single ingredients are left out. A step's time is that of the epochs after the first: what is paid once (pages encoded,
-a checkpoint written) is told apart. Written to results/bench/train.json, on a machine that does nothing else: where
+in both; where the CPU multiplies bfloat16 natively, both are measured in that too, as medocr trains there by default.
+Each runs in a process of its own, in turn, so that what else the machine does falls on both alike; between, single
+ingredients are left out. A step's time is that of the epochs after the first: what is paid once (pages encoded, a
+checkpoint written) is told apart. Written to results/bench/train.json, on a machine that does nothing else: where
 cores are wanted elsewhere, threads that share a product spin while they wait for one another, and seconds mean little.
 """
 
@@ -49,7 +50,7 @@ def samples() -> list:
     return made
 
 
-def ours(leave_out: str | None) -> dict:
+def ours(leave_out: str | None, precision: str) -> dict:
     """Seconds of the package's own training, one ingredient left out or none."""
     from medocr import train
     from medocr.train import trainer
@@ -64,7 +65,7 @@ def ours(leave_out: str | None) -> dict:
     recipe = {"epochs": EPOCHS, "batch_size": BATCH, "accumulation": ACCUMULATION, "learning_rate": RATE}
     patched = mock.patch.object(trainer.Run, "train", timed)
     with tempfile.TemporaryDirectory() as folder, _without(leave_out), patched:
-        train.train("tiny", samples(), [], folder, device="cpu", progress=False, precision="float32", **recipe)
+        train.train("tiny", samples(), [], folder, device="cpu", progress=False, precision=precision, **recipe)
     return spent
 
 
@@ -115,7 +116,7 @@ def _without(ingredient: str | None):
         yield
 
 
-def plain() -> dict:
+def plain(precision: str) -> dict:
     """Seconds of TRL's trainer as its users write it."""
     import torch
     from datasets import Dataset
@@ -144,7 +145,7 @@ def plain() -> dict:
             gradient_accumulation_steps=ACCUMULATION,
             learning_rate=RATE,
             gradient_checkpointing=False,
-            bf16=False,
+            bf16=precision == "bfloat16",
             use_cpu=True,
             max_length=None,
             completion_only_loss=True,
@@ -194,77 +195,89 @@ def reading() -> dict:
     return found
 
 
-def measure(variant: str) -> dict:
+def measure(variant: str, precision: str = "float32") -> dict:
     """Run a variant in a process of its own, with the allocator's settings where they belong to it."""
     from medocr.run import ALLOCATOR
 
     environment = {name: value for name, value in os.environ.items() if name not in ALLOCATOR}
     if variant not in ("plain", "allocator"):
         environment |= ALLOCATOR
-    command = [sys.executable, "-m", "tests.bench.train", "--variant", variant]
+    command = [sys.executable, "-m", "tests.bench.train", "--variant", variant, "--precision", precision]
     done = subprocess.run(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True, check=True)
     return json.loads(done.stdout.strip().splitlines()[-1])
 
 
-def one(variant: str) -> dict:
+def one(variant: str, precision: str) -> dict:
     """What `--variant` prints."""
     if variant in ("reading", "plain"):
-        return reading() if variant == "reading" else plain()
-    return ours(None if variant in ("ours", "allocator") else variant)
+        return reading() if variant == "reading" else plain(precision)
+    return ours(None if variant in ("ours", "allocator") else variant, precision)
 
 
 def main() -> None:
     """Measure all, print and keep."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--variant", choices=("ours", "plain", "reading", *WITHOUT))
+    parser.add_argument("--precision", choices=("float32", "bfloat16"), default="float32")
     chosen = parser.parse_args()
     if chosen.variant:
-        print(json.dumps(one(chosen.variant)))
+        print(json.dumps(one(chosen.variant, chosen.precision)))
         return
+    from medocr.model.loading import bf16_is_fast
+
     runs: dict[str, list[dict]] = {}
     for variant in ("ours", "plain", "reading", *WITHOUT, "plain", "ours"):
         runs.setdefault(variant, []).append(measure(variant))
         print(variant, runs[variant][-1], flush=True)
-        if {"ours", "plain", "reading"} <= runs.keys():
-            keep(runs)
+    halves: dict[str, list[dict]] = {"ours": [], "plain": []}
+    for variant in ("ours", "plain", "plain", "ours") if bf16_is_fast() else ():
+        halves[variant].append(measure(variant, "bfloat16"))
+        print(variant, "bfloat16", halves[variant][-1], flush=True)
+    keep(runs, halves if bf16_is_fast() else None)
 
 
-def keep(runs: dict[str, list[dict]]) -> None:
-    """Write what there is so far: ratios to the median of `ours`."""
+def medians(runs: dict[str, list[dict]], clock: str, part: str) -> dict[str, float]:
+    """By variant."""
+    return {variant: statistics.median(run[clock][part] for run in found) for variant, found in runs.items()}
+
+
+def plain_over_ours(runs: dict[str, list[dict]], part: str) -> dict[str, float]:
+    """By clock."""
+    by_clock = {clock: medians(runs, clock, part) for clock in CLOCKS}
+    return {clock: found["plain"] / found["ours"] for clock, found in by_clock.items()}
+
+
+def keep(runs: dict[str, list[dict]], halves: dict[str, list[dict]] | None) -> None:
+    """Write what was found: ratios to the median of `ours`."""
     import torch
 
     from medocr import schema
 
     read = runs["reading"][0]
     trained = {variant: found for variant, found in runs.items() if variant != "reading"}
-    steps = EPOCHS * sum(COUNTS.values()) // (BATCH * ACCUMULATION)
-    median = {
-        clock: {
-            part: {variant: statistics.median(run[clock][part] for run in found) for variant, found in trained.items()}
-            for part in ("whole", "step", "once")
-        }
-        for clock in CLOCKS
-    }
-    ratio = {clock: {part: of["plain"] / of["ours"] for part, of in parts.items()} for clock, parts in median.items()}
-    step = median["cpu_seconds"]["step"]
+    seconds, cpu = (medians(trained, clock, "step") for clock in CLOCKS)
+    ratio = plain_over_ours(trained, "step")
     schema.write_record(
         OUT,
         command="python -m tests.bench.train",
         cores=os.cpu_count(),
         threads=torch.get_num_threads(),
+        vectors=torch.backends.cpu.get_cpu_capability(),
         load=os.getloadavg()[0],  # above the number of cores, other work stretches seconds on the wall
         pages=sum(COUNTS.values()),
-        steps=steps,
-        seconds_per_step=median["seconds"]["step"],
-        seconds_once=median["seconds"]["once"],
-        plain_over_ours=ratio["seconds"]["step"],
-        plain_over_ours_cpu=ratio["cpu_seconds"]["step"],
-        plain_over_ours_with_what_is_paid_once={clock: of["whole"] for clock, of in ratio.items()},
-        cpu_times_more_without={WITHOUT[name]: step[name] / step["ours"] for name in WITHOUT if name in step},
-        times_more_without={
-            WITHOUT[name]: median["seconds"]["step"][name] / median["seconds"]["step"]["ours"]
-            for name in WITHOUT
-            if name in step
+        steps=EPOCHS * sum(COUNTS.values()) // (BATCH * ACCUMULATION),
+        seconds_per_step=seconds,
+        seconds_once=medians(trained, "seconds", "once"),
+        plain_over_ours=ratio["seconds"],
+        plain_over_ours_cpu=ratio["cpu_seconds"],
+        plain_over_ours_with_what_is_paid_once=plain_over_ours(trained, "whole"),
+        cpu_times_more_without={WITHOUT[name]: cpu[name] / cpu["ours"] for name in WITHOUT},
+        times_more_without={WITHOUT[name]: seconds[name] / seconds["ours"] for name in WITHOUT},
+        bfloat16=halves
+        and {
+            "seconds_per_step": medians(halves, "seconds", "step"),
+            "plain_over_ours": plain_over_ours(halves, "step")["seconds"],
+            "plain_over_ours_cpu": plain_over_ours(halves, "step")["cpu_seconds"],
         },
         reading_pages_per_second=read,
         reading_batched_over_one_by_one=read["batched"] / read["one_by_one"],
