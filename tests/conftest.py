@@ -9,6 +9,13 @@ hypothesis.settings.register_profile("untimed", deadline=None)  # how fast the m
 hypothesis.settings.load_profile("untimed")
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported, here and in whatever a test starts
 
+LONGEST = ("test_notebooks", "test_providers", "test_run", "test_parallel")
+
+
+def pytest_collection_modifyitems(items):
+    """The longest files first: one of them begun last would be waited for by an idle core."""
+    items.sort(key=lambda item: item.path.stem not in LONGEST or LONGEST.index(item.path.stem) - len(LONGEST))
+
 
 @pytest.fixture(scope="module")
 def base(tmp_path_factory):

@@ -12,7 +12,16 @@ from small_model import make_base, make_samples
 from medocr import prepare, schema, train
 from medocr.train import data, parallel
 
-RECIPE = {"epochs": 2, "batch_size": 2, "accumulation": 2, "r": 4, "alpha": 4, "save_every": 4, "learning_rate": 1e-2}
+RECIPE = {
+    "precision": "float32",
+    "epochs": 2,
+    "batch_size": 2,
+    "accumulation": 2,
+    "r": 4,
+    "alpha": 4,
+    "save_every": 4,
+    "learning_rate": 1e-2,
+}
 
 
 @pytest.mark.parametrize(

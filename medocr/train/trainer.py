@@ -149,7 +149,7 @@ class _Trainer(SFTTrainer):
         self.remove_callback(PrinterCallback)
         simple = self.accelerator.num_processes == 1 and self.accelerator.scaler is None
         self.side_by_side = simple and self.args.use_cpu and not self.args.gradient_checkpointing  # it costs memory
-        if self.side_by_side:  # autocast's cache is one for all threads: gradients would depend on who came first
+        if self.args.use_cpu:  # autocast's cache is one for all threads: gradients would depend on who came first
             self.accelerator.autocast_handler = AutocastKwargs(cache_enabled=False)
 
     def _get_train_sampler(self, train_dataset=None) -> data.LikeSizes:
