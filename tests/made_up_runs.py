@@ -7,7 +7,7 @@ import numpy as np
 
 TYPES = ("prescription", "lab_report", "form", "receipt", "invoice")
 SHARES = ("field_recall", "header_recall", "test_value_f1", "range_f1", "drug_f1")
-TRAINED = {"steps": 120, "pages": 1970, "weights": 4_598_560}
+TRAINED = {"steps": 120, "pages": 1970, "weights": 4_598_560, "precision": "float32"}
 TRAINABLE = {"rank-8": 186_880, "rank-16": 373_760}
 
 

@@ -238,6 +238,18 @@ def test_runs_are_told_as_a_share_of_the_recipe(tmp_path):
     assert "480 steps change the CER of general pages by −0.0002 [−0.0020, +0.0010] (n = 50" in claims.demos(tmp_path)
 
 
+def test_runs_of_machines_that_trained_in_other_precisions_are_told_apart(tmp_path):
+    made_up_runs.write(tmp_path, {"baseline": 0.0, "rank-8": 0.01}, seeds=(1,))
+    alike = claims.provenance(*findings.load(tmp_path), tmp_path)
+    assert " in float32, scored on" in alike
+    assert "Precisions differ" not in alike
+    run = tmp_path / "rank-8-1/run.json"
+    run.write_text(run.read_text().replace('"float32"', '"bfloat16"'))
+    mixed = claims.provenance(*findings.load(tmp_path), tmp_path)
+    assert "Precisions differ" in mixed
+    assert "bfloat16" in mixed
+
+
 def test_no_table_has_more_than_eight_columns(tmp_path):
     made_up_runs.write(tmp_path, {"baseline": 0.0, "mix-100-0": 0.01, "mix-30-70": 0.02})
     scores, facts = findings.load(tmp_path)

@@ -68,10 +68,20 @@ def _rerun(record: dict) -> str:
     return f"labelling {row['pages']:,} pages again asks for {row['asked']} and takes {row['seconds']:.0f} s"
 
 
+def _precision(record: dict) -> str:
+    cer = record["cer"]
+    told = f"{record['steps']} steps, {record['seeds']} seeds, {record['pages']} pages"
+    low, high = (f"{cer[end]:+.4f}".replace("-", "−") for end in ("low", "high"))
+    return f"CER {cer['float32']:.4f} in float32 and {cer['bfloat16']:.4f} in bfloat16 [{low}, {high}] ({told})"
+
+
 def _train(record: dict) -> str:
+    half = record["bfloat16"]
     return (
-        f"a step takes {record['plain_over_ours_cpu']:.2f} times as much CPU time without what medocr adds; pages are "
-        f"read {record['reading_batched_over_one_by_one']:.1f} times as fast in batches"
+        f"plain TRL and PEFT take {record['plain_over_ours']:.2f} times as long a step in float32 and "
+        f"{half['plain_over_ours']:.2f} times in bfloat16 ({record['plain_over_ours_cpu']:.2f} and "
+        f"{half['plain_over_ours_cpu']:.2f} by CPU seconds); pages are read "
+        f"{record['reading_batched_over_one_by_one']:.1f} times as fast in batches"
     )
 
 
@@ -104,6 +114,7 @@ TELL: dict[str, Callable[[dict], str]] = {
     "bench/full_size.json": _full_size,
     "bench/learning_rate.json": _learning_rate,
     "bench/metrics.json": _metrics,
+    "bench/precision.json": _precision,
     "bench/rerun.json": _rerun,
     "bench/train.json": _train,
     "bench/transcribe.json": _transcribe,

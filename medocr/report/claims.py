@@ -212,11 +212,14 @@ def provenance(scores: pd.DataFrame, facts: pd.DataFrame, results: Path) -> str:
     if facts.empty:
         return "No run has been made yet: `python -m medocr run experiments` makes them."
     commits = ", ".join(f"`{name}`" for name in sorted(set(facts["commit"])))
+    precisions = facts["precision"].value_counts()
+    mixed = " Precisions differ, so that two sides of a claim may differ by them alone." if len(precisions) > 1 else ""
     return (
         f"{len(facts)} runs: {facts['variant'].nunique()} variants, {_seeds(facts)}; every run of "
-        f"{_span(facts['steps'], ',d')} optimizer steps{_share(facts, results)} ({_epochs(facts)} epochs), scored on "
-        f"the same {scores['id'].nunique():,} pages in {scores['group'].nunique()} groups; "
-        f"{facts['cpu_seconds'].sum() / 3600:.1f} hours of one core altogether, made at {commits}."
+        f"{_span(facts['steps'], ',d')} optimizer steps{_share(facts, results)} ({_epochs(facts)} epochs) in "
+        f"{' or '.join(precisions.index)}, scored on the same {scores['id'].nunique():,} pages in "
+        f"{scores['group'].nunique()} groups; {facts['cpu_seconds'].sum() / 3600:.1f} hours of one core altogether, "
+        f"made at {commits}.{mixed}"
     )
 
 

@@ -75,7 +75,7 @@ def load(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     Scores: variant, seed, model, id, group, doc_type, domain and the metrics, CER and WER capped at 1. Facts: variant,
     seed, commit, cores, batch (pages per step), cpu_seconds (of its own stages), step_cpu_seconds (the training stage's
     per step), label_cer (of UNLABELLED types' labels), set_aside (pages that got no label), and of the training steps,
-    pages, trainable, weights. CPU seconds, because runs side by side stretch those of the clock.
+    pages, trainable, weights, precision. CPU seconds, because runs side by side stretch those of the clock.
     """
     pages, facts = [], []
     for path in sorted(Path(folder).glob("*/metrics.json")):
@@ -92,7 +92,7 @@ def load(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 
 def _facts(said: dict) -> dict:
-    trained = {name: said["train"][name] for name in ("steps", "pages", "trainable", "weights")}
+    trained = {name: said["train"][name] for name in ("steps", "pages", "trainable", "weights", "precision")}
     spent = {row["stage"]: row["cpu_seconds"] for row in said["stages"] if row["state"] == "done"}
     own = {name: said[name] for name in ("variant", "seed", "commit", "cores")}
     recipe = said["parameters"]["train"]
