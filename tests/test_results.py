@@ -1,6 +1,7 @@
 """What is committed for reading: results that are whole, clean and small, and a README that says what they say.
 
-`python -m tests.test_results` writes the README's results and findings, and `results/README.md`, anew from the results.
+`python -m tests.test_results` writes what is told of the results anew from them: in the README, in `results/README.md`,
+and under the title of the notebook on the base.
 """
 
 import json
@@ -12,10 +13,12 @@ import pytest
 
 from medocr.metrics import LABELS, headline
 from medocr.report import findings
+from medocr.run import opening
 from tests import written_results
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
+BASE = RESULTS / "pretrain/00_pretrain_tiny.ipynb"
 DEMO, FULL = RESULTS / "demo", RESULTS / "demo-full"
 MARKS = "<!-- results/demo: begin -->", "<!-- results/demo: end -->"
 FINDINGS = "<!-- results/experiments: begin -->", "<!-- results/experiments: end -->"
@@ -146,6 +149,11 @@ def test_a_result_is_small_and_holds_no_path_secret_or_traceback(path):
         assert [c.execution_count for c in cells] == list(range(1, len(cells) + 1))
 
 
+def test_the_notebook_on_the_base_opens_with_what_its_card_says():
+    (cell,) = [c for c in nbformat.read(BASE, 4).cells if opening.TAG in c.metadata.get("tags", ())]
+    assert all(part in cell.source for part in written_results.base_opening())
+
+
 def write_readme() -> None:
     path = ROOT / "README.md"
     text = path.read_text()
@@ -159,6 +167,7 @@ def write_readme() -> None:
         text = f"{text[: begin + len(marks[0])]}\n{section}\n{text[end:]}"
     path.write_text(text)
     (RESULTS / "README.md").write_text(written_results.index())
+    opening.insert(BASE, *written_results.base_opening())
 
 
 if __name__ == "__main__":
