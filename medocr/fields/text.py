@@ -80,7 +80,8 @@ PLAIN = {
     "ˆ": "^",
 }
 UNPLAIN = re.compile(f"[{''.join(map(re.escape, PLAIN))}]")
-MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
+MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+MONTH = rf"(?:{MONTHS})[a-z]{{0,6}}\.?"
 DATE = (
     rf"\d{{1,4}}(?P<sep>[/.\-])\d{{1,2}}(?P=sep)\d{{2,4}}(?![\d.]\d|\d|-\d)"
     rf"|\d{{1,2}}(?:st|nd|rd|th)?[ \-./]?{MONTH}(?![a-z])[ \-.,/']{{0,2}}(?:\d{{4}}|\d{{2}})(?![\d:]|,[ ]?\d{{4}})"
@@ -93,23 +94,28 @@ POWER = (
     r"(?:[ ]?(?:/|per\b|cells[ ]?/)[ ]?[a-z][a-z.]{0,8}(?:[ ]?mm)?(?:\^?[23³²])?)?"
     r"|(?:x[ ]?|\*)?10(?:3|6|9|12)[ ]?/[ ]?(?:ul|l|mm3|cumm|mcl)\b"
 )
+PLAIN_NUMBER = (  # what follows cannot make it a date, a titre, a time, a power, a code or a longer number
+    rf"\d++\.\d++(?!\.)|\d++(?![\w.,-]|[ ]?(?:[:^*(ex/⁰¹²³⁴-⁹]|{MONTHS}))"
+)
 NUMBER = r"\d{1,3}(?:,\d{2,3}){0,4},\d{3}(?:\.\d{1,9})?(?![\d,])|\d+(?:[.,]\d+)?"
 WORD = r"[^\W\d_][^\W_]*(?:[.'\-+/&%][^\W_]+)*%?"
 ATOM = re.compile(  # of `lower`; commonest first, what starts with a digit only at digits; one space is passed over
     rf"(?:[ ](?=\S))?(?:(?P<word>(?!{MONTH}[ ]?\d|x[ ]?10)[^\W\d_][^\W_]*(?:[.'\-+/&%][^\W_]+)*%?)"
     r"|(?=\d)(?:"
-    rf"(?P<date>(?<![\w.:])(?:{DATE}))"
+    rf"(?P<plain>{PLAIN_NUMBER})"
+    rf"|(?P<date>(?<![\w.:])(?:{DATE}))"
     r"|(?P<titre>(?<![\w.,:/-])1[ ]?:[ ]?\d{1,5}(?![\d:])(?![ ]?[ap]\.?m\b))"
     rf"|(?P<time>(?<![\w.])(?:{TIME}))"
     rf"|(?P<power>(?<![\w.,])(?:{POWER}))"
     r"|(?P<code>(?<![\w.])\d{1,2}(?:,\d{1,2})?-(?!x\b)[^\W\d_]{2}[\w\-]*)"
     rf"|(?P<num>{NUMBER}))"
-    r"|(?P<nl>\n)|(?P<cell>\||\t+|[ ]{3,})|(?P<cmp>[<>][ ]?or[ ]?=|<=|>=|=<|=>|[<>≤≥])|(?P<arrow>[↑↓]+)"
+    r"|(?P<mark>[()\[\]{},:;%/+-])|(?P<nl>\n)|(?P<cell>\||\t+|[ ]{3,})"
+    r"|(?P<cmp>[<>][ ]?or[ ]?=|<=|>=|=<|=>|[<>≤≥])|(?P<arrow>[↑↓]+)"
     rf"|(?P<day>{MONTH_FIRST})|(?P<times>(?=[x*])(?:{POWER}))|(?P<fraction>\.\d{{1,9}})"
     rf"|(?P<other>{WORD})|(?P<sym>\S))"
 )
-KINDS = {kind: kind for kind in ATOM.groupindex}
-KINDS |= {"day": "date", "times": "power", "fraction": "num", "other": "word"}
+RENAMED = {"plain": "num", "fraction": "num", "day": "date", "times": "power", "other": "word", "mark": "sym"}
+KINDS = {group: RENAMED.get(name, name) for name, group in ATOM.groupindex.items()}
 
 
 @functools.lru_cache(maxsize=8)  # one page is read by several readers
@@ -150,7 +156,7 @@ def atoms(text: str) -> list[Atom]:
     """The atoms of a cleaned text, in order; newlines and cell borders among them. Not to be changed by the caller."""
     flat = _unruled(plain(text))
     return [
-        (KINDS[found.lastgroup], flat[(start := found.start(found.lastgroup)) : (end := found.end())], start, end)
+        (KINDS[group := found.lastindex], flat[(start := found.start(group)) : (end := found.end())], start, end)
         for found in ATOM.finditer(lower(flat))
     ]
 
