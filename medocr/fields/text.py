@@ -1,14 +1,13 @@
 """Transcriptions of any origin → plain lines → atoms: numbers, words, dates, marks.
 
-An atom is a tuple (kind, text, start, end) with offsets into the cleaned text. Every pattern either has
-bounded repeats or is consumed whole by what it matches, so that the time grows with the length.
+Every pattern either has bounded repeats or is consumed whole by what it matches, so that the time grows with the
+length.
 """
 
+import dataclasses
 import functools
 import html
 import re
-
-Atom = tuple[str, str, int, int]
 
 KNOWN_TAG = re.compile(
     r"<(/?)(table|thead|tbody|tfoot|tr|td|th|br|hr|p|div|span|b|i|u|em|strong|sup|sub|h[1-6]|ul|ol|li|html|body|"
@@ -116,6 +115,25 @@ ATOM = re.compile(  # of `lower`; commonest first, what starts with a digit only
 )
 RENAMED = {"plain": "num", "fraction": "num", "day": "date", "times": "power", "other": "word", "mark": "sym"}
 KINDS = {group: RENAMED.get(name, name) for name, group in ATOM.groupindex.items()}
+AHEAD = 8  # how far readers look ahead
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Atoms:
+    """The atoms of a text, each an item of every list: readers look at one column of one atom at a time.
+
+    Kinds are the groups of ATOM; offsets are into `text`. Behind the last of `count` atoms stand AHEAD of kind "end",
+    so that whoever looks ahead need not ask whether anything is left.
+    """
+
+    text: str
+    kinds: list[str]
+    words: list[str]  # as printed
+    lowered: list[str]
+    starts: list[int]
+    ends: list[int]
+    count: int
+    units: dict[int, tuple[str, int] | None]  # those that `unit_at` was asked for
 
 
 @functools.lru_cache(maxsize=8)  # one page is read by several readers
@@ -152,13 +170,27 @@ def lower(text: str) -> str:
 
 
 @functools.lru_cache(maxsize=8)
-def atoms(text: str) -> list[Atom]:
-    """The atoms of a cleaned text, in order; newlines and cell borders among them. Not to be changed by the caller."""
+def atoms(text: str, printed: str) -> Atoms:
+    """The atoms of a cleaned text, newlines and cell borders among them; not to be changed by the caller.
+
+    `printed` is what they are cut from, `plain` of the text or of one with other signs at the same places.
+    """
     flat = _unruled(plain(text))
-    return [
-        (KINDS[group := found.lastindex], flat[(start := found.start(group)) : (end := found.end())], start, end)
-        for found in ATOM.finditer(lower(flat))
-    ]
+    found = list(ATOM.finditer(lower(flat)))
+    groups = [atom.lastindex for atom in found]
+    starts = list(map(re.Match.start, found, groups))
+    ends = list(map(re.Match.end, found))
+    words = [flat[start:end] for start, end in zip(starts, ends, strict=True)]
+    return Atoms(
+        text=printed,
+        kinds=[*map(KINDS.__getitem__, groups), *["end"] * AHEAD],
+        words=[*words, *["\0"] * AHEAD],
+        lowered=[*map(str.lower, words), *["\0"] * AHEAD],
+        starts=[*starts, *[len(text) + 1] * AHEAD],
+        ends=[*ends, *[len(text) + 1] * AHEAD],
+        count=len(found),
+        units={},
+    )
 
 
 def lines_of(text: str) -> list[str]:
