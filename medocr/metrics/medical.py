@@ -3,7 +3,6 @@
 The reference's fields are those that the source knows; the prediction's are read from its text by `medocr.fields`.
 """
 
-import operator
 from collections import Counter
 from collections.abc import Mapping
 
@@ -57,11 +56,14 @@ def _shares(wanted: Mapping, found: Mapping) -> dict[str, float]:
     known, read = _compared(wanted), _compared(found)
     pairs = {name: (own, _tuples(name, read)) for name in TUPLES if (own := _tuples(name, known))}
     scores = {name: _f1(*pair) for name, pair in pairs.items()}
-    named, kept = _named(wanted, known), Counter(_named(found, read))
-    on_top = [field for field in named if field[0] == "header"]
-    for name, own in (("field_recall", named), ("header_recall", on_top)):
-        if own:
-            scores[name] = shared(Counter(own), kept) / len(own)
+    on_top, kept_on_top = ([(name, letters(value)) for name, value in header(side)] for side in (wanted, found))
+    named, kept = _named(wanted, known), _named(found, read)
+    header_found = shared(Counter(on_top), Counter(kept_on_top))
+    if on_top or named:
+        both = header_found + shared(Counter(named), Counter(kept))
+        scores["field_recall"] = both / (len(on_top) + len(named))
+    if on_top:
+        scores["header_recall"] = header_found / len(on_top)
     return scores
 
 
@@ -94,34 +96,35 @@ def _read(wanted: Mapping, prediction: str) -> dict:
     return found
 
 
-def _compared(fields: Mapping) -> dict[str, list[tuple]]:
-    """The rows of each kind, each as its columns' values are compared; None where a row does not tell."""
-    return {
-        kind: [
-            tuple([None if (value := row.get(name)) is None else compare(value) for name, compare in columns])
-            for row in rows(fields, kind)
-        ]
-        for kind, columns in COMPARE.items()
-    }
+def _compared(fields: Mapping) -> dict[str, dict[str, list]]:
+    """The columns of each kind of rows, with values as they are compared; None where a row does not tell."""
+    compared = {}
+    for kind, columns in COMPARE.items():
+        found = rows(fields, kind)
+        compared[kind] = {
+            name: [None if (value := row.get(name)) is None else compare(value) for row in found]
+            for name, compare in columns
+        }
+    return compared
 
 
-def _tuples(metric: str, compared: Mapping[str, list[tuple]]) -> Counter:
+def _tuples(metric: str, compared: Mapping[str, Mapping[str, list]]) -> Counter:
     """The rows that a metric is about, each as what must agree; for ranges, those that have one."""
     kind, columns = TUPLES[metric]
-    told = map(operator.itemgetter(*map(COLUMNS[kind].index, columns)), compared[kind])
+    told = zip(*[compared[kind][name] for name in columns], strict=True)
     return Counter([row for row in told if row[1:] != (None, None)] if metric == "range_f1" else told)
 
 
-def _named(fields: Mapping, compared: Mapping[str, list[tuple]]) -> list[tuple]:
-    """Each field of a page with what it belongs to, so that a right value on a wrong row is not found."""
-    named = [("header", name, letters(value)) for name, value in header(fields)]
+def _named(fields: Mapping, compared: Mapping[str, Mapping[str, list]]) -> list[tuple]:
+    """Each field of rows and sums with what it belongs to, so that a right value on a wrong row is not found."""
+    named: list[tuple] = []
     for kind in ("analytes", "drugs"):
-        columns = COLUMNS[kind]
-        for row in compared[kind]:
-            named += [
-                (kind, row[0], name, value) for name, value in zip(columns, row, strict=True) if value is not None
-            ]
-    named += [("options", *row) for row in compared["options"]]
+        columns = compared[kind]
+        owners = columns[COLUMNS[kind][0]]
+        for name, values in columns.items():
+            told = zip(owners, values, strict=True)
+            named += [(kind, name, owner, value) for owner, value in told if value is not None]
+    named += zip(*compared["options"].values(), strict=True)
     sums = fields["receipt"] if isinstance(fields.get("receipt"), Mapping) else fields
     return named + [("sums", name, plain(sums[name])) for name in SUMS if sums.get(name) is not None]
 

@@ -6,7 +6,6 @@ A row of the reference is matched to at most one of the prediction; what is wron
 from collections import Counter, defaultdict, deque
 from collections.abc import Mapping
 
-import numpy as np
 from rapidfuzz import fuzz
 from scipy.optimize import linear_sum_assignment
 
@@ -147,12 +146,19 @@ def _by_value(rows: list[Mapping], names: list[str], counts: list[Counter], valu
 
 
 def _assign(wanted, found, left: list[int], read: list[int], names, value: str) -> list[tuple[int, int]]:
-    alike = np.array([[fuzz.ratio(names[0][i], names[1][j]) / 100 for j in read] for i in left])
-    same = np.array([[plain(wanted[i].get(value)) == plain(found[j].get(value)) for j in read] for i in left])
-    order = np.abs(np.array(left)[:, None] / len(wanted) - np.array(read) / len(found))
-    chosen = linear_sum_assignment(alike + BESIDE * same - 0.01 * order, maximize=True)
-    near = (alike >= SAME_ROW) | (same & (len(wanted) == len(found)))
-    return [(left[i], read[j]) for i, j in zip(*chosen, strict=True) if near[i, j]]
+    values, read_values = ([plain(side[i].get(value)) for i in own] for side, own in ((wanted, left), (found, read)))
+    alike = [[fuzz.ratio(names[0][i], names[1][j]) / 100 for j in read] for i in left]
+    same = [[one == other for other in read_values] for one in values]
+    weights = [  # few rows are left, so that plain numbers are faster than arrays
+        [
+            near + BESIDE * agree - 0.01 * abs(i / len(wanted) - j / len(found))
+            for near, agree, j in zip(*row, read, strict=True)
+        ]
+        for i, *row in zip(left, alike, same, strict=True)
+    ]
+    whole = len(wanted) == len(found)
+    chosen = zip(*linear_sum_assignment(weights, maximize=True), strict=True)
+    return [(left[i], read[j]) for i, j in chosen if alike[i][j] >= SAME_ROW or (same[i][j] and whole)]
 
 
 def _without(rows: list[int], pairs: list[tuple[int, int]], side: int) -> list[int]:
