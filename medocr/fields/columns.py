@@ -15,6 +15,7 @@ from .marks import (
     outside,
     quality_at,
     range_at,
+    range_from,
     signed,
 )
 from .text import Atoms
@@ -54,7 +55,7 @@ def read_columns(atoms: Atoms, at: int, names: list[int], range_first: bool = Fa
     the result, which decides between two columns that look alike.
     """
     row = _Row(atoms, names, at, range_first)
-    while row.step():
+    while (take := STEPS.get(row.kinds[row.here])) and take(row):
         pass
     return row.settle()
 
@@ -72,18 +73,13 @@ class _Row:
         self.star = False  # `7.9 * 10^3/uL`: a sign of multiplication, or a flag
         self.qualities = 0
 
-    def step(self) -> bool:
-        """Take the next column; False where the row ends."""
-        take = STEPS.get(self.kinds[self.here])
-        return take is not None and take(self)
-
     def _printed(self, at: int, after: int) -> str:
         """What is printed from one atom up to another."""
         return self.atoms.text[self.atoms.starts[at] : self.atoms.ends[after - 1]]
 
-    def _at_name(self) -> bool:
-        """Whether the next row's name starts here."""
-        return self.names[self.here] > 0 and bool(self.found.printed or self.bounds or self.found.ranges)
+    def _started(self) -> bool:
+        """Whether there are columns, so that a name is the next row's."""
+        return bool(self.found.printed or self.bounds or self.found.ranges)
 
     def _line(self) -> bool:
         """Go on to the next line, where it holds columns alone."""
@@ -121,14 +117,19 @@ class _Row:
         return self._take(self._printed(self.here, after), after) if self.kinds[after - 1] == "titre" else self._bound()
 
     def _number(self) -> bool:
-        text, atoms = self.atoms.text, self.atoms
-        doses = text.startswith(" - ", atoms.ends[self.here]) and DOSES.match(text, atoms.starts[self.here])
-        return not (doses or self._at_name()) and self._amount()
+        atoms, here = self.atoms, self.here
+        if self.names[here] and self._started():
+            return False
+        doses = self.words[here + 1] == "-" and DOSES.match(atoms.text, atoms.starts[here])
+        return not doses and self._amount()
 
     def _amount(self) -> bool:
         """A range or a number."""
         atoms, here, found = self.atoms, self.here, self.found
-        if two := range_at(atoms, here):
+        single = signed(atoms, here)
+        if not single:
+            return False
+        if two := range_from(atoms, here, *single):
             if len(found.ranges) >= 2 + bool(self.sex) or (
                 found.ranges and found.printed and not (self.sex or found.ranges[-1][2])
             ):
@@ -136,8 +137,7 @@ class _Row:
             found.ranges.append((two[0], two[1], self.sex, self._printed(here, two[2])))
             self.here, self.sex = two[2], ""
             return True
-        single = signed(atoms, here)
-        return bool(single) and self._single(*single)
+        return self._single(*single)
 
     def _single(self, value: float, after: int) -> bool:
         atoms, here, found = self.atoms, self.here, self.found
@@ -202,7 +202,7 @@ class _Row:
         if (
             found.unit is None
             and (unit := unit_at(self.atoms, here))
-            and (found.printed or found.ranges or self.bounds or "/" in unit[0] or unit[0] == "%")
+            and (self._started() or "/" in unit[0] or unit[0] == "%")
         ):
             found.unit, self.here = unit
             return True
@@ -230,19 +230,18 @@ class _Row:
 
     def _unit(self, code: str, after: int) -> bool:
         """A unit; before any other column only one that cannot be a word."""
-        found = self.found
-        started = found.printed or found.ranges or self.bounds
+        started = self._started()
         if not (started or "/" in code or code in {"fL", "{ratio}"}):
             return False
-        if found.unit is None and (started or not code.startswith("/")):
-            found.unit = code
+        if self.found.unit is None and (started or not code.startswith("/")):
+            self.found.unit = code
         self.here = after
         return True
 
     def _word(self) -> bool:
-        if self._at_name():
-            return False
         atoms, here, found = self.atoms, self.here, self.found
+        if self.names[here] and self._started():
+            return False
         if (unit := unit_at(atoms, here)) and self._unit(*unit):
             return True
         lowered = self.lowered[here]

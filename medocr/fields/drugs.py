@@ -95,8 +95,9 @@ def _opens_name(word: str) -> bool:
 
 
 def _is_beside(items: Atoms, at: int) -> bool:
-    """Whether a form stands before a word or a number after it: without either, only the lexicon makes it a drug."""
-    if items.kinds[at + 1] == "num":
+    """Whether a form or a number of a list may stand before a word, or a dose after a misspelt drug: without any of it
+    only the lexicon makes it a drug."""
+    if items.kinds[at + 1] == "num" and _may_be_misspelt(items.lowered[at]):
         return True
     kind, word = items.kinds[at - 1], items.words[at - 1]
     return _is_form(word) if kind == "word" else kind == "sym" and word in ").:-"
@@ -132,9 +133,13 @@ def _name_end(items: Atoms, at: int, lowered: str) -> int:
         return _until_column(items, at)
     if _listed(items, at, lowered) and _plausible(items, at):
         return at + 1
-    if not word.isalpha() or lexicon.squeeze(word) in lexicon.analytes() or not _dose_follows(items, at, lowered):
-        return 0
-    return _extended(items, at + 1) if lexicon.recognise_drug(word) else 0
+    misspelt = _may_be_misspelt(word) and _dose_follows(items, at, lowered) and lexicon.recognise_drug(word)
+    return _extended(items, at + 1) if misspelt else 0
+
+
+@functools.lru_cache(maxsize=20_000)
+def _may_be_misspelt(word: str) -> bool:
+    return word.isalpha() and len(word) in lexicon.MISSPELT and lexicon.squeeze(word) not in lexicon.analytes()
 
 
 def _listed(items: Atoms, at: int, lowered: str) -> bool:

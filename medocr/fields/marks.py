@@ -75,9 +75,11 @@ def signed(atoms: Atoms, at: int) -> tuple[float, int] | None:
 def range_at(atoms: Atoms, at: int) -> tuple[float | None, float | None, int] | None:
     """A two-sided range: `12.0-16.0`, `4.5 to 11.0`, `12.0 g/dL - 16.0 g/dL`; low, high and the index after it."""
     first = signed(atoms, at)
-    if not first:
-        return None
-    low, link = first
+    return range_from(atoms, at, *first) if first else None
+
+
+def range_from(atoms: Atoms, at: int, low: float, link: int) -> tuple[float | None, float | None, int] | None:
+    """The range that starts at an atom with a number, which ends before the atom `link`."""
     if atoms.lowered[link] not in LINKS:
         unit = unit_at(atoms, link) if atoms.kinds[link] in {"word", "power"} else None
         if not unit or atoms.lowered[unit[1]] not in {"-", "to"}:

@@ -43,15 +43,14 @@ class Names:
 
     def _find_name(self, at: int) -> int:
         known, starts, found, squeezed = lexicon.analytes(), lexicon.analyte_starts(), 0, ""
-        for index in range(at, min(at + 14, self.atoms.count)):
-            kind, word = self.kinds[index], self.words[index]
+        for index, kind in enumerate(self.kinds[at : at + 14], at):
             if kind == "sym":
-                if word in ":;=|!?" and squeezed != "a":  # but `A : G ratio`
+                if self.words[index] in ":;=|!?" and squeezed != "a":  # but `A : G ratio`
                     break
                 continue
-            if kind in {"nl", "cell", "time", "cmp"}:
+            if kind in {"nl", "cell", "time", "cmp", "end"}:
                 break
-            squeezed += lexicon.squeeze(word)
+            squeezed += lexicon.squeeze(self.words[index])
             if squeezed not in starts:
                 break
             if squeezed in known and self._ends_name(at, index, squeezed):

@@ -77,18 +77,15 @@ def score_terms(reference: str, prediction: str) -> dict[str, float]:
 
 def _read(wanted: Mapping, prediction: str) -> dict:
     """The same kinds of fields, read from the prediction."""
-    readers = {
-        "header": medical.read_header,
-        "analytes": medical.read_analytes,
-        "drugs": medical.read_drugs,
-        "options": medical.read_options,
-    }
+    readers = {"analytes": medical.read_analytes, "drugs": medical.read_drugs, "options": medical.read_options}
     ordered = any(rows(wanted, kind) for kind in ("analytes", "drugs"))  # either may be invented where the other stands
     found = {
-        kind: read(prediction)
+        kind: list(map(vars, read(prediction)))
         for kind, read in readers.items()
         if wanted.get(kind) or (ordered and kind in ("analytes", "drugs"))
     }
+    if wanted.get("header"):
+        found["header"] = medical.read_header(prediction)
     if any(name in wanted for name in SUMS):
         found |= vars(medical.read_receipt(prediction))
     elif wanted.get("receipt"):

@@ -3,6 +3,7 @@
 A row of the reference is matched to at most one of the prediction; what is wrong on it is named. Nothing is corrected.
 """
 
+import itertools
 from collections import Counter, defaultdict, deque
 from collections.abc import Mapping
 
@@ -179,7 +180,8 @@ def _number_error(wanted, read) -> str | None:
 def _digits(value) -> tuple[str, str]:
     """A number's digits without the zeros around them, which are what is left when its point moves; and its signs."""
     text = f"{value:.10f}" if isinstance(value, float) else str(value)
-    digits, signs = "".join(c for c in text if c.isdigit()), "".join(c for c in text if not c.isdigit() and c != ".")
+    digits = "".join(filter(str.isdigit, text))
+    signs = "".join(itertools.filterfalse(str.isdigit, text)).replace(".", "")
     several = "." not in text and any(c in signs for c in "/:")  # a titre or a fraction has no point to move
     return digits if several else digits.strip("0") or digits[:1], signs
 
