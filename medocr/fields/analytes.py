@@ -19,7 +19,7 @@ from .words import words
 SEX = re.compile(  # of `text.lower`
     r"\b(?:sex|gender)\b[^\w\n]{0,4}(m|f|male|female)\b|\b\d{1,3}[ ]?(?:y|yrs?|years?)?[ ]?/[ ]?(m|f|male|female)\b"
 )
-SEX_SIGNS = ("sex", "gender", "/m", "/f", "/ m", "/ f")
+SEX_AFTER = re.compile(r"/[ ]?(?:m|f|male|female)\b")  # quickly found, and most pages have none
 NAME_HEADINGS = words("name_headings")
 RANGE_HEADINGS = words("range_headings")
 RESULT_HEADINGS = words("result_headings")
@@ -57,9 +57,7 @@ class _Reader:
         self.kinds, self.words, self.lowered = self.atoms.kinds, self.atoms.words, self.atoms.lowered
         self.starts, self.ends = self.atoms.starts, self.atoms.ends
         self.lines = line_starts(text)
-        lowered = lower(self.plain)
-        found = SEX.search(lowered) if any(sign in lowered for sign in SEX_SIGNS) else None
-        self.sex = (found.group(1) or found.group(2))[0].upper() if found else ""
+        self.sex = _sex(lower(self.plain))
         self.range_first = _range_first(self.lowered)
         self.begin = 0  # where words that may be the next name's begin
         self.row_end = -1
@@ -236,6 +234,13 @@ class _Reader:
             return None
         flag = flag_at(self.atoms, begin - 1)
         return flag[0] if flag and flag[1] == begin else None
+
+
+def _sex(lowered: str) -> str:
+    """The patient's sex, M or F, where the page tells it."""
+    told = "sex" in lowered or "gender" in lowered or SEX_AFTER.search(lowered)
+    found = SEX.search(lowered) if told else None
+    return (found.group(1) or found.group(2))[0].upper() if found else ""
 
 
 def _range_first(words: list[str]) -> bool:

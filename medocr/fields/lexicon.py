@@ -97,10 +97,11 @@ def read_terms(text: str) -> list[Term]:
     """The lexicon's terms in a text, in order, each as often as it stands there. The longest name wins."""
     printed = WORD.findall(text)
     words = list(map(str.lower, printed))
-    terms, end = [], 0
+    several, terms, end = drug_starts(), [], 0
     for at in itertools.compress(itertools.count(), map(_opens_term, words)):
         if at >= end:
-            term, end = _drug_of_words(words, at) or _analyte_at(words, at) or (_term(printed[at]), at + 1)
+            drug = _drug_of_words(words, at) if words[at] in several else None
+            term, end = drug or _analyte_at(words, at) or (_term(printed[at]), at + 1)
             if term:
                 terms.append(term)
     return terms
@@ -125,7 +126,7 @@ def _term(printed: str) -> Term | None:
 
 def _drug_of_words(words: list[str], at: int) -> tuple[Term, int] | None:
     """A drug of several words that start at one, and the index after them."""
-    for length in (3, 2) if words[at] in drug_starts() else ():
+    for length in (3, 2):
         name = " ".join(words[at : at + length])
         if name in drugs():
             return Term("drug", name), at + length

@@ -103,9 +103,10 @@ def _coverage(words: list[str], predicted: list[str], script: Editops) -> dict[s
     """`content_coverage` of words. No token spans two words, so only words that the script edits are counted out."""
     lost = " ".join([words[edit.src_pos] for edit in script if edit.tag != "insert"])
     added = " ".join([predicted[edit.dest_pos] for edit in script if edit.tag != "delete"])
-    wanted, found = (sum(map(_tokens_in, side)) for side in (words, predicted))
     missing, extra = Counter(TOKEN.findall(lost)), Counter(TOKEN.findall(added))
-    both = wanted - missing.total() + shared(missing, extra)
+    wanted = sum(map(_tokens_in, words))
+    kept = wanted - missing.total()
+    found, both = kept + extra.total(), kept + shared(missing, extra)
     return {
         "coverage_recall": both / wanted if wanted else 1.0,
         "coverage_precision": both / found if found else 1.0,
