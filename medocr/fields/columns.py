@@ -1,6 +1,5 @@
 """The columns of a result row: value, unit, reference range, flag, in any order."""
 
-import dataclasses
 import re
 
 from .marks import (
@@ -28,50 +27,45 @@ EARLIER = {"prev", "previous", "prior", "earlier", "baseline"}
 TELLING = EARLIER | SEXES.keys() | OPENERS | LEAD_IN | FLAG_WORDS | QUALITIES | {"a", "b", "ab", "o"}  # and units
 
 
-@dataclasses.dataclass(slots=True)
-class Columns:
-    """What stands beside a name. `ranges` holds (low, high, sex or "", printed)."""
-
-    value: float | str | None = None
-    printed: str = ""
-    unit: str | None = None
-    ranges: list[tuple[float | None, float | None, str, str]] = dataclasses.field(default_factory=list)
-    flag: str | None = None
-    bare: bool = True  # neither unit nor range nor flag
-    quality: bool = False
-    extra: int = 0  # numbers beyond the value
-    repeated: bool = False  # a second value in words or titre: the reference
-    at: int = 0  # index of the value's atom
-    end: int = 0
-
-    def complete(self) -> bool:
-        return self.value is not None and self.unit is not None and bool(self.ranges) and self.flag is not None
-
-
-def read_columns(atoms: Atoms, at: int, names: list[int], range_first: bool = False) -> Columns:
+def read_columns(atoms: Atoms, at: int, names: list[int], range_first: bool = False) -> "Columns":
     """Take what stands from an atom on as columns, until something is no column.
 
     `names` says for each atom whether a name starts there; `range_first` that the table's heading has the range before
     the result, which decides between two columns that look alike.
     """
-    row = _Row(atoms, names, at, range_first)
+    row = Columns(atoms, names, at, range_first)
     while (take := STEPS.get(row.kinds[row.here])) and take(row):
         pass
-    return row.settle()
+    row.settle()
+    return row
 
 
-class _Row:
-    """The columns being read: where the reading is, and what has been found."""
+class Columns:
+    """What stands beside a name. `ranges` holds (low, high, sex or "", printed)."""
+
+    value: float | str | None = None
+    printed = ""
+    unit: str | None = None
+    flag: str | None = None
+    bare = True  # neither unit nor range nor flag
+    quality = False
+    extra = 0  # numbers beyond the value
+    repeated = False  # a second value in words or titre: the reference
+    end = 0
+    # While they are read:
+    sex = ""  # whose range comes next
+    star = False  # `7.9 * 10^3/uL`: a sign of multiplication, or a flag
+    qualities = 0
 
     def __init__(self, atoms: Atoms, names: list[int], at: int, range_first: bool) -> None:
-        self.atoms, self.names, self.here = atoms, names, at
+        self.atoms, self.names, self.range_first = atoms, names, range_first
         self.kinds, self.words, self.lowered = atoms.kinds, atoms.words, atoms.lowered
-        self.range_first = range_first
-        self.found = Columns(at=at)
+        self.here = self.at = at  # where the reading is; the value's atom
+        self.ranges: list[tuple[float | None, float | None, str, str]] = []
         self.bounds: list[tuple[float | None, float | None, str, str, bool, int]] = []
-        self.sex = ""
-        self.star = False  # `7.9 * 10^3/uL`: a sign of multiplication, or a flag
-        self.qualities = 0
+
+    def _complete(self) -> bool:
+        return self.value is not None and self.unit is not None and bool(self.ranges) and self.flag is not None
 
     def _printed(self, at: int, after: int) -> str:
         """What is printed from one atom up to another."""
@@ -79,7 +73,7 @@ class _Row:
 
     def _started(self) -> bool:
         """Whether there are columns, so that a name is the next row's."""
-        return bool(self.found.printed or self.bounds or self.found.ranges)
+        return bool(self.printed or self.bounds or self.ranges)
 
     def _line(self) -> bool:
         """Go on to the next line, where it holds columns alone."""
@@ -87,7 +81,7 @@ class _Row:
         while self.kinds[after] not in {"nl", "end"} and after - at < 8:
             after += 1
         lone = after - at == 1 and self.kinds[at] == "num"
-        if after == at or after - at > 7 or (lone and self.found.printed) or self.found.complete():
+        if after == at or after - at > 7 or (lone and self.printed) or self._complete():
             return False
         if not all(map(self._is_column, range(at, after))):
             return False
@@ -125,22 +119,22 @@ class _Row:
 
     def _amount(self) -> bool:
         """A range or a number."""
-        atoms, here, found = self.atoms, self.here, self.found
+        atoms, here = self.atoms, self.here
         single = signed(atoms, here)
         if not single:
             return False
         if two := range_from(atoms, here, *single):
-            if len(found.ranges) >= 2 + bool(self.sex) or (
-                found.ranges and found.printed and not (self.sex or found.ranges[-1][2])
+            if len(self.ranges) >= 2 + bool(self.sex) or (
+                self.ranges and self.printed and not (self.sex or self.ranges[-1][2])
             ):
                 return False
-            found.ranges.append((two[0], two[1], self.sex, self._printed(here, two[2])))
+            self.ranges.append((two[0], two[1], self.sex, self._printed(here, two[2])))
             self.here, self.sex = two[2], ""
             return True
         return self._single(*single)
 
     def _single(self, value: float, after: int) -> bool:
-        atoms, here, found = self.atoms, self.here, self.found
+        atoms, here = self.atoms, self.here
         kind, word = self.kinds[after], self.words[after]
         if atoms.starts[after] == atoms.ends[after - 1]:  # glued
             if kind == "word" and not (unit_at(atoms, after) or flag_at(atoms, after)):
@@ -151,33 +145,33 @@ class _Row:
                 return self._take(*grade)
         if word == "/" and self.kinds[after + 1] == "num" and not unit_at(atoms, after):
             return False
-        if found.printed:
+        if self.printed:
             return self._extra(after)
-        found.value, found.printed, found.at = value, self._printed(here, after), here
+        self.value, self.printed, self.at = value, self._printed(here, after), here
         self.here = after
         return True
 
     def _extra(self, after: int) -> bool:
         """A second plain number: an earlier result or a laboratory's code. Skipped, where the row goes on after it."""
-        self.found.extra += 1
+        self.extra += 1
         ends = self.kinds[after] in ("word", "code") and not (flag_at(self.atoms, after) or unit_at(self.atoms, after))
-        if ends or self.found.extra > 2:
+        if ends or self.extra > 2:
             return False
         self.here = after
         return True
 
     def _take(self, value: str, after: int) -> bool:
         """A value in words or a titre; a second one is the reference."""
-        if self.found.printed or (self.bounds and not self.bounds[0][4] and not self.range_first):
+        if self.printed or (self.bounds and not self.bounds[0][4] and not self.range_first):
             self.qualities += 1
-            self.found.repeated = True
+            self.repeated = True
             if self.qualities > 2:
                 return False
-            if self.range_first and self.qualities == 1 and self.found.quality:
-                self.found.value = self.found.printed = value
+            if self.range_first and self.qualities == 1 and self.quality:
+                self.value = self.printed = value
         else:
-            self.found.value = self.found.printed = value
-            self.found.at, self.found.quality = self.here, True
+            self.value = self.printed = value
+            self.at, self.quality = self.here, True
         self.here = after
         return True
 
@@ -186,7 +180,7 @@ class _Row:
         if not bound or len(self.bounds) > 2:
             return False
         low, high, after, said = bound
-        if (self.bounds or self.found.ranges) and self.found.printed and not self.sex:
+        if (self.bounds or self.ranges) and self.printed and not self.sex:
             return False
         self.bounds.append((low, high, self.sex, self._printed(self.here, after), said, self.here))
         self.here, self.sex = after, ""
@@ -194,27 +188,27 @@ class _Row:
 
     def _sign(self) -> bool:
         """Brackets, colons, commas and leaders between columns; `%` and `/uL` are units, `*` a flag."""
-        found, here, word = self.found, self.here, self.words[self.here]
+        here, word = self.here, self.words[self.here]
         if word in ")]}":
             return self._skip()
         if word in "+-" and self._amount():
             return True
         if (
-            found.unit is None
+            self.unit is None
             and (unit := unit_at(self.atoms, here))
             and (self._started() or "/" in unit[0] or unit[0] == "%")
         ):
-            found.unit, self.here = unit
+            self.unit, self.here = unit
             return True
         if word == "*" and self.kinds[here + 1] == "power":
             self.star = True
             return self._skip()
         if word in ("*", "!") and (flag := flag_at(self.atoms, here)):
-            found.flag, self.here = found.flag or flag[0], flag[1]
+            self.flag, self.here = self.flag or flag[0], flag[1]
             return True
         if word == "+" and (grade := quality_at(self.atoms, here)):
             return self._take(*grade)
-        leads = word in "([{:=,;-" or (word in "._" and not found.printed) or (word in "/%" and found.unit)
+        leads = word in "([{:=,;-" or (word in "._" and not self.printed) or (word in "/%" and self.unit)
         return bool(leads) and self._skip()
 
     def _power(self) -> bool:
@@ -225,7 +219,7 @@ class _Row:
         return False
 
     def _arrow(self) -> bool:
-        self.found.flag = self.found.flag or flag_at(self.atoms, self.here)[0]
+        self.flag = self.flag or flag_at(self.atoms, self.here)[0]
         return self._skip()
 
     def _unit(self, code: str, after: int) -> bool:
@@ -233,13 +227,13 @@ class _Row:
         started = self._started()
         if not (started or "/" in code or code in {"fL", "{ratio}"}):
             return False
-        if self.found.unit is None and (started or not code.startswith("/")):
-            self.found.unit = code
+        if self.unit is None and (started or not code.startswith("/")):
+            self.unit = code
         self.here = after
         return True
 
     def _word(self) -> bool:
-        atoms, here, found = self.atoms, self.here, self.found
+        atoms, here = self.atoms, self.here
         if self.names[here] and self._started():
             return False
         if (unit := unit_at(atoms, here)) and self._unit(*unit):
@@ -247,14 +241,14 @@ class _Row:
         lowered = self.lowered[here]
         if lowered not in TELLING:
             return False
-        if lowered in EARLIER and found.printed:
+        if lowered in EARLIER and self.printed:
             return self._pass_earlier()
         if lowered in SEXES and self._reaches(here + 1, 3):
             self.sex = SEXES[lowered]
             return self._skip()
         if bound_at(atoms, here):
             return self._bound()
-        if lowered == "normal" and not found.printed and not self._labels(here):
+        if lowered == "normal" and not self.printed and not self._labels(here):
             return self._take(self.words[here], here + 1)
         return self._flagged(lowered)
 
@@ -263,22 +257,22 @@ class _Row:
         after = self.here + 1
         while after - self.here < 4 and self.words[after] in (":", "=", ".", "value", "result"):
             after += 1
-        self.found.extra += 1  # of several, the row ends at the third
-        if self.kinds[after] != "num" or self.found.extra > 2 or range_at(self.atoms, after):
+        self.extra += 1  # of several, the row ends at the third
+        if self.kinds[after] != "num" or self.extra > 2 or range_at(self.atoms, after):
             return False
         self.here = after + 1
         return True
 
     def _flagged(self, lowered: str) -> bool:
         """A flag, a value in words, or words that lead to a range."""
-        atoms, here, found = self.atoms, self.here, self.found
-        ranged = bool(found.ranges or self.bounds)
-        if lowered in LEAD_IN and not (ranged and found.printed and not self.sex) and self._reaches(here + 1, 6):
+        atoms, here = self.atoms, self.here
+        ranged = bool(self.ranges or self.bounds)
+        if lowered in LEAD_IN and not (ranged and self.printed and not self.sex) and self._reaches(here + 1, 6):
             return self._skip()
-        if (flag := flag_at(atoms, here)) and found.flag is None and not self._labels(here):
-            if lowered == "normal" and not found.printed:
+        if (flag := flag_at(atoms, here)) and self.flag is None and not self._labels(here):
+            if lowered == "normal" and not self.printed:
                 return self._take(self._printed(here, here + 1), here + 1)
-            found.flag, self.here = flag
+            self.flag, self.here = flag
             return True
         quality = quality_at(atoms, here)
         return quality is not None and self._take(*quality)
@@ -288,7 +282,7 @@ class _Row:
         after = here + 1
         if self.words[after] in (":", "="):
             return True
-        if len(self.words[here]) <= 2 or not (self.found.ranges or self.bounds):
+        if len(self.words[here]) <= 2 or not (self.ranges or self.bounds):
             return False
         return bool(range_at(self.atoms, after) or bound_at(self.atoms, after))
 
@@ -304,39 +298,37 @@ class _Row:
                 return False
         return False
 
-    def settle(self) -> Columns:
+    def settle(self) -> None:
         """Decide what a lone bound or range is: the value where there is no other, else the reference."""
-        found = self.found
-        found.end = self.here
+        self.end = self.here
         bounds = list(self.bounds)
-        if not found.printed and bounds and not bounds[0][4]:
+        if not self.printed and bounds and not bounds[0][4]:
             result = 1 if self.range_first and len(bounds) > 1 else 0
-            found.at = bounds[result][5]
-            found.value = found.printed = bounds.pop(result)[3]
-        found.ranges += [bound[:4] for bound in bounds]
+            self.at = bounds[result][5]
+            self.value = self.printed = bounds.pop(result)[3]
+        self.ranges += [bound[:4] for bound in bounds]
         if (
-            not found.printed
-            and found.ranges
-            and (len(found.ranges) > 1 or found.unit in ("/[HPF]", "/[LPF]"))
-            and not found.ranges[0][2]
+            not self.printed
+            and self.ranges
+            and (len(self.ranges) > 1 or self.unit in ("/[HPF]", "/[LPF]"))
+            and not self.ranges[0][2]
         ):
-            found.value = found.printed = found.ranges.pop(0)[3]
-        if self.star and found.flag is None and found.ranges and outside(found.value, *found.ranges[0][:2]):
-            found.flag = "A"
-        if found.flag == "C":  # critical, in a direction that value and range tell
-            found.flag = critical(found.value, *(found.ranges[0][:2] if found.ranges else (None, None)))
-        found.bare = found.unit is None and not found.ranges and found.flag is None
-        return found
+            self.value = self.printed = self.ranges.pop(0)[3]
+        if self.star and self.flag is None and self.ranges and outside(self.value, *self.ranges[0][:2]):
+            self.flag = "A"
+        if self.flag == "C":  # critical, in a direction that value and range tell
+            self.flag = critical(self.value, *(self.ranges[0][:2] if self.ranges else (None, None)))
+        self.bare = self.unit is None and not self.ranges and self.flag is None
 
 
 STEPS = {  # how an atom of each kind is taken; others end the row
-    "num": _Row._number,
-    "word": _Row._word,
-    "sym": _Row._sign,
-    "cmp": _Row._compared,
-    "titre": _Row._titre,
-    "power": _Row._power,
-    "arrow": _Row._arrow,
-    "cell": _Row._skip,
-    "nl": _Row._line,
+    "num": Columns._number,
+    "word": Columns._word,
+    "sym": Columns._sign,
+    "cmp": Columns._compared,
+    "titre": Columns._titre,
+    "power": Columns._power,
+    "arrow": Columns._arrow,
+    "cell": Columns._skip,
+    "nl": Columns._line,
 }
