@@ -17,6 +17,7 @@ NEVER = words("never")  # words that make what follows no result: headings of co
 HEADINGS = words("headings")
 STOPS = words("stops")
 ARTICLES = words("articles")
+LOOSE = METHODS | LINKS | {"-", ",", "(", ".", ":", "by", "/", "*"}  # at a name's end they are none of it
 NO_NAME = NEVER | HEADINGS | LINKS | ARTICLES
 HOURS = {"h", "hr", "hrs", "hour", "hours", "min", "mins", "minutes"}
 JOINERS = {"/", "-", ",", "(", "&", "+"}
@@ -248,23 +249,15 @@ class Names:
 
     def printed(self, begin: int, end: int, core: int) -> str:
         """The printed name of a span of atoms, without methods and loose signs at its end."""
-        while end - 1 > core and (
-            self.lowered[end - 1] in METHODS
-            or self.lowered[end - 1] in LINKS
-            or (self.lowered[end - 1] in {"-", ",", "(", ".", ":", "by", "/", "*"} and not self._is_ion(end - 1))
-        ):
+        while end - 1 > core and self.lowered[end - 1] in LOOSE and not self._is_ion(end - 1):
             end -= 1
         name = " ".join(self.text[self.starts[begin] : self.ends[end - 1]].replace("|", " ").split())
-        dot = self.plain[self.ends[end - 1] : self.ends[end - 1] + 2]
-        if dot[:1] == "." and dot[1:] != "." and len(self.lowered[end - 1]) <= 5:
+        behind = self.plain[self.ends[end - 1] : self.ends[end - 1] + 2]
+        if behind[:1] == "." and behind[1:] != "." and len(self.lowered[end - 1]) <= 5:
             name += "."
-        if name.count("(") > name.count(")"):
-            name = (
-                name + ")"
-                if self.plain[self.ends[end - 1] : self.ends[end - 1] + 1] == ")"
-                else name.rpartition("(")[0].rstrip()
-            )
-        return name.rstrip(") ") if name.count(")") > name.count("(") else name
+        if "(" in name and name.count("(") > name.count(")"):
+            name = name + ")" if behind[:1] == ")" else name.rpartition("(")[0].rstrip()
+        return name.rstrip(") ") if ")" in name and name.count(")") > name.count("(") else name
 
 
 @functools.lru_cache(maxsize=20_000)

@@ -56,7 +56,7 @@ def count(wanted: Mapping, found: Mapping) -> dict[str, float]:
 
 
 def _rows_read(wanted: Mapping, found: Mapping, kind: str, name: str) -> int:
-    known, read = (Counter(letters(row.get(name)) for row in rows(side, kind)) for side in (wanted, found))
+    known, read = (Counter([letters(row.get(name)) for row in rows(side, kind)]) for side in (wanted, found))
     return sum(min(count, max(1, known[key])) for key, count in read.items())
 
 
