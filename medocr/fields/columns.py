@@ -301,18 +301,13 @@ class Columns:
     def settle(self) -> None:
         """Decide what a lone bound or range is: the value where there is no other, else the reference."""
         self.end = self.here
-        bounds = list(self.bounds)
-        if not self.printed and bounds and not bounds[0][4]:
-            result = 1 if self.range_first and len(bounds) > 1 else 0
-            self.at = bounds[result][5]
-            self.value = self.printed = bounds.pop(result)[3]
-        self.ranges += [bound[:4] for bound in bounds]
-        if (
-            not self.printed
-            and self.ranges
-            and (len(self.ranges) > 1 or self.unit in ("/[HPF]", "/[LPF]"))
-            and not self.ranges[0][2]
-        ):
+        if self.bounds and not self.printed and not self.bounds[0][4]:
+            result = self.bounds.pop(1 if self.range_first and len(self.bounds) > 1 else 0)
+            self.at = result[5]
+            self.value = self.printed = result[3]
+        self.ranges += [bound[:4] for bound in self.bounds]
+        several = len(self.ranges) > 1 or (self.ranges and self.unit in ("/[HPF]", "/[LPF]"))
+        if several and not self.printed and not self.ranges[0][2]:
             self.value = self.printed = self.ranges.pop(0)[3]
         if self.star and self.flag is None and self.ranges and outside(self.value, *self.ranges[0][:2]):
             self.flag = "A"

@@ -4,7 +4,7 @@ A row of the reference is matched to at most one of the prediction; what is wron
 """
 
 import itertools
-from collections import Counter, defaultdict, deque
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 
 from rapidfuzz import fuzz
@@ -124,10 +124,10 @@ def _match(wanted: list[Mapping], found: list[Mapping], name: str, value: str):
     if any(count != counts[1][key] for key, count in counts[0].items() if key in counts[1]):
         keys = [[_by_value(side, own, counts, value) for side, own in zip((wanted, found), names, strict=True)], names]
     for known, printed in keys:
-        waiting = defaultdict(deque)
-        for j in read:
+        waiting = defaultdict(list)
+        for j in reversed(read):
             waiting[printed[j]].append(j)
-        new = [(i, waiting[known[i]].popleft()) for i in left if waiting.get(known[i])]
+        new = [(i, waiting[known[i]].pop()) for i in left if waiting.get(known[i])]
         pairs += new
         left, read = _without(left, new, 0), _without(read, new, 1)
     if left and read and len(left) * len(read) <= MOST_PAIRS:
