@@ -3,7 +3,6 @@
 The reference's fields are those that the source knows; the prediction's are read from its text by `medocr.fields`.
 """
 
-from collections import Counter
 from collections.abc import Mapping
 
 from medocr import fields as medical
@@ -58,10 +57,9 @@ def _shares(wanted: Mapping, found: Mapping) -> dict[str, float]:
     scores = {name: _f1(*pair) for name, pair in pairs.items()}
     on_top, kept_on_top = ([(name, letters(value)) for name, value in header(side)] for side in (wanted, found))
     named, kept = _named(wanted, known), _named(found, read)
-    header_found = shared(Counter(on_top), Counter(kept_on_top))
+    header_found = shared(on_top, kept_on_top)
     if on_top or named:
-        both = header_found + shared(Counter(named), Counter(kept))
-        scores["field_recall"] = both / (len(on_top) + len(named))
+        scores["field_recall"] = (header_found + shared(named, kept)) / (len(on_top) + len(named))
     if on_top:
         scores["header_recall"] = header_found / len(on_top)
     return scores
@@ -69,10 +67,10 @@ def _shares(wanted: Mapping, found: Mapping) -> dict[str, float]:
 
 def score_terms(reference: str, prediction: str) -> dict[str, float]:
     """`term_recall` and `term_precision` of the lexicon's drugs, analytes and abbreviations; absent without any."""
-    wanted, found = (Counter(medical.read_terms(text)) for text in (reference, prediction))
+    wanted, found = medical.read_terms(reference), medical.read_terms(prediction)
     both = shared(wanted, found)
-    scores = {"term_recall": both / wanted.total()} if wanted else {}
-    return scores | ({"term_precision": both / found.total() if found else 1.0} if wanted or found else {})
+    scores = {"term_recall": both / len(wanted)} if wanted else {}
+    return scores | ({"term_precision": both / len(found) if found else 1.0} if wanted or found else {})
 
 
 def _read(wanted: Mapping, prediction: str) -> dict:
@@ -105,11 +103,11 @@ def _compared(fields: Mapping) -> dict[str, dict[str, list]]:
     return compared
 
 
-def _tuples(metric: str, compared: Mapping[str, Mapping[str, list]]) -> Counter:
+def _tuples(metric: str, compared: Mapping[str, Mapping[str, list]]) -> list[tuple]:
     """The rows that a metric is about, each as what must agree; for ranges, those that have one."""
     kind, columns = TUPLES[metric]
     told = zip(*[compared[kind][name] for name in columns], strict=True)
-    return Counter([row for row in told if row[1:] != (None, None)] if metric == "range_f1" else told)
+    return [row for row in told if row[1:] != (None, None)] if metric == "range_f1" else list(told)
 
 
 def _named(fields: Mapping, compared: Mapping[str, Mapping[str, list]]) -> list[tuple]:
@@ -126,5 +124,5 @@ def _named(fields: Mapping, compared: Mapping[str, Mapping[str, list]]) -> list[
     return named + [("sums", name, plain(sums[name])) for name in SUMS if sums.get(name) is not None]
 
 
-def _f1(wanted: Counter, found: Counter) -> float:
-    return 2 * shared(wanted, found) / (wanted.total() + found.total())
+def _f1(wanted: list[tuple], found: list[tuple]) -> float:
+    return 2 * shared(wanted, found) / (len(wanted) + len(found))

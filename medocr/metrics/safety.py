@@ -13,6 +13,7 @@ from scipy.optimize import linear_sum_assignment
 from medocr import fields as medical
 from medocr.fields import lexicon
 from medocr.fields.sig import SALTS
+from medocr.metrics.text import shared
 from medocr.metrics.values import comparable, letters, plain, rows
 
 KINDS = {  # what is counted on a page
@@ -56,8 +57,8 @@ def count(wanted: Mapping, found: Mapping) -> dict[str, float]:
 
 
 def _rows_read(wanted: Mapping, found: Mapping, kind: str, name: str) -> int:
-    known, read = (Counter([letters(row.get(name)) for row in rows(side, kind)]) for side in (wanted, found))
-    return sum(min(count, max(1, known[key])) for key, count in read.items())
+    known, read = ([letters(row.get(name)) for row in rows(side, kind)] for side in (wanted, found))
+    return shared(known, read) + len(set(read).difference(known))
 
 
 def _analyte_errors(wanted: list[Mapping], found: list[Mapping]):
