@@ -20,9 +20,8 @@ from .marks import (
 from .text import Atoms
 from .units import unit_at, unit_code
 
-DOSES = re.compile(
-    r"\d{1,2}[ ]-[ ]\d{1,2}[ ]-[ ]\d{1,2}(?![\d.,/])"
-)  # `1 - 0 - 1`: tablets in the morning, at noon, at night
+# `1 - 0 - 1`: tablets in the morning, at noon, at night
+DOSES = re.compile(r"\d{1,2}[ ]-[ ]\d{1,2}[ ]-[ ]\d{1,2}(?![\d.,/])")
 EARLIER = {"prev", "previous", "prior", "earlier", "baseline"}
 TELLING = EARLIER | SEXES.keys() | OPENERS | LEAD_IN | FLAG_WORDS | QUALITIES | {"a", "b", "ab", "o"}  # and units
 
@@ -64,9 +63,6 @@ class Columns:
         self.ranges: list[tuple[float | None, float | None, str, str]] = []
         self.bounds: list[tuple[float | None, float | None, str, str, bool, int]] = []
 
-    def _complete(self) -> bool:
-        return self.value is not None and self.unit is not None and bool(self.ranges) and self.flag is not None
-
     def _printed(self, at: int, after: int) -> str:
         """What is printed from one atom up to another."""
         return self.atoms.text[self.atoms.starts[at] : self.atoms.ends[after - 1]]
@@ -81,11 +77,10 @@ class Columns:
         while self.kinds[after] not in {"nl", "end"} and after - at < 8:
             after += 1
         lone = after - at == 1 and self.kinds[at] == "num"
-        if after == at or after - at > 7 or (lone and self.printed) or self._complete():
+        complete = self.value is not None and self.unit is not None and self.ranges and self.flag is not None
+        if after == at or after - at > 7 or complete or (lone and self.printed):
             return False
-        if not all(map(self._is_column, range(at, after))):
-            return False
-        return self._skip()
+        return all(map(self._is_column, range(at, after))) and self._skip()
 
     def _is_column(self, index: int) -> bool:
         kind, word = self.kinds[index], self.words[index]

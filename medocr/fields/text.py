@@ -81,9 +81,9 @@ PLAIN = {
 UNPLAIN = re.compile(f"[{''.join(map(re.escape, PLAIN))}]")
 MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 MONTH = rf"(?:{MONTHS})[a-z]{{0,6}}\.?"
-DATE = (
-    rf"\d{{1,4}}(?P<sep>[/.\-])\d{{1,2}}(?P=sep)\d{{2,4}}(?![\d.]\d|\d|-\d)"
-    rf"|\d{{1,2}}(?:st|nd|rd|th)?[ \-./]?{MONTH}(?![a-z])[ \-.,/']{{0,2}}(?:\d{{4}}|\d{{2}})(?![\d:]|,[ ]?\d{{4}})"
+DATE = (  # digits are not given back: nothing that follows them starts with one
+    rf"\d{{1,4}}+(?P<sep>[/.\-])\d{{1,2}}+(?P=sep)\d{{2,4}}(?![\d.]\d|\d|-\d)"
+    rf"|\d{{1,2}}+(?:st|nd|rd|th)?+[ \-./]?+{MONTH}(?![a-z])[ \-.,/']{{0,2}}(?:\d{{4}}|\d{{2}})(?![\d:]|,[ ]?\d{{4}})"
     rf"|\d{{4}}[\-/ ]{MONTH}[\-/ ]\d{{1,2}}(?!\d|,[ ]?\d{{4}})"
 )
 MONTH_FIRST = rf"{MONTH}[ ]?\d{{1,2}}(?:st|nd|rd|th)?,?[ ]\d{{4}}(?!\d)"
