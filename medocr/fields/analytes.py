@@ -92,8 +92,9 @@ class _Reader:
     def _ends_sentence(self, here: int) -> bool:
         """Whether a stop ends a sentence and not a short word: `S. Creatinine`, `Leuk. esterase`."""
         following = self.kinds[here + 1]
+        before = self.lowered[(here or self.atoms.count) - 1]  # before a stop that opens the page: its last word
         return following in ("nl", "end") or (
-            following == "word" and self.words[here + 1][0].isupper() and len(self.lowered[here - 1]) > 4
+            following == "word" and self.words[here + 1][0].isupper() and len(before) > 4
         )
 
     def _known(self, here: int, after: int) -> int:
