@@ -19,7 +19,7 @@ from .words import words
 SEX = re.compile(  # of `text.lower`
     r"\b(?:sex|gender)\b[^\w\n]{0,4}(m|f|male|female)\b|\b\d{1,3}[ ]?(?:y|yrs?|years?)?[ ]?/[ ]?(m|f|male|female)\b"
 )
-SEX_SIGNS = ("sex", "gender", "/m", "/f", "/ m", "/ f")
+SEX_AFTER = re.compile(r"/[ ]?(?:m|f|male|female)\b")  # quickly found, and most pages have none
 NAME_HEADINGS = words("name_headings")
 RANGE_HEADINGS = words("range_headings")
 RESULT_HEADINGS = words("result_headings")
@@ -53,46 +53,48 @@ class _Reader:
 
     def __init__(self, text: str):
         self.names = Names(text)
-        self.plain, self.atoms, self.words = self.names.plain, self.names.atoms, self.names.words
-        self.ends = self.names.ends
-        self.starts = line_starts(text)
-        lowered = lower(self.plain)
-        found = SEX.search(lowered) if any(sign in lowered for sign in SEX_SIGNS) else None
-        self.sex = (found.group(1) or found.group(2))[0].upper() if found else ""
-        self.range_first = _range_first(self.words)
+        self.plain, self.atoms, self.after = self.names.plain, self.names.atoms, self.names.after
+        self.kinds, self.words, self.lowered = self.atoms.kinds, self.atoms.words, self.atoms.lowered
+        self.starts, self.ends = self.atoms.starts, self.atoms.ends
+        self.lines = line_starts(text)
+        self.sex = _sex(lower(self.plain))
+        self.range_first = _range_first(self.lowered)
         self.begin = 0  # where words that may be the next name's begin
         self.row_end = -1
         self.rows: list[Analyte] = []
 
     def read(self) -> list[Analyte]:
         here = 0
-        while here < len(self.atoms):
-            kind, word, _, _ = self.atoms[here]
-            here = self._at(here, kind, word)
+        while here < self.atoms.count:
+            here = self._at(here)
         return self.rows
 
-    def _at(self, here: int, kind: str, word: str) -> int:
+    def _at(self, here: int) -> int:
         """Read what stands at an atom; the index to go on from."""
+        kind = self.kinds[here]
         if kind in {"nl", "date", "time"}:
             self.begin = here + 1
             return here + 1
-        if self.ends[here] and kind in {"word", "code", "num"}:
-            return self._known(here, self.ends[here])
+        if self.after[here] and kind in {"word", "code", "num"}:
+            return self._known(here, self.after[here])
         if kind in {"num", "cmp", "titre"} and self.begin < here:
             if after := self._unknown(here):
                 return after
             self.begin = here + 1
-        elif kind == "word" and self.words[here] in QUALITIES and self.begin < here and (after := self._unknown(here)):
+        elif (
+            kind == "word" and self.lowered[here] in QUALITIES and self.begin < here and (after := self._unknown(here))
+        ):
             return after
-        elif kind == "sym" and word in ".;?" and self._ends_sentence(here):
+        elif kind == "sym" and self.words[here] in ".;?" and self._ends_sentence(here):
             self.begin = here + 1
         return here + 1
 
     def _ends_sentence(self, here: int) -> bool:
         """Whether a stop ends a sentence and not a short word: `S. Creatinine`, `Leuk. esterase`."""
-        following = self.atoms[here + 1] if here + 1 < len(self.atoms) else ("nl", "", 0, 0)
-        return following[0] == "nl" or (
-            following[0] == "word" and following[1][0].isupper() and len(self.words[here - 1]) > 4
+        following = self.kinds[here + 1]
+        before = self.lowered[(here or self.atoms.count) - 1]  # before a stop that opens the page: its last word
+        return following in ("nl", "end") or (
+            following == "word" and self.words[here + 1][0].isupper() and len(before) > 4
         )
 
     def _known(self, here: int, after: int) -> int:
@@ -100,8 +102,8 @@ class _Reader:
         name_end, columns_at = self.names.extend(here, after)
         if columns_at < 0:  # another name comes before any column
             return after
-        columns = read_columns(self.atoms, columns_at, self.plain, self.ends, self.range_first)
-        squeezed = lexicon.squeeze(self.plain[self.atoms[here][2] : self.atoms[after - 1][3]])
+        columns = read_columns(self.atoms, columns_at, self.after, self.range_first)
+        squeezed = lexicon.squeeze(self.plain[self.starts[here] : self.ends[after - 1]])
         if not self._valid(columns, known=True, drug=squeezed in lexicon.drugs(), linked=columns.at - name_end):
             return after
         begin = self.names.start(here, self.begin)
@@ -112,29 +114,29 @@ class _Reader:
     def _is_negative(self, here: int, name_end: int, columns: Columns) -> bool:
         """Whether the dash before a value is its sign: only of what can be below zero, such as a base excess."""
         at = columns.at
-        if at <= name_end - 1 or self.words[at - 1] != "-" or self.atoms[at - 1][3] != self.atoms[at][2]:
+        if at <= name_end - 1 or self.lowered[at - 1] != "-" or self.ends[at - 1] != self.starts[at]:
             return False
         below = bool(columns.ranges) and (columns.ranges[0][0] or 0) < 0
-        return below or bool(NEGATIVE.search(self.plain, self.atoms[here][2], self.atoms[name_end - 1][3]))
+        return below or bool(NEGATIVE.search(self.plain, self.starts[here], self.ends[name_end - 1]))
 
     def _unknown(self, here: int) -> int:
         """Words that are in no lexicon before what looks like a result; 0 where it does not."""
         start, end, flag = self._unknown_name(here)
         if start is None:
             return 0
-        columns = read_columns(self.atoms, here, self.plain, self.ends, self.range_first)
+        columns = read_columns(self.atoms, here, self.after, self.range_first)
         columns.flag = columns.flag or flag
-        names = self.words[start:end]
+        names = self.lowered[start:end]
         drug = any(word in lexicon.drugs() for word in names)
         if not self._valid(columns, known=False, drug=drug):
             return 0
-        alone = columns.end >= len(self.atoms) or self.atoms[columns.end][0] == "nl"
-        first = start == 0 or self.atoms[start - 1][0] == "nl"
+        alone = self.kinds[columns.end] in ("nl", "end")
+        first = start == 0 or self.kinds[start - 1] == "nl"
         between = bool(self.rows) and start == self.begin == self.row_end
         if columns.quality and not ((alone and first) or between):
             return 0
         if columns.quality and not (
-            {self.words[here], columns.printed.lower()} & STRONG or columns.repeated or columns.flag
+            {self.lowered[here], columns.printed.lower()} & STRONG or columns.repeated or columns.flag
         ):
             return 0
         return self._add(self.names.printed(start, end, start), start, columns)
@@ -142,42 +144,40 @@ class _Reader:
     def _unknown_name(self, here: int) -> tuple[int | None, int, str | None]:
         """The words before an atom that may be a name: start, end, and a flag that stands between name and value."""
         end, flag = here, None
-        while end > self.begin and (
-            self.atoms[end - 1][0] in ("sym", "cell") and self.words[end - 1] not in (")", "%")
-        ):
+        while end > self.begin and (self.kinds[end - 1] in ("sym", "cell") and self.lowered[end - 1] not in (")", "%")):
             end -= 1
         if (
             end > self.begin
-            and self.words[end - 1] in ("h", "l", "hh", "ll", "high", "low")
-            and self.atoms[end - 1][0] == "word"
+            and self.lowered[end - 1] in ("h", "l", "hh", "ll", "high", "low")
+            and self.kinds[end - 1] == "word"
         ):
-            flag, end = FLAGS[self.words[end - 1]], end - 1
+            flag, end = FLAGS[self.lowered[end - 1]], end - 1
         start = end
         while (
             start > self.begin
             and end - start < 9
-            and (self.atoms[start - 1][0] in ("word", "code") or self.words[start - 1] in "(),-/&.'")
+            and (self.kinds[start - 1] in ("word", "code") or self.lowered[start - 1] in "(),-/&.'")
         ):
-            if self.words[start - 1] in NEVER or self.words[start - 1] in LINKS:
+            if self.lowered[start - 1] in NEVER or self.lowered[start - 1] in LINKS:
                 break
             start -= 1
         while start < end and (
-            self.words[start] in HEADINGS or self.atoms[start][0] == "sym" or self.words[start] in FLAGS
+            self.lowered[start] in HEADINGS or self.kinds[start] == "sym" or self.lowered[start] in FLAGS
         ):
             start += 1
-        blocked = start > self.begin and self.words[start - 1] in NEVER and not self._is_heading_row(start)
-        letters = sum(map(len, self.words[start:end]))
+        blocked = start > self.begin and self.lowered[start - 1] in NEVER and not self._is_heading_row(start)
+        letters = sum(map(len, self.lowered[start:end]))
         plausible = (
             start < end
             and not blocked
             and 2 <= letters <= 60
-            and self.atoms[start][1][0].isalpha() | self.atoms[start][1][0].isdigit()
+            and self.words[start][0].isalpha() | self.words[start][0].isdigit()
         )
         return (start if plausible else None), end, flag
 
     def _is_heading_row(self, start: int) -> bool:
         """Whether the words before are the headings of a table: two or more in a row."""
-        before = [self.words[index] for index in range(max(0, start - 5), start) if self.atoms[index][0] == "word"]
+        before = [self.lowered[index] for index in range(max(0, start - 5), start) if self.kinds[index] == "word"]
         return len(before) > 1 and before[-1] in NEVER and before[-2] in NEVER
 
     def _valid(self, columns: Columns, *, known: bool, drug: bool, linked: int = 0) -> bool:
@@ -210,11 +210,11 @@ class _Reader:
 
     def _stands_alone(self, columns: Columns, linked: int) -> bool:
         """Whether a bare number is the name's value, not a count of what follows: `Glucose 2 hours after`."""
-        if columns.end >= len(self.atoms) or self.atoms[columns.end][0] in ("nl", "cell", "sym", "date"):
+        if self.kinds[columns.end] in ("nl", "end", "cell", "sym", "date"):
             return linked <= 8
         return linked <= 3 and (
-            self.ends[columns.end] > 0
-            or (self.atoms[columns.end][0] == "word" and self.words[columns.end] in ("and", "with", "on", "h", "l"))
+            self.after[columns.end] > 0
+            or (self.kinds[columns.end] == "word" and self.lowered[columns.end] in ("and", "with", "on", "h", "l"))
         )
 
     def _add(self, name: str, begin: int, columns: Columns) -> int:
@@ -223,18 +223,25 @@ class _Reader:
             own = [r for r in columns.ranges if r[2] == self.sex and self.sex]
             low, high = (own or columns.ranges)[0][:2]
         flag = columns.flag or self._leading_flag(begin)
-        offset = self.atoms[begin][2]
-        line = _line_of(self.starts, offset)
+        offset = self.starts[begin]
+        line = _line_of(self.lines, offset)
         self.rows.append(Analyte(name, columns.value, columns.unit, low, high, flag, line))
         self.begin = self.row_end = columns.end
         return columns.end
 
     def _leading_flag(self, begin: int) -> str | None:
         """A flag that opens the line: `* Glucose 105`, `H Glucose 105`."""
-        if begin == 0 or (begin > 1 and self.atoms[begin - 2][0] not in ("nl", "cell")):
+        if begin == 0 or (begin > 1 and self.kinds[begin - 2] not in ("nl", "cell")):
             return None
         flag = flag_at(self.atoms, begin - 1)
         return flag[0] if flag and flag[1] == begin else None
+
+
+def _sex(lowered: str) -> str:
+    """The patient's sex, M or F, where the page tells it."""
+    told = "sex" in lowered or "gender" in lowered or SEX_AFTER.search(lowered)
+    found = SEX.search(lowered) if told else None
+    return (found.group(1) or found.group(2))[0].upper() if found else ""
 
 
 def _range_first(words: list[str]) -> bool:

@@ -1,172 +1,172 @@
 """The columns of a result row: value, unit, reference range, flag, in any order."""
 
-import dataclasses
 import re
 
-from .marks import LEAD_IN, QUALITIES, SEXES, bound_at, critical, flag_at, outside, quality_at, range_at, signed
-from .text import Atom
+from .marks import (
+    FLAG_WORDS,
+    LEAD_IN,
+    OPENERS,
+    QUALITIES,
+    SEXES,
+    bound_at,
+    critical,
+    flag_at,
+    outside,
+    quality_at,
+    range_at,
+    range_from,
+    signed,
+)
+from .text import Atoms
 from .units import unit_at, unit_code
 
-DOSES = re.compile(
-    r"\d{1,2}[ ]-[ ]\d{1,2}[ ]-[ ]\d{1,2}(?![\d.,/])"
-)  # `1 - 0 - 1`: tablets in the morning, at noon, at night
+# `1 - 0 - 1`: tablets in the morning, at noon, at night
+DOSES = re.compile(r"\d{1,2}[ ]-[ ]\d{1,2}[ ]-[ ]\d{1,2}(?![\d.,/])")
 EARLIER = {"prev", "previous", "prior", "earlier", "baseline"}
+TELLING = EARLIER | SEXES.keys() | OPENERS | LEAD_IN | FLAG_WORDS | QUALITIES | {"a", "b", "ab", "o"}  # and units
 
 
-@dataclasses.dataclass(slots=True)
-class Columns:
-    """What stands beside a name. `ranges` holds (low, high, sex or "", printed)."""
-
-    value: float | str | None = None
-    printed: str = ""
-    unit: str | None = None
-    ranges: list[tuple[float | None, float | None, str, str]] = dataclasses.field(default_factory=list)
-    flag: str | None = None
-    bare: bool = True  # neither unit nor range nor flag
-    quality: bool = False
-    extra: int = 0  # numbers beyond the value
-    repeated: bool = False  # a second value in words or titre: the reference
-    at: int = 0  # index of the value's atom
-    end: int = 0
-
-    def complete(self) -> bool:
-        return self.value is not None and self.unit is not None and bool(self.ranges) and self.flag is not None
-
-
-def read_columns(atoms: list[Atom], at: int, text: str, names: list[int], range_first: bool = False) -> Columns:
+def read_columns(atoms: Atoms, at: int, names: list[int], range_first: bool = False) -> "Columns":
     """Take what stands from an atom on as columns, until something is no column.
 
     `names` says for each atom whether a name starts there; `range_first` that the table's heading has the range before
     the result, which decides between two columns that look alike.
     """
-    row = _Row(atoms, text, names, at, range_first)
-    while row.here < len(atoms) and row.step():
+    row = Columns(atoms, names, at, range_first)
+    while (take := STEPS.get(row.kinds[row.here])) and take(row):
         pass
-    return row.settle()
+    row.settle()
+    return row
 
 
-class _Row:
-    """The columns being read: where the reading is, and what has been found."""
+class Columns:
+    """What stands beside a name. `ranges` holds (low, high, sex or "", printed)."""
 
-    def __init__(self, atoms: list[Atom], text: str, names: list[int], at: int, range_first: bool) -> None:
-        self.atoms, self.text, self.names, self.here = atoms, text, names, at
-        self.range_first = range_first
-        self.found = Columns(at=at)
+    value: float | str | None = None
+    printed = ""
+    unit: str | None = None
+    flag: str | None = None
+    bare = True  # neither unit nor range nor flag
+    quality = False
+    extra = 0  # numbers beyond the value
+    repeated = False  # a second value in words or titre: the reference
+    end = 0
+    # While they are read:
+    sex = ""  # whose range comes next
+    star = False  # `7.9 * 10^3/uL`: a sign of multiplication, or a flag
+    qualities = 0
+
+    def __init__(self, atoms: Atoms, names: list[int], at: int, range_first: bool) -> None:
+        self.atoms, self.names, self.range_first = atoms, names, range_first
+        self.kinds, self.words, self.lowered = atoms.kinds, atoms.words, atoms.lowered
+        self.here = self.at = at  # where the reading is; the value's atom
+        self.ranges: list[tuple[float | None, float | None, str, str]] = []
         self.bounds: list[tuple[float | None, float | None, str, str, bool, int]] = []
-        self.sex = ""
-        self.star = False  # `7.9 * 10^3/uL`: a sign of multiplication, or a flag
-        self.qualities = 0
 
-    def step(self) -> bool:
-        """Take the next column; False where the row ends."""
-        kind, word, _, _ = self.atoms[self.here]
-        found = self.found
-        if kind in {"num", "word", "code"}:
-            if self.names[self.here] and (found.printed or self.bounds or found.ranges):
-                return False
-            return self._numeric(kind, word) if kind == "num" else self._worded(kind, word)
-        if kind in {"date", "time"}:
-            return False
-        if kind == "nl":
-            return self._next_line()
-        if kind == "cell":
-            self.here += 1
-            return True
-        if kind in {"cmp", "titre"}:
-            return self._numeric(kind, word)
-        if kind != "sym":
-            return self._worded(kind, word)
-        if word in ")]}":
-            self.here += 1
-            return True
-        return (word in "+-" and self._numeric(kind, word)) or self._sign(word)
+    def _printed(self, at: int, after: int) -> str:
+        """What is printed from one atom up to another."""
+        return self.atoms.text[self.atoms.starts[at] : self.atoms.ends[after - 1]]
 
-    def _next_line(self) -> bool:
-        last = self.here + 1
-        while last < len(self.atoms) and self.atoms[last][0] != "nl" and last - self.here <= 8:
-            last += 1
-        line = self.atoms[self.here + 1 : last]
-        columns = bool(line) and all(self._is_column(index) for index in range(self.here + 1, last))
-        lone = len(line) == 1 and line[0][0] == "num"
-        if not columns or len(line) > 7 or (lone and self.found.printed) or self.found.complete():
+    def _started(self) -> bool:
+        """Whether there are columns, so that a name is the next row's."""
+        return bool(self.printed or self.bounds or self.ranges)
+
+    def _line(self) -> bool:
+        """Go on to the next line, where it holds columns alone."""
+        at = after = self.here + 1
+        while self.kinds[after] not in {"nl", "end"} and after - at < 8:
+            after += 1
+        lone = after - at == 1 and self.kinds[at] == "num"
+        complete = self.value is not None and self.unit is not None and self.ranges and self.flag is not None
+        if after == at or after - at > 7 or complete or (lone and self.printed):
             return False
-        self.here += 1
-        return True
+        return all(map(self._is_column, range(at, after))) and self._skip()
 
     def _is_column(self, index: int) -> bool:
-        kind, word, _, _ = self.atoms[index]
+        kind, word = self.kinds[index], self.words[index]
         if kind in ("num", "cmp", "arrow", "power", "titre", "cell"):
             return True
         if kind == "sym":
             return word in "()[]%/-*:+^"
-        lowered = word.lower()
+        lowered = self.lowered[index]
         return kind == "word" and not self.names[index] and (
             lowered in QUALITIES or lowered in LEAD_IN or lowered in SEXES or flag_at(self.atoms, index) is not None
             or unit_code(word) is not None or lowered in ("to", "x", "up", "ul", "mm", "hr", "dl", "ml"))  # fmt: skip
 
-    def _numeric(self, kind: str, word: str) -> bool:
-        """A range, a bound, a titre or a number."""
-        atoms, here, found = self.atoms, self.here, self.found
-        if kind == "num" and self.text.startswith(" - ", atoms[here][3]) and DOSES.match(self.text, atoms[here][2]):
+    def _skip(self) -> bool:
+        self.here += 1
+        return True
+
+    def _titre(self) -> bool:
+        return self._take(self._printed(self.here, self.here + 1), self.here + 1)
+
+    def _compared(self) -> bool:
+        """A bound, of a number or a titre."""
+        after = self.here + 2
+        return self._take(self._printed(self.here, after), after) if self.kinds[after - 1] == "titre" else self._bound()
+
+    def _number(self) -> bool:
+        atoms, here = self.atoms, self.here
+        if self.names[here] and self._started():
             return False
-        if kind == "titre" or (kind == "cmp" and here + 1 < len(atoms) and atoms[here + 1][0] == "titre"):
-            last = here + (kind == "cmp")
-            return self._take(self.text[atoms[here][2] : atoms[last][3]], last + 1)
-        if two := range_at(atoms, here, self.text):
-            if len(found.ranges) >= 2 + bool(self.sex) or (
-                found.ranges and found.printed and not (self.sex or found.ranges[-1][2])
+        doses = self.words[here + 1] == "-" and DOSES.match(atoms.text, atoms.starts[here])
+        return not doses and self._amount()
+
+    def _amount(self) -> bool:
+        """A range or a number."""
+        atoms, here = self.atoms, self.here
+        single = signed(atoms, here)
+        if not single:
+            return False
+        if two := range_from(atoms, here, *single):
+            if len(self.ranges) >= 2 + bool(self.sex) or (
+                self.ranges and self.printed and not (self.sex or self.ranges[-1][2])
             ):
                 return False
-            found.ranges.append((two[0], two[1], self.sex, self.text[atoms[here][2] : atoms[two[2] - 1][3]]))
+            self.ranges.append((two[0], two[1], self.sex, self._printed(here, two[2])))
             self.here, self.sex = two[2], ""
             return True
-        if kind == "cmp":
-            return self._bound()
-        single = signed(atoms, here)
-        return bool(single) and self._single(*single)
+        return self._single(*single)
 
     def _single(self, value: float, after: int) -> bool:
-        atoms, here, found = self.atoms, self.here, self.found
-        following = atoms[after] if after < len(atoms) else ("nl", "", -1, -1)
-        glued = following[2] == atoms[after - 1][3]
-        if glued and following[0] == "word" and not (unit_at(atoms, after, self.text) or flag_at(atoms, after)):
+        atoms, here = self.atoms, self.here
+        kind, word = self.kinds[after], self.words[after]
+        if atoms.starts[after] == atoms.ends[after - 1]:  # glued
+            if kind == "word" and not (unit_at(atoms, after) or flag_at(atoms, after)):
+                return False
+            if word == "-" and self.kinds[after + 1] == "num":
+                return False
+            if word == "+" and (grade := quality_at(atoms, here)):
+                return self._take(*grade)
+        if word == "/" and self.kinds[after + 1] == "num" and not unit_at(atoms, after):
             return False
-        over = following[1] == "/" and after + 1 < len(atoms) and atoms[after + 1][0] == "num"
-        if over and not unit_at(atoms, after, self.text):
-            return False
-        if following[1] == "-" and glued and after + 1 < len(atoms) and atoms[after + 1][0] == "num":
-            return False
-        if following[1] == "+" and glued and (grade := quality_at(atoms, here, self.text)):
-            return self._take(*grade)
-        if found.printed:
-            return self._extra(following, after)
-        found.value, found.printed, found.at = value, self.text[atoms[here][2] : atoms[after - 1][3]], here
+        if self.printed:
+            return self._extra(after)
+        self.value, self.printed, self.at = value, self._printed(here, after), here
         self.here = after
         return True
 
-    def _extra(self, following: Atom, after: int) -> bool:
+    def _extra(self, after: int) -> bool:
         """A second plain number: an earlier result or a laboratory's code. Skipped, where the row goes on after it."""
-        self.found.extra += 1
-        if self.found.extra > 2 or (
-            following[0] in ("word", "code")
-            and not (flag_at(self.atoms, after) or unit_at(self.atoms, after, self.text))
-        ):
+        self.extra += 1
+        ends = self.kinds[after] in ("word", "code") and not (flag_at(self.atoms, after) or unit_at(self.atoms, after))
+        if ends or self.extra > 2:
             return False
         self.here = after
         return True
 
     def _take(self, value: str, after: int) -> bool:
         """A value in words or a titre; a second one is the reference."""
-        if self.found.printed or (self.bounds and not self.bounds[0][4] and not self.range_first):
+        if self.printed or (self.bounds and not self.bounds[0][4] and not self.range_first):
             self.qualities += 1
-            self.found.repeated = True
+            self.repeated = True
             if self.qualities > 2:
                 return False
-            if self.range_first and self.qualities == 1 and self.found.quality:
-                self.found.value = self.found.printed = value
+            if self.range_first and self.qualities == 1 and self.quality:
+                self.value = self.printed = value
         else:
-            self.found.value = self.found.printed = value
-            self.found.at, self.found.quality = self.here, True
+            self.value = self.printed = value
+            self.at, self.quality = self.here, True
         self.here = after
         return True
 
@@ -175,146 +175,150 @@ class _Row:
         if not bound or len(self.bounds) > 2:
             return False
         low, high, after, said = bound
-        printed = self.text[self.atoms[self.here][2] : self.atoms[after - 1][3]]
-        if (self.bounds or self.found.ranges) and self.found.printed and not self.sex:
+        if (self.bounds or self.ranges) and self.printed and not self.sex:
             return False
-        self.bounds.append((low, high, self.sex, printed, said, self.here))
+        self.bounds.append((low, high, self.sex, self._printed(self.here, after), said, self.here))
         self.here, self.sex = after, ""
         return True
 
-    def _sign(self, word: str) -> bool:
+    def _sign(self) -> bool:
         """Brackets, colons, commas and leaders between columns; `%` and `/uL` are units, `*` a flag."""
-        found, here = self.found, self.here
+        here, word = self.here, self.words[self.here]
+        if word in ")]}":
+            return self._skip()
+        if word in "+-" and self._amount():
+            return True
         if (
-            found.unit is None
-            and (unit := unit_at(self.atoms, here, self.text))
-            and (found.printed or found.ranges or self.bounds or "/" in unit[0] or unit[0] == "%")
+            self.unit is None
+            and (unit := unit_at(self.atoms, here))
+            and (self._started() or "/" in unit[0] or unit[0] == "%")
         ):
-            found.unit, self.here = unit
+            self.unit, self.here = unit
             return True
-        if word == "*" and here + 1 < len(self.atoms) and self.atoms[here + 1][0] == "power":
-            self.star, self.here = True, here + 1
-            return True
+        if word == "*" and self.kinds[here + 1] == "power":
+            self.star = True
+            return self._skip()
         if word in ("*", "!") and (flag := flag_at(self.atoms, here)):
-            found.flag, self.here = found.flag or flag[0], flag[1]
+            self.flag, self.here = self.flag or flag[0], flag[1]
             return True
-        if word == "+" and (grade := quality_at(self.atoms, here, self.text)):
+        if word == "+" and (grade := quality_at(self.atoms, here)):
             return self._take(*grade)
-        if word in "([{:=,;-" or (word in "._" and not found.printed) or (word in "/%" and found.unit):
-            self.here += 1
+        leads = word in "([{:=,;-" or (word in "._" and not self.printed) or (word in "/%" and self.unit)
+        return bool(leads) and self._skip()
+
+    def _power(self) -> bool:
+        """A power that is a unit's; any other ends the row after it."""
+        if (unit := unit_at(self.atoms, self.here)) and self._unit(*unit):
             return True
+        self.here += 1
         return False
 
-    def _worded(self, kind: str, word: str) -> bool:
-        atoms, here, found = self.atoms, self.here, self.found
-        if (
-            kind in {"word", "power"}
-            and (unit := unit_at(atoms, here, self.text))
-            and (
-                (started := found.printed or found.ranges or self.bounds)
-                or "/" in unit[0]
-                or unit[0] in {"fL", "{ratio}"}
-            )
-        ):
-            if found.unit is None and (started or not unit[0].startswith("/")):
-                found.unit = unit[0]
-            self.here = unit[1]
-            return True
-        if kind == "arrow" or kind == "power":
-            flag = flag_at(atoms, here)
-            found.flag = found.flag or (flag and flag[0])
-            self.here += 1
-            return kind == "arrow"
-        if kind == "code":
+    def _arrow(self) -> bool:
+        self.flag = self.flag or flag_at(self.atoms, self.here)[0]
+        return self._skip()
+
+    def _unit(self, code: str, after: int) -> bool:
+        """A unit; before any other column only one that cannot be a word."""
+        started = self._started()
+        if not (started or "/" in code or code in {"fL", "{ratio}"}):
             return False
-        lowered = word.lower()
-        if lowered in EARLIER and found.printed:
+        if self.unit is None and (started or not code.startswith("/")):
+            self.unit = code
+        self.here = after
+        return True
+
+    def _word(self) -> bool:
+        atoms, here = self.atoms, self.here
+        if self.names[here] and self._started():
+            return False
+        if (unit := unit_at(atoms, here)) and self._unit(*unit):
+            return True
+        lowered = self.lowered[here]
+        if lowered not in TELLING:
+            return False
+        if lowered in EARLIER and self.printed:
             return self._pass_earlier()
         if lowered in SEXES and self._reaches(here + 1, 3):
             self.sex = SEXES[lowered]
-            self.here += 1
-            return True
+            return self._skip()
         if bound_at(atoms, here):
             return self._bound()
-        if lowered == "normal" and not found.printed and not self._labels(here):
-            return self._take(word, here + 1)
+        if lowered == "normal" and not self.printed and not self._labels(here):
+            return self._take(self.words[here], here + 1)
         return self._flagged(lowered)
 
     def _pass_earlier(self) -> bool:
         """Leave out an earlier result: `(prev 10.4)`, `Previous: 154`."""
         after = self.here + 1
-        while (
-            after < len(self.atoms)
-            and after - self.here < 4
-            and self.atoms[after][1] in (":", "=", ".", "value", "result")
-        ):
+        while after - self.here < 4 and self.words[after] in (":", "=", ".", "value", "result"):
             after += 1
-        self.found.extra += 1  # of several, the row ends at the third
-        if after >= len(self.atoms) or self.atoms[after][0] != "num" or self.found.extra > 2:
-            return False
-        if range_at(self.atoms, after, self.text):
+        self.extra += 1  # of several, the row ends at the third
+        if self.kinds[after] != "num" or self.extra > 2 or range_at(self.atoms, after):
             return False
         self.here = after + 1
         return True
 
     def _flagged(self, lowered: str) -> bool:
         """A flag, a value in words, or words that lead to a range."""
-        atoms, here, found = self.atoms, self.here, self.found
-        ranged = bool(found.ranges or self.bounds)
-        if lowered in LEAD_IN and not (ranged and found.printed and not self.sex) and self._reaches(here + 1, 6):
-            self.here += 1
+        atoms, here = self.atoms, self.here
+        ranged = bool(self.ranges or self.bounds)
+        if lowered in LEAD_IN and not (ranged and self.printed and not self.sex) and self._reaches(here + 1, 6):
+            return self._skip()
+        if (flag := flag_at(atoms, here)) and self.flag is None and not self._labels(here):
+            if lowered == "normal" and not self.printed:
+                return self._take(self._printed(here, here + 1), here + 1)
+            self.flag, self.here = flag
             return True
-        if (flag := flag_at(atoms, here)) and found.flag is None and not self._labels(here):
-            if lowered == "normal" and not found.printed:
-                return self._take(self.text[atoms[here][2] : atoms[here][3]], here + 1)
-            found.flag, self.here = flag
-            return True
-        if quality := quality_at(atoms, here, self.text):
-            return self._take(*quality)
-        return False
+        quality = quality_at(atoms, here)
+        return quality is not None and self._take(*quality)
 
     def _labels(self, here: int) -> bool:
         """Whether a word only names a band of an interpretation: `High: >240`, `Borderline 200-239`."""
         after = here + 1
-        if after < len(self.atoms) and self.atoms[after][1] in (":", "="):
+        if self.words[after] in (":", "="):
             return True
-        if len(self.atoms[here][1]) <= 2 or after >= len(self.atoms) or not (self.found.ranges or self.bounds):
+        if len(self.words[here]) <= 2 or not (self.ranges or self.bounds):
             return False
-        return bool(range_at(self.atoms, after, self.text) or bound_at(self.atoms, after))
+        return bool(range_at(self.atoms, after) or bound_at(self.atoms, after))
 
     def _reaches(self, at: int, most: int) -> bool:
         """Whether a range follows, with nothing between but signs and words that lead to one."""
-        for index in range(at, min(at + most, len(self.atoms))):
-            kind, word, _, _ = self.atoms[index]
-            if range_at(self.atoms, index, self.text) or bound_at(self.atoms, index):
+        for index in range(at, at + most):
+            if range_at(self.atoms, index) or bound_at(self.atoms, index):
                 return True
-            lowered = word.lower()
+            kind, word, lowered = self.kinds[index], self.words[index], self.lowered[index]
             if not (
                 (kind == "sym" and word in "():[]=-.,") or lowered in LEAD_IN or lowered in SEXES or kind == "cell"
             ):
                 return False
         return False
 
-    def settle(self) -> Columns:
+    def settle(self) -> None:
         """Decide what a lone bound or range is: the value where there is no other, else the reference."""
-        found = self.found
-        found.end = self.here
-        bounds = list(self.bounds)
-        if not found.printed and bounds and not bounds[0][4]:
-            result = 1 if self.range_first and len(bounds) > 1 else 0
-            found.at = bounds[result][5]
-            found.value = found.printed = bounds.pop(result)[3]
-        found.ranges += [bound[:4] for bound in bounds]
-        if (
-            not found.printed
-            and found.ranges
-            and (len(found.ranges) > 1 or found.unit in ("/[HPF]", "/[LPF]"))
-            and not found.ranges[0][2]
-        ):
-            found.value = found.printed = found.ranges.pop(0)[3]
-        if self.star and found.flag is None and found.ranges and outside(found.value, *found.ranges[0][:2]):
-            found.flag = "A"
-        if found.flag == "C":  # critical, in a direction that value and range tell
-            found.flag = critical(found.value, *(found.ranges[0][:2] if found.ranges else (None, None)))
-        found.bare = found.unit is None and not found.ranges and found.flag is None
-        return found
+        self.end = self.here
+        if self.bounds and not self.printed and not self.bounds[0][4]:
+            result = self.bounds.pop(1 if self.range_first and len(self.bounds) > 1 else 0)
+            self.at = result[5]
+            self.value = self.printed = result[3]
+        self.ranges += [bound[:4] for bound in self.bounds]
+        several = len(self.ranges) > 1 or (self.ranges and self.unit in ("/[HPF]", "/[LPF]"))
+        if several and not self.printed and not self.ranges[0][2]:
+            self.value = self.printed = self.ranges.pop(0)[3]
+        if self.star and self.flag is None and self.ranges and outside(self.value, *self.ranges[0][:2]):
+            self.flag = "A"
+        if self.flag == "C":  # critical, in a direction that value and range tell
+            self.flag = critical(self.value, *(self.ranges[0][:2] if self.ranges else (None, None)))
+        self.bare = self.unit is None and not self.ranges and self.flag is None
+
+
+STEPS = {  # how an atom of each kind is taken; others end the row
+    "num": Columns._number,
+    "word": Columns._word,
+    "sym": Columns._sign,
+    "cmp": Columns._compared,
+    "titre": Columns._titre,
+    "power": Columns._power,
+    "arrow": Columns._arrow,
+    "cell": Columns._skip,
+    "nl": Columns._line,
+}

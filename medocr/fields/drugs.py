@@ -24,7 +24,7 @@ from .sig import (
     STRENGTH,
     TAGS,
 )
-from .text import Atom, atoms, clean, line_starts, lower, number, plain
+from .text import Atoms, atoms, clean, line_starts, lower, number, plain
 from .units import unit_code
 
 
@@ -60,7 +60,7 @@ def read_drugs(text: str) -> list[DrugOrder]:
     text = clean(text)
     flat = plain(text)
     lowered = lower(flat)
-    starts = _starts(atoms(text), lowered) if flat else []
+    starts = _starts(atoms(text, flat), lowered)
     lines = line_starts(text)
     orders = []
     for index, start in enumerate(starts):
@@ -72,20 +72,20 @@ def read_drugs(text: str) -> list[DrugOrder]:
     return orders
 
 
-def _starts(items: list[Atom], lowered: str) -> list[_Start]:
-    words = [word.lower() for _, word, _, _ in items]
+def _starts(items: Atoms, lowered: str) -> list[_Start]:
     found, end = [], 0
-    for at, (kind, _, start, _) in enumerate(items):
+    for at, (kind, word) in enumerate(zip(items.kinds, items.lowered, strict=True)):
         if (
             at >= end
-            and kind in ("word", "code")
-            and (_opens_name(words[at]) or _is_beside(items, at))
-            and (after := _name_end(items, words, at, lowered))
+            and kind in {"word", "code"}
+            and (_opens_name(word) or _is_beside(items, at))
+            and (after := _name_end(items, at, lowered))
         ):
             end = after
             begin, form = _form_before(items, at)
-            exact = _is_drug(words[at]) or words[at] in lexicon.drug_starts()
-            found.append(_Start(begin, start, items[end - 1][3], form, exact, words[at].split("-")[0] in NUTRIENTS))
+            exact = _is_drug(word) or word in lexicon.drug_starts()
+            nutrient = word.split("-")[0] in NUTRIENTS
+            found.append(_Start(begin, items.starts[at], items.ends[end - 1], form, exact, nutrient))
     return found
 
 
@@ -94,11 +94,12 @@ def _opens_name(word: str) -> bool:
     return word in NUTRIENTS or word in lexicon.drug_starts() or _is_drug(word)
 
 
-def _is_beside(items: list[Atom], at: int) -> bool:
-    """Whether a form stands before a word or a number after it: without either, only the lexicon makes it a drug."""
-    if at + 1 < len(items) and items[at + 1][0] == "num":
+def _is_beside(items: Atoms, at: int) -> bool:
+    """Whether a form or a number of a list may stand before a word, or a dose after a misspelt drug: without any of it
+    only the lexicon makes it a drug."""
+    if items.kinds[at + 1] == "num" and _may_be_misspelt(items.lowered[at]):
         return True
-    kind, word, _, _ = items[at - 1] if at else ("nl", "", 0, 0)
+    kind, word = items.kinds[at - 1], items.words[at - 1]
     return _is_form(word) if kind == "word" else kind == "sym" and word in ").:-"
 
 
@@ -115,98 +116,96 @@ def _is_drug(word: str) -> bool:
     )
 
 
-def _name_end(items: list[Atom], words: list[str], at: int, lowered: str) -> int:
+def _name_end(items: Atoms, at: int, lowered: str) -> int:
     """The index after the drug's name that starts at an atom; 0 where none does."""
-    word = words[at]
+    word = items.lowered[at]
     if len(word) < 3 or word in NOT_DRUGS:
         return 0
     for length in (3, 2) if word in lexicon.drug_starts() else ():
-        several = words[at : at + length]
-        if len(several) == length and " ".join(several) in lexicon.drugs():
-            return _extended(items, words, at + length)
+        if " ".join(items.lowered[at : at + length]) in lexicon.drugs():
+            return _extended(items, at + length)
     if _is_drug(word) or word in NUTRIENTS:
-        return _extended(items, words, at + 1)
+        return _extended(items, at + 1)
     _, form = _form_before(items, at)
-    if form and _plausible(items, words, at):
+    if form and _plausible(items, at):
         if lexicon.squeeze(form + word) in lexicon.analytes():  # `T. Bili`
             return 0
-        return _until_column(items, words, at)
-    if _listed(items, at, lowered) and _plausible(items, words, at):
+        return _until_column(items, at)
+    if _listed(items, at, lowered) and _plausible(items, at):
         return at + 1
-    if not word.isalpha() or lexicon.squeeze(word) in lexicon.analytes() or not _dose_follows(items, at, lowered):
-        return 0
-    return _extended(items, words, at + 1) if lexicon.recognise_drug(word) else 0
+    misspelt = _may_be_misspelt(word) and _dose_follows(items, at, lowered) and lexicon.recognise_drug(word)
+    return _extended(items, at + 1) if misspelt else 0
 
 
-def _listed(items: list[Atom], at: int, lowered: str) -> bool:
+@functools.lru_cache(maxsize=20_000)
+def _may_be_misspelt(word: str) -> bool:
+    return word.isalpha() and len(word) in lexicon.MISSPELT and lexicon.squeeze(word) not in lexicon.analytes()
+
+
+def _listed(items: Atoms, at: int, lowered: str) -> bool:
     """Whether a number of a list stands before a word and a form after it: `10) Moxiflox eye drops`."""
-    numbered = at > 1 and items[at - 1][1] in (")", ".") and items[at - 2][0] == "num"
-    return numbered and at + 1 < len(items) and FORMS.match(lowered, items[at + 1][2]) is not None
+    numbered = at > 1 and items.words[at - 1] in (")", ".") and items.kinds[at - 2] == "num"
+    return numbered and FORMS.match(lowered, items.starts[at + 1]) is not None
 
 
-def _dose_follows(items: list[Atom], at: int, lowered: str) -> bool:
-    following = items[at + 1] if at + 1 < len(items) else ("nl", "", 0, 0)
-    if following[0] != "num":
-        return False
-    found = STRENGTH.match(lowered, following[2])
+def _dose_follows(items: Atoms, at: int, lowered: str) -> bool:
+    found = STRENGTH.match(lowered, items.starts[at + 1]) if items.kinds[at + 1] == "num" else None
     return bool(found) and found.group("unit") not in ("%", "g", "u", "cc") and not found.group("per")
 
 
-def _plausible(items: list[Atom], words: list[str], at: int) -> bool:
+def _plausible(items: Atoms, at: int) -> bool:
     """Whether a word after `Tab.` and the like is a name, and not a part of the order."""
-    return (
-        len(words[at]) > 2
-        and not (FORMS.fullmatch(words[at]) or FREQUENCY.fullmatch(words[at]) or ROUTES.fullmatch(words[at]))
-        and items[at][1][0].isupper()
-    )
+    word = items.lowered[at]
+    part = FORMS.fullmatch(word) or FREQUENCY.fullmatch(word) or ROUTES.fullmatch(word)
+    return len(word) > 2 and not part and items.words[at][0].isupper()
 
 
-def _extended(items: list[Atom], words: list[str], at: int) -> int:
+def _extended(items: Atoms, at: int) -> int:
     """The name goes on over salts, release forms, and drugs joined by a plus, a stroke or nothing."""
-    while at < len(items):
-        joined = at + 1 < len(items) and (items[at][1] in "+/-&" or words[at] in ("and", "with"))
-        here = at + 1 if joined and items[at][0] != "nl" else at
-        if items[here][0] not in ("word", "code") or not (
-            words[here] in SALTS or _is_drug(words[here]) or (not joined and _tag(items, words, here))
+    while True:
+        joined = items.words[at] in "+/-&" or items.lowered[at] in ("and", "with")
+        here = at + joined
+        word = items.lowered[here]
+        if items.kinds[here] not in ("word", "code") or not (
+            word in SALTS or _is_drug(word) or (not joined and _tag(items, here))
         ):
             return at
         at = here + 1
-    return at
 
 
-def _tag(items: list[Atom], words: list[str], at: int) -> bool:
+def _tag(items: Atoms, at: int) -> bool:
     """A brand's suffix right after it (`Pan D`, `Telma AM`, `Vitamin D3`), never a frequency."""
-    if words[at - 1] in ("vitamin", "vit"):
-        return bool(re.fullmatch(r"[a-ek]\d{0,2}|b-?complex|complex", words[at]))
-    return words[at] in TAGS and items[at][1].isupper() and not FREQUENCY.fullmatch(words[at]) and words[at] != "c"
+    word = items.lowered[at]
+    if items.lowered[at - 1] in ("vitamin", "vit"):
+        return bool(re.fullmatch(r"[a-ek]\d{0,2}|b-?complex|complex", word))
+    return word in TAGS and items.words[at].isupper() and not FREQUENCY.fullmatch(word) and word != "c"
 
 
-def _until_column(items: list[Atom], words: list[str], at: int) -> int:
+def _until_column(items: Atoms, at: int) -> int:
     end = at + 1
     while (
-        end < len(items)
-        and end - at < 4
-        and items[end][0] in ("word", "code")
-        and _plausible(items, words, end)
-        and words[end] not in NOT_DRUGS
+        end - at < 4
+        and items.kinds[end] in ("word", "code")
+        and _plausible(items, end)
+        and items.lowered[end] not in NOT_DRUGS
     ):
         end += 1
-    return _extended(items, words, end)
+    return _extended(items, end)
 
 
-def _form_before(items: list[Atom], at: int) -> tuple[int, str | None]:
+def _form_before(items: Atoms, at: int) -> tuple[int, str | None]:
     """Where an order begins whose drug stands at an atom, and the form before it: `Tab. `, `1) Cap `."""
     here = at - 1
-    while here >= 0 and items[here][0] == "sym" and items[here][1] in ".:-":
+    while here >= 0 and items.kinds[here] == "sym" and items.words[here] in ".:-":
         here -= 1
     if (
         here >= 0
-        and items[here][0] == "word"
-        and _is_form(items[here][1])
-        and (len(items[here][1]) > 1 or (here + 1 < at and items[here + 1][1] == "."))
+        and items.kinds[here] == "word"
+        and _is_form(items.words[here])
+        and (len(items.words[here]) > 1 or (here + 1 < at and items.words[here + 1] == "."))
     ):
-        return items[here][2], items[here][1]
-    return items[at][2], None
+        return items.starts[here], items.words[here]
+    return items.starts[at], None
 
 
 def _order(text: str, flat: str, start: _Start, limit: int, line: int) -> DrugOrder | None:

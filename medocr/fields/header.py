@@ -4,23 +4,32 @@ import re
 
 from . import lexicon
 from .labels import (
+    AFTER_NAME,
     AGE_SEX,
     AGE_VALUE,
+    AGED,
+    BETWEEN_NAMES,
     DATE_VALUE,
     DEGREED,
     DEGREES,
     FACILITY,
+    HEAD,
     ID_VALUE,
+    INITIAL_AT_END,
     LABEL,
     LABELS,
+    LETTER_AT_END,
     MORE_FACILITY,
     NAME_WORD,
+    NEXT_WORD,
     NHS,
     PAGE_TITLE,
     PARTICLES,
+    PLACE,
     SEPARATOR,
     SEX_AFTER,
     SEX_VALUE,
+    SMALL_LETTER,
     STOP_WORDS,
     TITLE,
     TITLES,
@@ -72,7 +81,7 @@ def _take(found: dict[str, str], label: re.Match, flat: str, text: str, limit: i
             found.setdefault(name, value.group().strip(" -/"))
     elif name in ("patient", "doctor", "verified"):
         _take_name(found, name, flat, text, start, limit, marked)
-    elif name == "facility" and marked and (line := re.compile(r"[^\n|:]{3,80}").match(flat, start)):
+    elif name == "facility" and marked and (line := PLACE.match(flat, start)):
         found.setdefault(name, text[start : min(line.end(), limit)].strip(" ,.-"))
 
 
@@ -108,7 +117,7 @@ def _take_name(found: dict[str, str], name: str, flat: str, text: str, start: in
 
 def _take_after_name(found: dict[str, str], flat: str, end: int) -> None:
     """`…, 33 y, M` after a patient's name."""
-    gap = re.compile(r"[ ,|()/-]{0,4}").match(flat, end)
+    gap = AFTER_NAME.match(flat, end)
     if both := AGE_SEX.match(flat, gap.end()):
         found.setdefault("age", both.group("age") or both.group("age2"))
         found.setdefault("sex", both.group("sex") or both.group("sex2"))
@@ -132,7 +141,7 @@ def _name_end(flat: str, start: int, limit: int, doctor: bool) -> int:
         at, end, words = found.end(), found.end(), words + (lowered not in TITLES)
         if lowered in DEGREES and words > 1:
             break
-        gap = re.compile(r",?[ ]?").match(flat, at)
+        gap = BETWEEN_NAMES.match(flat, at)
         if (
             "," in gap.group()
             and doctor
@@ -142,8 +151,8 @@ def _name_end(flat: str, start: int, limit: int, doctor: bool) -> int:
         if not gap.group() or at == gap.end():
             break
         at = gap.end()
-    initial = re.compile(r"[ ][A-Z]\.?$").search(flat, start, end)
-    return initial.start() if initial and re.compile(r"\.?[ ][a-z]").match(flat, end) else end
+    initial = INITIAL_AT_END.search(flat, start, end)
+    return initial.start() if initial and SMALL_LETTER.match(flat, end) else end
 
 
 def _no_name(word: str, lowered: str, words: int) -> bool:
@@ -165,7 +174,7 @@ def _untitled(name: str, doctor: bool) -> str:
         while len(words) > 1 and words[-1].lower().strip(".,") in DEGREES:
             words = words[:-1]
     joined = " ".join(words).strip(" ,-")
-    return joined if re.search(r"(?<!\w)\w\.$", joined) else joined.rstrip(".")
+    return joined if LETTER_AT_END.search(joined) else joined.rstrip(".")
 
 
 def _take_unlabelled(found: dict[str, str], flat: str, text: str, labels: list[re.Match]) -> None:
@@ -227,7 +236,7 @@ def _facility(flat: str, text: str) -> str | None:
     at = 0
     for line in flat[:600].split("\n")[:4]:
         start, at = at, at + len(line) + 1
-        head = re.compile(r"[^:|#\d]{0,70}").match(line).group()
+        head = HEAD.match(line).group()
         skipped = PAGE_TITLE.match(line)
         if skipped and len(line) > 60:  # run together
             line, start = line[skipped.end() :], start + skipped.end()
@@ -236,7 +245,7 @@ def _facility(flat: str, text: str) -> str | None:
         if not place or not line[:1].strip():
             continue
         end = place.end()
-        for word in re.finditer(r"[ ]([\w&.,'-]+)", line[end : end + 60]):
+        for word in NEXT_WORD.finditer(line[end : end + 60]):
             if (
                 word.start() + place.end() != end
                 or word.group(1).lower().strip(".,") not in MORE_FACILITY
@@ -262,7 +271,7 @@ def _facility(flat: str, text: str) -> str | None:
 
 def _unlabelled_patient(found: dict[str, str], flat: str, text: str, labels: list[re.Match]) -> None:
     birth = next((label for label in labels if label.lastgroup == "date_of_birth"), None)
-    aged = re.compile(r",[ ]\d{1,3}[ ]?(?:y|yrs?|years?)\b", re.IGNORECASE).search(flat, 0, 1500)
+    aged = AGED.search(flat, 0, 1500)
     for mark in (aged, birth):
         if mark:
             start = flat.rfind("\n", 0, mark.start()) + 1

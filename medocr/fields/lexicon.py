@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 DATA = Path(__file__).parent / "data"
 SQUEEZED = re.compile(r"[\W_]+")
+MISSPELT = range(6, 25)  # letters of a drug's name that is known for what it is when misspelt
 WORD = re.compile(r"[^\W\d_][^\W_]*(?:[.\-/][^\W_]+)*")
 
 
@@ -80,7 +81,7 @@ def _nearest(name: str) -> tuple[str, bool] | None:
     from rapidfuzz import process  # only for the few words that stand where a drug does
     from rapidfuzz.distance import OSA
 
-    if not 6 <= len(name) <= 24 or not name.isalpha():
+    if len(name) not in MISSPELT or not name.isalpha():
         return None
     most = 1 if len(name) < 8 else 2
     found = process.extractOne(name, _by_length(len(name)), scorer=OSA.distance, score_cutoff=most)
@@ -96,11 +97,11 @@ def read_terms(text: str) -> list[Term]:
     """The lexicon's terms in a text, in order, each as often as it stands there. The longest name wins."""
     printed = WORD.findall(text)
     words = list(map(str.lower, printed))
-    terms, end = [], 0
+    several, terms, end = drug_starts(), [], 0
     for at in itertools.compress(itertools.count(), map(_opens_term, words)):
         if at >= end:
-            term, length = _term_at(words, printed, at)
-            end = at + length
+            drug = _drug_of_words(words, at) if words[at] in several else None
+            term, end = drug or _analyte_at(words, at) or (_term(printed[at]), at + 1)
             if term:
                 terms.append(term)
     return terms
@@ -109,39 +110,38 @@ def read_terms(text: str) -> list[Term]:
 @functools.lru_cache(maxsize=50_000)
 def _opens_term(word: str) -> bool:
     """Whether any term may start with a word: most words of a page are told off here."""
-    bare = word.replace(".", "")
-    return bool(
-        squeeze(word) in analyte_starts() or word in drugs() or word in drug_starts() or bare in abbreviations()
-    )
+    names = squeeze(word) in analyte_starts() or word in drugs() or word in drug_starts()
+    return names or word.replace(".", "") in abbreviations()
 
 
-def _term_at(words: list[str], printed: list[str], at: int) -> tuple[Term | None, int]:
-    lowered = words[at]
-    if lowered in drug_starts():
-        for length in (3, 2):
-            name = " ".join(words[at : at + length])
-            if name in drugs():
-                return Term("drug", name), length
-    alias, length = _longest_analyte(words, at)
-    if alias:
-        return Term("analyte", alias), length
+@functools.lru_cache(maxsize=50_000)
+def _term(printed: str) -> Term | None:
+    """The drug or the abbreviation that a word is; abbreviations of two letters are printed in capitals."""
+    lowered, bare = printed.lower(), printed.replace(".", "")
     if lowered in drugs():
-        return Term("drug", lowered), 1
-    bare = lowered.replace(".", "")
-    if bare in abbreviations() and (len(bare) > 2 or printed[at].replace(".", "").isupper()):
-        return Term("abbreviation", bare), 1
-    return None, 1
+        return Term("drug", lowered)
+    known = bare.lower() in abbreviations() and (len(bare) > 2 or bare.isupper())
+    return Term("abbreviation", bare.lower()) if known else None
 
 
-def _longest_analyte(words: list[str], at: int) -> tuple[str, int]:
-    """The longest alias of three letters or more that starts at a word and takes up to five; "" where none does."""
-    known, starts, alias, found = analytes(), analyte_starts(), "", ("", 0)
-    for here in range(at, min(at + 5, len(words))):
-        alias += squeeze(words[here])
+def _drug_of_words(words: list[str], at: int) -> tuple[Term, int] | None:
+    """A drug of several words that start at one, and the index after them."""
+    for length in (3, 2):
+        name = " ".join(words[at : at + length])
+        if name in drugs():
+            return Term("drug", name), at + length
+    return None
+
+
+def _analyte_at(words: list[str], at: int) -> tuple[Term, int] | None:
+    """The longest alias of three letters or more that starts at a word and takes up to five, and the index after it."""
+    known, starts, alias, found = analytes(), analyte_starts(), "", None
+    for here, word in enumerate(words[at : at + 5], at + 1):
+        alias += squeeze(word)
         if alias not in starts:
             break
         if alias in known and len(alias) > 2:
-            found = alias, here - at + 1
+            found = Term("analyte", alias), here
     return found
 
 

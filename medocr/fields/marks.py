@@ -2,7 +2,7 @@
 
 import re
 
-from .text import Atom, number
+from .text import Atoms, number
 from .units import unit_at
 from .words import words
 
@@ -55,149 +55,133 @@ BOUND = re.compile(
     r"upto|bis|below|under|above|over|(less|lower|more|greater|higher)than(orequalto)?|not?(above|morethan|"
     r"greaterthan)|atleast|atmost"
 )
+LINKS = {"-", "to", "and", "à", "bis"}  # between the ends of a range
 GRADE = re.compile(r"[1-4]\+{1,2}|\+{1,4}|\([+-]\)")
 
 
-def signed(atoms: list[Atom], at: int) -> tuple[float, int] | None:
+def signed(atoms: Atoms, at: int) -> tuple[float, int] | None:
     """A number at an atom, with a sign that stands on it and not between two numbers."""
-    if at >= len(atoms):
-        return None
-    kind, word, start, end = atoms[at]
+    kind, word, after = atoms.kinds[at], atoms.words[at], at + 1
     if kind == "num":
-        return number(word), at + 1
+        return number(word), after
     if kind != "sym" or word not in "+-":
         return None
-    glued = at + 1 < len(atoms) and atoms[at + 1][0] == "num" and atoms[at + 1][2] == end
-    if glued and not (at and atoms[at - 1][3] == start and atoms[at - 1][1] not in "(["):
-        return number(atoms[at + 1][1]) * (-1 if word == "-" else 1), at + 2
+    glued = atoms.kinds[after] == "num" and atoms.starts[after] == atoms.ends[at]
+    if glued and not (at and atoms.ends[at - 1] == atoms.starts[at] and atoms.words[at - 1] not in "(["):
+        return number(atoms.words[after]) * (-1 if word == "-" else 1), at + 2
     return None
 
 
-def range_at(atoms: list[Atom], at: int, text: str) -> tuple[float | None, float | None, int] | None:
+def range_at(atoms: Atoms, at: int) -> tuple[float | None, float | None, int] | None:
     """A two-sided range: `12.0-16.0`, `4.5 to 11.0`, `12.0 g/dL - 16.0 g/dL`; low, high and the index after it."""
     first = signed(atoms, at)
-    if not first:
+    return range_from(atoms, at, *first) if first else None
+
+
+def range_from(atoms: Atoms, at: int, low: float, link: int) -> tuple[float | None, float | None, int] | None:
+    """The range that starts at an atom with a number, which ends before the atom `link`."""
+    if atoms.lowered[link] not in LINKS:
+        unit = unit_at(atoms, link) if atoms.kinds[link] in {"word", "power"} else None
+        if not unit or atoms.lowered[unit[1]] not in {"-", "to"}:
+            return None
+        link = unit[1]
+    if atoms.lowered[link] == "and" and atoms.lowered[at - 1] != "between":
         return None
-    low, here = first
-    if here < len(atoms) and atoms[here][0] in ("word", "power"):
-        unit = unit_at(atoms, here, text)
-        if unit and unit[1] < len(atoms) and atoms[unit[1]][1].lower() in ("-", "to"):
-            here = unit[1]
-    if here >= len(atoms) or atoms[here][1].lower() not in ("-", "to", "and", "à", "bis"):
-        return None
-    dash = atoms[here]
-    if dash[1].lower() == "and" and atoms[at - 1][1].lower() != "between":
-        return None
-    if (
-        here + 1 < len(atoms)
-        and atoms[here + 1][1] == "-"
-        and atoms[here + 1][3] < len(text)
-        and dash[3] == atoms[here + 1][2]
-    ):
+    here = link + 1
+    if atoms.words[here] == "-" and atoms.ends[here] < len(atoms.text) and atoms.ends[link] == atoms.starts[here]:
         here += 1
-    second = signed(atoms, here + 1)
-    negative = atoms[at][0] == "sym" and second and atoms[here + 1][2] == dash[3] and atoms[here - 1][3] < dash[2]
-    if not second or negative or second[0] < low or (second[0] == low and low):
+    second = signed(atoms, here)
+    if not second or second[0] < low or (second[0] == low and low):
         return None
+    glued = atoms.starts[here] == atoms.ends[link]
+    if glued and atoms.kinds[at] == "sym" and atoms.ends[here - 2] < atoms.starts[link]:
+        return None  # `-5 -3`: the dash is the second number's sign
     after = second[1]
-    if (
-        after < len(atoms)
-        and atoms[after][1] == "-"
-        and atoms[after][2] == atoms[after - 1][3]
-        and signed(atoms, after + 1)
-    ):
+    if atoms.words[after] == "-" and atoms.starts[after] == atoms.ends[after - 1] and signed(atoms, after + 1):
         return None  # 1-0-1, a telephone number, a date
     return low, second[0], after
 
 
-def bound_at(atoms: list[Atom], at: int) -> tuple[float | None, float | None, int, bool] | None:
+def bound_at(atoms: Atoms, at: int) -> tuple[float | None, float | None, int, bool] | None:
     """A one-sided bound: low, high, the index after it, and whether in words (`Up to 40`, `40 or less`)."""
-    kind, word, _, _ = atoms[at]
-    if kind == "cmp":
-        found = signed(atoms, at + 1 + (at + 1 < len(atoms) and atoms[at + 1][1] == "="))
-        return found and ((None, found[0]) if word[0] in "<≤=" and word != "=>" else (found[0], None)) + (
+    if atoms.kinds[at] == "cmp":
+        sign = atoms.words[at]
+        found = signed(atoms, at + 1 + (atoms.words[at + 1] == "="))
+        return found and ((None, found[0]) if sign[0] in "<≤=" and sign != "=>" else (found[0], None)) + (
             found[1],
             False,
         )
-    if kind != "word" or (lowered := word.lower()) not in OPENERS:
+    if atoms.lowered[at] not in OPENERS or atoms.kinds[at] != "word":
         return None
-    words = [lowered]
-    while len(words) < 5 and at + len(words) < len(atoms) and atoms[at + len(words)][0] == "word":
-        words.append(atoms[at + len(words)][1].lower())
-    found = signed(atoms, at + len(words))
-    said = "".join(words)
+    after = at + 1
+    while after < at + 5 and atoms.kinds[after] == "word":
+        after += 1
+    found = signed(atoms, after)
+    said = "".join(atoms.lowered[at:after])
     if not found or not BOUND.fullmatch(said):
         return None
-    if said == "over" and found[1] < len(atoms) and atoms[found[1]][1].lower() in PERIODS:  # `over 8 hours`
+    if said == "over" and atoms.lowered[found[1]] in PERIODS:  # `over 8 hours`
         return None
     least = said.startswith(("above", "over", "more", "greater", "higher", "atleast"))
     return ((found[0], None) if least else (None, found[0])) + (found[1], True)
 
 
-def flag_at(atoms: list[Atom], at: int) -> tuple[str, int] | None:
+def flag_at(atoms: Atoms, at: int) -> tuple[str, int] | None:
     """A flag at an atom: its HL7 code and the index after it."""
-    kind, word, _, end = atoms[at]
+    kind, word, after = atoms.kinds[at], atoms.words[at], at + 1
     if kind == "arrow":
         code = HIGH if word[0] == "↑" else LOW
-        return (code * min(2, len(word))), at + 1
+        return (code * min(2, len(word))), after
     if word in {"*", "!"}:
-        after = at + 1
-        while after < len(atoms) and atoms[after][1] in ("*", "!") and atoms[after][2] == atoms[after - 1][3]:
-            after += 1
-        if after - at > 2 or (after < len(atoms) and atoms[after][1].lower() in REMARKS):
-            return None  # *** opens a remark
-        inner = (
-            flag_at(atoms, after)
-            if after < len(atoms) and atoms[after][2] == atoms[after - 1][3] and atoms[after][0] == "word"
-            else None
-        )
-        return inner or ("A", after)
-    if kind != "word":
+        return _starred(atoms, at)
+    lowered = atoms.lowered[at]
+    if lowered not in FLAG_WORDS or kind != "word":
         return None
-    lowered = word.lower()
-    if lowered not in FLAG_WORDS:
-        return None
-    following = atoms[at + 1] if at + 1 < len(atoms) else ("", "", 0, 0)
-    if lowered in EMPHATIC and following[1].lower() in ("high", "low", "h", "l"):
-        return ("HH" if following[1][0] in "hH" else "LL"), at + 2
-    if lowered in SOMEWHAT and following[1].lower() in ("high", "low"):
-        return ("H" if following[1][0] in "hH" else "L"), at + 2
+    following = atoms.lowered[after]
+    if lowered in EMPHATIC and following in ("high", "low", "h", "l"):
+        return ("HH" if following[0] == "h" else "LL"), at + 2
+    if lowered in SOMEWHAT and following in ("high", "low"):
+        return ("H" if following[0] == "h" else "L"), at + 2
     code = FLAGS.get(lowered)
     if not code or (len(word) < 3 and not word.isupper()):
         return None
-    if len(code) == 1 and following[1] == "!" and following[2] == end:
-        return code * 2 if code in "HL" else code, at + 2
-    if following[1] == "*" and following[2] == end:
-        return code, at + 2
-    return code, at + 1
+    if following in {"*", "!"} and atoms.starts[after] == atoms.ends[at] and (following == "*" or len(code) == 1):
+        return code * 2 if following == "!" and code in "HL" else code, at + 2
+    return code, after
 
 
-def quality_at(atoms: list[Atom], at: int, text: str) -> tuple[str, int] | None:
+def _starred(atoms: Atoms, at: int) -> tuple[str, int] | None:
+    """A flag of stars: `*`, `*H`; but `***` opens a remark."""
+    after = at + 1
+    while atoms.words[after] in {"*", "!"} and atoms.starts[after] == atoms.ends[after - 1]:
+        after += 1
+    if after - at > 2 or atoms.lowered[after] in REMARKS:
+        return None
+    glued = atoms.starts[after] == atoms.ends[after - 1] and atoms.kinds[after] == "word"
+    return (flag_at(atoms, after) if glued else None) or ("A", after)
+
+
+def quality_at(atoms: Atoms, at: int) -> tuple[str, int] | None:
     """A value in words: `Negative`, `Not Detected`, `Pale yellow`, `O Positive`, `2+`, as printed."""
-    kind, word, start, end = atoms[at]
-    nexts = atoms[at + 1] if at + 1 < len(atoms) else ("", "", -1, -1)
+    text, start, after = atoms.text, atoms.starts[at], at + 1
     if text[start] in "1234+(" and (found := GRADE.match(text, start)):
-        last = at
-        while last + 1 < len(atoms) and atoms[last + 1][3] <= found.end():
-            last += 1
-        return found.group(), last + 1
-    if kind != "word":
+        while atoms.ends[after] <= found.end():
+            after += 1
+        return found.group(), after
+    if atoms.kinds[at] != "word":
         return None
-    lowered = word.lower()
-    if word in {"A", "B", "AB", "O"}:
-        rh = at + 1 + (nexts[1].lower() == "rh") + (at + 2 < len(atoms) and atoms[at + 2][1].lower() in ("d", "(d)"))
-        if rh < len(atoms) and (atoms[rh][1].lower() in ("positive", "negative", "pos", "neg") or atoms[rh][1] in "+-"):
-            return text[start : atoms[rh][3]], rh + 1
+    lowered, following = atoms.lowered[at], atoms.lowered[after]
+    if atoms.words[at] in {"A", "B", "AB", "O"}:
+        rh = after + (following == "rh") + (atoms.lowered[at + 2] in ("d", "(d)"))
+        if atoms.lowered[rh] in {"positive", "negative", "pos", "neg", "+", "-"}:
+            return text[start : atoms.ends[rh]], rh + 1
         return None
-    if lowered not in QUALITIES or nexts[1].lower() == "of":  # `plenty of fluids`
+    if lowered not in QUALITIES or following == "of":  # `plenty of fluids`
         return None
-    if lowered in JOINED and nexts[1].lower() in AFTER_JOINED:
-        return text[start : nexts[3]], at + 2
-    return (
-        None
-        if lowered in ("no", "not", "non", "light", "dark", "seen", "slightly", "weakly", "strongly")
-        else (text[start:end], at + 1)
-    )
+    if lowered in JOINED and following in AFTER_JOINED:
+        return text[start : atoms.ends[after]], at + 2
+    alone = lowered not in ("no", "not", "non", "light", "dark", "seen", "slightly", "weakly", "strongly")
+    return (text[start : atoms.ends[at]], after) if alone else None
 
 
 def outside(value: float | str | None, low: float | None, high: float | None) -> bool:

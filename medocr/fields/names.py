@@ -1,11 +1,12 @@
 """Names of analytes in a text: where one of the lexicon's starts and ends, and how it is printed."""
 
 import functools
+import itertools
 import re
 
 from . import lexicon
 from .marks import FLAGS, QUALITIES, flag_at, quality_at, range_at
-from .text import Atom, atoms, plain
+from .text import AHEAD, atoms, plain
 from .units import unit_code
 from .words import words
 
@@ -16,6 +17,7 @@ NEVER = words("never")  # words that make what follows no result: headings of co
 HEADINGS = words("headings")
 STOPS = words("stops")
 ARTICLES = words("articles")
+LOOSE = METHODS | LINKS | {"-", ",", "(", ".", ":", "by", "/", "*"}  # at a name's end they are none of it
 NO_NAME = NEVER | HEADINGS | LINKS | ARTICLES
 HOURS = {"h", "hr", "hrs", "hour", "hours", "min", "mins", "minutes"}
 JOINERS = {"/", "-", ",", "(", "&", "+"}
@@ -31,25 +33,25 @@ class Names:
     def __init__(self, text: str):
         self.text, self.plain = text, plain(text)
         separated = GLUED.sub(_separate, text) if "-" in self.plain else text
-        self.atoms: list[Atom] = atoms(separated)
-        self.words = [word.lower() for _, word, _, _ in self.atoms]
+        self.atoms = atoms(separated, self.plain)
+        self.kinds, self.words, self.lowered = self.atoms.kinds, self.atoms.words, self.atoms.lowered
+        self.starts, self.ends = self.atoms.starts, self.atoms.ends
         # For each atom the index after the longest name of the lexicon that starts there; 0 where none does.
-        self.ends = [
-            self._find_name(at) if kind != "sym" and _opens_name(word) else 0
-            for at, (kind, word, _, _) in enumerate(self.atoms)
-        ]
+        self.after = [0] * (self.atoms.count + AHEAD)
+        for at in itertools.compress(range(self.atoms.count), map(_opens_name, self.words)):
+            if self.kinds[at] != "sym":
+                self.after[at] = self._find_name(at)
 
     def _find_name(self, at: int) -> int:
         known, starts, found, squeezed = lexicon.analytes(), lexicon.analyte_starts(), 0, ""
-        for index in range(at, min(at + 14, len(self.atoms))):
-            kind, word, _, _ = self.atoms[index]
+        for index, kind in enumerate(self.kinds[at : at + 14], at):
             if kind == "sym":
-                if word in ":;=|!?" and squeezed != "a":  # but `A : G ratio`
+                if self.words[index] in ":;=|!?" and squeezed != "a":  # but `A : G ratio`
                     break
                 continue
-            if kind in {"nl", "cell", "time", "cmp"}:
+            if kind in {"nl", "cell", "time", "cmp", "end"}:
                 break
-            squeezed += lexicon.squeeze(word)
+            squeezed += lexicon.squeeze(self.words[index])
             if squeezed not in starts:
                 break
             if squeezed in known and self._ends_name(at, index, squeezed):
@@ -58,38 +60,38 @@ class Names:
 
     def _ends_name(self, at: int, last: int, squeezed: str) -> bool:
         """Short names need their usual case and a value after them; a name never ends in the value's digits."""
-        kind, word, _, _ = self.atoms[last]
-        if kind == "num" and last > at and not squeezed[-1].isdigit():
+        if self.kinds[last] == "num" and last > at and not squeezed[-1].isdigit():
             return False
         if len(squeezed) > 2:
             return True
-        if (last > at and self.words[at + 1] != "/") or "".join(self.words[at : last + 1]) not in lexicon.short_names():
+        if last > at and self.lowered[at + 1] != "/":
+            return False
+        if "".join(self.lowered[at : last + 1]) not in lexicon.short_names():
             return False
         after = last + 1
-        while after < min(len(self.atoms), last + 4) and (
-            self.atoms[after][0] in ("sym", "cell") or self.words[after] in ("was", "is", "of", "level", "at")
+        while after < last + 4 and (
+            self.kinds[after] in ("sym", "cell") or self.lowered[after] in ("was", "is", "of", "level", "at")
         ):
             after += 1
-        follows = after < len(self.atoms) and self.atoms[after][0] in ("num", "cmp", "titre", "nl")
-        signs = follows or (
-            after < len(self.atoms) and (flag_at(self.atoms, after) or quality_at(self.atoms, after, self.plain))
+        signs = self.kinds[after] in ("num", "cmp", "titre", "nl") or (
+            after < self.atoms.count and (flag_at(self.atoms, after) or quality_at(self.atoms, after))
         )
-        return (bool(signs) and word[0].isupper()) or (squeezed == "ph" and bool(signs))
+        return bool(signs) and (self.words[last][0].isupper() or squeezed == "ph")
 
     def extend(self, here: int, after: int) -> tuple[int, int]:
         """From a name of the lexicon on: the index after the printed name's last atom, and that of the first column."""
         end, at, open_, closed = after, after, False, False
-        name = self.words[here:after]
+        name = self.lowered[here:after]
         if "(" in name and ")" not in name and (last := self._closing(after - 1)):
             end = at = last + 1
-        while at < len(self.atoms) and at - after <= 12:
-            kind, word, start, _ = self.atoms[at]
-            lowered = self.words[at]
+        while at < self.atoms.count and at - after <= 12:
+            kind, word, start = self.kinds[at], self.words[at], self.starts[at]
+            lowered = self.lowered[at]
             if kind == "num" and self._times(at):
                 end, at = (end, at + 2) if closed else (at + 2, at + 2)
                 continue
             if word == "/" and (area := AREA.match(self.plain, start)):
-                end = at = at + sum(atom[3] <= area.end() for atom in self.atoms[at : at + 6])
+                end = at = at + sum(end <= area.end() for end in self.ends[at : at + 6])
                 continue
             if kind in {"num", "cmp", "titre", "power", "arrow", "nl"} or (
                 kind == "sym" and word in "*%/" and not open_
@@ -110,17 +112,17 @@ class Names:
                 elif word in ")]":
                     open_ = False
                     end = end if closed else at + 1
-                closed = closed or word in ":=;" or (word == "." and start > self.atoms[at - 1][3])
+                closed = closed or word in ":=;" or (word == "." and start > self.ends[at - 1])
             elif kind == "cell":
                 closed = True
             elif lowered in STOPS:
                 return end, -1
             elif not open_ and (self._starts_column(at, at == after) or (at == after and self._precedes_value(at))):
                 return end, at
-            elif not open_ and self.words[at - 1] not in JOINERS and self.ends[at]:
+            elif not open_ and self.lowered[at - 1] not in JOINERS and self.after[at]:
                 return end, -1
             else:
-                closed = closed or (lowered in LINKS and self.words[at + 1 : at + 2] != ["sensitivity"])
+                closed = closed or (lowered in LINKS and self.lowered[at + 1] != "sensitivity")
                 end = end if closed else at + 1
             at += 1
         return end, -1
@@ -128,21 +130,19 @@ class Names:
     def _precedes_value(self, at: int) -> bool:
         """Whether an atom is a flag, `A` or `N`, before a value."""
         after = at + 1
-        return (
-            self.atoms[at][1] in ("A", "N")
-            and after < len(self.atoms)
-            and (self.atoms[after][0] in ("num", "cmp", "titre") or self.words[after] in QUALITIES)
+        return self.words[at] in ("A", "N") and (
+            self.kinds[after] in ("num", "cmp", "titre") or self.lowered[after] in QUALITIES
         )
 
     def _times(self, at: int) -> bool:
         """Whether a number is part of a name: `Glucose, 2 h 81`, `Cortisol 30 min 18.2`."""
-        if at + 2 >= len(self.atoms) or self.words[at + 1] not in HOURS or self.atoms[at + 1][1] == "H":
+        if self.lowered[at + 1] not in HOURS or self.words[at + 1] == "H":
             return False
-        return any(self.atoms[index][0] == "num" for index in range(at + 2, min(at + 6, len(self.atoms))))
+        return "num" in self.kinds[at + 2 : at + 6]
 
     def _starts_column(self, at: int, first: bool) -> bool:
-        word, lowered = self.atoms[at][1], self.words[at]
-        if self.words[at + 1 : at + 2] and self.words[at + 1] in (
+        word, lowered = self.words[at], self.lowered[at]
+        if self.lowered[at + 1] in (
             "sensitivity",
             "sensitive",
             "density",
@@ -153,25 +153,25 @@ class Names:
         if (
             lowered in FLAGS
             and (len(word) > 2 or (word.isupper() and word not in ("A", "N", "CH")))
-            and (first or self.words[at - 1] != "factor")
+            and (first or self.lowered[at - 1] != "factor")
         ):
             return True
         if lowered in ("up", "less", "below", "upto", "more", "greater", "male", "female", "ref", "reference"):
             return True
-        return quality_at(self.atoms, at, self.plain) is not None or (
+        return quality_at(self.atoms, at) is not None or (
             unit_code(word) is not None and ("/" in word or "%" in word or lowered == "fl")
         )
 
     def _is_charge(self, at: int) -> bool:
         """Whether a sign stands on a name and before a gap: `K+`, `Cl-`."""
-        _, word, start, _ = self.atoms[at]
-        glued = word in "+-" and start == self.atoms[at - 1][3]
+        word, start = self.words[at], self.starts[at]
+        glued = word in "+-" and start == self.ends[at - 1]
         return glued and self.plain[start + 1 : start + 2] in (" ", "|", ":", "")
 
     def _closing(self, at: int) -> int:
         """The bracket that closes the one at an atom, where what is between belongs to a name: `(CKD-EPI 2021)`."""
-        for index in range(at + 1, min(at + 9, len(self.atoms))):
-            kind, word, _, _ = self.atoms[index]
+        for index in range(at + 1, min(at + 9, self.atoms.count)):
+            kind, word = self.kinds[index], self.words[index]
             if word in ")]":
                 return index
             if kind in ("nl", "cell", "cmp", "date", "arrow") or (kind == "num" and self._opens_range(index)):
@@ -180,19 +180,17 @@ class Names:
 
     def _opens_range(self, at: int) -> bool:
         """Whether a number opens a range; a code with its check digit (`2345-7`) does not."""
-        return not CODE.match(self.plain, self.atoms[at][2]) and range_at(self.atoms, at, self.plain) is not None
+        return not CODE.match(self.plain, self.starts[at]) and range_at(self.atoms, at) is not None
 
     def _columns_in_bracket(self, at: int) -> bool:
-        inside = self.atoms[at + 1] if at + 1 < len(self.atoms) else ("nl", "", 0, 0)
-        if CODE.match(self.plain, inside[2]) or (
-            inside[0] == "num" and self.words[at + 2 : at + 3] and self.words[at + 2] in HOURS
-        ):
+        inside = at + 1
+        kind, word, lowered = self.kinds[inside], self.words[inside], self.lowered[inside]
+        if CODE.match(self.plain, self.starts[inside]) or (kind == "num" and self.lowered[inside + 1] in HOURS):
             return False
-        if inside[0] in ("num", "cmp", "power", "arrow") or inside[1] in ("%", "/", "*"):
+        if kind in ("num", "cmp", "power", "arrow") or word in ("%", "/", "*"):
             return True
-        return inside[0] == "word" and (
-            (unit_code(inside[1]) is not None and ("/" in inside[1] or inside[1] == "fL"))
-            or self.words[at + 1] in ("h", "l", "hh", "ll")
+        return kind == "word" and (
+            (unit_code(word) is not None and ("/" in word or word == "fL")) or lowered in ("h", "l", "hh", "ll")
         )
 
     def start(self, here: int, begin: int) -> int:
@@ -200,79 +198,66 @@ class Names:
         at = here
         if (
             0 < begin < here
-            and (self.words[begin] in METHODS or self.words[begin] == "calculated")
-            and self.atoms[begin - 1][0] != "nl"
+            and (self.lowered[begin] in METHODS or self.lowered[begin] == "calculated")
+            and self.kinds[begin - 1] != "nl"
         ):
             begin += 1  # the last column of the row before: `0.1 - 1.0 Calculated SGOT`
         while at > begin and (
-            self.words[at - 1] in BEFORE
-            or (self.words[at - 1] in ".-,(" and at - 2 >= begin and self.words[at - 2] in BEFORE)
+            self.lowered[at - 1] in BEFORE
+            or (self.lowered[at - 1] in ".-,(" and at - 2 >= begin and self.lowered[at - 2] in BEFORE)
         ):
             at -= 1
-        if at > begin and self.words[at] in HOURS and self.atoms[at - 1][0] == "num":  # `2 hr post prandial glucose`
+        if at > begin and self.lowered[at] in HOURS and self.kinds[at - 1] == "num":  # `2 hr post prandial glucose`
             at -= 1
         first = begin
-        opened = first == 0 or self.atoms[first - 1][0] == "nl"
-        words = self.words[first:here]
-        if (
-            self.words[here - 1 : here] == ["("]
-            and at == here
-            and self.words[self.ends[here] : self.ends[here] + 1] == [")"]
-        ):
+        opened = first == 0 or self.kinds[first - 1] == "nl"
+        words = self.lowered[first:here]
+        if self.lowered[here - 1] == "(" and at == here and self.lowered[self.after[here]] == ")":
             at = self._before_bracket(here, begin)
         if not opened or not words or len(words) > 7 or self._line_is_long(here):
             return at
-        if self.words[first] in ("h", "l", "a", "hh", "ll") and self.atoms[first][1].isupper():
+        if self.lowered[first] in ("h", "l", "a", "hh", "ll") and self.words[first].isupper():
             first += 1
-        plain_words = all(kind == "word" or word in "-,./&()" for kind, word, _, _ in self.atoms[first:here])
+        plain_words = all(self.kinds[at] == "word" or self.words[at] in "-,./&()" for at in range(first, here))
         return first if plain_words and NO_NAME.isdisjoint(words) and not self._capitalised_heading(first, here) else at
 
     def _before_bracket(self, here: int, begin: int) -> int:
         """Where a name starts whose bracket holds a name of the lexicon: `Mean Corp. Volume (MCV)`."""
         at = here - 1
         while (
-            at > begin and here - at < 6 and (self.atoms[at - 1][0] in ("word", "code") or self.words[at - 1] in ".-,/")
+            at > begin and here - at < 6 and (self.kinds[at - 1] in ("word", "code") or self.lowered[at - 1] in ".-,/")
         ):
-            if self.words[at - 1] in NEVER or self.words[at - 1] in HEADINGS:
+            if self.lowered[at - 1] in NEVER or self.lowered[at - 1] in HEADINGS:
                 break
             at -= 1
         return at if at < here - 1 else here
 
     def _line_is_long(self, at: int) -> bool:
-        start = self.plain.rfind("\n", 0, self.atoms[at][2]) + 1
+        start = self.plain.rfind("\n", 0, self.starts[at]) + 1
         end = self.plain.find("\n", start)
         return (len(self.plain) if end < 0 else end) - start > LONG
 
     def _capitalised_heading(self, start: int, here: int) -> bool:
         """`LIPIDS Cholesterol 205`: words in capitals before a name that is not."""
-        return self.atoms[start][1].isupper() and len(self.atoms[start][1]) > 3 and not self.atoms[here][1].isupper()
+        return self.words[start].isupper() and len(self.words[start]) > 3 and not self.words[here].isupper()
 
     def _is_ion(self, at: int) -> bool:
         """Whether a dash is a charge: `Cl-`, `HCO3-`."""
-        before = self.atoms[at - 1]
-        return (
-            self.words[at] == "-" and before[3] == self.atoms[at][2] and before[1][0].isupper() and len(before[1]) < 5
-        )
+        before = self.words[at - 1]
+        glued = self.lowered[at] == "-" and self.ends[at - 1] == self.starts[at]
+        return glued and before[0].isupper() and len(before) < 5
 
     def printed(self, begin: int, end: int, core: int) -> str:
         """The printed name of a span of atoms, without methods and loose signs at its end."""
-        while end - 1 > core and (
-            self.words[end - 1] in METHODS
-            or self.words[end - 1] in LINKS
-            or (self.words[end - 1] in {"-", ",", "(", ".", ":", "by", "/", "*"} and not self._is_ion(end - 1))
-        ):
+        while end - 1 > core and self.lowered[end - 1] in LOOSE and not self._is_ion(end - 1):
             end -= 1
-        name = " ".join(self.text[self.atoms[begin][2] : self.atoms[end - 1][3]].replace("|", " ").split())
-        dot = self.plain[self.atoms[end - 1][3] : self.atoms[end - 1][3] + 2]
-        if dot[:1] == "." and dot[1:] != "." and len(self.words[end - 1]) <= 5:
+        name = " ".join(self.text[self.starts[begin] : self.ends[end - 1]].replace("|", " ").split())
+        behind = self.plain[self.ends[end - 1] : self.ends[end - 1] + 2]
+        if behind[:1] == "." and behind[1:] != "." and len(self.lowered[end - 1]) <= 5:
             name += "."
-        if name.count("(") > name.count(")"):
-            name = (
-                name + ")"
-                if self.plain[self.atoms[end - 1][3] : self.atoms[end - 1][3] + 1] == ")"
-                else name.rpartition("(")[0].rstrip()
-            )
-        return name.rstrip(") ") if name.count(")") > name.count("(") else name
+        if "(" in name and name.count("(") > name.count(")"):
+            name = name + ")" if behind[:1] == ")" else name.rpartition("(")[0].rstrip()
+        return name.rstrip(") ") if ")" in name and name.count(")") > name.count("(") else name
 
 
 @functools.lru_cache(maxsize=20_000)

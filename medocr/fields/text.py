@@ -1,14 +1,13 @@
 """Transcriptions of any origin → plain lines → atoms: numbers, words, dates, marks.
 
-An atom is a tuple (kind, text, start, end) with offsets into the cleaned text. Every pattern either has
-bounded repeats or is consumed whole by what it matches, so that the time grows with the length.
+Every pattern either has bounded repeats or is consumed whole by what it matches, so that the time grows with the
+length.
 """
 
+import dataclasses
 import functools
 import html
 import re
-
-Atom = tuple[str, str, int, int]
 
 KNOWN_TAG = re.compile(
     r"<(/?)(table|thead|tbody|tfoot|tr|td|th|br|hr|p|div|span|b|i|u|em|strong|sup|sub|h[1-6]|ul|ol|li|html|body|"
@@ -80,10 +79,11 @@ PLAIN = {
     "ˆ": "^",
 }
 UNPLAIN = re.compile(f"[{''.join(map(re.escape, PLAIN))}]")
-MONTH = r"(?:jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}\.?"
-DATE = (
-    rf"\d{{1,4}}(?P<sep>[/.\-])\d{{1,2}}(?P=sep)\d{{2,4}}(?![\d.]\d|\d|-\d)"
-    rf"|\d{{1,2}}(?:st|nd|rd|th)?[ \-./]?{MONTH}(?![a-z])[ \-.,/']{{0,2}}(?:\d{{4}}|\d{{2}})(?![\d:]|,[ ]?\d{{4}})"
+MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
+MONTH = rf"(?:{MONTHS})[a-z]{{0,6}}\.?"
+DATE = (  # digits are not given back: nothing that follows them starts with one
+    rf"\d{{1,4}}+(?P<sep>[/.\-])\d{{1,2}}+(?P=sep)\d{{2,4}}(?![\d.]\d|\d|-\d)"
+    rf"|\d{{1,2}}+(?:st|nd|rd|th)?+[ \-./]?+{MONTH}(?![a-z])[ \-.,/']{{0,2}}(?:\d{{4}}|\d{{2}})(?![\d:]|,[ ]?\d{{4}})"
     rf"|\d{{4}}[\-/ ]{MONTH}[\-/ ]\d{{1,2}}(?!\d|,[ ]?\d{{4}})"
 )
 MONTH_FIRST = rf"{MONTH}[ ]?\d{{1,2}}(?:st|nd|rd|th)?,?[ ]\d{{4}}(?!\d)"
@@ -93,23 +93,47 @@ POWER = (
     r"(?:[ ]?(?:/|per\b|cells[ ]?/)[ ]?[a-z][a-z.]{0,8}(?:[ ]?mm)?(?:\^?[23³²])?)?"
     r"|(?:x[ ]?|\*)?10(?:3|6|9|12)[ ]?/[ ]?(?:ul|l|mm3|cumm|mcl)\b"
 )
+PLAIN_NUMBER = (  # what follows cannot make it a date, a titre, a time, a power, a code or a longer number
+    rf"\d++\.\d++(?!\.)|\d++(?![\w.,-]|[ ]?(?:[:^*(ex/⁰¹²³⁴-⁹]|{MONTHS}))"
+)
 NUMBER = r"\d{1,3}(?:,\d{2,3}){0,4},\d{3}(?:\.\d{1,9})?(?![\d,])|\d+(?:[.,]\d+)?"
 WORD = r"[^\W\d_][^\W_]*(?:[.'\-+/&%][^\W_]+)*%?"
 ATOM = re.compile(  # of `lower`; commonest first, what starts with a digit only at digits; one space is passed over
     rf"(?:[ ](?=\S))?(?:(?P<word>(?!{MONTH}[ ]?\d|x[ ]?10)[^\W\d_][^\W_]*(?:[.'\-+/&%][^\W_]+)*%?)"
     r"|(?=\d)(?:"
-    rf"(?P<date>(?<![\w.:])(?:{DATE}))"
+    rf"(?P<plain>{PLAIN_NUMBER})"
+    rf"|(?P<date>(?<![\w.:])(?:{DATE}))"
     r"|(?P<titre>(?<![\w.,:/-])1[ ]?:[ ]?\d{1,5}(?![\d:])(?![ ]?[ap]\.?m\b))"
     rf"|(?P<time>(?<![\w.])(?:{TIME}))"
     rf"|(?P<power>(?<![\w.,])(?:{POWER}))"
     r"|(?P<code>(?<![\w.])\d{1,2}(?:,\d{1,2})?-(?!x\b)[^\W\d_]{2}[\w\-]*)"
     rf"|(?P<num>{NUMBER}))"
-    r"|(?P<nl>\n)|(?P<cell>\||\t+|[ ]{3,})|(?P<cmp>[<>][ ]?or[ ]?=|<=|>=|=<|=>|[<>≤≥])|(?P<arrow>[↑↓]+)"
+    r"|(?P<mark>[()\[\]{},:;%/+-])|(?P<nl>\n)|(?P<cell>\||\t+|[ ]{3,})"
+    r"|(?P<cmp>[<>][ ]?or[ ]?=|<=|>=|=<|=>|[<>≤≥])|(?P<arrow>[↑↓]+)"
     rf"|(?P<day>{MONTH_FIRST})|(?P<times>(?=[x*])(?:{POWER}))|(?P<fraction>\.\d{{1,9}})"
     rf"|(?P<other>{WORD})|(?P<sym>\S))"
 )
-KINDS = {kind: kind for kind in ATOM.groupindex}
-KINDS |= {"day": "date", "times": "power", "fraction": "num", "other": "word"}
+RENAMED = {"plain": "num", "fraction": "num", "day": "date", "times": "power", "other": "word", "mark": "sym"}
+KINDS = {group: RENAMED.get(name, name) for name, group in ATOM.groupindex.items()}
+AHEAD = 8  # how far readers look ahead
+
+
+@dataclasses.dataclass(frozen=True, slots=True, eq=False)
+class Atoms:
+    """The atoms of a text, each an item of every list: readers look at one column of one atom at a time.
+
+    Kinds are the groups of ATOM; offsets are into `text`. Behind the last of `count` atoms stand AHEAD of kind "end",
+    so that whoever looks ahead need not ask whether anything is left.
+    """
+
+    text: str
+    kinds: list[str]
+    words: list[str]  # as printed
+    lowered: list[str]
+    starts: list[int]
+    ends: list[int]
+    count: int
+    units: dict[int, tuple[str, int] | None]  # those that `unit_at` was asked for
 
 
 @functools.lru_cache(maxsize=8)  # one page is read by several readers
@@ -146,13 +170,27 @@ def lower(text: str) -> str:
 
 
 @functools.lru_cache(maxsize=8)
-def atoms(text: str) -> list[Atom]:
-    """The atoms of a cleaned text, in order; newlines and cell borders among them. Not to be changed by the caller."""
+def atoms(text: str, printed: str) -> Atoms:
+    """The atoms of a cleaned text, newlines and cell borders among them; not to be changed by the caller.
+
+    `printed` is what they are cut from, `plain` of the text or of one with other signs at the same places.
+    """
     flat = _unruled(plain(text))
-    return [
-        (KINDS[found.lastgroup], flat[(start := found.start(found.lastgroup)) : (end := found.end())], start, end)
-        for found in ATOM.finditer(lower(flat))
-    ]
+    found = list(ATOM.finditer(lower(flat)))
+    groups = [atom.lastindex for atom in found]
+    starts = list(map(re.Match.start, found, groups))
+    ends = list(map(re.Match.end, found))
+    words = [flat[start:end] for start, end in zip(starts, ends, strict=True)]
+    return Atoms(
+        text=printed,
+        kinds=[*map(KINDS.__getitem__, groups), *["end"] * AHEAD],
+        words=[*words, *["\0"] * AHEAD],
+        lowered=[*map(str.lower, words), *["\0"] * AHEAD],
+        starts=[*starts, *[len(text) + 1] * AHEAD],
+        ends=[*ends, *[len(text) + 1] * AHEAD],
+        count=len(found),
+        units={},
+    )
 
 
 def lines_of(text: str) -> list[str]:

@@ -7,7 +7,7 @@ and denominators (`ng/mL`, `mg/24h`), each a prefix and a base that UCUM knows.
 import functools
 from pathlib import Path
 
-from .text import Atom
+from .text import Atoms
 
 
 def _table(kind: str) -> dict[str, str]:
@@ -54,7 +54,9 @@ OPENERS = (
     | set(COUNTS)
     | {"mm", "e.u", "i.u", "%", "/", "per", "x", "*", "cu", "[", "mg", "ng", "pg"}
 )
-MOST_ATOMS = 8
+MOST_ATOMS, LONGEST = 8, 40  # of a unit: atoms, characters
+NO_UNIT = {"nl", "cell", "date", "cmp", "arrow", "end"}  # kinds of atoms
+BEFORE_NUMBER = {"/", "mm", "in", "at", "^", "*", "x", "m", "of", "after", "-"}  # that a unit holds: `/1.73 m2`
 BARE = {
     "mg",
     "ug",
@@ -100,7 +102,7 @@ DOSES = {
 @functools.lru_cache(maxsize=20_000)
 def unit_code(printed: str) -> str | None:
     """The UCUM code of a printed unit, or None: `K/uL` → `10*3/uL`, `µIU/mL` → `u[IU]/mL`, `gm%` → `g/dL`."""
-    if len(printed) > 40:
+    if len(printed) > LONGEST:
         return None
     if printed in CODES:
         return printed
@@ -112,20 +114,26 @@ def unit_code(printed: str) -> str | None:
     return SPELLINGS.get(key) or SPELLINGS.get(key.rstrip(".")) or _counted(key.rstrip(".")) or _divided(key)
 
 
-def unit_at(atoms: list[Atom], at: int, text: str) -> tuple[str, int] | None:
+def unit_at(atoms: Atoms, at: int) -> tuple[str, int] | None:
     """The longest unit that starts at an atom: its UCUM code and the index after it."""
-    kind, word, start, _ = atoms[at]
+    if at not in atoms.units:
+        atoms.units[at] = _unit_at(atoms, at)
+    return atoms.units[at]
+
+
+def _unit_at(atoms: Atoms, at: int) -> tuple[str, int] | None:
+    kind, word, start = atoms.kinds[at], atoms.words[at], atoms.starts[at]
     if kind == "word":
         if not _opens_unit(word):
             return None
     elif kind != "power" and (kind != "sym" or word not in "%/[#"):
         return None
     found = None
-    for last in range(at, min(len(atoms), at + MOST_ATOMS)):
-        kind, _, _, end = atoms[last]
-        if kind in {"nl", "cell", "date", "cmp", "arrow"} or (last > at and _ends_unit(atoms, last)):
+    for last in range(at, at + MOST_ATOMS):
+        end = atoms.ends[last]
+        if atoms.kinds[last] in NO_UNIT or end - start > LONGEST or (last > at and _ends_unit(atoms, last)):
             break
-        if code := unit_code(text[start:end]):
+        if code := unit_code(atoms.text[start:end]):
             found = code, last + 1
     return found
 
@@ -135,13 +143,12 @@ def _opens_unit(word: str) -> bool:
     return word.lower().partition("/")[0] in OPENERS or unit_code(word) is not None
 
 
-def _ends_unit(atoms: list[Atom], last: int) -> bool:
+def _ends_unit(atoms: Atoms, last: int) -> bool:
     """Whether an atom cannot go on with a unit: a bracket after a space, or a number other than `1.73`."""
-    kind, word, start, _ = atoms[last]
+    kind = atoms.kinds[last]
     if kind == "num":
-        _, before, _, end = atoms[last - 1]
-        return end != start and before not in {"/", "mm", "in", "at", "^", "*", "x", "m", "of", "after", "-"}
-    return kind == "sym" and word in "([,;:" and start > atoms[last - 1][3]
+        return atoms.ends[last - 1] != atoms.starts[last] and atoms.words[last - 1] not in BEFORE_NUMBER
+    return kind == "sym" and atoms.words[last] in "([,;:" and atoms.starts[last] > atoms.ends[last - 1]
 
 
 def _counted(key: str) -> str | None:

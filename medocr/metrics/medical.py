@@ -3,8 +3,6 @@
 The reference's fields are those that the source knows; the prediction's are read from its text by `medocr.fields`.
 """
 
-import operator
-from collections import Counter
 from collections.abc import Mapping
 
 from medocr import fields as medical
@@ -57,36 +55,35 @@ def _shares(wanted: Mapping, found: Mapping) -> dict[str, float]:
     known, read = _compared(wanted), _compared(found)
     pairs = {name: (own, _tuples(name, read)) for name in TUPLES if (own := _tuples(name, known))}
     scores = {name: _f1(*pair) for name, pair in pairs.items()}
-    named, kept = _named(wanted, known), Counter(_named(found, read))
-    on_top = [field for field in named if field[0] == "header"]
-    for name, own in (("field_recall", named), ("header_recall", on_top)):
-        if own:
-            scores[name] = shared(Counter(own), kept) / len(own)
+    on_top, kept_on_top = ([(name, letters(value)) for name, value in header(side)] for side in (wanted, found))
+    named, kept = _named(wanted, known), _named(found, read)
+    header_found = shared(on_top, kept_on_top)
+    if on_top or named:
+        scores["field_recall"] = (header_found + shared(named, kept)) / (len(on_top) + len(named))
+    if on_top:
+        scores["header_recall"] = header_found / len(on_top)
     return scores
 
 
 def score_terms(reference: str, prediction: str) -> dict[str, float]:
     """`term_recall` and `term_precision` of the lexicon's drugs, analytes and abbreviations; absent without any."""
-    wanted, found = (Counter(medical.read_terms(text)) for text in (reference, prediction))
+    wanted, found = medical.read_terms(reference), medical.read_terms(prediction)
     both = shared(wanted, found)
-    scores = {"term_recall": both / wanted.total()} if wanted else {}
-    return scores | ({"term_precision": both / found.total() if found else 1.0} if wanted or found else {})
+    scores = {"term_recall": both / len(wanted)} if wanted else {}
+    return scores | ({"term_precision": both / len(found) if found else 1.0} if wanted or found else {})
 
 
 def _read(wanted: Mapping, prediction: str) -> dict:
     """The same kinds of fields, read from the prediction."""
-    readers = {
-        "header": medical.read_header,
-        "analytes": medical.read_analytes,
-        "drugs": medical.read_drugs,
-        "options": medical.read_options,
-    }
+    readers = {"analytes": medical.read_analytes, "drugs": medical.read_drugs, "options": medical.read_options}
     ordered = any(rows(wanted, kind) for kind in ("analytes", "drugs"))  # either may be invented where the other stands
     found = {
-        kind: read(prediction)
+        kind: list(map(vars, read(prediction)))
         for kind, read in readers.items()
         if wanted.get(kind) or (ordered and kind in ("analytes", "drugs"))
     }
+    if wanted.get("header"):
+        found["header"] = medical.read_header(prediction)
     if any(name in wanted for name in SUMS):
         found |= vars(medical.read_receipt(prediction))
     elif wanted.get("receipt"):
@@ -94,37 +91,38 @@ def _read(wanted: Mapping, prediction: str) -> dict:
     return found
 
 
-def _compared(fields: Mapping) -> dict[str, list[tuple]]:
-    """The rows of each kind, each as its columns' values are compared; None where a row does not tell."""
-    return {
-        kind: [
-            tuple([None if (value := row.get(name)) is None else compare(value) for name, compare in columns])
-            for row in rows(fields, kind)
-        ]
-        for kind, columns in COMPARE.items()
-    }
+def _compared(fields: Mapping) -> dict[str, dict[str, list]]:
+    """The columns of each kind of rows, with values as they are compared; None where a row does not tell."""
+    compared = {}
+    for kind, columns in COMPARE.items():
+        found = rows(fields, kind)
+        compared[kind] = {
+            name: [None if (value := row.get(name)) is None else compare(value) for row in found]
+            for name, compare in columns
+        }
+    return compared
 
 
-def _tuples(metric: str, compared: Mapping[str, list[tuple]]) -> Counter:
+def _tuples(metric: str, compared: Mapping[str, Mapping[str, list]]) -> list[tuple]:
     """The rows that a metric is about, each as what must agree; for ranges, those that have one."""
     kind, columns = TUPLES[metric]
-    told = map(operator.itemgetter(*map(COLUMNS[kind].index, columns)), compared[kind])
-    return Counter([row for row in told if row[1:] != (None, None)] if metric == "range_f1" else told)
+    told = zip(*[compared[kind][name] for name in columns], strict=True)
+    return [row for row in told if row[1:] != (None, None)] if metric == "range_f1" else list(told)
 
 
-def _named(fields: Mapping, compared: Mapping[str, list[tuple]]) -> list[tuple]:
-    """Each field of a page with what it belongs to, so that a right value on a wrong row is not found."""
-    named = [("header", name, letters(value)) for name, value in header(fields)]
+def _named(fields: Mapping, compared: Mapping[str, Mapping[str, list]]) -> list[tuple]:
+    """Each field of rows and sums with what it belongs to, so that a right value on a wrong row is not found."""
+    named: list[tuple] = []
     for kind in ("analytes", "drugs"):
-        columns = COLUMNS[kind]
-        for row in compared[kind]:
-            named += [
-                (kind, row[0], name, value) for name, value in zip(columns, row, strict=True) if value is not None
-            ]
-    named += [("options", *row) for row in compared["options"]]
+        columns = compared[kind]
+        owners = columns[COLUMNS[kind][0]]
+        for name, values in columns.items():
+            told = zip(owners, values, strict=True)
+            named += [(kind, name, owner, value) for owner, value in told if value is not None]
+    named += zip(*compared["options"].values(), strict=True)
     sums = fields["receipt"] if isinstance(fields.get("receipt"), Mapping) else fields
     return named + [("sums", name, plain(sums[name])) for name in SUMS if sums.get(name) is not None]
 
 
-def _f1(wanted: Counter, found: Counter) -> float:
-    return 2 * shared(wanted, found) / (wanted.total() + found.total())
+def _f1(wanted: list[tuple], found: list[tuple]) -> float:
+    return 2 * shared(wanted, found) / (len(wanted) + len(found))

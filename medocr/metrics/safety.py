@@ -3,16 +3,17 @@
 A row of the reference is matched to at most one of the prediction; what is wrong on it is named. Nothing is corrected.
 """
 
-from collections import Counter, defaultdict, deque
+import itertools
+from collections import Counter, defaultdict
 from collections.abc import Mapping
 
-import numpy as np
 from rapidfuzz import fuzz
 from scipy.optimize import linear_sum_assignment
 
 from medocr import fields as medical
 from medocr.fields import lexicon
 from medocr.fields.sig import SALTS
+from medocr.metrics.text import shared
 from medocr.metrics.values import comparable, letters, plain, rows
 
 KINDS = {  # what is counted on a page
@@ -56,8 +57,8 @@ def count(wanted: Mapping, found: Mapping) -> dict[str, float]:
 
 
 def _rows_read(wanted: Mapping, found: Mapping, kind: str, name: str) -> int:
-    known, read = (Counter(letters(row.get(name)) for row in rows(side, kind)) for side in (wanted, found))
-    return sum(min(count, max(1, known[key])) for key, count in read.items())
+    known, read = ([letters(row.get(name)) for row in rows(side, kind)] for side in (wanted, found))
+    return shared(known, read) + len(set(read).difference(known))
 
 
 def _analyte_errors(wanted: list[Mapping], found: list[Mapping]):
@@ -124,10 +125,10 @@ def _match(wanted: list[Mapping], found: list[Mapping], name: str, value: str):
     if any(count != counts[1][key] for key, count in counts[0].items() if key in counts[1]):
         keys = [[_by_value(side, own, counts, value) for side, own in zip((wanted, found), names, strict=True)], names]
     for known, printed in keys:
-        waiting = defaultdict(deque)
-        for j in read:
+        waiting = defaultdict(list)
+        for j in reversed(read):
             waiting[printed[j]].append(j)
-        new = [(i, waiting[known[i]].popleft()) for i in left if waiting.get(known[i])]
+        new = [(i, waiting[known[i]].pop()) for i in left if waiting.get(known[i])]
         pairs += new
         left, read = _without(left, new, 0), _without(read, new, 1)
     if left and read and len(left) * len(read) <= MOST_PAIRS:
@@ -147,12 +148,19 @@ def _by_value(rows: list[Mapping], names: list[str], counts: list[Counter], valu
 
 
 def _assign(wanted, found, left: list[int], read: list[int], names, value: str) -> list[tuple[int, int]]:
-    alike = np.array([[fuzz.ratio(names[0][i], names[1][j]) / 100 for j in read] for i in left])
-    same = np.array([[plain(wanted[i].get(value)) == plain(found[j].get(value)) for j in read] for i in left])
-    order = np.abs(np.array(left)[:, None] / len(wanted) - np.array(read) / len(found))
-    chosen = linear_sum_assignment(alike + BESIDE * same - 0.01 * order, maximize=True)
-    near = (alike >= SAME_ROW) | (same & (len(wanted) == len(found)))
-    return [(left[i], read[j]) for i, j in zip(*chosen, strict=True) if near[i, j]]
+    values, read_values = ([plain(side[i].get(value)) for i in own] for side, own in ((wanted, left), (found, read)))
+    alike = [[fuzz.ratio(names[0][i], names[1][j]) / 100 for j in read] for i in left]
+    same = [[one == other for other in read_values] for one in values]
+    weights = [  # few rows are left, so that plain numbers are faster than arrays
+        [
+            near + BESIDE * agree - 0.01 * abs(i / len(wanted) - j / len(found))
+            for near, agree, j in zip(*row, read, strict=True)
+        ]
+        for i, *row in zip(left, alike, same, strict=True)
+    ]
+    whole = len(wanted) == len(found)
+    chosen = zip(*linear_sum_assignment(weights, maximize=True), strict=True)
+    return [(left[i], read[j]) for i, j in chosen if alike[i][j] >= SAME_ROW or (same[i][j] and whole)]
 
 
 def _without(rows: list[int], pairs: list[tuple[int, int]], side: int) -> list[int]:
@@ -173,7 +181,8 @@ def _number_error(wanted, read) -> str | None:
 def _digits(value) -> tuple[str, str]:
     """A number's digits without the zeros around them, which are what is left when its point moves; and its signs."""
     text = f"{value:.10f}" if isinstance(value, float) else str(value)
-    digits, signs = "".join(c for c in text if c.isdigit()), "".join(c for c in text if not c.isdigit() and c != ".")
+    digits = "".join(filter(str.isdigit, text))
+    signs = "".join(itertools.filterfalse(str.isdigit, text)).replace(".", "")
     several = "." not in text and any(c in signs for c in "/:")  # a titre or a fraction has no point to move
     return digits if several else digits.strip("0") or digits[:1], signs
 

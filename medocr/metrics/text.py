@@ -5,6 +5,7 @@ import itertools
 import re
 import unicodedata
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 
 import numpy as np
 from rapidfuzz.distance import Editops, Levenshtein
@@ -113,13 +114,15 @@ def _coverage(words: list[str], predicted: list[str], script: Editops) -> dict[s
     """`content_coverage` of words. No token spans two words, so only words that the script edits are counted out."""
     lost = " ".join([words[edit.src_pos] for edit in script if edit.tag != "insert"])
     added = " ".join([predicted[edit.dest_pos] for edit in script if edit.tag != "delete"])
-    wanted, found = (sum(map(_tokens_in, side)) for side in (words, predicted))
-    missing, extra = Counter(TOKEN.findall(lost)), Counter(TOKEN.findall(added))
-    both = wanted - missing.total() + shared(missing, extra)
+    missing, extra = TOKEN.findall(lost), TOKEN.findall(added)
+    wanted = sum(map(_tokens_in, words))
+    kept = wanted - len(missing)
+    found, both = kept + len(extra), kept + shared(missing, extra)
+    numbers = NUMBER.findall(added)
     return {
         "coverage_recall": both / wanted if wanted else 1.0,
         "coverage_precision": both / found if found else 1.0,
-        "invented_numbers": float((Counter(NUMBER.findall(added)) - Counter(NUMBER.findall(lost))).total()),
+        "invented_numbers": float(len(numbers) - shared(numbers, NUMBER.findall(lost))),
     }
 
 
@@ -128,9 +131,14 @@ def _tokens_in(word: str) -> int:
     return len(TOKEN.findall(word))
 
 
-def shared(one: Counter, other: Counter) -> int:
-    """How many two multisets have in common: `(one & other).total()`, without building it."""
-    return sum(map(min, one.values(), map(other.get, one, itertools.repeat(0))))
+def shared(one: Iterable, other: Iterable) -> int:
+    """How many items two lists have in common, each as often as both hold it."""
+    left, both = Counter(other), 0
+    for item in one:
+        if left.get(item):
+            left[item] -= 1
+            both += 1
+    return both
 
 
 def loops(text: str) -> bool:
