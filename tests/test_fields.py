@@ -48,6 +48,7 @@ LINES = [
     ('Total Leucocyte Count (TLC) : 12,400 cells/cumm (4,000 - 11,000) H', [('Total Leucocyte Count (TLC)', 12400, '/uL', 4000, 11000, 'H')]),
     ('ESR (Westergren) 32 mm/1st hr 0 - 20 *', [('ESR (Westergren)', 32, 'mm/h', 0, 20, 'A')]),
     ('S. Creatinine 0.9 mg/dl 0.6-1.2', [('S. Creatinine', 0.9, 'mg/dL', 0.6, 1.2, None)]),
+    ('. CA-125 12 U/mL 0-35 in serum', [('CA-125', 12, 'U/mL', 0, 35, None)]),
     ('SGOT (AST) 48 IU/L Up to 40 H', [('SGOT (AST)', 48, '[IU]/L', None, 40, 'H')]),
     ('Hb 10.2 gm% 12-16', [('Hb', 10.2, 'g/dL', 12, 16, None)]),
     ('Troponin I <0.01 ng/mL 0.00-0.04', [('Troponin I', '<0.01', 'ng/mL', 0, 0.04, None)]),

@@ -92,10 +92,9 @@ class _Reader:
     def _ends_sentence(self, here: int) -> bool:
         """Whether a stop ends a sentence and not a short word: `S. Creatinine`, `Leuk. esterase`."""
         following = self.kinds[here + 1]
-        before = self.lowered[(here or self.atoms.count) - 1]  # before a stop that opens the page: its last word
-        return following in ("nl", "end") or (
-            following == "word" and self.words[here + 1][0].isupper() and len(before) > 4
-        )
+        if not here or following in ("nl", "end"):
+            return True
+        return following == "word" and self.words[here + 1][0].isupper() and len(self.lowered[here - 1]) > 4
 
     def _known(self, here: int, after: int) -> int:
         """A name of the lexicon: read on to its columns."""
