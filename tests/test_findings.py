@@ -142,7 +142,8 @@ def test_verdicts_of_ratios_need_every_measurement():
 
 
 def test_benchmarks_are_read_where_they_are(tmp_path):
-    same = {"limits": "off", "pages": 9, "pages_per_second": 2.0, "share_of_ideal": 1.0, "cpu_ms_per_page": 4.0}
+    same = {"limits": "off", "pages": 9, "labelled": 9, "pages_per_second": 2.0, "share_of_ideal": 1.0}
+    same |= {"cpu_ms_per_page": 4.0}
     rates = [
         {"client": "sequential", **same, "most_in_flight": 1, "speed_up": 1.0},
         {"client": "medocr", **same, "most_in_flight": 6, "speed_up": 5.2},

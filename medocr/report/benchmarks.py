@@ -23,6 +23,7 @@ MERGED = (
 )
 LABELLING = {
     "pages": "pages",
+    "labelled": "labelled",  # a client that gives pages up is quickly done
     "most_in_flight": "in flight",
     "pages_per_second": "pages per second",
     "share_of_ideal": "share of the ideal",
