@@ -230,13 +230,15 @@ def test_07_runs_alone_on_whatever_runs_there_are(tmp_path):
 def test_runs_are_told_as_a_share_of_the_recipe(tmp_path):
     made_up_runs.write(tmp_path / "experiments", {"baseline": 0.0}, seeds=(1,))
     (tmp_path / "demo-full").mkdir()
-    (tmp_path / "demo-full/train.json").write_text(json.dumps({"steps": 480}))
+    (tmp_path / "demo-full/train.json").write_text(json.dumps({"steps": 480, "precision": "float32"}))
     change = {"slice": "general", "metric": "cer", "difference": -0.0002, "low": -0.002, "high": 0.001, "n": 50}
     (tmp_path / "demo-full/metrics.json").write_text(json.dumps({"comparisons": [change]}))
     scores, facts = findings.load(tmp_path / "experiments")
     told = claims.provenance(scores, facts, tmp_path)
     assert "one seed each, of which one alone decides nothing; every run of 120 optimizer steps, 25 % of" in told
-    assert "480 steps change the CER of general pages by −0.0002 [−0.0020, +0.0010] (n = 50" in claims.demos(tmp_path)
+    assert "480 steps in float32 change the CER of general pages by −0.0002 [−0.0020, +0.0010]" in claims.demos(
+        tmp_path
+    )
 
 
 def test_runs_of_machines_that_trained_in_other_precisions_are_told_apart(tmp_path):

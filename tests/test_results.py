@@ -66,7 +66,7 @@ def results_section() -> str:
             f"at {peers['tuned']['value']:.3f}: the embedded model is there to show what the recipe does, and nobody "
             "should read with it.",
             "",
-            f"{trained['steps']} optimizer steps at {written_results.rate()}, "
+            f"{trained['steps']} optimizer steps in {trained['precision']} at {written_results.rate()}, "
             f"{minutes:.1f} minutes on {run['cores']} CPU cores for everything. {_full()}",
             "",
             "![Character error rate of base and tuned by slice](results/demo/figures/cer_by_slice.png)",
@@ -80,8 +80,11 @@ def _full() -> str:
     """What all of the recipe's steps make of it."""
     cer = {row["slice"]: row for row in load("metrics.json", FULL)["comparisons"] if row["metric"] == "cer"}
     parts = [f"{cer[name]['tuned']:.3f} on {name} pages" for name in ("medical", "general")]
-    steps = load("train.json", FULL)["steps"]
-    return f"All {steps} steps of the recipe ([results/demo-full](results/demo-full/)) end at {' and '.join(parts)}."
+    trained = load("train.json", FULL)
+    return (
+        f"All {trained['steps']} steps of the recipe ([results/demo-full](results/demo-full/), in {trained['precision']}) "
+        f"end at {' and '.join(parts)}."
+    )
 
 
 def _row(name: str, row: dict) -> str:

@@ -236,10 +236,13 @@ def demos(results: Path) -> str:
     """What longer runs, the demo and the whole recipe, did to general pages: a sentence, empty where none has run."""
     said = []
     for path in sorted(Path(results).glob("demo*/metrics.json")):
-        steps = json.loads((path.parent / "train.json").read_text())["steps"]
+        trained = json.loads((path.parent / "train.json").read_text())
         rows = json.loads(path.read_text())["comparisons"]
         row = next(row for row in rows if (row["slice"], row["metric"]) == ("general", "cer"))
         change = Contrast(TUNED, BASE, "cer", "general")
         by, low, high = (findings.number(row[key], change, "+") for key in ("difference", "low", "high"))
-        said.append(f"{steps} steps change the CER of general pages by {by} [{low}, {high}] (n = {row['n']}, one seed)")
+        said.append(
+            f"{trained['steps']} steps in {trained['precision']} change the CER of general pages by {by} [{low}, {high}] "
+            f"(n = {row['n']}, one seed)"
+        )
     return f"Longer runs of the 60/40 mix: {'; '.join(said)}." if said else ""
