@@ -82,8 +82,8 @@ def _full() -> str:
     parts = [f"{cer[name]['tuned']:.3f} on {name} pages" for name in ("medical", "general")]
     trained = load("train.json", FULL)
     return (
-        f"All {trained['steps']} steps of the recipe ([results/demo-full](results/demo-full/), in {trained['precision']}) "
-        f"end at {' and '.join(parts)}."
+        f"All {trained['steps']} steps of the recipe ([results/demo-full](results/demo-full/), in "
+        f"{trained['precision']}) end at {' and '.join(parts)}."
     )
 
 

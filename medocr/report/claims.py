@@ -242,7 +242,7 @@ def demos(results: Path) -> str:
         change = Contrast(TUNED, BASE, "cer", "general")
         by, low, high = (findings.number(row[key], change, "+") for key in ("difference", "low", "high"))
         said.append(
-            f"{trained['steps']} steps in {trained['precision']} change the CER of general pages by {by} [{low}, {high}] "
-            f"(n = {row['n']}, one seed)"
+            f"{trained['steps']} steps in {trained['precision']} change the CER of general pages by {by} "
+            f"[{low}, {high}] (n = {row['n']}, one seed)"
         )
     return f"Longer runs of the 60/40 mix: {'; '.join(said)}." if said else ""
