@@ -156,6 +156,9 @@ def test_benchmarks_are_read_where_they_are(tmp_path):
     ):
         (tmp_path / folder).mkdir(exist_ok=True)
         (tmp_path / folder / f"{name}.json").write_text(json.dumps(content))
+    given_up = {"client": "litellm", **same, "labelled": 8, "most_in_flight": 6, "speed_up": 5.9}
+    (tmp_path / "bench/transcribe.json").write_text(json.dumps({"rows": [*rates, given_up]}))
+    assert list(benchmarks.labelling(tmp_path)["times as fast"].isna()) == [False, False, True]
     found = benchmarks.judged(tmp_path)
     verdict, why = found["speed"]
     assert verdict == HOLDS

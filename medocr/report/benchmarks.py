@@ -21,9 +21,11 @@ MERGED = (
     "CER, merged − adapter",
     "parity",
 )
+LEAST_LABELLED = 0.99  # of the pages: a client that gives more of them up is quickly done, and has no rate
+RATES = ("pages_per_second", "share_of_ideal", "cpu_ms_per_page", "speed_up")
 LABELLING = {
     "pages": "pages",
-    "labelled": "labelled",  # a client that gives pages up is quickly done
+    "labelled": "labelled",
     "most_in_flight": "in flight",
     "pages_per_second": "pages per second",
     "share_of_ideal": "share of the ideal",
@@ -75,11 +77,18 @@ def merging(results: Path) -> pd.DataFrame:
 
 
 def labelling(results: Path) -> pd.DataFrame:
-    """How fast pages were labelled by each client, and how many times faster than one request after another."""
+    """How fast pages were labelled by each client, and how many times faster than one request after another.
+
+    No rate is told of a client that labelled less than LEAST_LABELLED of the pages.
+    """
     path = results / "bench/transcribe.json"
     rows = json.loads(path.read_text())["rows"] if path.exists() else []
     within = {"off": "", "on": ", within limits"}
-    clients = [(row["client"] + within[row["limits"]], *(row[key] for key in LABELLING)) for row in rows]
+    clients = []
+    for row in rows:
+        if row["labelled"] < LEAST_LABELLED * row["pages"]:
+            row |= dict.fromkeys(RATES)
+        clients.append((row["client"] + within[row["limits"]], *(row[key] for key in LABELLING)))
     return pd.DataFrame(clients, columns=["client", *LABELLING.values()])
 
 
