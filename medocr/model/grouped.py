@@ -14,8 +14,18 @@ NAME = "medocr_grouped"
 def install(model: PreTrainedModel) -> None:
     """Let a model on a CPU attend by `grouped_attention` in its language model; on a GPU sdpa stays."""
     AttentionInterface.register(NAME, grouped_attention)
-    AttentionMaskInterface.register(NAME, eager_mask)
+    AttentionMaskInterface.register(NAME, _mask)
     model.set_attn_implementation({"text_config": NAME})
+
+
+def _mask(*arguments, dtype: torch.dtype, **options) -> torch.Tensor:
+    """The mask for all layers, in the scores' own type.
+
+    float32's least number is -inf in autocast's narrower one, and padding, which attends to nothing, would become nan.
+    """
+    if torch.is_autocast_enabled("cpu"):
+        dtype = torch.get_autocast_dtype("cpu")
+    return eager_mask(*arguments, dtype=dtype, **options)
 
 
 def grouped_attention(
@@ -38,8 +48,6 @@ def grouped_attention(
     tall = (query * scaling).reshape(batch, groups, heads // groups * length, size)
     scores = (tall @ key.transpose(-1, -2)).view(batch, heads, length, total)
     if attention_mask is not None:
-        # float32's least number is -inf in bfloat16, and padding, which attends to nothing, would become nan
-        least = torch.finfo(scores.dtype).min
-        scores = scores + attention_mask.clamp(min=least).to(scores.dtype)
+        scores = scores + attention_mask
     weights = scores.softmax(-1).view(batch, groups, -1, total)
     return (weights @ value).view(batch, heads, length, size).transpose(1, 2), None
