@@ -14,7 +14,7 @@ LONGEST = ("test_notebooks", "test_providers", "test_run", "test_parallel")
 
 def pytest_collection_modifyitems(items):
     """The longest files first: one of them begun last would be waited for by an idle core."""
-    items.sort(key=lambda item: item.path.stem not in LONGEST or LONGEST.index(item.path.stem) - len(LONGEST))
+    items.sort(key=lambda item: (*LONGEST, item.path.stem).index(item.path.stem))
 
 
 @pytest.fixture(scope="module")

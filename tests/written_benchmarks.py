@@ -76,11 +76,15 @@ def _precision(record: dict) -> str:
 
 
 def _train(record: dict) -> str:
-    half = record["bfloat16"]
+    measured = {"float32": record, "bfloat16": record["bfloat16"]}
+    told = [
+        f"{found['plain_over_ours']:.2f} times as long in {precision} "
+        f"({found['plain_over_ours_cpu']:.2f} by CPU seconds)"
+        for precision, found in measured.items()
+        if found  # not every CPU has bfloat16
+    ]
     return (
-        f"plain TRL and PEFT take {record['plain_over_ours']:.2f} times as long a step in float32 and "
-        f"{half['plain_over_ours']:.2f} times in bfloat16 ({record['plain_over_ours_cpu']:.2f} and "
-        f"{half['plain_over_ours_cpu']:.2f} by CPU seconds); pages are read "
+        f"a step of plain TRL and PEFT takes {' and '.join(told)}; pages are read "
         f"{record['reading_batched_over_one_by_one']:.1f} times as fast in batches"
     )
 

@@ -102,16 +102,16 @@ def base_opening() -> tuple[str, ...]:
     card = _load(RESULTS / "pretrain/card.json")
     rates = {(row["by"], row["value"]): row for row in card["errors"]}
 
-    def told(fonts: str, *kinds: str) -> str:
-        rows = [(kind, rates[f"kind in {fonts} fonts", kind]) for kind in kinds]
-        return ", ".join(f"{kind.replace('_', ' ')}s {row['cer']:.1%}".replace("texts", "text") for kind, row in rows)
+    def told(fonts: str, kinds: dict[str, str]) -> str:
+        return ", ".join(f"{shown} {rates[f'kind in {fonts} fonts', kind]['cer']:.1%}" for kind, shown in kinds.items())
 
-    general = ("receipt", "invoice", "random text")
+    general = {"receipt": "receipts", "invoice": "invoices", "random text": "random text"}
+    medical = {"prescription": "prescriptions", "form": "forms", "lab_report": "lab reports"}
     pages = rates["kind in seen fonts", "receipt"]["pages"]
     found = (
-        f"CER on {pages} held-out pages of each kind, in the fonts that runs print in: {told('seen', *general)}; "
-        f"in fonts that no sitting had: {told('unseen', *general)}. Medical pages, which it never saw: "
-        f"{told('seen', 'prescription', 'form', 'lab_report')}."
+        f"CER on {pages} held-out pages of each kind, in the fonts that runs print in: {told('seen', general)}; "
+        f"in fonts that no sitting had: {told('unseen', general)}. Medical pages, which it never saw: "
+        f"{told('seen', medical)}."
     )
     return found, f"{card['steps']:,} steps in {card['hours']} hours on {card['machine']}", "not PaddleOCR-VL"
 

@@ -19,7 +19,7 @@ from .words import words
 SEX = re.compile(  # of `text.lower`
     r"\b(?:sex|gender)\b[^\w\n]{0,4}(m|f|male|female)\b|\b\d{1,3}[ ]?(?:y|yrs?|years?)?[ ]?/[ ]?(m|f|male|female)\b"
 )
-SEX_AFTER = re.compile(r"/[ ]?(?:m|f|male|female)\b")  # quickly found, and most pages have none
+STROKE_SEX = re.compile(r"/[ ]?(?:m|f|male|female)\b")  # quickly found, and most pages have none
 NAME_HEADINGS = words("name_headings")
 RANGE_HEADINGS = words("range_headings")
 RESULT_HEADINGS = words("result_headings")
@@ -238,7 +238,7 @@ class _Reader:
 
 def _sex(lowered: str) -> str:
     """The patient's sex, M or F, where the page tells it."""
-    told = "sex" in lowered or "gender" in lowered or SEX_AFTER.search(lowered)
+    told = "sex" in lowered or "gender" in lowered or STROKE_SEX.search(lowered)
     found = SEX.search(lowered) if told else None
     return (found.group(1) or found.group(2))[0].upper() if found else ""
 

@@ -99,7 +99,7 @@ PLAIN_NUMBER = (  # what follows cannot make it a date, a titre, a time, a power
 NUMBER = r"\d{1,3}(?:,\d{2,3}){0,4},\d{3}(?:\.\d{1,9})?(?![\d,])|\d+(?:[.,]\d+)?"
 WORD = r"[^\W\d_][^\W_]*(?:[.'\-+/&%][^\W_]+)*%?"
 ATOM = re.compile(  # of `lower`; commonest first, what starts with a digit only at digits; one space is passed over
-    rf"(?:[ ](?=\S))?(?:(?P<word>(?!{MONTH}[ ]?\d|x[ ]?10)[^\W\d_][^\W_]*(?:[.'\-+/&%][^\W_]+)*%?)"
+    rf"(?:[ ](?=\S))?(?:(?P<word>(?!{MONTH}[ ]?\d|x[ ]?10){WORD})"
     r"|(?=\d)(?:"
     rf"(?P<plain>{PLAIN_NUMBER})"
     rf"|(?P<date>(?<![\w.:])(?:{DATE}))"

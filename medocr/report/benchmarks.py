@@ -22,7 +22,6 @@ MERGED = (
     "parity",
 )
 LEAST_LABELLED = 0.99  # of the pages: a client that gives more of them up is quickly done, and has no rate
-RATES = ("pages_per_second", "share_of_ideal", "cpu_ms_per_page", "speed_up")
 LABELLING = {
     "pages": "pages",
     "labelled": "labelled",
@@ -32,6 +31,7 @@ LABELLING = {
     "cpu_ms_per_page": "CPU ms per page",
     "speed_up": "times as fast",
 }
+RATES = list(LABELLING.values())[3:]  # all but the counts
 SAYS = {
     "speed": "Concurrency made labelling 3 times faster.",
     "memory": "LoRA cut memory.",
@@ -84,12 +84,10 @@ def labelling(results: Path) -> pd.DataFrame:
     path = results / "bench/transcribe.json"
     rows = json.loads(path.read_text())["rows"] if path.exists() else []
     within = {"off": "", "on": ", within limits"}
-    clients = []
-    for row in rows:
-        if row["labelled"] < LEAST_LABELLED * row["pages"]:
-            row |= dict.fromkeys(RATES)
-        clients.append((row["client"] + within[row["limits"]], *(row[key] for key in LABELLING)))
-    return pd.DataFrame(clients, columns=["client", *LABELLING.values()])
+    clients = [(row["client"] + within[row["limits"]], *(row[key] for key in LABELLING)) for row in rows]
+    table = pd.DataFrame(clients, columns=["client", *LABELLING.values()])
+    table.loc[table["labelled"] < LEAST_LABELLED * table["pages"], RATES] = None
+    return table
 
 
 def memory(results: Path) -> pd.DataFrame:

@@ -7,26 +7,14 @@ in float32. Written to results/bench/precision.json, with the difference in CER 
 
 import argparse
 import statistics
-import tempfile
 from pathlib import Path
 
-from medocr import metrics, prepare, schema, train
-from medocr import model as models
+from medocr import metrics, schema
+from tests.bench.learning_rate import load_pages, trained
 
 ROOT = Path(__file__).parents[2]
 SEEDS = (3407, 3408, 3409)
 PRECISIONS = ("float32", "bfloat16")
-
-
-def trained(rows: list, validation: list, recipe: dict) -> tuple[dict, list[float]]:
-    """What a training came to, and the CER (capped at 1) of each validation page against its exact text."""
-    with tempfile.TemporaryDirectory() as folder:
-        report = train.train("tiny", rows, validation, folder, device="cpu", progress=False, **recipe)
-        model, processor = models.load("tiny", device="cpu", adapter=Path(folder) / "adapter")
-        readings = models.read(model, processor, validation, max_new_tokens=300, progress=False)
-    rates = [min(1.0, metrics.cer(page.truth, one.text)) for page, one in zip(validation, readings, strict=True)]
-    found = {"validation_loss": report["best_loss"], "seconds_per_step": report["seconds_per_step"]}
-    return {"precision": recipe["precision"], "seed": recipe["seed"], **found, "cer": statistics.mean(rates)}, rates
 
 
 def main() -> None:
@@ -35,17 +23,17 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=120)
     parser.add_argument("--data", type=Path, default=ROOT / "data/demo")
     chosen = parser.parse_args()
-    rows, validation = (
-        list(schema.read(chosen.data / f"{name}.parquet", prepare.Sample)) for name in ("train", "validation")
-    )
+    rows, validation = load_pages(chosen.data)
     common = {"max_steps": chosen.steps, "save_every": chosen.steps, "learning_rate": 2e-3}
     found, rates = [], {precision: [] for precision in PRECISIONS}
     for seed in SEEDS:
         for precision in PRECISIONS:
-            row, cers = trained(rows, validation, {**common, "seed": seed, "precision": precision})
-            found.append(row)
+            way = {"precision": precision, "seed": seed}
+            report, cers = trained(rows, validation, device="cpu", **common, **way)
+            told = {"validation_loss": report["best_loss"], "seconds_per_step": report["seconds_per_step"]}
+            found.append({**way, **told, "cer": statistics.mean(cers)})
             rates[precision].append(cers)
-            print(row, flush=True)
+            print(found[-1], flush=True)
     by_page = [[statistics.mean(page) for page in zip(*rates[precision], strict=True)] for precision in PRECISIONS]
     both = metrics.compare(*by_page)
     schema.write_record(

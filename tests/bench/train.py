@@ -229,11 +229,11 @@ def main() -> None:
     for variant in ("ours", "plain", "reading", *WITHOUT, "plain", "ours"):
         runs.setdefault(variant, []).append(measure(variant))
         print(variant, runs[variant][-1], flush=True)
-    halves: dict[str, list[dict]] = {"ours": [], "plain": []}
+    halves: dict[str, list[dict]] = {}
     for variant in ("ours", "plain", "plain", "ours") if bf16_is_fast() else ():
-        halves[variant].append(measure(variant, "bfloat16"))
+        halves.setdefault(variant, []).append(measure(variant, "bfloat16"))
         print(variant, "bfloat16", halves[variant][-1], flush=True)
-    keep(runs, halves if bf16_is_fast() else None)
+    keep(runs, halves)
 
 
 def medians(runs: dict[str, list[dict]], clock: str, part: str) -> dict[str, float]:
@@ -247,8 +247,8 @@ def plain_over_ours(runs: dict[str, list[dict]], part: str) -> dict[str, float]:
     return {clock: found["plain"] / found["ours"] for clock, found in by_clock.items()}
 
 
-def keep(runs: dict[str, list[dict]], halves: dict[str, list[dict]] | None) -> None:
-    """Write what was found: ratios to the median of `ours`."""
+def keep(runs: dict[str, list[dict]], halves: dict[str, list[dict]]) -> None:
+    """Write what was found: ratios to the median of `ours`; of bfloat16, where it was measured, in `halves`."""
     import torch
 
     from medocr import schema
