@@ -10,6 +10,7 @@ import os
 import subprocess
 import sys
 import time
+import traceback
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +49,9 @@ def one(part: str, chosen: argparse.Namespace) -> int:
     try:
         found = {"ran": True, **measure(part, setting, chosen.out)}
     except Exception as error:  # a part's failure is a finding; the others go on
-        found = {"ran": False, "why": f"{type(error).__name__}: {error}"[:800]}
+        trace = traceback.format_exc()[-3000:]
+        print(trace, file=sys.stderr, flush=True)
+        found = {"ran": False, "why": f"{type(error).__name__}: {error}"[:800], "traceback": trace}
     seconds = round(time.perf_counter() - began, 1)
     schema.write_record(chosen.out / f"{part}.json", part=part, size=chosen.size, total_seconds=seconds, **found)
     return 0 if found["ran"] else 1
