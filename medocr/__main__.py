@@ -17,6 +17,8 @@ def main(arguments: list[str] | None = None) -> int:
     run.add_argument("-p", dest="overrides", action="append", default=[], metavar="STAGE.PARAMETER=VALUE")
     run.add_argument("--jobs", type=int, default=1, metavar="N", help="of a table, so many runs side by side")
     run.add_argument("--out", type=Path, metavar="DIR", help="where data/ and results/ go (default: this repository)")
+    run.add_argument("--name", metavar="NAME", help="call the run so, instead of like its profile")
+    run.add_argument("--replace", action="store_true", help="let a run with -p replace results/ made without them")
     read = commands.add_parser("read", help="read images, PDFs and folders of them: one JSON line per page")
     read.add_argument("model", help="a model folder, a hub name, `tiny`, or `rapidocr`")
     read.add_argument("paths", nargs="+", metavar="PATH")
@@ -37,8 +39,8 @@ def _run(chosen) -> int:
             return _run_table(chosen)
         if chosen.jobs != 1:
             raise ValueError(f"--jobs is for a table of runs; {chosen.profile} is a profile of one")
-        resolved = run.load_profile(chosen.profile, chosen.overrides, chosen.out or run.ROOT)
-        run.execute(resolved, start=chosen.start, only=chosen.only, force=chosen.force)
+        resolved = run.load_profile(chosen.profile, chosen.overrides, chosen.out or run.ROOT, chosen.name)
+        run.execute(resolved, start=chosen.start, only=chosen.only, force=chosen.force, replace=chosen.replace)
     except run.StageFailed as error:
         print(f"medocr: {error}", file=sys.stderr)
         return 1
@@ -50,7 +52,7 @@ def _run_table(chosen) -> int:
 
     if chosen.start or chosen.jobs < 1:
         raise ValueError("a table of runs takes no --from, and --jobs of 1 or more")
-    trials = experiments.load_table(chosen.profile, chosen.overrides, chosen.out or ROOT)
+    trials = experiments.load_table(chosen.profile, chosen.overrides, chosen.out or ROOT, chosen.name)
     whole = experiments.execute(trials, jobs=chosen.jobs, only=chosen.only, force=chosen.force)
     experiments.findings(trials)
     return int(not whole)

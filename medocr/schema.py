@@ -106,23 +106,39 @@ def open_image(data: bytes) -> Image.Image:
 
 
 @contextlib.contextmanager
-def atomic(path: str | Path) -> Iterator[Path]:
-    """Give a temporary path beside `path` (for a file or a folder) that takes its name on success."""
+def atomic(path: str | Path, inside: Path | None = None) -> Iterator[Path]:
+    """Give a temporary path beside `path` (for a file or a folder) that takes its name on success.
+
+    Raises ValueError where `path` does not lie within `inside` (without it: the folder that is named as its parent).
+    """
     path = Path(path)
+    inside = path.parent if inside is None else inside
+    check_inside(path, inside)
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    remove(temporary)
+    remove(temporary, inside)
     try:
         yield temporary
         if temporary.is_dir():
-            remove(path)  # a folder cannot be renamed over one that holds files
+            remove(path, inside)  # a folder cannot be renamed over one that holds files
         temporary.replace(path)
     finally:
-        remove(temporary)
+        remove(temporary, inside)
 
 
-def remove(path: Path) -> None:
-    """Delete a file or a folder, if it is there."""
+def check_inside(path: Path, inside: Path) -> None:
+    """Raise ValueError unless `path`, with `..` and links to folders followed, lies strictly within `inside`."""
+    place = path.parent.resolve() / path.name if path.name not in ("", "..") else path.resolve()
+    if not place.is_relative_to(inside.resolve()) or place == inside.resolve():
+        raise ValueError(f"{path} does not lie within {inside}, so it is neither removed nor replaced")
+
+
+def remove(path: Path, inside: Path) -> None:
+    """Delete a file or a folder, if it is there; of a link only the link. All that medocr deletes goes through here.
+
+    Raises ValueError where `path` does not lie strictly within the folder `inside`.
+    """
+    check_inside(path, inside)
     if path.is_dir() and not path.is_symlink():
         shutil.rmtree(path)
     else:

@@ -43,7 +43,7 @@ train.train({base!r}, samples[:10], samples[10:], {out!r}, **RECIPE)
 def unfinished(finished, tmp_path):
     """A run that was killed after its last checkpoint, before it could say so."""
     out = shutil.copytree(finished[0], tmp_path / "out")
-    schema.remove(out / "adapter")
+    schema.remove(out / "adapter", out)
     _mark(out, finished=False)
     return out
 

@@ -69,7 +69,7 @@ def test_runs_share_stages_and_are_made_once(table, made, tmp_path, capsys):
     assert (tmp_path / "data/trials/small-1/transcripts.sqlite").is_symlink()
 
     made.clear()
-    schema.remove(tmp_path / "data")
+    schema.remove(tmp_path / "data", tmp_path)
     assert main(command) == 0
     assert not made, "the committed metrics.json alone says that a run is finished"
     assert "6 of 6 runs are finished" in capsys.readouterr().out
@@ -96,6 +96,7 @@ def test_a_failed_run_is_named_and_the_others_go_on(table, made, tmp_path, capsy
     [
         ("r = 8", "rank = 8", "[train] parameter 'rank' is unknown"),
         ("seeds = [1, 2]", "", "needs `seeds`"),
+        ("[runs.plain]", '[runs."../../../victim/x"]', "'..' cannot name a run"),
         ("[curate]", "[curates]", "did you mean 'curate'"),
         ('source = "synthetic", counts = { receipt = 2 }', 'source = "folder", path = "."', "must be synthetic"),
     ],

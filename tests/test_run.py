@@ -12,6 +12,7 @@ import nbformat
 import pandas as pd
 import pytest
 
+from medocr import schema
 from medocr.__main__ import main
 from medocr.run import STAGES, opening, profile, results
 
@@ -38,17 +39,35 @@ def house(tmp_path, monkeypatch):
     notebooks = tmp_path / "notebooks"
     (notebooks / "profiles").mkdir(parents=True)
     for stage in STAGES:
+        parameters = "data = '../data/x'\nvalue = 1  # what is written\nbase = 'tiny'"
+        parameters += (
+            "\npages_from = [{'source': 'synthetic', 'counts': {'form': 1}}]" if stage.name == "curate" else ""
+        )
         cells = [
-            nbformat.v4.new_code_cell(
-                "data = '../data/x'\nvalue = 1  # what is written\nbase = 'tiny'", metadata={"tags": ["parameters"]}
-            ),
+            nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}),
             nbformat.v4.new_code_cell(BODY.format(writes=list(stage.writes), record=stage.record)),
         ]
         nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=KERNEL), notebooks / f"{stage.notebook}.ipynb")
     (notebooks / "profiles" / "small.toml").write_text("[train]\nvalue = 2\n")
     monkeypatch.setattr(profile, "NOTEBOOKS", notebooks)
-    monkeypatch.setattr("medocr.run.results._only_synthetic", lambda run: (run.data / "synthetic").exists())
     return tmp_path
+
+
+@pytest.fixture
+def quick(house, monkeypatch):
+    """The house, whose notebooks are run in this process: for tests of what is around them."""
+
+    def execute(run, stage):
+        notebook = nbformat.read(stage.path, as_version=4)
+        cells = [cell.source for cell in notebook.cells]
+        values = {**run.parameters[stage.name], "data": str(run.data)}
+        exec("\n".join([cells[0], f"globals().update({values!r})", *cells[1:]]), {})
+        target = run.data / "results" / f"{stage.notebook}.ipynb"
+        target.parent.mkdir(exist_ok=True)
+        nbformat.write(notebook, target)
+
+    monkeypatch.setattr("medocr.run.execute_notebook", execute)
+    return house
 
 
 def states(house) -> dict[str, str]:
@@ -67,9 +86,6 @@ def test_a_run_is_made_once_and_again_only_where_something_changed(house, capsys
     executed = nbformat.read(house / "data/small/results/04_train.ipynb", as_version=4)
     assert "read 2" in executed.cells[-1].outputs[0].text
     assert str(house) not in json.dumps(executed)
-    assert not (house / "results").exists(), "pages that are not synthetic must stay out of results/"
-
-    (house / "data/small/synthetic").touch()
     assert run(house) == 0
     assert set(states(house).values()) == {"skipped"}
     assert nbformat.read(house / "results/small/04_train.ipynb", as_version=4) == executed
@@ -177,6 +193,105 @@ def test_an_unknown_profile_names_those_there_are(house, capsys):
     (house / "mine.toml").write_text("[train\n")
     assert main(["run", str(house / "mine.toml")]) == 2
     assert "not valid TOML" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("name", ["...", ".", "_x", "a/b", "x y", ""])
+def test_a_name_that_could_lead_elsewhere_names_no_run(quick, capsys, name):
+    (quick / "data/other").mkdir(parents=True)
+    assert run(quick, "--name", name) == 2
+    assert "cannot name a run" in capsys.readouterr().err
+    assert sorted(path.name for path in (quick / "data").iterdir()) == ["other"]
+
+
+@pytest.mark.parametrize("stem", ["..", "."])
+def test_a_profile_whose_name_is_a_folder_deletes_nothing(quick, capsys, stem):
+    (quick / "src").mkdir()
+    (quick / "data/other").mkdir(parents=True)
+    (quick / "results/other").mkdir(parents=True)
+    profile_file = quick / f"{stem}.toml"
+    profile_file.write_text("[train]\nvalue = 2\n")
+    assert main(["run", str(profile_file), "--out", str(quick)]) == 2
+    assert "cannot name a run" in capsys.readouterr().err
+    assert (quick / "src").is_dir()
+    assert (quick / "data/other").is_dir()
+    assert (quick / "results/other").is_dir()
+
+
+def test_two_profiles_of_one_name_do_not_share_a_folder(quick, capsys):
+    for folder in ("a", "b"):
+        (quick / folder).mkdir()
+        (quick / folder / "my.toml").write_text("[train]\nvalue = 2\n")
+    command = ["run", str(quick / "a/my.toml"), "--out", str(quick)]
+    assert main(command) == 0
+    before = (quick / "data/my/train.json").read_text()
+    assert main(["run", str(quick / "b/my.toml"), "--out", str(quick)]) == 2
+    assert "made by another profile" in capsys.readouterr().err
+    assert (quick / "data/my/train.json").read_text() == before
+    assert main(["run", str(quick / "b/my.toml"), "--out", str(quick), "--name", "mine"]) == 0
+    assert main(command) == 0
+    assert (quick / "data/mine/train.json").exists()
+
+
+def test_overrides_do_not_replace_results_of_the_profile_unless_told_to(quick, capsys):
+    assert run(quick) == 0
+    published = quick / "results/small/metrics.json"
+    assert run(quick, "-p", "evaluate.value=7") == 0
+    assert json.loads(published.read_text())["value"] == 1
+    assert "--replace" in capsys.readouterr().out
+    assert run(quick, "-p", "evaluate.value=7", "--replace") == 0
+    assert json.loads(published.read_text())["value"] == 7
+    assert run(quick) == 0
+    assert json.loads(published.read_text())["value"] == 1
+
+
+def configured(quick, source: str, **settings) -> list[str]:
+    """A profile with one more source beside the synthetic one."""
+    lines = [f"{name} = {json.dumps(value)}" for name, value in settings.items()]
+    lines += ["[curate]", f"pages_from = [{{ source = 'synthetic', counts = {{ form = 1 }} }}, {source}]"]
+    (quick / "mixed.toml").write_text("\n".join(lines))
+    return ["run", str(quick / "mixed.toml"), "--out", str(quick)]
+
+
+@pytest.fixture
+def scans(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("jane")
+    (folder / "Doe_Jane_1980-01-01_HIV_positive.pdf").write_bytes(b"%PDF-1.4 damaged")
+    return folder
+
+
+def test_a_source_of_real_documents_keeps_a_run_private_even_if_no_page_of_it_was_kept(quick, scans):
+    assert main(configured(quick, f"{{ source = 'folder', path = '{scans}' }}")) == 0
+    assert not (quick / "results").exists()
+
+
+def test_documents_that_may_hold_health_information_are_not_published_even_if_told_to(quick, scans, capsys):
+    assert main(configured(quick, f"{{ source = 'folder', path = '{scans}' }}", publish=True)) == 2
+    assert "contains_phi = false" in capsys.readouterr().err
+    assert not (quick / "data/mixed/run.json").exists()
+
+
+def test_what_is_published_names_no_folder_of_this_machine(quick, scans, monkeypatch):
+    monkeypatch.setattr(results, "_holds_phi", lambda run: False)
+    assert (
+        main(configured(quick, f"{{ source = 'folder', path = '{scans}', contains_phi = false }}", publish=True)) == 0
+    )
+    for path in (quick / "results/mixed").rglob("*.*"):
+        assert "jane" not in path.read_text(errors="replace").lower(), path.name
+
+
+@pytest.mark.parametrize("path", ["inside/../..", ".", "../victim", "link/x"])
+def test_nothing_outside_a_folder_is_removed(tmp_path, path):
+    inside, victim = tmp_path / "run", tmp_path / "victim"
+    for folder in (inside / "inside", victim):
+        folder.mkdir(parents=True)
+    (victim / "x").touch()
+    (inside / "link").symlink_to(victim)
+    with pytest.raises(ValueError, match="neither removed nor replaced"):
+        schema.remove(inside / path, inside)
+    assert (victim / "x").exists()
+    schema.remove(inside / "link", inside)
+    assert (victim / "x").exists()
+    assert not (inside / "link").is_symlink()
 
 
 def test_two_runners_do_not_share_a_run(house, capsys):

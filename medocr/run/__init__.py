@@ -18,7 +18,7 @@ from traitlets.config import Config
 from .. import preflight, schema, sources
 from . import opening
 from .profile import ROOT, STAGES, Run, Stage, check_known, is_table, load_profile
-from .results import publish, tidy
+from .results import check_publishable, publish, tidy
 
 __all__ = ["STAGES", "Run", "Stage", "StageFailed", "execute", "is_table", "load_profile"]
 
@@ -39,19 +39,24 @@ class StageFailed(RuntimeError):
     """A notebook stopped with an error: the message names the cell's error and the partial notebook."""
 
 
-def execute(run: Run, *, start: str | None = None, only: str | None = None, force: bool = False) -> dict:
+def execute(
+    run: Run, *, start: str | None = None, only: str | None = None, force: bool = False, replace: bool = False
+) -> dict:
     """Run the stages in order; returns what `run.json` holds. Raises StageFailed at the first that fails.
 
     `start` and `only` name a stage (`03` or `prepare`) to begin at, or to run alone, whether it has
-    changed or not; `force` runs everything anew.
+    changed or not; `force` runs everything anew; `replace` lets a run with overrides replace published results.
     """
-    run.data.mkdir(parents=True, exist_ok=True)
+    check_publishable(run)
     for name in (start, only):
         if name is not None:
             check_known(_full_name(name), [s.notebook for s in STAGES], "stage")
+    run.data.mkdir(parents=True, exist_ok=True)
     began = [s.notebook for s in STAGES].index(_full_name(start)) if start else len(STAGES)
-    report = {"run": run.name, **provenance(), "parameters": run.parameters, "stages": []}
+    report = {"run": run.name, **provenance(), "overrides": list(run.overrides), "parameters": run.parameters}
+    report["stages"] = []
     with _locked(run.data):
+        run.claim()
         schema.write_json(run.data / "run.json", report)  # what is planned: the machine is held against it
         if only is None or _full_name(only) == STAGES[0].notebook:  # sources' fingerprints already ask hub and Kaggle
             preflight.check(run.data, run.parameters["curate"].get("pages_from", []))
@@ -62,7 +67,7 @@ def execute(run: Run, *, start: str | None = None, only: str | None = None, forc
                     _execute_stage(run, stage, must, report["stages"])
         finally:
             schema.write_json(run.data / "run.json", report)
-        publish(run)
+        publish(run, replace)
     return report
 
 
@@ -104,7 +109,7 @@ def _show(text: str, end: str = "\n") -> None:
 def _clear(run: Run, stage: Stage, everything: bool) -> None:
     """Remove what the stage wrote before, its record first, so that a kill leaves no half-true record."""
     for name in (stage.record, *stage.writes, *(stage.scratch if everything else ())):
-        schema.remove(run.data / name)
+        schema.remove(run.data / name, run.data)
 
 
 def fingerprint(run: Run, stage: Stage) -> dict:

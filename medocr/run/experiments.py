@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from .. import evaluate, metrics, report, schema
 from . import StageFailed, _clear, _locked, execute_at, execute_notebook, fingerprint, opening, plan, provenance, seal
-from .profile import ROOT, STAGES, Run, Stage, check_known, find, read, resolve
+from .profile import ROOT, STAGES, Run, Stage, check_known, check_name, find, read, resolve
 from .results import index
 
 MADE = STAGES[:-1]  # the merge has its own record in results/demo
@@ -59,13 +59,14 @@ class Trial:
         return False
 
 
-def load_table(profile: str, overrides: list[str] = (), out: Path = ROOT) -> list[Trial]:
+def load_table(profile: str, overrides: list[str] = (), out: Path = ROOT, name: str | None = None) -> list[Trial]:
     """The runs of a table, all variants with the first seed, then with the next; overrides go to every run.
 
     Raises ValueError for what `load_profile` refuses, for a table without seeds, and for pages that are not synthetic:
     scores of single pages would be committed.
     """
     path = find(profile)
+    table = check_name(path.stem if name is None else name)
     content = read(path)
     variants, seeds = content.pop("runs"), content.pop("seeds", [])
     if not seeds:
@@ -77,10 +78,9 @@ def load_table(profile: str, overrides: list[str] = (), out: Path = ROOT) -> lis
         for variant, changes in variants.items():
             tables = {name: content.get(name, {}) | changes.get(name, {}) for name in content | changes}
             tables["train"] = tables.get("train", {}) | {"seed": seed}
-            name = f"{path.stem}/{variant}-{seed}"
-            trials.append(Trial(path.stem, variant, seed, resolve(tables, name, path, overrides, out)))
-    sources = {options.get("source") for t in trials for options in t.run.parameters["curate"]["pages_from"]}
-    if sources != {"synthetic"}:
+            run = resolve(tables, f"{table}/{variant}-{seed}", path, overrides, out)
+            trials.append(Trial(table, variant, seed, run))
+    if not all(trial.run.synthetic for trial in trials):
         raise ValueError(f"{path}: experiments publish scores of single pages, so all of them must be synthetic")
     return trials
 
@@ -93,6 +93,7 @@ def execute(trials: list[Trial], *, jobs: int = 1, only: str | None = None, forc
     chosen = [t for t in trials if only is None or t.name == only] or [t for t in trials if t.name.startswith(only)]
     if not chosen:
         raise ValueError(f"no run begins with {only!r}: there are {', '.join(t.name for t in trials)}")
+    trials[0].run.claim()
     todo = [trial for trial in chosen if force or not trial.finished()]
     print(f"{len(chosen) - len(todo)} of {len(chosen)} runs are finished", flush=True)
     if jobs < 2:
@@ -169,7 +170,7 @@ def _begin(trial: Trial) -> None:
     if not plan_file.exists() or json.loads(plan_file.read_text()) != {"hash": trial.hash}:
         for path in trial.run.data.iterdir():
             if path.name != ".lock":
-                schema.remove(path)
+                schema.remove(path, trial.run.data)
         schema.write_json(plan_file, {"hash": trial.hash})
     store = trial.run.data / "transcripts.sqlite"
     if not store.is_symlink():
@@ -215,7 +216,7 @@ def _link(source: Path, target: Path, names: tuple[str, ...]) -> None:
     """Hard links in `target` to files and folders in `source`: nothing changes them in place."""
     target.mkdir(exist_ok=True)
     for name in names:
-        schema.remove(target / name)
+        schema.remove(target / name, target)
         if (source / name).is_dir():
             shutil.copytree(source / name, target / name, copy_function=os.link)
         else:

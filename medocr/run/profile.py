@@ -3,11 +3,15 @@
 import ast
 import difflib
 import json
+import os
 import re
 import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
+from .. import schema
+
+NAME = re.compile(r"[A-Za-z0-9][\w.-]*")  # of a run: paths are made of it
 ROOT = Path(__file__).resolve().parents[2]
 NOTEBOOKS = ROOT / "notebooks"
 SPLITS = ("train.parquet", "validation.parquet", "test.parquet")
@@ -58,12 +62,21 @@ STAGES = (
 
 @dataclass
 class Run:
-    """A profile resolved against the notebooks: what each stage runs with, and where."""
+    """A profile resolved against the notebooks: what each stage runs with, and where.
 
-    name: str
+    Raises ValueError for a name that paths cannot be made of.
+    """
+
+    name: str  # of a run in a table of runs: table/variant-seed
     parameters: dict[str, dict]  # stage name → parameter → value, defaults included
     publish: bool
     out: Path
+    profile: Path
+    overrides: tuple[str, ...] = ()
+
+    def __post_init__(self):
+        for part in self.name.split("/"):
+            check_name(part)
 
     @property
     def data(self) -> Path:
@@ -73,9 +86,29 @@ class Run:
     def results(self) -> Path:
         return self.out / "results" / self.name
 
+    @property
+    def synthetic(self) -> bool:
+        """Whether drawn pages are the only source: what the run was asked for decides, not what came of it."""
+        return {options.get("source") for options in self.parameters["curate"].get("pages_from", ())} == {"synthetic"}
 
-def load_profile(profile: str, overrides: list[str] = (), out: Path = ROOT) -> Run:
+    def claim(self) -> None:
+        """Remember in the run's folder (its table's) whose it is. Raises ValueError where it is another profile's."""
+        folder = self.out / "data" / self.name.partition("/")[0]
+        known = folder / "profile.json"
+        inside = self.profile.is_relative_to(NOTEBOOKS / "profiles")
+        profile = self.profile.stem if inside else os.path.relpath(self.profile, folder)
+        if known.is_file() and (other := json.loads(known.read_text())["profile"]) != profile:
+            raise ValueError(
+                f"{folder} was made by another profile, {other}, and would be overwritten: give this run another name "
+                f"with --name, or delete {known} if it is the same profile that has moved"
+            )
+        schema.write_json(known, {"profile": profile})
+
+
+def load_profile(profile: str, overrides: list[str] = (), out: Path = ROOT, name: str | None = None) -> Run:
     """Resolve a profile (a name under notebooks/profiles or a path to a TOML) and `stage.parameter=value` overrides.
+
+    The run is called like the profile, unless `name` is given.
 
     Raises ValueError for an unknown profile, table or parameter, naming what there is.
     """
@@ -83,7 +116,17 @@ def load_profile(profile: str, overrides: list[str] = (), out: Path = ROOT) -> R
     content = read(path)
     if "runs" in content:
         raise ValueError(f"{path}: this is a table of runs, not a profile of one")
-    return resolve(content, path.stem, path, overrides, out)
+    return resolve(content, check_name(path.stem if name is None else name), path, overrides, out)
+
+
+def check_name(name: str) -> str:
+    """The name of a run, or of a table of runs, as it is. Raises ValueError where a path cannot be made of it."""
+    if not NAME.fullmatch(name):
+        raise ValueError(
+            f"{name!r} cannot name a run: a name begins with a letter or digit and goes on with letters, digits, '.', "
+            "'-' and '_'; rename the profile, or give a name with --name"
+        )
+    return name
 
 
 def find(profile: str) -> Path:
@@ -122,7 +165,7 @@ def resolve(content: dict, name: str, path: Path, overrides: list[str], out: Pat
         check_known(table, stages, f"{path}: table or setting", extra=("publish",))
     parameters = {name: _resolve(stage, content.get(name, {}), path) for name, stage in stages.items()}
     _resolve_paths(parameters, path.resolve().parent)
-    return Run(name, parameters, publish, Path(out).resolve())
+    return Run(name, parameters, publish, Path(out).resolve(), path.resolve(), tuple(overrides))
 
 
 def _parse_override(override: str) -> tuple[str, str, object]:

@@ -1,8 +1,11 @@
 """What a run leaves to read: tidied notebooks, one HTML page, and the decision where they may lie."""
 
+import hashlib
+import json
 import os
 import re
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
@@ -11,8 +14,8 @@ from lxml import html
 from nbconvert import HTMLExporter
 from pygments.formatters import HtmlFormatter
 
-from .. import schema
-from .profile import STAGES, Run
+from .. import schema, sources
+from .profile import NOTEBOOKS, STAGES, Run
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
@@ -60,7 +63,7 @@ def index(folder: Path, name: str) -> None:
     """Render the executed notebooks of `folder` as one `index.html`, its figures as files under `figures/`."""
     exporter = HTMLExporter(template_name="basic")
     exporter.register_preprocessor("nbconvert.preprocessors.ExtractOutputPreprocessor", enabled=True)
-    schema.remove(folder / "figures")
+    schema.remove(folder / "figures", folder)
     bodies = []
     for path in sorted(folder.glob("0?_*.ipynb")):
         if path.name.endswith(".partial.ipynb"):
@@ -91,18 +94,26 @@ def _aligned(table: re.Match) -> str:
     return html.tostring(root, encoding="unicode", with_tail=False)
 
 
-def publish(run: Run) -> None:
-    """Render the executed notebooks; lay them under `results/<run>/` when every page is synthetic, or as told."""
+def publish(run: Run, replace: bool = False) -> None:
+    """Render the executed notebooks, and lay them under `results/<run>/` where all sources are public.
+
+    Results of the profile as it stands are replaced by those of a run with overrides only where `replace` says so.
+    """
     rendered = run.data / "results"
     index(rendered, run.name)
-    if not (run.publish or _only_synthetic(run)):
-        print(f"results: {_shown(rendered)} (real documents stay out of results/ unless `publish = true`)")
+    if why := _kept_back(run, replace):
+        print(f"results: {_shown(rendered)} ({why})")
         return
-    with schema.atomic(run.results) as folder:
+    schema.check_inside(run.results, run.out / "results")
+    with schema.atomic(run.results, run.out / "results") as folder:
         shutil.copytree(rendered, folder, ignore=shutil.ignore_patterns("*.partial.ipynb"))
         for name in ("run.json", *(stage.record for stage in STAGES)):
             if (run.data / name).exists():
                 shutil.copy(run.data / name, folder / name)
+        if names := _names_for_paths(run):
+            for path in (*folder.glob("*.json"), *folder.glob("*.ipynb")):
+                path.write_text(json.dumps(_renamed(json.loads(path.read_text()), names), indent=1, ensure_ascii=False))
+            index(folder, run.name)
     print(f"results: {_shown(run.results / 'index.html')}")
 
 
@@ -110,8 +121,65 @@ def _shown(path: Path) -> str:
     return os.path.relpath(path) if path.is_relative_to(Path.cwd()) else str(path)
 
 
-def _only_synthetic(run: Run) -> bool:
-    pages = run.data / "pages.parquet"
-    if not pages.exists():
-        return False
-    return set(pq.read_table(pages, columns=["source"])["source"].to_pylist()) <= {"synthetic"}
+def _kept_back(run: Run, replace: bool) -> str | None:
+    """Why a run's results stay under `data/`; None where they may lie under `results/`."""
+    if not run.synthetic:
+        if not run.publish:
+            return "real documents stay out of results/ unless `publish = true`"
+        if _holds_phi(run):
+            return "pages that hold health information stay out of results/"
+    published = run.results / "run.json"
+    if run.overrides and not replace and published.is_file():
+        others = json.loads(published.read_text()).get("overrides", [])
+        if sorted(others) != sorted(run.overrides):
+            where = _shown(run.results)
+            return f"{where} was made without these -p: --name gives this run a folder of its own, --replace replaces"
+    return None
+
+
+def _holds_phi(run: Run) -> bool:
+    pages = pq.read_table(run.data / "pages.parquet", columns=["contains_phi"])
+    return any(pages["contains_phi"].to_pylist())
+
+
+def check_publishable(run: Run) -> None:
+    """Raise ValueError where a run is to publish documents that are taken to hold health information."""
+    if not run.publish:
+        return
+    for options in run.parameters["curate"].get("pages_from", ()):
+        if options.get("source") != "synthetic" and sources.holds_phi(**options):
+            raise ValueError(
+                f"publish = true, but the pages of source {options['source']!r} are taken to hold health information, "
+                "so that neither they nor their names leave data/: say contains_phi = false if they hold none, or drop "
+                "publish"
+            )
+
+
+def _names_for_paths(run: Run) -> dict[str, str]:
+    """Paths of this machine in the run's parameters → the names that stand for them in published results."""
+    names = {}
+    for path in filter(os.path.isabs, _strings(run.parameters)):
+        inside = Path(path).is_relative_to(run.out)
+        name = os.path.relpath(path, run.out) if inside else hashlib.sha256(path.encode()).hexdigest()[:12]
+        names |= {path: name, os.path.relpath(path, NOTEBOOKS): name}
+    return names
+
+
+def _strings(value) -> Iterator[str]:
+    if isinstance(value, str):
+        yield value
+    elif isinstance(value, dict | list):
+        for item in value.values() if isinstance(value, dict) else value:
+            yield from _strings(item)
+
+
+def _renamed(value, names: dict[str, str]):
+    """JSON content in which every mention of a path is replaced by its name, the longest path first."""
+    if isinstance(value, dict):
+        return {key: _renamed(item, names) for key, item in value.items()}
+    if isinstance(value, list):
+        return [_renamed(item, names) for item in value]
+    if isinstance(value, str):
+        for path in sorted(names, key=len, reverse=True):
+            value = value.replace(path, names[path])
+    return value

@@ -10,7 +10,7 @@ from ..schema import Page, Rejection
 from . import embedded, folder, hub
 from .hub import DATASETS
 
-__all__ = ["DATASETS", "SOURCES", "fingerprint", "load", "load_all"]
+__all__ = ["DATASETS", "SOURCES", "fingerprint", "holds_phi", "load", "load_all"]
 
 # name → (loader, what its result depends on besides the options)
 SOURCES = {
@@ -55,6 +55,13 @@ def fingerprint(name: str, **options) -> str:
     # where the files lie and how many processes draw does not change the pages
     content["options"] = {k: v for k, v in options.items() if k not in ("path", "workers")}
     return sha256(json.dumps(content, sort_keys=True, default=str).encode()).hexdigest()
+
+
+def holds_phi(source: str, **options) -> bool:
+    """Whether a source's pages are taken to hold health information: as its options say, else as its loader does."""
+    _check(source, options)
+    parameter = inspect.signature(SOURCES[source][0]).parameters.get("contains_phi")
+    return options.get("contains_phi", True if parameter is None else parameter.default)
 
 
 def _check(name: str, options: dict) -> None:

@@ -37,18 +37,18 @@ def whole(target: Path) -> Iterator[Path]:
     Raises OSError that says what is kept when the disk is full or a file cannot be written.
     """
     part = target.parent / UNFINISHED / target.name
-    schema.remove(part.parent)
+    schema.remove(part.parent, target.parent)
     try:
         part.mkdir(parents=True)
         yield part
-        schema.remove(target)
+        schema.remove(target, target.parent)
         part.replace(target)
     except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors have errors of their own for it
         message = _not_written(part, error)
-        schema.remove(part.parent)  # it takes room, and nothing is to be had from it
+        schema.remove(part.parent, target.parent)  # it takes room, and nothing is to be had from it
         raise OSError(message) from error
     finally:
-        schema.remove(part.parent)
+        schema.remove(part.parent, target.parent)
 
 
 def _not_written(part: Path, error: Exception) -> str:
@@ -125,7 +125,7 @@ def last_whole(folder: Path, shapes: dict[str, tuple] | None = None) -> Path | N
         if wrong is None:
             return checkpoint
         warnings.warn(f"{checkpoint.name} is broken ({wrong}): going on from the one before", stacklevel=2)
-        schema.remove(checkpoint)
+        schema.remove(checkpoint, folder)
     return None
 
 
@@ -154,7 +154,7 @@ def rotate(folder: Path, keep: int, history: list[dict]) -> None:
     judged = losses(history)
     kept = {*found(folder)[:keep], *sorted(found(folder), key=lambda path: judged.get(step(path), math.inf))[:1]}
     for checkpoint in set(found(folder)) - kept:
-        schema.remove(checkpoint)
+        schema.remove(checkpoint, folder)
 
 
 def open_folder(folder: Path, recipe: dict) -> None:
@@ -165,7 +165,7 @@ def open_folder(folder: Path, recipe: dict) -> None:
     would lose checkpoints.
     """
     for leftover in (folder / UNFINISHED, *folder.glob(".*.tmp")):
-        schema.remove(leftover)
+        schema.remove(leftover, folder)
     record, recipe = folder / "recipe.json", json.loads(json.dumps(recipe))
     if not record.is_file() and found(folder):
         raise ValueError(f"{folder}: holds checkpoints but no recipe.json, so nobody knows of what: delete the folder")
@@ -174,7 +174,7 @@ def open_folder(folder: Path, recipe: dict) -> None:
     if known != recipe:
         if found(folder) and not finished:
             _refuse_changes(folder, known, recipe)
-        schema.remove(folder)
+        schema.remove(folder, folder.parent)
         finished = False
     schema.write_json(record, {**recipe, **({"finished": True} if finished else {})})
 
