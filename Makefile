@@ -18,6 +18,16 @@ run: $(READY)  ## all six notebooks on the embedded default; results/demo/
 experiments: $(READY)  ## the findings: every claim's runs, two side by side; results/experiments/
 	$(PYTHON) -m medocr run experiments --jobs 2
 
+.PHONY: results
+results: $(READY)  ## all committed results anew, from one clean commit: hours on two cores
+	@test -z "$$(git status --porcelain)" || { echo "commit first: results are made from one clean commit"; exit 1; }
+	$(PYTHON) -m medocr run demo --force
+	$(PYTHON) -m medocr run demo-full --force
+	$(PYTHON) -m medocr run experiments --force --jobs 2
+	$(VENV)/bin/pip install --quiet --editable '.[bench]'
+	$(PYTHON) -m tests.bench
+	$(PYTHON) -m tests.test_results
+
 test: lint  ## everything, with a small run of all six notebooks
 	$(PYTHON) -m pytest
 

@@ -19,6 +19,7 @@ def main(arguments: list[str] | None = None) -> int:
     run.add_argument("--out", type=Path, metavar="DIR", help="where data/ and results/ go (default: this repository)")
     run.add_argument("--name", metavar="NAME", help="call the run so, instead of like its profile")
     run.add_argument("--replace", action="store_true", help="let a run with -p replace results/ made without them")
+    run.add_argument("--verify", action="store_true", help="hash all files of finished stages anew before using them")
     read = commands.add_parser("read", help="read images, PDFs and folders of them: one JSON line per page")
     read.add_argument("model", help="a model folder, a hub name, `tiny`, or `rapidocr`")
     read.add_argument("paths", nargs="+", metavar="PATH")
@@ -40,7 +41,14 @@ def _run(chosen) -> int:
         if chosen.jobs != 1:
             raise ValueError(f"--jobs is for a table of runs; {chosen.profile} is a profile of one")
         resolved = run.load_profile(chosen.profile, chosen.overrides, chosen.out or run.ROOT, chosen.name)
-        run.execute(resolved, start=chosen.start, only=chosen.only, force=chosen.force, replace=chosen.replace)
+        run.execute(
+            resolved,
+            start=chosen.start,
+            only=chosen.only,
+            force=chosen.force,
+            replace=chosen.replace,
+            verify=chosen.verify,
+        )
     except run.StageFailed as error:
         print(f"medocr: {error}", file=sys.stderr)
         return 1

@@ -8,7 +8,9 @@ import importlib.metadata
 import io
 import json
 import os
+import platform
 import shutil
+import sys
 import typing
 import warnings
 from collections.abc import Iterable, Iterator
@@ -277,8 +279,19 @@ def write_json(path: str | Path, content: dict) -> None:
 
 
 def write_record(path: str | Path, **content) -> None:
-    """Write a stage's record: what it reports, beside the library versions that made it."""
-    write_json(path, {**content, "versions": versions()})
+    """Write a stage's record: what it reports, beside the machine and the library versions that made it."""
+    write_json(path, {**content, "machine": machine(), "versions": versions()})
+
+
+def machine() -> dict:
+    """Cores and processor, and the card's name where torch is at work on one."""
+    cpu = platform.machine()
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        cpu = next(line.partition(": ")[2] for line in lines if line.startswith("model name"))
+    torch = sys.modules.get("torch")
+    gpu = {"gpu": torch.cuda.get_device_name()} if torch and torch.cuda.is_available() else {}
+    return {"cores": os.cpu_count(), "cpu": cpu, **gpu}
 
 
 def versions() -> dict[str, str]:

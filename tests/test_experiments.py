@@ -47,7 +47,7 @@ def made(monkeypatch) -> list[tuple[str, str]]:
     def keep(trial, rows):
         schema.write_json(trial.run.results / "metrics.json", {"made_from": trial.hash, "rows": rows})
 
-    monkeypatch.setattr(experiments, "execute_notebook", execute)
+    monkeypatch.setattr("medocr.run.execute_notebook", execute)
     monkeypatch.setattr(experiments, "keep", keep)
     monkeypatch.setattr(experiments, "findings", lambda trials: None)
     return log

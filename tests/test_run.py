@@ -14,10 +14,13 @@ import pytest
 
 from medocr import schema
 from medocr.__main__ import main
-from medocr.run import STAGES, opening, profile, results
+from medocr.run import STAGES, opening, profile, provenance, results
 
+ROOM = {"evaluate": "metrics", "train": "model"}  # what of medocr a stage's notebook imports
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 BODY = """
+if value < 0:
+    from medocr import {room}
 from pathlib import Path
 import json, time
 folder = Path(data)
@@ -45,7 +48,9 @@ def house(tmp_path, monkeypatch):
         )
         cells = [
             nbformat.v4.new_code_cell(parameters, metadata={"tags": ["parameters"]}),
-            nbformat.v4.new_code_cell(BODY.format(writes=list(stage.writes), record=stage.record)),
+            nbformat.v4.new_code_cell(
+                BODY.format(writes=list(stage.writes), record=stage.record, room=ROOM.get(stage.name, "schema"))
+            ),
         ]
         nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=KERNEL), notebooks / f"{stage.notebook}.ipynb")
     (notebooks / "profiles" / "small.toml").write_text("[train]\nvalue = 2\n")
@@ -108,13 +113,13 @@ def test_a_notebook_opens_with_its_finding_until_it_is_made_anew(tmp_path):
     path = tmp_path / "01_curate.ipynb"
     cells = [nbformat.v4.new_markdown_cell("# 01"), nbformat.v4.new_code_cell("data = 1")]
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=KERNEL), path)
-    made = {"commit": "abc", "cores": 2, "versions": {"torch": "2.13.0", "trl": "1"}}
+    made = {"commit": "abc", "at": "2026-01-31T10:00:00Z", "cores": 2, "versions": {"torch": "2.13.0", "trl": "1"}}
     for seconds in (3.2, 4.6):
         opening.insert(path, found["01_curate"], *opening.origin(made, seconds), "")
     cells = nbformat.read(path, as_version=4).cells
     assert [cell.source for cell in cells][::2] == ["# 01", "data = 1"]
     assert re.fullmatch(
-        r"\*\*Found:\*\* 3 of 5 .*\n\n`abc` · 20\d\d-\d\d-\d\d · 2 CPU cores · 5 s · torch 2.13.0", cells[1].source
+        r"\*\*Found:\*\* 3 of 5 .*\n\n`abc` · 2026-01-31 · 2 CPU cores · 5 s · torch 2.13.0", cells[1].source
     )
 
 
@@ -292,6 +297,69 @@ def test_nothing_outside_a_folder_is_removed(tmp_path, path):
     schema.remove(inside / "link", inside)
     assert (victim / "x").exists()
     assert not (inside / "link").is_symlink()
+
+
+def test_a_changed_metric_makes_the_stages_anew_that_use_it(quick, monkeypatch):
+    assert run(quick) == 0
+    of = provenance._module
+    changed = lambda name, file: ("changed", ()) if name == "medocr.metrics.text" else of(name, file)  # noqa: E731
+    monkeypatch.setattr(provenance, "_module", changed)
+    monkeypatch.setattr(provenance, "code_hashes", provenance.code_hashes.__wrapped__)
+    monkeypatch.setattr(provenance, "commit", lambda: "0ther")
+    assert run(quick) == 0
+    assert {number for number, state in states(quick).items() if state == "done"} == {"05"}
+    report = json.loads((quick / "results/small/run.json").read_text())
+    commits = {row["stage"][:2]: row["commit"] for row in report["stages"]}
+    assert commits["05"] == "0ther"
+    assert commits["04"] == commits["01"] != "0ther"
+    assert report["commit"] == f"{commits['01']}, 0ther"
+    assert all(row["at"] for row in report["stages"])
+
+
+def test_another_version_of_torch_trains_anew(quick, monkeypatch):
+    assert run(quick) == 0
+    of = provenance._version
+    monkeypatch.setattr(provenance, "_version", lambda name: "9.9" if name == "torch" else of(name))
+    monkeypatch.setattr(provenance, "code_hashes", provenance.code_hashes.__wrapped__)
+    assert run(quick) == 0
+    assert {number for number, state in states(quick).items() if state == "done"} == {"04"}
+
+
+def test_damage_between_stages_is_named_whole_and_nothing_is_made_of_it(quick, capsys):
+    assert run(quick) == 0
+    data = quick / "data/small"
+    scores = (data / "metrics.json").read_text()
+    (data / "adapter").write_text("negated")
+    (data / "merged").write_text("flipped")
+    (data / "prepare.json").write_text('{"value": 3}')
+    for arguments in ([], ["-p", "evaluate.value=7"], ["--only", "06", "-p", "merge.value=7"]):
+        assert run(quick, *arguments) == 2
+        error = capsys.readouterr().err
+        assert "adapter has changed" in error
+        assert "--from 04" in error
+        assert ("merged has changed" in error) == ("--only" not in arguments)
+    assert (data / "metrics.json").read_text() == scores
+    assert run(quick, "--from", "04") == 0
+    assert run(quick) == 0
+    assert set(states(quick).values()) == {"skipped"}
+
+
+def test_a_change_that_keeps_size_and_time_is_found_where_all_is_verified(quick, capsys):
+    assert run(quick) == 0
+    merged = quick / "data/small/merged"
+    time_of_change = merged.stat().st_mtime_ns
+    merged.write_text("x")
+    os.utime(merged, ns=(time_of_change, time_of_change))
+    assert run(quick) == 0
+    assert run(quick, "--verify") == 2
+    assert "merged has changed" in capsys.readouterr().err
+
+
+def test_a_stage_alone_without_its_input_says_what_to_run_first(quick, capsys):
+    assert run(quick, "--only", "04") == 2
+    error = capsys.readouterr().err
+    assert "04_train reads train.parquet, validation.parquet, prepare.json" in error
+    assert "run 03_prepare first" in error
 
 
 def test_two_runners_do_not_share_a_run(house, capsys):

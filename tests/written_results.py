@@ -88,7 +88,7 @@ def _run_table(folder: Path) -> list[str]:
     total = sum(seconds.values()) / 60
     head = (
         f"`{run['commit']}`, torch {run['versions']['torch']}, {run['cores']} CPU cores, {total:.1f} minutes; "
-        f"[one page]({folder.name}/index.html)"
+        f"[one page]({folder.name}/index.html)" + (f"; {run['accepted']}" if run.get("accepted") else "")
     )
     rows = [
         f"| [{name}]({folder.name}/{name}.ipynb) | {finding} | {seconds[name]:.0f} |"

@@ -2,12 +2,8 @@
 
 import contextlib
 import fcntl
-import hashlib
-import json
 import os
-import platform
 import re
-import subprocess
 import sys
 import tempfile
 import time
@@ -16,11 +12,11 @@ from pathlib import Path
 from traitlets.config import Config
 
 from .. import preflight, schema, sources
-from . import opening
+from . import opening, provenance, seals
 from .profile import ROOT, STAGES, Run, Stage, check_known, is_table, load_profile
 from .results import check_publishable, publish, tidy
 
-__all__ = ["STAGES", "Run", "Stage", "StageFailed", "execute", "is_table", "load_profile"]
+__all__ = ["ROOT", "STAGES", "Run", "Stage", "StageFailed", "execute", "is_table", "load_profile"]
 
 ERROR_LINES = 12  # of a failed cell's message; the partial notebook has all of it
 TINY = Path(__file__).resolve().parents[1] / "tiny"
@@ -40,35 +36,57 @@ class StageFailed(RuntimeError):
 
 
 def execute(
-    run: Run, *, start: str | None = None, only: str | None = None, force: bool = False, replace: bool = False
+    run: Run,
+    *,
+    start: str | None = None,
+    only: str | None = None,
+    force: bool = False,
+    replace: bool = False,
+    verify: bool = False,
 ) -> dict:
     """Run the stages in order; returns what `run.json` holds. Raises StageFailed at the first that fails.
 
     `start` and `only` name a stage (`03` or `prepare`) to begin at, or to run alone, whether it has
-    changed or not; `force` runs everything anew; `replace` lets a run with overrides replace published results.
+    changed or not; `force` runs everything anew; `replace` lets a run with overrides replace published results;
+    `verify` reads every file again to see that it is what its stage wrote, whatever its size and time say.
     """
     check_publishable(run)
     for name in (start, only):
         if name is not None:
             check_known(_full_name(name), [s.notebook for s in STAGES], "stage")
     run.data.mkdir(parents=True, exist_ok=True)
-    began = [s.notebook for s in STAGES].index(_full_name(start)) if start else len(STAGES)
-    report = {"run": run.name, **provenance(), "overrides": list(run.overrides), "parameters": run.parameters}
-    report["stages"] = []
+    names = [stage.notebook for stage in STAGES]
+    first = names.index(_full_name(start)) if start else len(STAGES)
+    forced = {_full_name(only)} if only else set(names if force else names[first:])
+    report = {"run": run.name, "overrides": list(run.overrides), "parameters": run.parameters, "stages": []}
     with _locked(run.data):
         run.claim()
+        hashes = seals.Hashes(run.data, verify)
+        seals.check(run, [stage for stage in STAGES[: _last(only)] if stage.notebook not in forced], hashes)
         schema.write_json(run.data / "run.json", report)  # what is planned: the machine is held against it
-        if only is None or _full_name(only) == STAGES[0].notebook:  # sources' fingerprints already ask hub and Kaggle
+        if only is None or _full_name(only) == names[0]:  # sources' fingerprints already ask hub and Kaggle
             preflight.check(run.data, run.parameters["curate"].get("pages_from", []))
         try:
-            for index, stage in enumerate(STAGES):
+            for stage in STAGES:
                 if only is None or stage.notebook == _full_name(only):
-                    must = force or only is not None or index >= began
-                    _execute_stage(run, stage, must, report["stages"])
+                    _execute_stage(run, stage, stage.notebook in forced, hashes, report["stages"])
         finally:
-            schema.write_json(run.data / "run.json", report)
+            schema.write_json(run.data / "run.json", {**report, **_origin(run, report["stages"])})
         publish(run, replace)
     return report
+
+
+def _last(only: str | None) -> int:
+    """How many stages may be read from: all, or those before the one that is run alone."""
+    return len(STAGES) if only is None else [stage.notebook for stage in STAGES].index(_full_name(only))
+
+
+def _origin(run: Run, rows: list[dict]) -> dict:
+    """Commits of all stages; cores and library versions of the last."""
+    records = [seals.finished(run.data, stage) for stage in STAGES]
+    last = next((record for record in reversed(records) if record), {})
+    cores = last.get("machine", {}).get("cores")
+    return {"commit": provenance.commits(rows), "cores": cores, "versions": last.get("versions", {})}
 
 
 def _full_name(name: str) -> str:
@@ -76,29 +94,43 @@ def _full_name(name: str) -> str:
     return next((s.notebook for s in STAGES if name in (s.notebook, s.name, s.notebook[:2])), name)
 
 
-def _execute_stage(run: Run, stage: Stage, must: bool, rows: list[dict]) -> None:
+def _execute_stage(run: Run, stage: Stage, must: bool, hashes: seals.Hashes, rows: list[dict]) -> None:
     """Run the stage unless it is finished and unchanged; adds its row to `rows` whatever comes of it."""
     row = {"stage": stage.notebook, "state": "skipped"}
     rows.append(row)
-    made_from = fingerprint(run, stage)
-    done = _finished(run, stage)
-    if must or done is None or done["made_from"] != made_from:
+    made_from = fingerprint(run, stage, hashes)
+    record = seals.finished(run.data, stage)
+    if must or record is None or record["made_from"] != made_from:
         _clear(run, stage, everything=must)
         _show(f"{stage.notebook:<14} running", end="\r")
         start = time.perf_counter()
         row["state"] = "failed"  # until it is not
         try:
-            execute_notebook(run, stage)
-            seconds = round(time.perf_counter() - start, 1)
-            seal(run, stage, made_from, seconds)
-            open_with_finding(run, stage, seconds)
-            row["state"] = "done"
+            record = make(run, stage, made_from, hashes)
+            open_with_finding(run, stage, record)
+            row |= {"state": "done", **provenance.row(record)}
         finally:
             row["seconds"] = round(time.perf_counter() - start, 1)
             _show(f"{stage.notebook:<14} {row['state']:<8} {row['seconds']:8.1f} s")
     else:
-        row["seconds"] = done["seconds"]
+        row |= provenance.row(record)
         _show(f"{stage.notebook:<14} skipped  {row['seconds']:8.1f} s when it ran")
+
+
+def make(run: Run, stage: Stage, made_from: dict, hashes: seals.Hashes) -> dict:
+    """Execute a stage's notebook and seal what it wrote; returns its record."""
+    if absent := [name for name in stage.reads if not (run.data / name).exists()]:
+        writers = [s.notebook for s in STAGES if set(absent) & {*s.writes, s.record}]
+        raise ValueError(
+            f"{stage.notebook} reads {', '.join(absent)}, not there in {run.data}: run {', '.join(writers)} first"
+        )
+    stamp, start = provenance.stamp(), time.perf_counter()
+    execute_notebook(run, stage)
+    seconds = round(time.perf_counter() - start, 1)
+    try:
+        return seals.seal(run.data, stage, hashes, made_from=made_from, made=stamp, seconds=seconds)
+    except ValueError as error:
+        raise StageFailed(str(error)) from None
 
 
 def _show(text: str, end: str = "\n") -> None:
@@ -112,10 +144,10 @@ def _clear(run: Run, stage: Stage, everything: bool) -> None:
         schema.remove(run.data / name, run.data)
 
 
-def fingerprint(run: Run, stage: Stage) -> dict:
-    """What decides a stage's result: parameters, the notebook's code, the content of what it reads."""
+def fingerprint(run: Run, stage: Stage, hashes: seals.Hashes) -> dict:
+    """What decides a stage's result: parameters, code, libraries, and the content of what it reads."""
     made_from = plan(run, stage)
-    files = {name: _content_hash(run.data / name) for name in stage.reads if (run.data / name).exists()}
+    files = {name: hashes.of(name) for name in stage.reads if (run.data / name).exists()}
     return {**made_from, "reads": files | made_from["reads"]}
 
 
@@ -129,40 +161,9 @@ def plan(run: Run, stage: Stage) -> dict:
     base = run.parameters["prepare"]["base"]
     if stage.needs_base and (folder := TINY if base == "tiny" else Path(base)).is_dir():
         reads["base"] = schema.model_hash(folder)
-    cells = json.loads(stage.path.read_text())["cells"]
-    code = "\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "code")
-    return {
-        "parameters": {name: value for name, value in parameters.items() if name != "data"},
-        "notebook": hashlib.sha256(code.encode()).hexdigest(),
-        "reads": reads,
-    }
-
-
-def _content_hash(path: Path) -> str:
-    """A file's hash; of a stage's record only what it says, not when and from what it was made."""
-    if path.suffix != ".json":
-        return schema.file_hash(path)
-    record = json.loads(path.read_text())
-    said = {name: value for name, value in record.items() if name not in ("made_from", "seconds")}
-    return hashlib.sha256(json.dumps(said, sort_keys=True).encode()).hexdigest()
-
-
-def _finished(run: Run, stage: Stage) -> dict | None:
-    """The stage's sealed record, or None while any of its files is missing."""
-    with contextlib.suppress(OSError, ValueError, KeyError):
-        record = json.loads((run.data / stage.record).read_text())
-        if "made_from" in record and all((run.data / name).exists() for name in stage.writes):
-            return record
-    return None
-
-
-def seal(run: Run, stage: Stage, made_from: dict, seconds: float) -> None:
-    """Add to the stage's record what it was made from: only a sealed stage counts as finished."""
-    path = run.data / stage.record
-    missing = [name for name in (*stage.writes, stage.record) if not (run.data / name).exists()]
-    if missing:
-        raise StageFailed(f"{stage.notebook} ran but did not write {', '.join(missing)}")
-    schema.write_json(path, {**json.loads(path.read_text()), "made_from": made_from, "seconds": seconds})
+    code, libraries = provenance.stage_code(stage.path)
+    parameters = {name: value for name, value in parameters.items() if name != "data"}
+    return {"parameters": parameters, "code": code, "libraries": libraries, "reads": reads}
 
 
 def execute_notebook(run: Run, stage: Stage) -> None:
@@ -171,10 +172,11 @@ def execute_notebook(run: Run, stage: Stage) -> None:
     execute_at(stage.path, run.data / "results" / f"{stage.notebook}.ipynb", parameters, run.out)
 
 
-def open_with_finding(run: Run, stage: Stage, seconds: float) -> None:
+def open_with_finding(run: Run, stage: Stage, record: dict) -> None:
     """Let a stage's executed notebook open with what it found, at which commit, when and on what machine."""
     notebook = run.data / "results" / f"{stage.notebook}.ipynb"
-    told = [*opening.origin(provenance(), seconds), opening.caution(run)]
+    made = {**provenance.row(record), "versions": record.get("versions", {})}
+    told = [*opening.origin(made, record["seconds"]), opening.caution(run)]
     opening.insert(notebook, opening.finding(stage, run.data), *told)
 
 
@@ -237,16 +239,3 @@ def _locked(folder: Path):
         except BlockingIOError:
             raise ValueError(f"{folder}: another runner is at work on this run; wait for it or stop it") from None
         yield
-
-
-def provenance() -> dict:
-    """The commit, machine and library versions that a run's results come from."""
-    git = ["git", "-C", str(ROOT)]
-    commit = subprocess.run([*git, "rev-parse", "--short", "HEAD"], capture_output=True, text=True)
-    changed = subprocess.run([*git, "status", "--porcelain", "medocr", "notebooks"], capture_output=True, text=True)
-    return {
-        "commit": commit.stdout.strip() + ("+changes" if changed.stdout.strip() else "") or None,
-        "python": platform.python_version(),
-        "cores": os.cpu_count(),
-        "versions": schema.versions(),
-    }

@@ -23,7 +23,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from .. import evaluate, metrics, report, schema
-from . import StageFailed, _clear, _locked, execute_at, execute_notebook, fingerprint, opening, plan, provenance, seal
+from . import StageFailed, _clear, _locked, execute_at, fingerprint, make, opening, plan, provenance, seals
 from .profile import ROOT, STAGES, Run, Stage, check_known, check_name, find, read, resolve
 from .results import index
 
@@ -97,7 +97,7 @@ def execute(trials: list[Trial], *, jobs: int = 1, only: str | None = None, forc
     todo = [trial for trial in chosen if force or not trial.finished()]
     print(f"{len(chosen) - len(todo)} of {len(chosen)} runs are finished", flush=True)
     if jobs < 2:
-        made = [make(trial) for trial in todo]
+        made = [make_run(trial) for trial in todo]
     else:
         with _threads(max(1, (os.cpu_count() or 1) // jobs)), ThreadPoolExecutor(jobs) as pool:
             made = list(pool.map(_make_apart, todo))
@@ -115,14 +115,15 @@ def findings(trials: list[Trial]) -> None:
     execute_at(notebook.path, target, parameters, run.out)
     scores, facts = report.findings.load(folder)
     total, told = report.claims.counts(scores, folder.parent)
+    made = {**provenance.stamp(), "cores": os.cpu_count(), "versions": schema.versions()}
     found = f"Of {total} claims {told}. {report.claims.provenance(scores, facts, folder.parent)}"
-    opening.insert(target, found, *opening.origin(provenance(), time.perf_counter() - began), opening.caution(run))
+    opening.insert(target, found, *opening.origin(made, time.perf_counter() - began), opening.caution(run))
     index(folder, folder.name)
     print(f"findings: {os.path.relpath(folder / 'index.html')}")
 
 
 def _make_apart(trial: Trial) -> bool:
-    """`make` in a process of its own: a kill of the command that started it lets this run, and no other, go on."""
+    """`make_run` in a process of its own: a kill of the command that started it lets this run, and no other, go on."""
     process = multiprocessing.get_context("spawn").Process(target=_exit_with, args=(trial,))
     process.start()
     process.join()
@@ -130,7 +131,7 @@ def _make_apart(trial: Trial) -> bool:
 
 
 def _exit_with(trial: Trial) -> None:
-    raise SystemExit(not make(trial))
+    raise SystemExit(not make_run(trial))
 
 
 @contextlib.contextmanager
@@ -146,7 +147,7 @@ def _threads(count: int) -> Iterator[None]:
             os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
-def make(trial: Trial) -> bool:
+def make_run(trial: Trial) -> bool:
     """Make one run's stages and its results; says on a line what came of it, and returns whether it is finished."""
     began = time.perf_counter()
     folder = trial.run.data
@@ -179,22 +180,26 @@ def _begin(trial: Trial) -> None:
 
 def _make_stage(run: Run, stage: Stage, pool: Path) -> dict:
     """Make a stage, or take it from the pool where a run with the same fingerprint has left it; returns its row."""
-    made_from = fingerprint(run, stage)
+    hashes = seals.Hashes(run.data)
+    made_from = fingerprint(run, stage, hashes)
     kept = pool / f"{stage.name}-{_hash(made_from)[:20]}"
     names = (*stage.writes, stage.record)
     row = {"stage": stage.notebook, "state": "shared"}
     with _turn(kept):
+        if damaged := seals.damage(kept, stage, seals.Hashes(kept)):
+            raise ValueError(
+                f"{kept} is not what {stage.notebook} wrote ({', '.join(damaged)}): delete it and run again"
+            )
         if not kept.is_dir():
             _clear(run, stage, everything=False)
-            began, used = time.perf_counter(), _cpu_seconds()
-            execute_notebook(run, stage)
+            used = _cpu_seconds()
+            make(run, stage, made_from, hashes)
             row |= {"state": "done", "cpu_seconds": round(_cpu_seconds() - used, 1)}
-            seal(run, stage, made_from, round(time.perf_counter() - began, 1))
             with schema.atomic(kept) as folder:
                 _link(run.data, folder, names)
         else:
             _link(kept, run.data, names)
-    return row | {"seconds": json.loads((kept / stage.record).read_text())["seconds"]}
+    return row | provenance.row(json.loads((kept / stage.record).read_text()))
 
 
 def _cpu_seconds() -> float:
@@ -232,7 +237,9 @@ def keep(trial: Trial, rows: list[dict]) -> None:
     said = {
         "variant": trial.variant,
         "seed": trial.seed,
-        **provenance(),
+        "commit": provenance.commits(rows),
+        "cores": os.cpu_count(),
+        "versions": schema.versions(),
         "threads": os.environ.get("OMP_NUM_THREADS"),
         "parameters": {s.name: {k: v for k, v in run.parameters[s.name].items() if k != "data"} for s in MADE},
         "stages": rows,

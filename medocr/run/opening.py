@@ -2,7 +2,6 @@
 
 import contextlib
 import json
-import time
 from pathlib import Path
 
 import nbformat
@@ -26,10 +25,10 @@ def insert(path: Path, found: str | None, *origin: str) -> None:
 
 
 def origin(made: dict, seconds: float) -> list[str]:
-    """Commit, date, machine, time and versions, as `provenance` gives them."""
+    """Commit, date, machine, time and versions of what was made, so far as they are known."""
     versions = ", ".join(f"{name} {made['versions'][name]}" for name in SHOWN if name in made["versions"])
-    commit = f"`{made['commit']}`" if made["commit"] else ""
-    return [commit, time.strftime("%Y-%m-%d"), f"{made['cores']} CPU cores", f"{seconds:.0f} s", versions]
+    cores = f"{made['cores']} CPU cores" if "cores" in made else ""
+    return [f"`{made['commit']}`", made["at"][:10], made.get("gpu", cores), f"{seconds:.0f} s", versions]
 
 
 def caution(run: Run) -> str:

@@ -1,0 +1,184 @@
+"""What made a result: the code and the libraries that a stage uses, the commit, and when.
+
+A stage's code is its notebook and all modules of medocr that it imports, directly or in turn, without comments and
+docstrings: a reworded sentence makes no stage run again, a changed metric does.
+"""
+
+import ast
+import functools
+import hashlib
+import importlib.metadata
+import json
+import platform
+import re
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+from .profile import ROOT
+
+PACKAGE = Path(__file__).resolve().parents[1]
+# Libraries whose version decides what a stage computes.
+DECIDING = ("torch", "transformers", "trl", "peft", "rapidocr", "onnxruntime", "unsloth")
+DOTTED = re.compile(r"medocr(\.\w+)+(:\w+)?")  # a module that is imported by its name, where it is registered
+
+
+def notebook_code(path: Path) -> str:
+    """A notebook's code as one program: without its parameters, which are known apart, and without magics."""
+    cells = json.loads(path.read_text())["cells"]
+    code = [c for c in cells if c["cell_type"] == "code" and "parameters" not in c["metadata"].get("tags", ())]
+    lines = "\n".join("".join(cell["source"]) for cell in code).splitlines()
+    return "\n".join(line for line in lines if not line.startswith(("%", "!")))
+
+
+@functools.cache
+def code_hashes(source: str) -> tuple[dict[str, str], dict[str, str]]:
+    """The modules of medocr that a program imports, directly or in turn, and the deciding libraries.
+
+    Returns module → hash of its code and of the data beside it, and library → installed version.
+    """
+    modules, libraries, waiting = {}, set(), list(_imports(ast.parse(source), ""))
+    while waiting:
+        name = waiting.pop()
+        if name.partition(".")[0] != "medocr":
+            libraries.add(name.partition(".")[0])
+            continue
+        parts = name.split(".")
+        for module in (".".join(parts[:length]) for length in range(1, len(parts) + 1)):
+            if module not in modules and (file := _file(module)):
+                modules[module], imported = _module(module, file)
+                waiting += imported
+    return dict(sorted(modules.items())), {name: _version(name) for name in DECIDING if name in libraries}
+
+
+def code_hash(source: str) -> str:
+    """A hash of what Python code does: the same for other comments, docstrings and line breaks, in all Pythons."""
+    return _short(repr(_canonical(ast.parse(source))))
+
+
+def _version(library: str) -> str | None:
+    try:
+        return importlib.metadata.version(library)
+    except importlib.metadata.PackageNotFoundError:
+        return None
+
+
+def _file(module: str) -> Path | None:
+    path = PACKAGE.joinpath(*module.split(".")[1:])
+    return next((p for p in (path / "__init__.py", path.with_suffix(".py")) if p.is_file()), None)
+
+
+@functools.cache
+def _module(name: str, file: Path) -> tuple[str, tuple[str, ...]]:
+    """The hash of a module, of a package with its data files, and the names that it imports."""
+    source = file.read_text(encoding="utf-8")
+    package = name if file.name == "__init__.py" else name.rpartition(".")[0]
+    parts = [code_hash(source)]
+    if file.name == "__init__.py":
+        data = [p for folder in (file.parent, file.parent / "data") for p in folder.glob("*") if p.is_file()]
+        parts += [_short(p.read_bytes()) for p in sorted(data) if p.suffix not in (".py", ".md")]
+    return _short(" ".join(parts)), tuple(_imports(ast.parse(source), package))
+
+
+def _imports(tree: ast.AST, package: str) -> Iterator[str]:
+    """The full names that a program may import; of `from a import b` both a and a.b, for b may be a module."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+            source = ".".join([*base, *([node.module] if node.module else [])])
+            yield from (source, *(f"{source}.{alias.name}" for alias in node.names))
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str) and DOTTED.fullmatch(node.value):
+            yield node.value.partition(":")[0]
+
+
+def _canonical(node) -> object:
+    """A syntax tree as nested lists, without what differs between Pythons, and without docstrings."""
+    if isinstance(node, list):
+        return [_canonical(item) for item in node if not _is_text(item)]
+    if not isinstance(node, ast.AST):
+        return node
+    fields = [(name, value) for name, value in ast.iter_fields(node) if name not in ("ctx", "kind", "type_comment")]
+    return [type(node).__name__, *((name, _canonical(value)) for name, value in fields if value not in (None, []))]
+
+
+def _is_text(node) -> bool:
+    return isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) and isinstance(node.value.value, str)
+
+
+def _short(content: str | bytes) -> str:
+    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()[:12]
+
+
+def commit() -> str:
+    """The commit of the code at work, with `+` and the hash of changes to it; of an installed package its version."""
+    if not (ROOT / ".git").exists():
+        return f"medocr {_version('medocr')}"
+    changed = _git("diff", "HEAD", "--", "medocr", "notebooks")
+    for name in _git("ls-files", "--others", "--exclude-standard", "medocr", "notebooks").splitlines():
+        changed += f"{name} {_short((ROOT / name).read_bytes())}\n"
+    return _git("rev-parse", "--short", "HEAD").strip() + (f"+{_short(changed)[:8]}" if changed else "")
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True).stdout
+
+
+def stamp() -> dict[str, str]:
+    """Commit, time and Python of what is made now."""
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    return {"commit": commit(), "at": at, "python": platform.python_version()}
+
+
+def stage_code(notebook: Path) -> tuple[dict[str, str], dict[str, str]]:
+    """What a stage's result depends on beside its parameters and inputs: (notebook and modules → hash, libraries)."""
+    source = notebook_code(notebook)
+    modules, libraries = code_hashes(source)
+    return {"notebook": code_hash(source), **modules}, libraries
+
+
+def one_hash(code: dict[str, str]) -> str:
+    """One hash for all of a stage's code."""
+    return _short(json.dumps(code, sort_keys=True))
+
+
+def row(record: dict) -> dict:
+    """What `run.json` says of a finished stage, made now or earlier, from its sealed record."""
+    about = {**record["made"], **record.get("machine", {})}
+    about |= {"precision": record["precision"]} if "precision" in record else {}
+    return {**about, "code": one_hash(record["made_from"]["code"]), "seconds": record["seconds"]}
+
+
+def commits(rows: list[dict]) -> str:
+    """The commits that stages were made at; one, where all were made together."""
+    return ", ".join(dict.fromkeys(row["commit"] for row in rows if "commit" in row))
+
+
+def problems(results: Path, notebooks: list[Path]) -> list[str]:
+    """Why committed results cannot be taken for those of the code as it is, a sentence each with what to do.
+
+    `notebooks` are the stages'. A `run.json` under `results` with `"accepted": "the reason"` is let be.
+    """
+    current = {path.stem: one_hash(stage_code(path)[0]) for path in notebooks}
+    found, made_at = [], {}
+    for path in sorted(results.rglob("run.json")):
+        run, name = json.loads(path.read_text()), path.parent.relative_to(results).as_posix()
+        if run.get("accepted"):
+            continue
+        changed = [stage["stage"] for stage in run["stages"] if stage.get("code") != current.get(stage["stage"])]
+        if changed:
+            found.append(f"{name}: the code of {', '.join(changed)} has changed since: {_again(name)}")
+        for stage in run["stages"]:
+            made_at.setdefault(stage.get("commit", "an unknown commit"), set()).add(name)
+    if len(made_at) > 1:
+        listed = "; ".join(f"{commit} ({', '.join(sorted(names))})" for commit, names in sorted(made_at.items()))
+        found.append(f"the results come from {len(made_at)} commits, {listed}: make results")
+    return found
+
+
+def _again(name: str) -> str:
+    """The command that makes a run of the results anew."""
+    table, _, run = name.partition("/")
+    return f"medocr run {table} --force" + (f" --only {run}" if run else "")

@@ -1,0 +1,110 @@
+"""The seal on a stage's record: what it was made from, the hashes of all that it wrote, and by whom.
+
+Only a sealed stage is finished. Before it is skipped, and before another reads what it wrote, the hashes are compared.
+"""
+
+import contextlib
+import hashlib
+import json
+from pathlib import Path
+
+from .. import schema
+from .profile import STAGES, Run, Stage
+
+CACHE = ".hashes.json"
+ADDED = ("made_from", "made", "seconds", "wrote")  # to the record that a notebook wrote
+ABOUT = (*ADDED, "machine", "versions")  # of how a record came about; the rest is what it says
+
+
+class Hashes:
+    """sha256 of files in a folder, each computed once and again when its size or time of change says so.
+
+    `verify` computes all anew, for a change that keeps both.
+    """
+
+    def __init__(self, folder: Path, verify: bool = False):
+        self.folder, self.cache = folder, {}
+        if not verify:
+            with contextlib.suppress(OSError, ValueError):
+                self.cache = json.loads((folder / CACHE).read_text())
+
+    def of(self, name: str) -> str:
+        """A file's hash; of a folder's files together; of a record, what it says and not how it came about."""
+        path = self.folder / name
+        if path.is_dir():
+            return _hash([(file, self.of(file)) for file in files(self.folder, name)])
+        state = [path.stat().st_size, path.stat().st_mtime_ns]
+        if self.cache.get(name, [None])[:-1] != state:
+            record = any(name == stage.record for stage in STAGES)
+            self.cache[name] = [*state, _content(path) if record else schema.file_hash(path)]
+        return self.cache[name][-1]
+
+    def save(self) -> None:
+        schema.write_json(self.folder / CACHE, self.cache)
+
+
+def files(folder: Path, name: str) -> list[str]:
+    """The files that a name in a stage's table stands for: itself, or all in the folder that it is."""
+    path = folder / name
+    if not path.is_dir():
+        return [name]
+    return sorted(child.relative_to(folder).as_posix() for child in path.rglob("*") if child.is_file())
+
+
+def finished(folder: Path, stage: Stage) -> dict | None:
+    """The stage's sealed record, or None while there is none or anything that it wrote is missing."""
+    with contextlib.suppress(OSError, ValueError):
+        record = json.loads((folder / stage.record).read_text())
+        if all(name in record for name in ADDED) and all((folder / name).exists() for name in stage.writes):
+            return record
+    return None
+
+
+def seal(folder: Path, stage: Stage, hashes: Hashes, **added) -> dict:
+    """Seal what a stage wrote; returns its record. Raises ValueError where something is missing."""
+    names = (*stage.writes, stage.record)
+    missing = [name for name in names if not (folder / name).exists()]
+    if missing:
+        raise ValueError(f"{stage.notebook} ran but did not write {', '.join(missing)}")
+    wrote = {file: hashes.of(file) for name in names for file in files(folder, name)}
+    record = {**json.loads((folder / stage.record).read_text()), **added, "wrote": wrote}
+    schema.write_json(folder / stage.record, record)
+    hashes.save()
+    return record
+
+
+def damage(folder: Path, stage: Stage, hashes: Hashes) -> list[str]:
+    """The files of a finished stage that are no longer what it wrote, each with what is wrong."""
+    record = finished(folder, stage)
+    found = []
+    for name, known in (record or {"wrote": {}})["wrote"].items():
+        if not (folder / name).is_file():
+            found.append(f"{name} is missing")
+        elif hashes.of(name) != known:
+            found.append(f"{name} has changed")
+    return found
+
+
+def check(run: Run, stages: list[Stage], hashes: Hashes) -> None:
+    """Raise ValueError, naming all damage and what to do, where these stages' files are not what they wrote."""
+    damaged = {stage: damage(run.data, stage, hashes) for stage in stages}
+    hashes.save()
+    listed = [f"- {stage.notebook}: {', '.join(found)}" for stage, found in damaged.items() if found]
+    if listed:
+        first = next(stage for stage, found in damaged.items() if found)
+        raise ValueError(
+            f"files in {run.data} are not what their stages wrote:\n" + "\n".join(listed) + "\nPut them back, or make "
+            f"them anew with --from {first.notebook[:2]}"
+        )
+
+
+def _content(path: Path) -> str:
+    try:
+        record = json.loads(path.read_text())
+    except ValueError:
+        raise ValueError(f"{path} is damaged: it holds no JSON; make it anew with --from its stage") from None
+    return _hash({name: value for name, value in record.items() if name not in ABOUT})
+
+
+def _hash(content) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,128 @@
+"""What made a result: code told from words, the commit of a changed tree, and committed results that are of today."""
+
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from medocr.run import STAGES, provenance
+
+ROOT = Path(__file__).parents[1]
+CODE = 'def half(x: int) -> float:\n    """Half."""\n    return x / 2\n'
+
+
+@pytest.mark.parametrize(
+    "reworded",
+    [
+        CODE.replace("Half.", "One half of a number."),
+        CODE.replace('    """Half."""\n', ""),
+        CODE.replace("return", "# said better\n    return"),
+        CODE.replace("x / 2", "(x\n            / 2)"),
+    ],
+)
+def test_other_words_are_the_same_code(reworded):
+    assert provenance.code_hash(reworded) == provenance.code_hash(CODE)
+
+
+@pytest.mark.parametrize("changed", [("/ 2", "/ 3"), ("x / 2", "x // 2"), ("/ 2", "/ 2.0"), ("half", "quarter")])
+def test_other_code_is_other_code(changed):
+    assert provenance.code_hash(CODE.replace(*changed)) != provenance.code_hash(CODE)
+
+
+def test_the_hash_is_the_same_in_every_python():
+    assert provenance.code_hash(CODE) == "f295f3efb0a3"
+
+
+def test_the_code_of_a_program_is_all_that_it_imports_of_medocr():
+    modules, libraries = provenance.code_hashes("if late:\n    from medocr import metrics\nimport json")
+    assert {"medocr", "medocr.metrics", "medocr.metrics.text", "medocr.fields", "medocr.fields.lexicon"} <= set(modules)
+    assert not any(name.startswith(("medocr.train", "medocr.run")) for name in modules)
+    assert libraries == {}
+    modules, libraries = provenance.code_hashes("import medocr.train.trainer")
+    assert {"medocr.train", "medocr.train.trainer", "medocr.model.loading"} <= set(modules)
+    assert {"torch", "transformers", "trl", "peft"} <= set(libraries)
+    assert "medocr.metrics.text" in provenance.code_hashes("register('medocr.metrics.text:cer')")[0]
+
+
+def test_every_stage_has_its_code():
+    for stage in STAGES:
+        code, _ = provenance.stage_code(stage.path)
+        assert {"notebook", "medocr.schema"} <= set(code)
+
+
+def test_a_notebooks_parameters_and_magics_are_no_code(tmp_path):
+    cells = [("parameters", "steps = 3"), ("", "%matplotlib inline\nprint(steps)")]
+    cells = [{"cell_type": "code", "source": [text], "metadata": {"tags": [tag]}} for tag, text in cells]
+    (tmp_path / "x.ipynb").write_text(json.dumps({"cells": cells}))
+    assert provenance.notebook_code(tmp_path / "x.ipynb") == "print(steps)"
+
+
+@pytest.fixture
+def repository(tmp_path, monkeypatch):
+    def git(*arguments):
+        who = ["-c", "user.name=a", "-c", "user.email=a@b"]
+        subprocess.run(["git", "-C", str(tmp_path), *who, *arguments], check=True, capture_output=True)
+
+    (tmp_path / "medocr").mkdir()
+    (tmp_path / "medocr/a.py").write_text("a = 1\n")
+    git("init", "-q")
+    git("add", ".")
+    git("commit", "-qm", "one")
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    return tmp_path
+
+
+def test_a_changed_tree_is_named_by_what_changed(repository):
+    clean = provenance.commit()
+    assert "+" not in clean
+    names = [clean]
+    for text in ("a = 2\n", "a = 3\n"):
+        (repository / "medocr/a.py").write_text(text)
+        names.append(provenance.commit())
+    (repository / "medocr/b.py").write_text("b = 1\n")
+    names.append(provenance.commit())
+    assert len(set(names)) == 4
+    assert all(name.startswith(f"{clean}+") for name in names[1:])
+    (repository / "medocr/b.py").unlink()
+    (repository / "medocr/a.py").write_text("a = 1\n")
+    assert provenance.commit() == clean
+
+
+def test_an_installed_package_is_named_by_its_version(tmp_path, monkeypatch):
+    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    assert provenance.commit().startswith("medocr ")
+
+
+@pytest.fixture
+def results(tmp_path):
+    """Results of one run that the code as it is made, and a function that changes its record."""
+    notebooks = [stage.path for stage in STAGES[:2]]
+    rows = [
+        {"stage": path.stem, "commit": "abc", "code": provenance.one_hash(provenance.stage_code(path)[0])}
+        for path in notebooks
+    ]
+    place = tmp_path / "table/small-1/run.json"
+    place.parent.mkdir(parents=True)
+
+    def change(number=0, accepted=None, **values):
+        changed = [{**row, **(values if i == number else {})} for i, row in enumerate(rows)]
+        place.write_text(json.dumps({"stages": changed, "accepted": accepted}))
+        return provenance.problems(tmp_path, notebooks)
+
+    return change
+
+
+def test_committed_results_are_of_the_code_as_it_is_and_of_one_commit(results):
+    assert results() == []
+    (problem,) = results(1, code="other")
+    assert problem == (
+        "table/small-1: the code of 02_transcribe has changed since: medocr run table --force --only small-1"
+    )
+    (problem,) = results(commit="def")
+    assert problem == "the results come from 2 commits, abc (table/small-1); def (table/small-1): make results"
+    assert results(code="other", accepted="a figure's colour changed") == []
+
+
+def test_the_committed_results_are_of_the_code_as_it_is_or_say_why_not():
+    assert provenance.problems(ROOT / "results", [stage.path for stage in STAGES]) == []
