@@ -60,7 +60,7 @@ def test_two_processes_give_the_losses_of_one(tmp_path):
     ]
     environment = {"PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
     done = subprocess.run(
-        [*launch, "--num_machines", "1", "--mixed_precision", "no", "-m", "medocr.train", str(run), "alpha=4"],
+        [*launch, "--num_machines", "1", "--mixed_precision", "no", "-m", "medocr", "train", str(run), "alpha=4"],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,

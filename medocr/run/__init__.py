@@ -11,7 +11,7 @@ from pathlib import Path
 
 from traitlets.config import Config
 
-from .. import preflight, schema, sources
+from .. import preflight, schema, sources, workspace
 from . import opening, provenance, seals
 from .profile import ROOT, STAGES, Run, Stage, check_known, is_table, load_profile
 from .results import check_publishable, publish, tidy
@@ -28,7 +28,7 @@ ALLOCATOR = {
     "MALLOC_TRIM_THRESHOLD_": str(4 << 30),
     "MALLOC_TOP_PAD_": str(256 << 20),
 }
-HEADLESS = {"MEDOCR_HEADLESS": "1"}  # nobody is there to move a slider: see report.browse
+HEADLESS = {workspace.HEADLESS: "1"}  # nobody is there to move a slider, and this runner looks after the folders
 
 
 class StageFailed(RuntimeError):
@@ -54,13 +54,13 @@ def execute(
     for name in (start, only):
         if name is not None:
             check_known(_full_name(name), [s.notebook for s in STAGES], "stage")
+    run.claim()
     run.data.mkdir(parents=True, exist_ok=True)
     names = [stage.notebook for stage in STAGES]
     first = names.index(_full_name(start)) if start else len(STAGES)
     forced = {_full_name(only)} if only else set(names if force else names[first:])
     report = {"run": run.name, "overrides": list(run.overrides), "parameters": run.parameters, "stages": []}
     with _locked(run.data):
-        run.claim()
         hashes = seals.Hashes(run.data, verify)
         seals.check(run, [stage for stage in STAGES[: _last(only)] if stage.notebook not in forced], hashes)
         schema.write_json(run.data / "run.json", report)  # what is planned: the machine is held against it

@@ -1,23 +1,18 @@
-"""`accelerate launch -m medocr.train FOLDER [NAME=VALUE ...]`: the training of notebook 04 by several processes.
-
-FOLDER is a run's (`data/<run>`), with its splits; parameters are those that the run was started with (`run.json`) and
-those given. Afterwards notebook 04 takes the finished training over, and the run goes on as usual.
-"""
+"""`accelerate launch -m medocr train FOLDER [NAME=VALUE ...]`: the training of notebook 04 by several processes."""
 
 import json
-import sys
-import tomllib
 from pathlib import Path
 
 from medocr import prepare, schema
 from medocr.train import parallel, train
 
 
-def main(arguments: list[str]) -> None:
-    """Train on the splits in the folder; raises ValueError for what cannot be."""
-    if not arguments:
-        raise ValueError(f"give a run's folder. {__doc__}")
-    data = Path(arguments[0])
+def train_folder(data: Path, options: dict) -> None:
+    """Train on the splits in a run's folder, as the run was started and with `options`.
+
+    Afterwards notebook 04 takes the finished training over, and the run goes on as usual. Raises ValueError where the
+    folder is no run's, or 03 has not run.
+    """
     if not (data / "prepare.json").is_file():
         raise ValueError(f"{data}: no prepare.json, so it is no run's folder or notebook 03 has not run: run it first")
     settings = json.loads((data / "prepare.json").read_text())["settings"]
@@ -25,7 +20,7 @@ def main(arguments: list[str]) -> None:
         list(schema.read(data / f"{split}.parquet", prepare.Sample)) for split in ("train", "validation")
     )
     limits = {name: settings[name] for name in ("min_pixels", "max_pixels")}
-    options = {**_started_with(data), **dict(_parse(a) for a in arguments[1:])}
+    options = {**_started_with(data), **options}
     made = train(settings["base"], train_rows, validation_rows, data, **limits, **options)
     if parallel.rank() == 0:
         best = f", best at step {made['best_step']}" if made["best_loss"] is not None else ""
@@ -37,20 +32,3 @@ def _started_with(data: Path) -> dict:
     record = data / "run.json"
     parameters = json.loads(record.read_text())["parameters"]["train"] if record.is_file() else {}
     return {name: value for name, value in parameters.items() if name != "data"}
-
-
-def _parse(argument: str) -> tuple[str, object]:
-    name, equals, text = argument.partition("=")
-    if not equals:
-        raise ValueError(f"{argument}: write NAME=VALUE, for example max_steps=20")
-    try:
-        return name, tomllib.loads(f"value = {text}")["value"]
-    except tomllib.TOMLDecodeError:
-        return name, text  # a bare word is a string
-
-
-if __name__ == "__main__":
-    try:
-        main(sys.argv[1:])
-    except (ValueError, OSError) as error:
-        sys.exit(str(error))
