@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from . import schema
+from . import storage
 
 HEADLESS = "MEDOCR_HEADLESS"  # set by the runner, which looks after its folders itself
 SEAL = "made_from"  # what the runner adds to the record of a finished stage
@@ -51,11 +51,11 @@ def _bring(data: Path, names: Sequence[str]) -> None:
 
 def _copy(source: Path, target: Path, inside: Path) -> None:
     """Copy a file or folder; a record without its seal, so that the copy may be overwritten."""
-    schema.remove(target, inside)
+    storage.remove(target, inside)
     if source.is_dir():
         shutil.copytree(source, target)
     elif source.suffix == ".json":
         record = json.loads(source.read_text())
-        schema.write_json(target, {name: value for name, value in record.items() if name != SEAL})
+        storage.write_json(target, {name: value for name, value in record.items() if name != SEAL})
     else:
         shutil.copy(source, target)

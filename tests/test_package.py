@@ -13,6 +13,7 @@ PACKAGE = ROOT / "medocr"
 ORDER = [
     *(
         "schema",
+        "storage",
         "workspace",
         "fields",
         "metrics",

@@ -5,7 +5,7 @@ from pathlib import Path
 import torch
 
 from medocr import model as models
-from medocr import schema
+from medocr import storage
 from medocr.merge.card import model_card
 from medocr.merge.hub import push
 from medocr.merge.latency import latency
@@ -46,7 +46,7 @@ def merge(
     merged = model.merge_and_unload()
     largest = _check_range(merged)
     merged.half()
-    with schema.atomic(out) as temporary:
+    with storage.atomic(out) as temporary:
         merged.save_pretrained(temporary)
         models.save_processor(processor, temporary)
         (temporary / "README.md").write_text(model_card(base, merged, **{**UNTOLD, **about}))

@@ -10,7 +10,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import schema
+from .. import storage
 
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*")  # of a run: paths are made of it
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -111,7 +111,7 @@ class Run:
                 f"{folder} was made by another profile, {other}, and would be overwritten: give this run another name "
                 f"with --name, or delete {known} if it is the same profile that has moved"
             )
-        schema.write_json(known, {"profile": profile})
+        storage.write_json(known, {"profile": profile})
 
 
 def load_profile(profile: str, overrides: list[str] = (), out: Path = ROOT, name: str | None = None) -> Run:

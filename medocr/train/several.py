@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from medocr import prepare, schema
+from medocr import prepare, storage
 from medocr.train import parallel, train
 
 
@@ -17,7 +17,7 @@ def train_folder(data: Path, options: dict) -> None:
         raise ValueError(f"{data}: no prepare.json, so it is no run's folder or notebook 03 has not run: run it first")
     settings = json.loads((data / "prepare.json").read_text())["settings"]
     train_rows, validation_rows = (
-        list(schema.read(data / f"{split}.parquet", prepare.Sample)) for split in ("train", "validation")
+        list(storage.read(data / f"{split}.parquet", prepare.Sample)) for split in ("train", "validation")
     )
     limits = {name: settings[name] for name in ("min_pixels", "max_pixels")}
     options = {**_started_with(data), **options}
