@@ -6,10 +6,14 @@ READY := $(VENV)/.ready
 .PHONY: run experiments test bench gpu lint lab
 .DEFAULT_GOAL := run
 
-$(READY): pyproject.toml
+# The tested set with its hashes; torch apart, since its build depends on the machine and brings its own libraries.
+TORCH := torch==2.13.0
+$(READY): requirements.lock pyproject.toml
 	python3 -m venv $(VENV)
 	$(VENV)/bin/pip install --quiet --upgrade pip
-	$(VENV)/bin/pip install --quiet torch==2.13.0 --editable '.[dev]'
+	$(VENV)/bin/pip install --quiet --require-hashes --no-deps --requirement requirements.lock
+	$(VENV)/bin/pip install --quiet $(TORCH)
+	$(VENV)/bin/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
 run: $(READY)  ## all six notebooks on the embedded default; results/demo/
@@ -48,9 +52,25 @@ l4: .venv-gpu/.ready  ## the published recipe at full size, on a machine with CU
 
 .venv-gpu/.ready: pyproject.toml
 	python3 -m venv .venv-gpu
-	.venv-gpu/bin/pip install --quiet torch==2.13.0 --editable '.[gpu]'
+	.venv-gpu/bin/pip install --quiet $(TORCH) --editable '.[gpu]'
 	touch $@
 
 lab: $(READY)  ## the notebooks in JupyterLab
 	$(VENV)/bin/pip install --quiet --editable '.[lab]'
 	$(VENV)/bin/jupyter lab notebooks
+
+.PHONY: lock wheel address
+lock:  ## requirements.lock anew: the newest versions within pyproject.toml's ranges, for every Python that it allows
+	echo "$(TORCH)+cpu" > build-torch.txt
+	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --constraint build-torch.txt \
+	    --no-emit-package torch --no-header --no-annotate --quiet --output-file requirements.lock
+	sed -i '1i # The tested set: make installs exactly this, and torch, which the Makefile names. Made by make lock.' requirements.lock
+	rm build-torch.txt
+
+wheel: $(READY)  ## the wheel in a fresh environment and an empty folder: all notebooks of the smoke profile
+	rm -rf build dist && $(VENV)/bin/pip wheel --quiet --no-deps --wheel-dir dist .
+	python3 -m venv build/venv && build/venv/bin/pip install --quiet $(TORCH) dist/medocr-*.whl
+	mkdir -p build/empty && cd build/empty && ../venv/bin/medocr run smoke
+
+address:  ## the repository's address of pyproject.toml into the notebooks' line for Colab
+	sed -i "s#medocr @ git+[^\\\\]*#medocr @ git+$$(sed -n 's/^Repository = "\(.*\)"/\1/p' pyproject.toml)#" notebooks/*.ipynb

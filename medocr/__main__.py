@@ -1,38 +1,89 @@
-"""The command line: `python -m medocr run PROFILE` and `python -m medocr read MODEL PATH...`."""
+"""Fine-tune PaddleOCR-VL to read medical documents, and measure what that changed."""
 
 import argparse
+import errno
+import importlib.metadata
 import sys
 from pathlib import Path
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run the command; returns the exit status: 0 done, 1 a stage failed, 2 the request was wrong."""
+    """Run a command; returns the exit status: 0 done, 1 it failed, 2 the request was wrong."""
+    if sys.platform == "win32":
+        print("medocr: Windows is not supported: use Linux, or WSL on Windows", file=sys.stderr)
+        return 2
+    chosen = _parser().parse_args(arguments)
+    try:
+        return chosen.command(chosen)
+    except ValueError as error:
+        return _say(error, 2)
+    except OSError as error:
+        return _say(_sentence(error), 1)
+
+
+def _say(message: object, status: int) -> int:
+    print(f"medocr: {message}", file=sys.stderr)
+    return status
+
+
+def _sentence(error: OSError) -> str:
+    """What the system refused, and what to do about it."""
+    where = f" ({error.filename})" if error.filename else ""
+    if error.errno == errno.ENOSPC:
+        return f"the disk is full{where}: make room and run again; stages that are finished stay so"
+    if error.errno in (errno.EEXIST, errno.ENOTDIR):
+        return f"a file lies where a folder is needed{where}: move it away, or give --out another folder"
+    if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+        return f"this user may not write or read here{where}: {error.strerror}; give --out another folder"
+    return str(error)
+
+
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="medocr", description=__doc__)
-    commands = parser.add_subparsers(dest="command", required=True)
-    run = commands.add_parser("run", help="run the six notebooks with a profile's parameters")
-    run.add_argument("profile", help="a name under notebooks/profiles, or the path of a TOML file; or a table of runs")
+    parser.add_argument("--version", action="version", version=f"medocr {_version()}", help="show it and exit")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
+    for name, add, command in (("run", _add_run, _run), ("read", _add_read, _read), ("train", _add_train, _train)):
+        about = command.__doc__.splitlines()[0]
+        subparser = commands.add_parser(name, help=about.partition(".")[0], description=about)
+        subparser.set_defaults(command=command)
+        add(subparser)
+    return parser
+
+
+def _version() -> str:
+    try:
+        return importlib.metadata.version("medocr")
+    except importlib.metadata.PackageNotFoundError:
+        return "(a checkout that is not installed)"
+
+
+def _add_run(run: argparse.ArgumentParser) -> None:
+    run.add_argument("profile", help="a profile's name (demo, smoke, l4, …) or the path of a TOML file of one's own")
     run.add_argument("--from", dest="start", metavar="STAGE", help="run this stage and all after it anew, e.g. 03")
     run.add_argument("--only", metavar="STAGE", help="run this stage alone, e.g. 05; of a table, runs that begin so")
     run.add_argument("--force", action="store_true", help="run every stage anew, changed or not")
-    run.add_argument("-p", dest="overrides", action="append", default=[], metavar="STAGE.PARAMETER=VALUE")
-    run.add_argument("--jobs", type=int, default=1, metavar="N", help="of a table, so many runs side by side")
-    run.add_argument("--out", type=Path, metavar="DIR", help="where data/ and results/ go (default: this repository)")
+    run.add_argument(
+        "-p",
+        dest="overrides",
+        action="append",
+        default=[],
+        metavar="STAGE.PARAMETER=VALUE",
+        help="give a parameter another value, e.g. train.max_steps=20; may be given several times",
+    )
     run.add_argument("--name", metavar="NAME", help="call the run so, instead of like its profile")
     run.add_argument("--replace", action="store_true", help="let a run with -p replace results/ made without them")
     run.add_argument("--verify", action="store_true", help="hash all files of finished stages anew before using them")
-    read = commands.add_parser("read", help="read images, PDFs and folders of them: one JSON line per page")
-    read.add_argument("model", help="a model folder, a hub name, `tiny`, or `rapidocr`")
-    read.add_argument("paths", nargs="+", metavar="PATH")
-    read.add_argument("--out", type=Path, metavar="FILE", help="write the lines there instead of printing them")
-    chosen = parser.parse_args(arguments)
-    try:
-        return _run(chosen) if chosen.command == "run" else _read(chosen)
-    except ValueError as error:
-        print(f"medocr: {error}", file=sys.stderr)
-        return 2
+    run.add_argument("--jobs", type=int, default=1, metavar="N", help="of a table, so many runs side by side")
+    run.add_argument(
+        "--out",
+        type=Path,
+        metavar="DIR",
+        help="where data/ and results/ go (default: the repository, or the current folder)",
+    )
 
 
 def _run(chosen) -> int:
+    """Run the notebooks with a profile's parameters. Stages that nothing has changed for are skipped."""
     from . import run
 
     try:
@@ -41,17 +92,10 @@ def _run(chosen) -> int:
         if chosen.jobs != 1:
             raise ValueError(f"--jobs is for a table of runs; {chosen.profile} is a profile of one")
         resolved = run.load_profile(chosen.profile, chosen.overrides, chosen.out or run.ROOT, chosen.name)
-        run.execute(
-            resolved,
-            start=chosen.start,
-            only=chosen.only,
-            force=chosen.force,
-            replace=chosen.replace,
-            verify=chosen.verify,
-        )
+        asked = {name: getattr(chosen, name) for name in ("start", "only", "force", "replace", "verify")}
+        run.execute(resolved, **asked)
     except run.StageFailed as error:
-        print(f"medocr: {error}", file=sys.stderr)
-        return 1
+        return _say(error, 1)
     return 0
 
 
@@ -66,11 +110,38 @@ def _run_table(chosen) -> int:
     return int(not whole)
 
 
+def _add_read(read: argparse.ArgumentParser) -> None:
+    read.add_argument("model", help="a model folder, a hub name, `tiny`, or `rapidocr`")
+    read.add_argument("paths", nargs="+", metavar="PATH", help="an image, a PDF, or a folder of them")
+    read.add_argument("--out", type=Path, metavar="FILE", help="write the lines there instead of printing them")
+
+
 def _read(chosen) -> int:
+    """Read images, PDFs and folders of them. One JSON line per page: text, fields, confidence."""
     from . import read
 
     lines = read.lines(chosen.model, chosen.paths)
     return read.write(lines, chosen.out)
+
+
+def _add_train(train: argparse.ArgumentParser) -> None:
+    train.add_argument("folder", type=Path, metavar="FOLDER", help="a run's folder, data/<run>, in which 03 has run")
+    train.add_argument("options", nargs="*", metavar="NAME=VALUE", help="a parameter of 04_train, e.g. max_steps=20")
+
+
+def _train(chosen) -> int:
+    """Train a run's model alone, for `accelerate launch`. Notebook 04 takes the finished training over."""
+    from .run.profile import parse_value
+    from .train import several
+
+    options = {}
+    for option in chosen.options:
+        name, equals, text = option.partition("=")
+        if not equals:
+            raise ValueError(f"{option}: write NAME=VALUE, for example max_steps=20")
+        options[name] = parse_value(text)
+    several.train_folder(chosen.folder, options)
+    return 0
 
 
 if __name__ == "__main__":

@@ -157,8 +157,7 @@ def _packages(needed: Needs, machine: Machine) -> Iterable[str]:
         version = machine.version(requirement.name)
         if version is None or not requirement.specifier.contains(version, prereleases=True):
             wanted = f"{requirement.name}{requirement.specifier}"
-            install = "pip install 'medocr[gpu]'" if needed.cuda else "pip install medocr"
-            yield f"{wanted} is needed, {version or 'none'} is installed: {install}"
+            yield f"{wanted} is needed, {version or 'none'} is installed: pip install '{wanted}'"
 
 
 def _gpu(needed: Needs, machine: Machine) -> Iterable[str]:

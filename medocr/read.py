@@ -8,7 +8,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from . import fields, sources, transcribe
-from .schema import Page, Rejection, atomic
+from .schema import Page, Rejection
+from .storage import atomic
 
 TOGETHER = 16  # pages decoded and read at once
 MAX_NEW_TOKENS = 2048
@@ -58,6 +59,7 @@ def _model(name: str):
     from . import model as models
 
     model, processor = models.load(name)
+    models.check_finite(model, name)
 
     def read(pages: list[Page]) -> list[tuple[str, float | None, str]]:
         readings = models.read(model, processor, pages, max_new_tokens=MAX_NEW_TOKENS, batch_size=4, progress=False)

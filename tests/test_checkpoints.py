@@ -14,7 +14,7 @@ import safetensors.torch
 import torch
 from small_model import RECIPE, make_base
 
-from medocr import schema, train
+from medocr import storage, train
 from medocr.train import checkpoints
 
 KILLED_WHILE_SAVING = """
@@ -43,7 +43,7 @@ train.train({base!r}, samples[:10], samples[10:], {out!r}, **RECIPE)
 def unfinished(finished, tmp_path):
     """A run that was killed after its last checkpoint, before it could say so."""
     out = shutil.copytree(finished[0], tmp_path / "out")
-    schema.remove(out / "adapter", out)
+    storage.remove(out / "adapter", out)
     _mark(out, finished=False)
     return out
 

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from medocr import evaluate, model, schema
+from medocr import evaluate, model, storage
 from medocr.evaluate import Prediction
 from medocr.schema import DOMAIN_OF, Page
 from medocr.transcribe.store import Answer
@@ -81,8 +81,8 @@ def page(text: str | None = "Sodium 140", truth: str | None = None) -> Page:
 
 def test_predictions_come_back_from_parquet(tmp_path):
     predictions = made_up(3)
-    schema.write(tmp_path / "predictions.parquet", predictions, kind=Prediction)
-    back = list(schema.read(tmp_path / "predictions.parquet", kind=Prediction))
+    storage.write(tmp_path / "predictions.parquet", predictions, kind=Prediction)
+    back = list(storage.read(tmp_path / "predictions.parquet", kind=Prediction))
     assert [dataclasses.replace(p, seconds=0) for p in back] == [dataclasses.replace(p, seconds=0) for p in predictions]
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from medocr import curate, evaluate, prepare, schema, synthetic
+from medocr import curate, evaluate, prepare, storage, synthetic
 from medocr.__main__ import main
 from medocr.prepare.noise import damaged
 from medocr.report import claims
@@ -45,7 +45,7 @@ def made(monkeypatch) -> list[tuple[str, str]]:
         (run.data / stage.record).write_text(json.dumps({"of": parameters}))
 
     def keep(trial, rows):
-        schema.write_json(trial.run.results / "metrics.json", {"made_from": trial.hash, "rows": rows})
+        storage.write_json(trial.run.results / "metrics.json", {"made_from": trial.hash, "rows": rows})
 
     monkeypatch.setattr("medocr.run.execute_notebook", execute)
     monkeypatch.setattr(experiments, "keep", keep)
@@ -69,7 +69,7 @@ def test_runs_share_stages_and_are_made_once(table, made, tmp_path, capsys):
     assert (tmp_path / "data/trials/small-1/transcripts.sqlite").is_symlink()
 
     made.clear()
-    schema.remove(tmp_path / "data", tmp_path)
+    storage.remove(tmp_path / "data", tmp_path)
     assert main(command) == 0
     assert not made, "the committed metrics.json alone says that a run is finished"
     assert "6 of 6 runs are finished" in capsys.readouterr().out
@@ -136,7 +136,7 @@ def test_scores_of_pages_are_kept_by_columns(tmp_path):
         evaluate.Prediction(id="0" * 64, doc_type="lab_report", group="lab/1", text=text, **about),
         evaluate.Prediction(id="1" * 64, doc_type="form", group=None, text="", **about),
     ]
-    schema.write(tmp_path / "p.parquet", rows, evaluate.Prediction)
+    storage.write(tmp_path / "p.parquet", rows, evaluate.Prediction)
     table = experiments.page_scores(tmp_path / "p.parquet")
     assert table["id"] == ["0" * 12, "1" * 12]
     assert table["cer"] == [0.0, 1.0]

@@ -11,7 +11,7 @@ from huggingface_hub.utils import filter_repo_objects
 from small_model import fill_lora, make_base, make_samples
 from transformers import AutoModelForImageTextToText
 
-from medocr import merge, schema
+from medocr import merge, storage
 from medocr import model as models
 from medocr import report as drawing
 from medocr.merge import files, parity
@@ -240,7 +240,7 @@ def test_an_adapter_that_was_trained_on_another_revision(base, adapter, merged, 
     try:
         note.write_text(json.dumps({"sha256": "0123456789"}))
         assert [w for w in gate(merged).why if "trained on another revision" in w and "01234567…, this is" in w]
-        note.write_text(json.dumps({"sha256": schema.model_hash(base)}))
+        note.write_text(json.dumps({"sha256": storage.model_hash(base)}))
         assert gate(merged).passed
     finally:
         note.unlink(missing_ok=True)

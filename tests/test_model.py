@@ -1,5 +1,7 @@
 """Loading, LoRA and reading, on a small random model."""
 
+import shutil
+
 import huggingface_hub.constants
 import pytest
 import torch
@@ -218,6 +220,26 @@ def test_an_adapter_of_another_base_is_named_in_one_line(loaded, tmp_path):
     models.add_lora(loaded[0], r=4).save_pretrained(tmp_path, save_embedding_layers=False)
     with pytest.raises(ValueError, match=r"trained on another base; train again \(notebook 04\)$"):
         models.load("tiny", device="cpu", adapter=tmp_path)
+
+
+def test_pickled_weights_are_refused_unread(base, loaded, tmp_path):
+    pickled = shutil.copytree(base, tmp_path / "pickled")
+    (pickled / "model.safetensors").rename(pickled / "pytorch_model.bin")
+    with pytest.raises(ValueError, match=r"pickled .*can run any program"):
+        models.load(pickled)
+    adapter = tmp_path / "adapter"
+    adapter.mkdir()
+    (adapter / "adapter_config.json").write_text("{}")
+    (adapter / "adapter_model.bin").write_bytes(b"")
+    with pytest.raises(ValueError, match="adapter's weights are pickled"):
+        models.load(base, adapter=adapter)
+
+
+def test_weights_that_are_no_numbers_are_named(base):
+    broken, _ = models.load(base)
+    next(broken.parameters()).data[0] = float("nan")
+    with pytest.raises(ValueError, match="holds NaN or infinity"):
+        models.check_finite(broken, "merged")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is CUDA here")

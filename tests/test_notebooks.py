@@ -11,6 +11,7 @@ import pytest
 
 from medocr.__main__ import main
 from medocr.run import STAGES, is_table, load_profile
+from medocr.run.profile import default_parameters
 
 ROOT = Path(__file__).parents[1]
 PROFILES = [path for path in sorted((ROOT / "notebooks/profiles").glob("*.toml")) if not is_table(str(path))]
@@ -42,10 +43,26 @@ def test_parameters_are_plain_literals_each_with_a_comment(stage):
     notebook = nbformat.read(stage.path, as_version=4)
     (cell,) = [c for c in notebook.cells if "parameters" in c.metadata.get("tags", [])]
     lines = cell.source.splitlines()
-    assert lines[0].startswith('data = "../data/demo"')
+    assert lines[0].startswith('data = "../data/scratch"')
     for statement in ast.parse(cell.source).body:
         ast.literal_eval(statement.value)
         assert "  # " in lines[statement.end_lineno - 1]
+
+
+@pytest.mark.parametrize("stage", STAGES, ids=lambda stage: stage.notebook)
+def test_a_notebook_run_by_hand_does_what_the_demo_does_and_knows_what_it_reads(stage):
+    defaults = default_parameters(stage.path)
+    assert {**load_profile("demo").parameters[stage.name], "data": "../data/scratch"} == defaults
+    code = "\n".join(cell.source for cell in code_cells(nbformat.read(stage.path, as_version=4)))
+    reads = re.search(r"reads ?= ?(\[.*\])", code)
+    assert f'data = workspace.enter(data, "{stage.record}"' in code
+    assert tuple(ast.literal_eval(reads.group(1)) if reads else ()) == stage.reads
+
+
+def test_the_line_for_colab_names_the_projects_own_address():
+    address = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]["Repository"]
+    for path in (ROOT / "notebooks").glob("*.ipynb"):
+        assert f'medocr @ git+{address}"' in nbformat.read(path, as_version=4).cells[1].source, "make address"
 
 
 @pytest.mark.parametrize("path", PROFILES, ids=lambda path: path.stem)

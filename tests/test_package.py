@@ -11,7 +11,19 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "medocr"
 ORDER = [
-    *("schema", "fields", "metrics", "synthetic", "sources", "preflight", "curate", "transcribe", "prepare"),
+    *(
+        "schema",
+        "storage",
+        "workspace",
+        "fields",
+        "metrics",
+        "synthetic",
+        "sources",
+        "preflight",
+        "curate",
+        "transcribe",
+        "prepare",
+    ),
     *("model", "train", "evaluate", "merge", "report", "run", "read", "tiny", "__main__"),
 ]
 

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from small_model import make_base, make_samples
 
-from medocr import prepare, schema, train
+from medocr import prepare, storage, train
 from medocr.train import data, parallel
 
 RECIPE = {
@@ -45,10 +45,10 @@ def test_batches_too_few_for_every_process_are_left_out():
 def test_two_processes_give_the_losses_of_one(tmp_path):
     """A run's folder, trained by `accelerate launch` and by this process; then taken over, as notebook 04 does."""
     base, samples, run = make_base(tmp_path / "base"), make_samples(20), tmp_path / "run"
-    schema.write(run / "train.parquet", samples[:16], prepare.Sample)
-    schema.write(run / "validation.parquet", samples[16:], prepare.Sample)
-    schema.write_json(run / "prepare.json", {"settings": {"base": str(base), "min_pixels": None, "max_pixels": None}})
-    schema.write_json(run / "run.json", {"parameters": {"train": {"data": "../run", "device": "cpu", **RECIPE}}})
+    storage.write(run / "train.parquet", samples[:16], prepare.Sample)
+    storage.write(run / "validation.parquet", samples[16:], prepare.Sample)
+    storage.write_json(run / "prepare.json", {"settings": {"base": str(base), "min_pixels": None, "max_pixels": None}})
+    storage.write_json(run / "run.json", {"parameters": {"train": {"data": "../run", "device": "cpu", **RECIPE}}})
     launch = [
         sys.executable,
         "-m",
@@ -60,7 +60,7 @@ def test_two_processes_give_the_losses_of_one(tmp_path):
     ]
     environment = {"PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
     done = subprocess.run(
-        [*launch, "--num_machines", "1", "--mixed_precision", "no", "-m", "medocr.train", str(run), "alpha=4"],
+        [*launch, "--num_machines", "1", "--mixed_precision", "no", "-m", "medocr", "train", str(run), "alpha=4"],
         env={**os.environ, **environment},
         capture_output=True,
         text=True,

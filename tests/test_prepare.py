@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 from tokenizers import AddedToken, Regex, Tokenizer, models, pre_tokenizers
 
-from medocr import prepare, schema
+from medocr import prepare, storage
 from medocr.prepare import split as splitting
 from medocr.schema import Page
 
@@ -98,8 +98,8 @@ def test_samples_hold_answers_and_lengths_and_survive_the_file(tokenizer_file, t
         assert sample.answer == prepare.format_text(sample.text)
         assert sample.answer_tokens == len(sample.answer) + 1
         assert sample.visual_tokens == 9
-    schema.write(tmp_path / "train.parquet", prepared.train, kind=prepare.Sample)
-    assert list(schema.read(tmp_path / "train.parquet", kind=prepare.Sample)) == prepared.train
+    storage.write(tmp_path / "train.parquet", prepared.train, kind=prepare.Sample)
+    assert list(storage.read(tmp_path / "train.parquet", kind=prepare.Sample)) == prepared.train
 
 
 def test_what_the_model_cannot_hold_is_turned_away_by_name(tokenizer_file):

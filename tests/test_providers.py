@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 from PIL import Image, PngImagePlugin
 
-from medocr import schema, transcribe
+from medocr import schema, storage, transcribe
 from medocr.run import load_profile
 from medocr.transcribe import (
     Agreement,
@@ -547,12 +547,12 @@ def test_a_rerun_with_nothing_to_do_reads_no_image(tmp_path, store, monkeypatch)
     """Pages come from the file a few at a time; where all have answers, their images are not even read."""
     todo = pages(300)
     path = tmp_path / "pages.parquet"
-    schema.write(path, todo)
+    storage.write(path, todo)
     known = transcribe.KnownText(todo)
     for page in todo:
         store.put(known, page.id, Answer(page.truth))
     monkeypatch.setattr(transcribe.KnownText, "answers", None)
-    stored = schema.read(path)
+    stored = storage.read(path)
     monkeypatch.setattr(type(stored), "__iter__", _bare_only(type(stored).__iter__))
     _, report = transcribe.transcribe(stored, [known], store, progress=False)
     assert (report["labelled"], report["from_store"], report["read"]) == (300, 300, 0)

@@ -12,7 +12,7 @@ import nbformat
 import pandas as pd
 import pytest
 
-from medocr import schema
+from medocr import storage
 from medocr.__main__ import main
 from medocr.run import STAGES, opening, profile, provenance, results
 
@@ -292,9 +292,9 @@ def test_nothing_outside_a_folder_is_removed(tmp_path, path):
     (victim / "x").touch()
     (inside / "link").symlink_to(victim)
     with pytest.raises(ValueError, match="neither removed nor replaced"):
-        schema.remove(inside / path, inside)
+        storage.remove(inside / path, inside)
     assert (victim / "x").exists()
-    schema.remove(inside / "link", inside)
+    storage.remove(inside / "link", inside)
     assert (victim / "x").exists()
     assert not (inside / "link").is_symlink()
 

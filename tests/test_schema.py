@@ -1,9 +1,5 @@
-import dataclasses
 import io
-import json
 
-import datasets
-import pandas as pd
 import pytest
 from PIL import Image
 
@@ -21,60 +17,12 @@ def page(**changes) -> Page:
     return Page(**{"image": png(), "origin": "a.png#1", "source": "folder"} | changes)
 
 
-def test_a_page_survives_the_file_and_opens_in_pandas_and_datasets(tmp_path):
-    pages = [page(doc_type="form", fields={"a": [1, "µ"]}, text="x\ny"), page(image=png(41), confidence=0.5)]
-    path = tmp_path / "pages.parquet"
-    assert schema.write(path, iter(pages)) == 2
-    assert list(schema.read(path)) == pages
-    assert list(pd.read_parquet(path)["doc_type"]) == ["form", "unknown"]
-    loaded = datasets.load_dataset("parquet", data_files=str(path), cache_dir=str(tmp_path / "cache"))["train"]
-    assert loaded[1]["image"].size == (41, 30)
-
-
-def test_single_records_are_found_by_their_ids_in_the_order_asked_for(tmp_path):
-    pages = [page(image=png(width), fields={"n": width}) for width in range(30, 130)]  # more than one row group
-    schema.write(tmp_path / "pages.parquet", pages)
-    records = schema.read(tmp_path / "pages.parquet")
-    assert records.chosen([pages[80].id, pages[2].id]) == [pages[80], pages[2]]
-    assert records.chosen([]) == []
-    with pytest.raises(KeyError, match="nowhere"):
-        records.chosen([pages[0].id, "nowhere"])
-
-
 def test_domain_and_id_follow_from_the_page():
     assert page(doc_type="lab_report").domain == "medical"
     assert page().domain == "unknown"
     assert page().id == page().id != page(image=png(50)).id
     with pytest.raises(ValueError, match=r"a\.png#1.*'x-ray'"):
         page(doc_type="x-ray")
-
-
-def test_reading_a_stage_that_has_not_run_says_so(tmp_path):
-    with pytest.raises(ValueError, match="run the stage"):
-        schema.read(tmp_path / "pages.parquet")
-
-
-def test_a_failed_write_leaves_the_old_file_and_no_rubbish(tmp_path):
-    path = tmp_path / "pages.parquet"
-    schema.write(path, [page()])
-
-    def broken():
-        yield page()
-        raise RuntimeError("stop")
-
-    with pytest.raises(RuntimeError):
-        schema.write(path, broken())
-    assert len(list(schema.read(path))) == 1
-    assert [p.name for p in tmp_path.iterdir()] == ["pages.parquet"]
-
-
-def test_atomic_replaces_a_folder(tmp_path):
-    target = tmp_path / "model"
-    for name in ("old", "new"):
-        with schema.atomic(target) as folder:
-            folder.mkdir()
-            (folder / name).touch()
-    assert [p.name for p in target.iterdir()] == ["new"]
 
 
 @pytest.mark.parametrize(
@@ -111,38 +59,3 @@ def test_sixteen_bit_scans_keep_their_greys():
     buffer = io.BytesIO()
     grey.save(buffer, "PNG")
     assert schema.open_image(buffer.getvalue()).getpixel((0, 0)) == (117, 117, 117)
-
-
-def test_the_hash_of_a_folder_sees_names_and_content(tmp_path):
-    (tmp_path / "a").write_text("1")
-    before = schema.file_hash(tmp_path)
-    (tmp_path / "a").rename(tmp_path / "b")
-    assert schema.file_hash(tmp_path) != before
-
-
-def test_the_hash_of_a_model_is_that_of_what_it_loads(tmp_path):
-    (tmp_path / "model.safetensors").write_text("weights")
-    before = schema.model_hash(tmp_path)
-    (tmp_path / "README.md").write_text("said better")
-    (tmp_path / "__pycache__").mkdir()
-    assert schema.model_hash(tmp_path) == before
-    (tmp_path / "model.safetensors").write_text("other weights")
-    assert schema.model_hash(tmp_path) != before
-
-
-def test_records_carry_versions(tmp_path):
-    schema.write_record(tmp_path / "x.json", counts={"kept": 3})
-    record = json.loads((tmp_path / "x.json").read_text())
-    assert record["counts"] == {"kept": 3}
-    assert record["versions"]["transformers"]
-
-
-def test_a_record_class_with_more_columns_is_written_too(tmp_path):
-    @dataclasses.dataclass
-    class Sample(Page):
-        answer: str = ""
-        tokens: int = 0
-
-    schema.write(tmp_path / "s.parquet", [Sample(**vars(page()), answer="é", tokens=2)], Sample)
-    (sample,) = schema.read(tmp_path / "s.parquet", Sample)
-    assert (sample.answer, sample.tokens) == ("é", 2)

@@ -118,6 +118,22 @@ def test_every_kind_of_file_and_every_page_of_it(tmp_path):
     assert len({page.id for page in pages if "three" in page.origin}) == 3
 
 
+def test_links_are_followed_inside_the_folder_and_rejected_by_name_where_they_lead_out(tmp_path):
+    scans, outside = tmp_path / "scans", tmp_path / "outside"
+    for folder in (scans / "forms", outside):
+        folder.mkdir(parents=True)
+        (folder / "a.png").write_bytes(encoded(picture()))
+    (scans / "inside.png").symlink_to(scans / "forms/a.png")
+    (scans / "file.png").symlink_to(outside / "a.png")
+    (scans / "folder").symlink_to(outside)
+    (scans / "nowhere.png").symlink_to(scans / "gone.png")
+    items = load(scans)
+    assert {item.origin for item in items if isinstance(item, Page)} == {"forms/a.png", "inside.png"}
+    assert {item.origin: item.reason for item in items if isinstance(item, Rejection)} == dict.fromkeys(
+        ("file.png", "folder", "nowhere.png"), "link"
+    )
+
+
 def test_order_is_stable_and_pages_come_lazily(tmp_path):
     for name in ("b.png", "a.png", "c/a.png"):
         (tmp_path / name).parent.mkdir(exist_ok=True)

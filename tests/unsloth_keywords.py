@@ -74,8 +74,8 @@ def unknown(report: dict) -> list[str]:
 
 
 if __name__ == "__main__":
-    from medocr import schema
+    from medocr import storage
 
     report = found()
-    schema.write_json(OUT, {**report, "unknown": unknown(report)})
+    storage.write_json(OUT, {**report, "unknown": unknown(report)})
     print(OUT.read_text())

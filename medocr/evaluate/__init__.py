@@ -45,7 +45,7 @@ __all__ = [
 
 @dataclasses.dataclass
 class Prediction:
-    """What one model read on one page, with what the page says; written with `schema.write(…, kind=Prediction)`."""
+    """What one model read on one page, with what the page says; written with `storage.write(…, kind=Prediction)`."""
 
     id: str
     origin: str

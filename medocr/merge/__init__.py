@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from medocr import model as models
-from medocr import schema
+from medocr import storage
 from medocr.merge.card import model_card
 from medocr.merge.hub import push
 from medocr.merge.latency import latency
@@ -48,7 +48,7 @@ def merge(
     largest = _check_range(merged)
     merged.half()
     sentencepiece = models.resolve(base) / "tokenizer.model"
-    with schema.atomic(out) as temporary:
+    with storage.atomic(out) as temporary:
         merged.save_pretrained(temporary)
         models.save_processor(processor, temporary)
         if sentencepiece.is_file():  # converters to GGUF read it, transformers does not

@@ -7,7 +7,7 @@ from pathlib import Path
 import safetensors
 
 from medocr import model as models
-from medocr import schema
+from medocr import storage
 
 WANTED = ("config.json", "generation_config.json")  # beside the weights and the processor's files
 PARTS = {
@@ -70,7 +70,7 @@ def check_revision(base: str | Path, adapter: str | Path) -> list[str]:
     """Whether the base is, by its content, the one that the adapter was trained on, where the training noted it."""
     note = Path(adapter) / "base.json"
     trained_on = json.loads(note.read_text())["sha256"] if note.is_file() else None
-    found = schema.model_hash(models.resolve(base))
+    found = storage.model_hash(models.resolve(base))
     if trained_on in (None, found):
         return []
     return [f"the adapter was trained on another revision of {base} ({trained_on[:8]}…, this is {found[:8]}…)"]

@@ -12,7 +12,7 @@ import safetensors.torch
 import torch
 
 from medocr import model as models
-from medocr import prepare, schema
+from medocr import prepare, storage
 from medocr.merge import files
 from medocr.train.data import IGNORED, Collator
 
@@ -162,7 +162,7 @@ def _probe_elsewhere(merged: Path, pages: list, device: str) -> dict[str, torch.
     """`probe` in a new Python process; ValueError with the end of its output when that fails."""
     with tempfile.TemporaryDirectory() as folder:
         rows, result = Path(folder) / "pages.parquet", Path(folder) / "probe.safetensors"
-        schema.write(rows, pages, prepare.Sample)
+        storage.write(rows, pages, prepare.Sample)
         command = [sys.executable, "-m", "medocr.merge", str(merged), str(rows), str(result), device]
         root = str(Path(__file__).resolve().parents[2])
         path = os.pathsep.join(filter(None, [root, os.environ.get("PYTHONPATH")]))
@@ -216,5 +216,5 @@ def main(arguments: list[str]) -> None:
     """`python -m medocr.merge MODEL PAGES RESULT DEVICE`: probe the model in a folder."""
     folder, rows, result, device = arguments
     model, processor = models.load(folder, device=device, dtype=torch.float32, backend="transformers")
-    found = probe(model, processor, list(schema.read(rows, prepare.Sample)))
+    found = probe(model, processor, list(storage.read(rows, prepare.Sample)))
     safetensors.torch.save_file(found, result)

@@ -1,6 +1,6 @@
 """The model: loading it with its processor, attaching LoRA, reading pages. The only importer of unsloth."""
 
-from medocr.model.loading import load, load_processor, resolve, save_processor
+from medocr.model.loading import check_finite, load, load_processor, resolve, save_processor
 from medocr.model.lora import TARGETS, add_lora, composed, is_unsloth, lora_modules, lora_weights
 from medocr.model.reading import Reading, adapter_effect, encode, read
 from medocr.model.threads import side_by_side
@@ -10,6 +10,7 @@ __all__ = [
     "Reading",
     "adapter_effect",
     "add_lora",
+    "check_finite",
     "composed",
     "encode",
     "is_unsloth",

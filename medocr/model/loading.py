@@ -152,10 +152,30 @@ def save_processor(processor: PaddleOCRVLProcessor, folder: str | Path) -> None:
     path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
+def _refuse_pickles(folder: Path, what: str) -> None:
+    """Raise ValueError where a folder's only weights are pickled: to load these can run any program."""
+    pickled = [path.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for path in sorted(folder.glob(pattern))]
+    if pickled and not any(folder.glob("*.safetensors")):
+        raise ValueError(
+            f"{folder}: the {what}'s weights are pickled ({pickled[0]}), which can run any program when loaded: save "
+            "them as safetensors where you trust them, and give that folder"
+        )
+
+
+def check_finite(model, name: str) -> None:
+    """Raise ValueError where a loaded model's weights hold NaN or infinity, with which it reads nothing."""
+    for tensor, weight in model.named_parameters():
+        if not weight.isfinite().all():
+            raise ValueError(
+                f"{name}: {tensor} holds NaN or infinity: the weights are damaged; make or fetch them anew"
+            )
+
+
 def _transformers(folder: Path, dtype: torch.dtype, device: str):
+    _refuse_pickles(folder, "model")
     try:
         model, found = PaddleOCRVLForConditionalGeneration.from_pretrained(
-            folder, dtype=dtype, output_loading_info=True
+            folder, dtype=dtype, output_loading_info=True, use_safetensors=True
         )
     except (OSError, RuntimeError, SafetensorError) as error:
         raise ValueError(f"{folder}: the weights cannot be loaded, the file is missing or cut off ({error})") from error
@@ -194,6 +214,7 @@ def _attach(model, adapter: str | Path):
 
     if not (Path(adapter) / "adapter_config.json").is_file():
         raise ValueError(f"{adapter}: no adapter_config.json in this folder, so it holds no LoRA adapter")
+    _refuse_pickles(Path(adapter), "adapter")
     try:
         return PeftModel.from_pretrained(model, adapter)
     except RuntimeError as error:

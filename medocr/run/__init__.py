@@ -11,7 +11,7 @@ from pathlib import Path
 
 from traitlets.config import Config
 
-from .. import preflight, schema, sources
+from .. import preflight, sources, storage, workspace
 from . import opening, provenance, seals
 from .profile import ROOT, STAGES, Run, Stage, check_known, is_table, load_profile
 from .results import check_publishable, publish, tidy
@@ -28,7 +28,7 @@ ALLOCATOR = {
     "MALLOC_TRIM_THRESHOLD_": str(4 << 30),
     "MALLOC_TOP_PAD_": str(256 << 20),
 }
-HEADLESS = {"MEDOCR_HEADLESS": "1"}  # nobody is there to move a slider: see report.browse
+HEADLESS = {workspace.HEADLESS: "1"}  # nobody is there to move a slider, and this runner looks after the folders
 
 
 class StageFailed(RuntimeError):
@@ -54,16 +54,16 @@ def execute(
     for name in (start, only):
         if name is not None:
             check_known(_full_name(name), [s.notebook for s in STAGES], "stage")
+    run.claim()
     run.data.mkdir(parents=True, exist_ok=True)
     names = [stage.notebook for stage in STAGES]
     first = names.index(_full_name(start)) if start else len(STAGES)
     forced = {_full_name(only)} if only else set(names if force else names[first:])
     report = {"run": run.name, "overrides": list(run.overrides), "parameters": run.parameters, "stages": []}
     with _locked(run.data):
-        run.claim()
         hashes = seals.Hashes(run.data, verify)
         seals.check(run, [stage for stage in STAGES[: _last(only)] if stage.notebook not in forced], hashes)
-        schema.write_json(run.data / "run.json", report)  # what is planned: the machine is held against it
+        storage.write_json(run.data / "run.json", report)  # what is planned: the machine is held against it
         if only is None or _full_name(only) == names[0]:  # sources' fingerprints already ask hub and Kaggle
             preflight.check(run.data, run.parameters["curate"].get("pages_from", []))
         try:
@@ -71,7 +71,7 @@ def execute(
                 if only is None or stage.notebook == _full_name(only):
                     _execute_stage(run, stage, stage.notebook in forced, hashes, report["stages"])
         finally:
-            schema.write_json(run.data / "run.json", {**report, **_origin(run, report["stages"])})
+            storage.write_json(run.data / "run.json", {**report, **_origin(run, report["stages"])})
         publish(run, replace)
     return report
 
@@ -141,7 +141,7 @@ def _show(text: str, end: str = "\n") -> None:
 def _clear(run: Run, stage: Stage, everything: bool) -> None:
     """Remove what the stage wrote before, its record first, so that a kill leaves no half-true record."""
     for name in (stage.record, *stage.writes, *(stage.scratch if everything else ())):
-        schema.remove(run.data / name, run.data)
+        storage.remove(run.data / name, run.data)
 
 
 def fingerprint(run: Run, stage: Stage, hashes: seals.Hashes) -> dict:
@@ -160,7 +160,7 @@ def plan(run: Run, stage: Stage) -> dict:
         reads[f"source {number}"] = sources.fingerprint(options["source"], **own)
     base = run.parameters["prepare"]["base"]
     if stage.needs_base and (folder := TINY if base == "tiny" else Path(base)).is_dir():
-        reads["base"] = schema.model_hash(folder)
+        reads["base"] = storage.model_hash(folder)
     code, libraries = provenance.stage_code(stage.path)
     parameters = {name: value for name, value in parameters.items() if name != "data"}
     return {"parameters": parameters, "code": code, "libraries": libraries, "reads": reads}

@@ -22,7 +22,7 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
-from .. import evaluate, metrics, report, schema
+from .. import evaluate, metrics, report, storage
 from . import StageFailed, _clear, _locked, execute_at, fingerprint, make, opening, plan, provenance, seals
 from .profile import ROOT, STAGES, Run, Stage, check_known, check_name, find, read, resolve
 from .results import index
@@ -115,7 +115,7 @@ def findings(trials: list[Trial]) -> None:
     execute_at(notebook.path, target, parameters, run.out)
     scores, facts = report.findings.load(folder)
     total, told = report.claims.counts(scores, folder.parent)
-    made = {**provenance.stamp(), "cores": os.cpu_count(), "versions": schema.versions()}
+    made = {**provenance.stamp(), "cores": os.cpu_count(), "versions": storage.versions()}
     found = f"Of {total} claims {told}. {report.claims.provenance(scores, facts, folder.parent)}"
     opening.insert(target, found, *opening.origin(made, time.perf_counter() - began), opening.caution(run))
     index(folder, folder.name)
@@ -171,8 +171,8 @@ def _begin(trial: Trial) -> None:
     if not plan_file.exists() or json.loads(plan_file.read_text()) != {"hash": trial.hash}:
         for path in trial.run.data.iterdir():
             if path.name != ".lock":
-                schema.remove(path, trial.run.data)
-        schema.write_json(plan_file, {"hash": trial.hash})
+                storage.remove(path, trial.run.data)
+        storage.write_json(plan_file, {"hash": trial.hash})
     store = trial.run.data / "transcripts.sqlite"
     if not store.is_symlink():
         store.symlink_to(Path("..", store.name))
@@ -195,7 +195,7 @@ def _make_stage(run: Run, stage: Stage, pool: Path) -> dict:
             used = _cpu_seconds()
             make(run, stage, made_from, hashes)
             row |= {"state": "done", "cpu_seconds": round(_cpu_seconds() - used, 1)}
-            with schema.atomic(kept) as folder:
+            with storage.atomic(kept) as folder:
                 _link(run.data, folder, names)
         else:
             _link(kept, run.data, names)
@@ -221,7 +221,7 @@ def _link(source: Path, target: Path, names: tuple[str, ...]) -> None:
     """Hard links in `target` to files and folders in `source`: nothing changes them in place."""
     target.mkdir(exist_ok=True)
     for name in names:
-        schema.remove(target / name, target)
+        storage.remove(target / name, target)
         if (source / name).is_dir():
             shutil.copytree(source / name, target / name, copy_function=os.link)
         else:
@@ -239,7 +239,7 @@ def keep(trial: Trial, rows: list[dict]) -> None:
         "seed": trial.seed,
         "commit": provenance.commits(rows),
         "cores": os.cpu_count(),
-        "versions": schema.versions(),
+        "versions": storage.versions(),
         "threads": os.environ.get("OMP_NUM_THREADS"),
         "parameters": {s.name: {k: v for k, v in run.parameters[s.name].items() if k != "data"} for s in MADE},
         "stages": rows,
@@ -248,10 +248,10 @@ def keep(trial: Trial, rows: list[dict]) -> None:
         "prepare": records["prepare"]["counts"] | {"label_cer": label_errors(run.data / "train.parquet")},
         "train": {name: trained[name] for name in facts} | {"precision": trained["precision"]},
     }
-    schema.write_json(run.results / "run.json", said)
+    storage.write_json(run.results / "run.json", said)
     found = {name: [row for row in summary[name] if ":" not in row["slice"]] for name in ("scores", "comparisons")}
     pages = page_scores(run.data / "predictions.parquet")
-    schema.write_record(run.results / "metrics.json", made_from=trial.hash, **found, pages=pages)
+    storage.write_record(run.results / "metrics.json", made_from=trial.hash, **found, pages=pages)
 
 
 def label_errors(train: Path) -> dict[str, float]:
@@ -263,7 +263,7 @@ def label_errors(train: Path) -> dict[str, float]:
 
 def page_scores(predictions: Path) -> dict[str, list]:
     """One row per page and model, by columns: id (12 digits of it), group, doc_type, model, and PER_PAGE."""
-    frame = evaluate.score(schema.read(predictions, evaluate.Prediction))
+    frame = evaluate.score(storage.read(predictions, evaluate.Prediction))
     table = frame[["id", "group", "doc_type", "model"]].assign(id=frame["id"].str[:12])
     scores = frame.reindex(columns=list(PER_PAGE)).astype(float).round(4)
     table = pd.concat([table, scores], axis=1)

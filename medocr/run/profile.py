@@ -2,6 +2,7 @@
 
 import ast
 import difflib
+import errno
 import json
 import os
 import re
@@ -9,11 +10,13 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import schema
+from .. import storage
 
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*")  # of a run: paths are made of it
-ROOT = Path(__file__).resolve().parents[2]
-NOTEBOOKS = ROOT / "notebooks"
+PACKAGE = Path(__file__).resolve().parents[1]
+NOTEBOOKS = (PACKAGE / "notebooks").resolve()  # in the repository a link to its top level, in a wheel package data
+# Where data/ and results/ go unless told otherwise: the repository, or where an installed package is called.
+ROOT = PACKAGE.parent if (PACKAGE.parent / "pyproject.toml").is_file() else Path.cwd()
 SPLITS = ("train.parquet", "validation.parquet", "test.parquet")
 
 
@@ -92,7 +95,13 @@ class Run:
         return {options.get("source") for options in self.parameters["curate"].get("pages_from", ())} == {"synthetic"}
 
     def claim(self) -> None:
-        """Remember in the run's folder (its table's) whose it is. Raises ValueError where it is another profile's."""
+        """Remember in the run's folder (its table's) whose it is.
+
+        Raises ValueError where it is another profile's, and NotADirectoryError where a file lies in a folder's place.
+        """
+        for path in (self.data, self.results, *self.data.parents, *self.results.parents):
+            if path.exists() and not path.is_dir():
+                raise NotADirectoryError(errno.ENOTDIR, "not a folder", str(path))
         folder = self.out / "data" / self.name.partition("/")[0]
         known = folder / "profile.json"
         inside = self.profile.is_relative_to(NOTEBOOKS / "profiles")
@@ -102,7 +111,7 @@ class Run:
                 f"{folder} was made by another profile, {other}, and would be overwritten: give this run another name "
                 f"with --name, or delete {known} if it is the same profile that has moved"
             )
-        schema.write_json(known, {"profile": profile})
+        storage.write_json(known, {"profile": profile})
 
 
 def load_profile(profile: str, overrides: list[str] = (), out: Path = ROOT, name: str | None = None) -> Run:
@@ -173,10 +182,15 @@ def _parse_override(override: str) -> tuple[str, str, object]:
     if not match:
         raise ValueError(f"-p {override}: write STAGE.PARAMETER=VALUE, for example -p train.max_steps=20")
     stage, parameter, text = match.groups()
+    return stage, parameter, parse_value(text)
+
+
+def parse_value(text: str) -> object:
+    """A parameter's value as it is written on the command line: TOML, or a bare word, which is a string."""
     try:
-        return stage, parameter, tomllib.loads(f"value = {text}")["value"]
+        return tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        return stage, parameter, text  # a bare word is a string
+        return text
 
 
 def check_known(name: str, known, what: str, extra: tuple = ()) -> None:

@@ -16,9 +16,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from .profile import ROOT
+from .profile import PACKAGE, ROOT
 
-PACKAGE = Path(__file__).resolve().parents[1]
 # Libraries whose version decides what a stage computes.
 DECIDING = ("torch", "transformers", "trl", "peft", "rapidocr", "onnxruntime", "unsloth")
 DOTTED = re.compile(r"medocr(\.\w+)+(:\w+)?")  # a module that is imported by its name, where it is registered

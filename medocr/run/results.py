@@ -14,7 +14,7 @@ from lxml import html
 from nbconvert import HTMLExporter
 from pygments.formatters import HtmlFormatter
 
-from .. import schema, sources
+from .. import sources, storage
 from .profile import NOTEBOOKS, STAGES, Run
 
 PAGE = """<!doctype html>
@@ -63,7 +63,7 @@ def index(folder: Path, name: str) -> None:
     """Render the executed notebooks of `folder` as one `index.html`, its figures as files under `figures/`."""
     exporter = HTMLExporter(template_name="basic")
     exporter.register_preprocessor("nbconvert.preprocessors.ExtractOutputPreprocessor", enabled=True)
-    schema.remove(folder / "figures", folder)
+    storage.remove(folder / "figures", folder)
     bodies = []
     for path in sorted(folder.glob("0?_*.ipynb")):
         if path.name.endswith(".partial.ipynb"):
@@ -77,7 +77,7 @@ def index(folder: Path, name: str) -> None:
             (folder / figure).write_bytes(data)
     links = " · ".join(f'<a href="#{s}">{s}</a>' for s in re.findall(r'<section id="(\w+)">', "\n".join(bodies)))
     page = PAGE.format(name=name, links=links, style=STYLE, bodies="\n".join(bodies))
-    with schema.atomic(folder / "index.html") as temporary:
+    with storage.atomic(folder / "index.html") as temporary:
         temporary.write_text(page, encoding="utf-8")
 
 
@@ -104,8 +104,8 @@ def publish(run: Run, replace: bool = False) -> None:
     if why := _kept_back(run, replace):
         print(f"results: {_shown(rendered)} ({why})")
         return
-    schema.check_inside(run.results, run.out / "results")
-    with schema.atomic(run.results, run.out / "results") as folder:
+    storage.check_inside(run.results, run.out / "results")
+    with storage.atomic(run.results, run.out / "results") as folder:
         shutil.copytree(rendered, folder, ignore=shutil.ignore_patterns("*.partial.ipynb"))
         for name in ("run.json", *(stage.record for stage in STAGES)):
             if (run.data / name).exists():

@@ -8,7 +8,7 @@ import hashlib
 import json
 from pathlib import Path
 
-from .. import schema
+from .. import storage
 from .profile import STAGES, Run, Stage
 
 CACHE = ".hashes.json"
@@ -36,11 +36,11 @@ class Hashes:
         state = [path.stat().st_size, path.stat().st_mtime_ns]
         if self.cache.get(name, [None])[:-1] != state:
             record = any(name == stage.record for stage in STAGES)
-            self.cache[name] = [*state, _content(path) if record else schema.file_hash(path)]
+            self.cache[name] = [*state, _content(path) if record else storage.file_hash(path)]
         return self.cache[name][-1]
 
     def save(self) -> None:
-        schema.write_json(self.folder / CACHE, self.cache)
+        storage.write_json(self.folder / CACHE, self.cache)
 
 
 def files(folder: Path, name: str) -> list[str]:
@@ -68,7 +68,7 @@ def seal(folder: Path, stage: Stage, hashes: Hashes, **added) -> dict:
         raise ValueError(f"{stage.notebook} ran but did not write {', '.join(missing)}")
     wrote = {file: hashes.of(file) for name in names for file in files(folder, name)}
     record = {**json.loads((folder / stage.record).read_text()), **added, "wrote": wrote}
-    schema.write_json(folder / stage.record, record)
+    storage.write_json(folder / stage.record, record)
     hashes.save()
     return record
 

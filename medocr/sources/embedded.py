@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from ..schema import Page, file_hash
+from ..schema import Page
+from ..storage import file_hash
 
 
 def synthetic(

@@ -30,7 +30,8 @@ def folder(
       is called (`prescriptions`, `lab-reports`, …), else `unknown`.
     - Pages are taken to hold PHI unless `contains_phi` is False.
 
-    Text and data files beside the documents are passed over; files of other kinds are rejected by name.
+    Text and data files beside the documents are passed over; files of other kinds are rejected by name, and so are
+    links that lead out of the folder.
     Raises ValueError when the folder is missing or has no document, or a `metadata.jsonl` has a bad line.
     """
     if doc_type not in (None, *DOC_TYPES):
@@ -43,9 +44,11 @@ def folder(
         held = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common()) or "nothing"
         raise ValueError(f"{path} has no document: put {', '.join(documents.KINDS)} files there (it holds {held})")
     missing = sorted(set(metadata) - found)
+    strays = _strays(root) if Path(path).expanduser().is_dir() else {}
     defaults = {"doc_type": doc_type, "contains_phi": contains_phi}
     return itertools.chain(
         (Rejection(_name(file, root), "folder", "missing_file", "metadata.jsonl names it") for file in missing),
+        (Rejection(_name(file, root), "folder", "link", why) for file, why in strays.items()),
         itertools.chain.from_iterable(
             _items(file, root, metadata.get(file, {}), defaults, dpi, max_page_pixels)
             for file in files
@@ -64,8 +67,20 @@ def find(path: str | Path) -> tuple[Path, list[Path]]:
         return root.parent, [root]
     if not root.is_dir():
         raise ValueError(f"{path} is not there: give the path of a folder with images or PDFs")
-    relative = sorted(file.relative_to(root) for file in root.rglob("*") if file.is_file())
+    strays = _strays(root)
+    relative = sorted(file.relative_to(root) for file in root.rglob("*") if file.is_file() and file not in strays)
     return root, [root / file for file in relative if not any(part.startswith(HIDDEN) for part in file.parts)]
+
+
+def _strays(root: Path) -> dict[Path, str]:
+    """Links in a folder that lead out of it, which could bring in anything, or nowhere; each with what to do."""
+    home, found = root.resolve(), {}
+    for link in sorted(path for path in root.rglob("*") if path.is_symlink()):
+        if not link.resolve().is_relative_to(home):
+            found[link] = "a link that leads out of the folder: put a copy there instead"
+        elif not link.exists():
+            found[link] = "a link that leads nowhere: put the file there"
+    return found
 
 
 def state(path: str | Path, **options) -> list:

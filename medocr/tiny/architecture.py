@@ -16,7 +16,7 @@ from transformers import (
 )
 from transformers.models.paddleocr_vl.image_processing_pil_paddleocr_vl import PaddleOCRVLImageProcessorPil
 
-from medocr import schema
+from medocr import storage
 from medocr.tiny import FOLDER
 
 SPECIAL = ("<unk>", "<s>", "</s>", "<pad>", "<|IMAGE_START|>", "<|IMAGE_PLACEHOLDER|>", "<|IMAGE_END|>")
@@ -170,7 +170,7 @@ def save(model: PaddleOCRVLForConditionalGeneration, processor: PaddleOCRVLProce
     Each file is written in a folder of its own first and renamed into place: `folder` holds other files as well.
     """
     folder = Path(folder)
-    with schema.atomic(folder / "export") as temporary:
+    with storage.atomic(folder / "export") as temporary:
         temporary.mkdir()
         # from a fresh configuration: the model's own may ask for an attention that cannot be loaded by name
         half = PaddleOCRVLForConditionalGeneration._from_config(make_config(), dtype=torch.float16)

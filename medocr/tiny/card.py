@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
-from medocr import metrics, model, schema, synthetic
+from medocr import metrics, model, storage, synthetic
 from medocr.schema import Page
 from medocr.synthetic.draw import MOST_LINES
 from medocr.tiny import FOLDER, corpus, pages
@@ -155,10 +155,10 @@ def _table(rows: list[dict]) -> str:
 
 def write(card: dict, result: Path, readme: Path = FOLDER / "README.md") -> None:
     """Write the card's JSON, and its figures between the marks in the README."""
-    schema.write_json(result, card)
+    storage.write_json(result, card)
     before, rest = readme.read_text().split(MARKS[0])
     after = rest.split(MARKS[1])[1]
-    with schema.atomic(readme) as temporary:
+    with storage.atomic(readme) as temporary:
         temporary.write_text(f"{before}{MARKS[0]}\n{figures(card)}\n{MARKS[1]}{after}")
 
 

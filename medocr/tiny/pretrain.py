@@ -23,7 +23,7 @@ from torch.nn.functional import cross_entropy, scaled_dot_product_attention
 from torch.utils.data import DataLoader
 from transformers import AttentionInterface, PaddleOCRVLForConditionalGeneration
 
-from medocr import schema
+from medocr import storage
 from medocr.model import attention
 from medocr.model.loading import bf16_is_fast
 from medocr.tiny import FOLDER, architecture
@@ -230,7 +230,7 @@ def batches(stages: tuple[Stage, ...], seed: int, progress: Callable[[], float])
 
 def save_checkpoint(reader: Reader, path: Path) -> None:
     """Write the model's and the letter head's weights in full precision, atomically."""
-    with schema.atomic(path) as temporary:
+    with storage.atomic(path) as temporary:
         torch.save(reader.state_dict(), temporary)
 
 
@@ -248,7 +248,7 @@ def start_reader(fresh: bool, seed: int, checkpoint: Path | None = None) -> Read
 def append_history(path: Path, sitting: dict) -> None:
     """Add one sitting (seed, command, rows) to the JSON file of all sittings."""
     sittings = json.loads(path.read_text())["sittings"] if path.exists() else []
-    schema.write_json(path, {"sittings": [*sittings, sitting]})
+    storage.write_json(path, {"sittings": [*sittings, sitting]})
 
 
 def sit(

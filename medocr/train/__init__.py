@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 
 from medocr import model as models
-from medocr import schema
+from medocr import storage
 from medocr.train import checkpoints, data, parallel, trainer
 
 __all__ = ["Recipe", "train"]
@@ -79,7 +79,7 @@ def train(
     processes = parallel.join(device)
     validation_rows = sorted(data.spread(validation_rows, recipe.validation_pages), key=data.size, reverse=True)
     made_from = {
-        "base": schema.model_hash(models.resolve(base)),
+        "base": storage.model_hash(models.resolve(base)),
         "train_rows": data.fingerprint(train_rows),
         "validation_rows": data.fingerprint(validation_rows),
         **dataclasses.asdict(recipe),
@@ -100,11 +100,11 @@ def train(
 def _finish(folder: Path, history: list[dict], shapes: dict, made_from: dict, adapter: Path) -> dict:
     """Give the best checkpoint's adapter its place and mark the training as finished; returns what it scored."""
     chosen = checkpoints.best(folder, history, shapes)
-    with schema.atomic(adapter) as temporary:
+    with storage.atomic(adapter) as temporary:
         temporary.mkdir()
         for name in checkpoints.ADAPTER:
             shutil.copy(chosen / name, temporary / name)
-        schema.write_json(temporary / "base.json", {"sha256": made_from["base"]})  # what it may be put on again
+        storage.write_json(temporary / "base.json", {"sha256": made_from["base"]})  # what it may be put on again
     checkpoints.finish(folder, made_from)
     step = checkpoints.step(chosen)
     scores = next((row for row in history if row["step"] == step and "eval_loss" in row), {})

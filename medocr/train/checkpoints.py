@@ -13,7 +13,7 @@ import torch
 from peft import LoraConfig
 from safetensors import SafetensorError
 
-from medocr import schema
+from medocr import storage
 
 ADAPTER = ("adapter_config.json", "adapter_model.safetensors")
 FILES = (*ADAPTER, "optimizer.pt", "scheduler.pt", "trainer_state.json")
@@ -37,18 +37,18 @@ def whole(target: Path) -> Iterator[Path]:
     Raises OSError that says what is kept when the disk is full or a file cannot be written.
     """
     part = target.parent / UNFINISHED / target.name
-    schema.remove(part.parent, target.parent)
+    storage.remove(part.parent, target.parent)
     try:
         part.mkdir(parents=True)
         yield part
-        schema.remove(target, target.parent)
+        storage.remove(target, target.parent)
         part.replace(target)
     except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors have errors of their own for it
         message = _not_written(part, error)
-        schema.remove(part.parent, target.parent)  # it takes room, and nothing is to be had from it
+        storage.remove(part.parent, target.parent)  # it takes room, and nothing is to be had from it
         raise OSError(message) from error
     finally:
-        schema.remove(part.parent, target.parent)
+        storage.remove(part.parent, target.parent)
 
 
 def _not_written(part: Path, error: Exception) -> str:
@@ -66,8 +66,8 @@ def _size(folder: Path) -> int:
 
 def seal(folder: Path, **facts) -> None:
     """Write the hashes of a checkpoint's files beside them, with `facts` about the training up to it."""
-    hashes = {path.name: schema.file_hash(path) for path in sorted(folder.iterdir())}
-    schema.write_json(folder / SEAL, {**facts, "files": hashes})
+    hashes = {path.name: storage.file_hash(path) for path in sorted(folder.iterdir())}
+    storage.write_json(folder / SEAL, {**facts, "files": hashes})
 
 
 def facts(checkpoint: Path) -> dict:
@@ -93,7 +93,7 @@ def _damage(checkpoint: Path) -> str | None:
     missing = [name for name in {**dict.fromkeys(FILES), **hashes} if not (checkpoint / name).is_file()]
     if missing:
         return f"{', '.join(missing)} missing"
-    changed = [name for name, known in hashes.items() if schema.file_hash(checkpoint / name) != known]
+    changed = [name for name, known in hashes.items() if storage.file_hash(checkpoint / name) != known]
     if changed:
         return f"{', '.join(changed)} cut off or changed"
     of = json.loads((checkpoint / "trainer_state.json").read_text())["global_step"]
@@ -133,7 +133,7 @@ def last_whole(folder: Path, shapes: dict[str, tuple] | None = None) -> Path | N
         if wrong is None:
             return checkpoint
         warnings.warn(f"{checkpoint.name} is broken ({wrong}): going on from the one before", stacklevel=2)
-        schema.remove(checkpoint, folder)
+        storage.remove(checkpoint, folder)
     return None
 
 
@@ -162,7 +162,7 @@ def rotate(folder: Path, keep: int, history: list[dict]) -> None:
     judged = losses(history)
     kept = {*found(folder)[:keep], *sorted(found(folder), key=lambda path: judged.get(step(path), math.inf))[:1]}
     for checkpoint in set(found(folder)) - kept:
-        schema.remove(checkpoint, folder)
+        storage.remove(checkpoint, folder)
 
 
 def open_folder(folder: Path, recipe: dict) -> None:
@@ -173,7 +173,7 @@ def open_folder(folder: Path, recipe: dict) -> None:
     would lose checkpoints.
     """
     for leftover in (folder / UNFINISHED, *folder.glob(".*.tmp")):
-        schema.remove(leftover, folder)
+        storage.remove(leftover, folder)
     record, recipe = folder / "recipe.json", json.loads(json.dumps(recipe))
     if not record.is_file() and found(folder):
         raise ValueError(f"{folder}: holds checkpoints but no recipe.json, so nobody knows of what: delete the folder")
@@ -182,9 +182,9 @@ def open_folder(folder: Path, recipe: dict) -> None:
     if known != recipe:
         if found(folder) and not finished:
             _refuse_changes(folder, known, recipe)
-        schema.remove(folder, folder.parent)
+        storage.remove(folder, folder.parent)
         finished = False
-    schema.write_json(record, {**recipe, **({"finished": True} if finished else {})})
+    storage.write_json(record, {**recipe, **({"finished": True} if finished else {})})
 
 
 def _refuse_changes(folder: Path, known: dict, recipe: dict) -> None:
@@ -203,4 +203,4 @@ def _short(value) -> str:
 
 def finish(folder: Path, recipe: dict) -> None:
     """Mark the training in `folder` as finished."""
-    schema.write_json(folder / "recipe.json", {**recipe, "finished": True})
+    storage.write_json(folder / "recipe.json", {**recipe, "finished": True})

@@ -51,7 +51,7 @@ def transcribe(
     `store` lacks is asked for. A page without a usable answer is set aside by name in `report["set_aside"]`; one whose
     request failed is asked for again on a rerun, one whose answer is refused, cut off or empty is not.
 
-    `pages` is gone through several times: a list, or what `schema.read` returns, which holds no more than a few pages
+    `pages` is gone through several times: a list, or what `storage.read` returns, which holds no more than a few pages
     in memory at once. Raises ValueError when pages need a provider and there is none, or when a key is missing.
     """
     if iter(pages) is pages:

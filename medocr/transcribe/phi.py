@@ -12,7 +12,8 @@ import re
 from collections.abc import Iterable, Iterator
 
 from .. import fields
-from ..schema import Page, bare
+from ..schema import Page
+from ..storage import bare
 from .store import Answer, Provider, Store
 
 TELLING = ("patient", "date_of_birth", "mrn", "accession")  # header fields

@@ -11,7 +11,8 @@ from statistics import fmean
 import numpy as np
 from tqdm import tqdm
 
-from ..schema import Page, Rejection, bare
+from ..schema import Page, Rejection
+from ..storage import bare
 from . import batch, dispatch, labelling
 from .agreement import Agreement
 from .client import Fault

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from medocr import schema, train
+from medocr import storage, train
 from medocr.model.loading import bf16_is_fast
 from medocr.train import checkpoints
 from tests.small_model import make_base, make_samples
@@ -44,7 +44,7 @@ def run(folder: Path, precision: str) -> None:
     samples = make_samples(26)
     recipe = {**RECIPE, "precision": precision, "progress": False}
     made = train.train(folder.parent / "base", samples[:22], samples[22:], folder, **recipe)
-    schema.write_json(folder / "report.json", made)
+    storage.write_json(folder / "report.json", made)
 
 
 def finish(process: multiprocessing.Process) -> None:
@@ -101,7 +101,9 @@ def main() -> None:
     kills = [row for precision in ("float32", "bfloat16")[: 1 + bf16_is_fast()] for row in killed(precision)]
     same = sum(row["same_adapter"] for row in kills)
     print(f"{same} of {len(kills)} end with the adapter of the run left alone")
-    schema.write_record(OUT, command="python -m tests.bench.checkpoints", recipe=RECIPE, kills=kills, same_adapter=same)
+    storage.write_record(
+        OUT, command="python -m tests.bench.checkpoints", recipe=RECIPE, kills=kills, same_adapter=same
+    )
 
 
 if __name__ == "__main__":

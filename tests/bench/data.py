@@ -7,7 +7,7 @@ import os
 import time
 from pathlib import Path
 
-from medocr import schema, synthetic, transcribe
+from medocr import storage, synthetic, transcribe
 
 OUT = Path(__file__).parents[2] / "results/bench/data.json"
 COUNTS = {"prescription": 120, "lab_report": 60, "receipt": 60, "invoice": 60}
@@ -33,7 +33,7 @@ def main() -> None:
     }
     for name, value in found.items():
         print(name, value)
-    schema.write_record(OUT, **found)
+    storage.write_record(OUT, **found)
 
 
 if __name__ == "__main__":

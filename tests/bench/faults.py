@@ -14,7 +14,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from medocr import schema, transcribe
+from medocr import storage, transcribe
 from medocr.transcribe.loopback import MODEL, Loopback
 from tests.loopback_pages import faulty, pages
 
@@ -35,7 +35,7 @@ def main() -> None:
         ends.append(end)
         print(row, flush=True)
     same = sum(ends[0][page] == ends[1][page] for page in ends[0])
-    schema.write_record(OUT, pages=PAGES, in_flight=2 * IN_FLIGHT, rows=rows, pages_with_the_same_end=same)
+    storage.write_record(OUT, pages=PAGES, in_flight=2 * IN_FLIGHT, rows=rows, pages_with_the_same_end=same)
     print(f"{same} of {PAGES} pages ended the same")
 
 

@@ -120,14 +120,14 @@ def main() -> None:
     if chosen.phase:
         print(json.dumps(globals()[chosen.phase](chosen.folder), default=float))
         return
-    from medocr import schema
+    from medocr import storage
 
     with tempfile.TemporaryDirectory(prefix="medocr-full-") as folder:
         phases = {}
         for phase in PHASES:
             phases[phase] = run_phase(phase, Path(folder))
             print(phase, phases[phase], flush=True)
-    schema.write_record(
+    storage.write_record(
         OUT,
         command="python -m tests.bench.full_size",
         weights_are="random",

@@ -8,7 +8,7 @@ import argparse
 import tempfile
 from pathlib import Path
 
-from medocr import metrics, prepare, schema, train
+from medocr import metrics, prepare, storage, train
 from medocr import model as models
 
 ROOT = Path(__file__).parents[2]
@@ -18,7 +18,7 @@ RATES = (5e-5, 2e-4, 5e-4, 1e-3, 2e-3, 4e-3)  # the first is the published recip
 
 def load_pages(data: Path) -> tuple[list, list]:
     """The pages of a run to train on, and those to validate with."""
-    return tuple(list(schema.read(data / f"{name}.parquet", prepare.Sample)) for name in ("train", "validation"))
+    return tuple(list(storage.read(data / f"{name}.parquet", prepare.Sample)) for name in ("train", "validation"))
 
 
 def trained(rows: list, validation: list, *, device: str = "auto", **recipe) -> tuple[dict, list[float]]:
@@ -60,8 +60,8 @@ def main() -> None:
         print(found[-1], flush=True)
     pages = {domain: sum(page.domain == domain for page in validation) for domain in DOMAINS}
     out = ROOT / "results/bench/learning_rate.json"
-    schema.write_record(
-        out, steps=chosen.steps, pages=pages, base=schema.model_hash(models.resolve("tiny")), rows=found
+    storage.write_record(
+        out, steps=chosen.steps, pages=pages, base=storage.model_hash(models.resolve("tiny")), rows=found
     )
 
 

@@ -19,7 +19,7 @@ from pathlib import Path
 
 from rapidfuzz.distance import Levenshtein
 
-from medocr import metrics, schema, synthetic
+from medocr import metrics, storage, synthetic
 
 OUT = Path(__file__).parents[2] / "results/bench/metrics.json"
 PAIRS = 10_000
@@ -104,7 +104,7 @@ def main() -> None:
     found = {name: measure(pairs) for name, pairs in reports().items()}
     for name, row in found.items():
         print(name, row)
-    schema.write_record(OUT, pairs=PAIRS, **found)
+    storage.write_record(OUT, pairs=PAIRS, **found)
 
 
 if __name__ == "__main__":

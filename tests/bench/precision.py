@@ -9,7 +9,7 @@ import argparse
 import statistics
 from pathlib import Path
 
-from medocr import metrics, schema
+from medocr import metrics, storage
 from tests.bench.learning_rate import load_pages, trained
 
 ROOT = Path(__file__).parents[2]
@@ -36,7 +36,7 @@ def main() -> None:
             print(found[-1], flush=True)
     by_page = [[statistics.mean(page) for page in zip(*rates[precision], strict=True)] for precision in PRECISIONS]
     both = metrics.compare(*by_page)
-    schema.write_record(
+    storage.write_record(
         ROOT / "results/bench/precision.json",
         command="python -m tests.bench.precision",
         steps=chosen.steps,

@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from medocr import schema, transcribe
+from medocr import schema, storage, transcribe
 from medocr.transcribe import Agreement, Answer, OpenAIProvider
 from tests.loopback_pages import pages
 
@@ -30,7 +30,7 @@ def main() -> None:
             made = subprocess.run(command, capture_output=True, text=True, check=True)
         rows.append({"pages": count, "megabytes_of_pages": round(bytes_on_disk / 1e6), **json.loads(made.stdout)})
         print(rows[-1], flush=True)
-    schema.write_record(OUT, rows=rows)
+    storage.write_record(OUT, rows=rows)
 
 
 def provider() -> OpenAIProvider:
@@ -46,7 +46,7 @@ def _fill(folder: Path, count: int) -> int:
             page = few[number % len(few)]
             yield schema.Page(page.image + filling, f"page#{number}", "test", id=f"{number:064}")
 
-    schema.write(folder / "pages.parquet", numbered())
+    storage.write(folder / "pages.parquet", numbered())
     with transcribe.Store(folder / "answers.sqlite") as store:
         store._db.execute("BEGIN")
         for number in range(count):
@@ -59,7 +59,7 @@ def _fill(folder: Path, count: int) -> int:
 def rerun(folder: Path) -> dict:
     started = time.perf_counter()
     with transcribe.Store(folder / "answers.sqlite") as store:
-        stored = schema.read(folder / "pages.parquet")
+        stored = storage.read(folder / "pages.parquet")
         _, report = transcribe.transcribe(stored, [provider()], store, agreement=Agreement(0.0), progress=False)
     seconds = time.perf_counter() - started
     return {

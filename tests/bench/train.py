@@ -251,13 +251,13 @@ def keep(runs: dict[str, list[dict]], halves: dict[str, list[dict]]) -> None:
     """Write what was found: ratios to the median of `ours`; of bfloat16, where it was measured, in `halves`."""
     import torch
 
-    from medocr import schema
+    from medocr import storage
 
     read = runs["reading"][0]
     trained = {variant: found for variant, found in runs.items() if variant != "reading"}
     seconds, cpu = (medians(trained, clock, "step") for clock in CLOCKS)
     ratio = plain_over_ours(trained, "step")
-    schema.write_record(
+    storage.write_record(
         OUT,
         command="python -m tests.bench.train",
         cores=os.cpu_count(),

@@ -17,7 +17,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from medocr import schema, transcribe
+from medocr import storage, transcribe
 from medocr.transcribe import demonstration, outgoing, prompt
 from medocr.transcribe.loopback import MODEL, Loopback, Server
 from tests.loopback_pages import pages
@@ -39,7 +39,7 @@ def main() -> None:
             print(rows[-1], flush=True)
     for row in rows:
         row["speed_up"] = round(row["pages_per_second"] / rows[0]["pages_per_second"], 2)  # over one at a time
-    schema.write_record(OUT, cores=os.cpu_count(), rows=rows)
+    storage.write_record(OUT, cores=os.cpu_count(), rows=rows)
 
 
 def _measure(client: str, limits: str, todo: list) -> dict:

@@ -41,7 +41,7 @@ def measure(part: str, setting, out: Path) -> dict:
 
 def one(part: str, chosen: argparse.Namespace) -> int:
     """Measure a part here and keep what came of it; whatever stops it is its record."""
-    from medocr import schema
+    from medocr import storage
     from tests.gpu.setting import Setting
 
     setting = Setting(chosen.size, chosen.device, chosen.work)
@@ -53,13 +53,13 @@ def one(part: str, chosen: argparse.Namespace) -> int:
         print(trace, file=sys.stderr, flush=True)
         found = {"ran": False, "why": f"{type(error).__name__}: {error}"[:800], "traceback": trace}
     seconds = round(time.perf_counter() - began, 1)
-    schema.write_record(chosen.out / f"{part}.json", part=part, size=chosen.size, total_seconds=seconds, **found)
+    storage.write_record(chosen.out / f"{part}.json", part=part, size=chosen.size, total_seconds=seconds, **found)
     return 0 if found["ran"] else 1
 
 
 def all_parts(chosen: argparse.Namespace) -> int:
     """Each part in a fresh process, until the minutes are over; returns how many did not run."""
-    from medocr import schema
+    from medocr import storage
     from tests.gpu import table
 
     ends, failed = time.monotonic() + 60 * chosen.minutes - 10, 0
@@ -75,7 +75,7 @@ def all_parts(chosen: argparse.Namespace) -> int:
         except subprocess.TimeoutExpired:
             status, why = 1, f"not done when the call's {chosen.minutes:g} minutes were over: call this part alone"
         if why and not _kept(chosen.out / f"{part}.json"):
-            schema.write_record(chosen.out / f"{part}.json", part=part, size=chosen.size, ran=False, why=why)
+            storage.write_record(chosen.out / f"{part}.json", part=part, size=chosen.size, ran=False, why=why)
         failed += bool(status)
         print(f"{part:<8} {'done' if not status else why or 'did not run: see its file'}", flush=True)
     table.write(chosen.out)

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from medocr import schema
+from medocr import storage
 
 TRAININGS = {"unsloth": "LoRA, Unsloth", "peft": "LoRA, transformers + PEFT", "full": "all weights"}
 HEAD = "| training, 4 × 2 pages a step | peak GB | s per step | tokens/s | share of bf16 rate | L4: hours, all steps |"
@@ -13,7 +13,7 @@ def write(out: Path) -> None:
     """Write the table of whatever parts have left a file."""
     found = {path.stem: json.loads(path.read_text()) for path in sorted(out.glob("*.json"))}
     found = {name: part for name, part in found.items() if part.get("part") == name}
-    with schema.atomic(out / "table.md") as temporary:
+    with storage.atomic(out / "table.md") as temporary:
         temporary.write_text("\n".join(lines(found)) + "\n", encoding="utf-8")
 
 

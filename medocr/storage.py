@@ -1,0 +1,230 @@
+"""How results lie on disk: files written whole or not at all, Parquet of records, hashes, and who made them."""
+
+import contextlib
+import dataclasses
+import functools
+import hashlib
+import importlib.metadata
+import json
+import os
+import platform
+import shutil
+import sys
+import typing
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .schema import Page
+
+VERSIONED = ("medocr", "torch", "transformers", "peft", "trl", "datasets", "rapidocr", "unsloth")
+
+
+@contextlib.contextmanager
+def atomic(path: str | Path, inside: Path | None = None) -> Iterator[Path]:
+    """Give a temporary path beside `path` (for a file or a folder) that takes its name on success.
+
+    Raises ValueError where `path` does not lie within `inside` (without it: the folder that is named as its parent).
+    """
+    path = Path(path)
+    inside = path.parent if inside is None else inside
+    check_inside(path, inside)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    remove(temporary, inside)
+    try:
+        yield temporary
+        if temporary.is_dir():
+            remove(path, inside)  # a folder cannot be renamed over one that holds files
+        temporary.replace(path)
+    finally:
+        remove(temporary, inside)
+
+
+def check_inside(path: Path, inside: Path) -> None:
+    """Raise ValueError unless `path`, with `..` and links to folders followed, lies strictly within `inside`."""
+    place = path.parent.resolve() / path.name if path.name not in ("", "..") else path.resolve()
+    if not place.is_relative_to(inside.resolve()) or place == inside.resolve():
+        raise ValueError(f"{path} does not lie within {inside}, so it is neither removed nor replaced")
+
+
+def remove(path: Path, inside: Path) -> None:
+    """Delete a file or a folder, if it is there; of a link only the link. All that medocr deletes goes through here.
+
+    Raises ValueError where `path` does not lie strictly within the folder `inside`.
+    """
+    check_inside(path, inside)
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@functools.cache
+def features(kind: type):
+    """The `datasets.Features` of a record class: `bytes` is an image, `dict` is JSON text."""
+    import datasets  # half a second to import
+
+    types = {str: "string", bool: "bool", int: "int32", float: "float32", dict: "string"}
+    columns = {}
+    for name, hint in typing.get_type_hints(kind).items():
+        bare = next((t for t in typing.get_args(hint) if t is not type(None)), hint)
+        columns[name] = datasets.Image() if bare is bytes else datasets.Value(types[bare])
+    return datasets.Features(columns)
+
+
+def write(path: str | Path, records: Iterable, kind: type = Page) -> int:
+    """Write records of one dataclass as Parquet, atomically and without holding them all; returns how many."""
+    arrow = features(kind).arrow_schema
+    written = 0
+    with atomic(path) as temporary, pq.ParquetWriter(temporary, arrow, write_page_checksum=True) as writer:
+        for batch in _batches(records, 64):
+            rows = [_to_row(record) for record in batch]
+            writer.write_table(pa.Table.from_pylist(rows, schema=arrow))
+            written += len(rows)
+    return written
+
+
+@dataclasses.dataclass(frozen=True)
+class Records:
+    """The records of a Parquet file: read from it again by every loop, a few at a time, so that all need never fit."""
+
+    path: Path
+    kind: type
+    left_out: tuple[str, ...] = ()
+
+    def bare(self) -> "Records":
+        """The same records without their images, which are most of the file: `b""` stands for each."""
+        return dataclasses.replace(self, left_out=tuple(_columns(self.kind)[2]))
+
+    def __len__(self) -> int:
+        return pq.read_metadata(self.path).num_rows
+
+    def __iter__(self) -> Iterator:
+        with _undamaged(self.path), pq.ParquetFile(self.path, page_checksum_verification=True) as file:
+            known = set(_columns(self.kind)[0]) - set(self.left_out)
+            columns = [name for name in file.schema_arrow.names if name in known]
+            for batch in file.iter_batches(batch_size=64, columns=columns):
+                yield from map(self._record, batch.to_pylist())
+
+    def chosen(self, ids: Iterable[str]) -> list:
+        """The records with these ids, in their order. Raises KeyError for an id that the file lacks."""
+        ids = list(ids)
+        with _undamaged(self.path):
+            chosen = {"filters": [("id", "in", ids)], "page_checksum_verification": True}
+            rows = pq.read_table(self.path, **chosen).to_pylist() if ids else []
+        found = {row["id"]: row for row in rows}
+        return [self._record(found[key]) for key in ids]
+
+    def _record(self, row: dict):
+        names, dicts, images = _columns(self.kind)
+        values = {name: row[name] for name in names if name in row}
+        values |= {name: json.loads(row[name]) if row.get(name) else None for name in dicts}
+        values |= {name: row[name]["bytes"] if name in row else b"" for name in images}
+        return self.kind(**values)
+
+
+@contextlib.contextmanager
+def _undamaged(path: str | Path) -> Iterator[None]:
+    """Turn what Arrow raises for a broken file into a ValueError that names it and says what to do."""
+    try:
+        yield
+    except (pa.ArrowException, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"{path} is damaged ({reason}): make it anew, with --from the stage that writes it") from None
+
+
+@functools.cache
+def _columns(kind: type) -> tuple[list[str], list[str], list[str]]:
+    """The names of all fields of a record class, of those that are JSON text in a file, and of its images."""
+    fields = dataclasses.fields(kind)
+    dicts = [field.name for field in fields if "dict" in str(field.type)]
+    return [field.name for field in fields], dicts, [field.name for field in fields if field.type in (bytes, "bytes")]
+
+
+def bare(records: Iterable) -> Iterable:
+    """The records, without their images where these would have to be read from a file."""
+    return records.bare() if hasattr(records, "bare") else records
+
+
+def read(path: str | Path, kind: type = Page) -> Records:
+    """The records of a Parquet file that `write` made. Raises ValueError when it is not there, or damaged."""
+    if not Path(path).exists():
+        raise ValueError(f"{path} is not there: run the stage that writes it first")
+    with _undamaged(path):
+        pq.read_metadata(path)
+    return Records(Path(path), kind)
+
+
+def _to_row(record) -> dict:
+    row = {}
+    for field in dataclasses.fields(record):
+        value = getattr(record, field.name)
+        if isinstance(value, bytes):
+            value = {"bytes": value, "path": None}
+        elif isinstance(value, dict):
+            value = json.dumps(value, ensure_ascii=False)
+        row[field.name] = value
+    return row
+
+
+def _batches(items: Iterable, size: int) -> Iterator[list]:
+    batch = []
+    for item in items:
+        batch.append(item)
+        if len(batch) == size:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
+
+
+def file_hash(path: str | Path) -> str:
+    """sha256 of a file, or of a folder's files with their names."""
+    path = Path(path)
+    if path.is_file():
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+    digest = hashlib.sha256()
+    for child in sorted(p for p in path.rglob("*") if p.is_file()):
+        digest.update(f"{child.relative_to(path)}\0{file_hash(child)}\n".encode())
+    return digest.hexdigest()
+
+
+def model_hash(folder: str | Path) -> str:
+    """sha256 of what a model folder loads (weights, configuration, tokenizer, template), not of what explains it."""
+    files = sorted(p for p in Path(folder).iterdir() if p.suffix in (".safetensors", ".json", ".jinja", ".model"))
+    return hashlib.sha256("\n".join(f"{p.name} {file_hash(p)}" for p in files).encode()).hexdigest()
+
+
+def write_json(path: str | Path, content: dict) -> None:
+    """Write JSON atomically."""
+    with atomic(path) as temporary:
+        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False, default=float) + "\n")
+
+
+def write_record(path: str | Path, **content) -> None:
+    """Write a stage's record: what it reports, beside the machine and the library versions that made it."""
+    write_json(path, {**content, "machine": machine(), "versions": versions()})
+
+
+def machine() -> dict:
+    """Cores and processor, and the card's name where torch is at work on one."""
+    cpu = platform.machine()
+    with contextlib.suppress(OSError, StopIteration):
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        cpu = next(line.partition(": ")[2] for line in lines if line.startswith("model name"))
+    torch = sys.modules.get("torch")
+    gpu = {"gpu": torch.cuda.get_device_name()} if torch and torch.cuda.is_available() else {}
+    return {"cores": os.cpu_count(), "cpu": cpu, **gpu}
+
+
+def versions() -> dict[str, str]:
+    """The versions of the libraries that decide a result, as installed."""
+    found = {}
+    for name in VERSIONED:
+        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+            found[name] = importlib.metadata.version(name)
+    return found

@@ -1,0 +1,100 @@
+"""The command line: it answers at once, and ends with one sentence and a status."""
+
+import errno
+import os
+import subprocess
+import sys
+import tomllib
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+from medocr import __main__ as command
+from medocr.run import profile
+
+ROOT = Path(__file__).parents[1]
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["run", "--help"], ["train", "--help"]])
+def test_help_and_version_import_nothing_large(arguments):
+    code = f"""
+import sys
+from medocr.__main__ import main
+try:
+    main({arguments!r})
+finally:
+    assert not {{"torch", "transformers", "datasets", "pandas", "papermill"}} & set(sys.modules)
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert "medocr" in done.stdout
+
+
+def test_every_argument_has_help():
+    parser = command._parser()
+    subparsers = next(action for action in parser._actions if action.choices)
+    for name, subparser in subparsers.choices.items():
+        for action in subparser._actions:
+            assert action.help, (name, action.dest)
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "data/demo/x"), "the disk is full (data/demo/x): make room"),
+        (FileExistsError(errno.EEXIST, "File exists", "results"), "a file lies where a folder is needed (results)"),
+        (PermissionError(errno.EACCES, "Permission denied", "/x"), "this user may not write or read here (/x)"),
+        (OSError("no whole checkpoint is left"), "no whole checkpoint is left"),
+    ],
+)
+def test_what_the_system_refuses_is_one_sentence(monkeypatch, capsys, error, sentence):
+    def refused(chosen):
+        """Refuse."""
+        raise error
+
+    monkeypatch.setattr(command, "_run", refused)
+    assert command.main(["run", "smoke"]) == 1
+    said = capsys.readouterr().err
+    assert said.startswith(f"medocr: {sentence}")
+    assert said.count("\n") == 1
+
+
+@pytest.mark.parametrize("place", ["results", "data", "data/smoke"])
+def test_a_file_in_a_folders_place_is_named(tmp_path, capsys, place):
+    (tmp_path / place).parent.mkdir(exist_ok=True)
+    (tmp_path / place).write_text("mine")
+    assert command.main(["run", "smoke", "--out", str(tmp_path)]) == 1
+    said = capsys.readouterr().err
+    assert "a file lies where a folder is needed" in said
+    assert place in said
+    assert (tmp_path / place).read_text() == "mine"
+
+
+def test_windows_is_told_that_it_is_not_supported(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "platform", "win32")
+    assert command.main(["run", "smoke"]) == 2
+    assert "not supported" in capsys.readouterr().err
+
+
+def test_notebooks_and_profiles_are_package_data():
+    folder = profile.PACKAGE / "notebooks"
+    data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    for path in [*folder.glob("*"), *folder.glob("profiles/*")]:
+        if path.is_file():
+            package = ".".join(["medocr", *path.parent.relative_to(profile.PACKAGE).parts])
+            assert any(fnmatch(path.name, pattern) for pattern in data[package]), path
+    assert folder.resolve() == ROOT / "notebooks"
+
+
+def test_an_installed_package_works_in_the_folder_that_it_is_called_in(tmp_path):
+    """A copy without pyproject.toml beside it, as in site-packages."""
+    package = tmp_path / "site"
+    package.mkdir()
+    subprocess.run(["cp", "-rL", str(ROOT / "medocr"), str(package / "medocr")], check=True)
+    here = tmp_path / "here"
+    here.mkdir()
+    code = "from medocr.run import profile; print(profile.ROOT); print(profile.load_profile('smoke').data)"
+    environment = {**os.environ, "PYTHONPATH": str(package)}
+    done = subprocess.run([sys.executable, "-c", code], cwd=here, env=environment, capture_output=True, text=True)
+    assert done.stdout.split() == [str(here), str(here / "data/smoke")], done.stderr

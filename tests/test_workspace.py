@@ -1,0 +1,58 @@
+"""Notebooks run by hand: they never touch a finished run, and get what they read."""
+
+import json
+import subprocess
+
+import pytest
+
+from medocr import workspace
+
+READS = ("train.parquet", "prepare.json", "adapter")
+
+
+@pytest.fixture
+def by_hand(tmp_path, monkeypatch):
+    monkeypatch.delenv(workspace.HEADLESS, raising=False)
+    return tmp_path / "data"
+
+
+def finish(folder):
+    (folder / "adapter").mkdir(parents=True)
+    (folder / "adapter/weights").write_text("1")
+    (folder / "train.parquet").write_text("pages")
+    (folder / "prepare.json").write_text(json.dumps({"settings": {"base": "tiny"}, "made_from": {}}))
+
+
+def test_a_finished_run_is_not_worked_in(by_hand, monkeypatch):
+    finish(by_hand / "demo")
+    with pytest.raises(ValueError, match="holds a finished run"):
+        workspace.enter(by_hand / "demo", "prepare.json")
+    assert workspace.enter(by_hand / "demo", "train.json", ["train.parquet"]) == by_hand / "demo"
+    monkeypatch.setenv(workspace.HEADLESS, "1")
+    assert workspace.enter(by_hand / "demo", "prepare.json") == by_hand / "demo"
+
+
+def test_a_notebook_gets_what_it_reads_from_a_finished_run_as_a_copy(by_hand, capsys):
+    finish(by_hand / "demo")
+    scratch = workspace.enter(by_hand / "scratch", "train.json", READS)
+    assert all((scratch / name).exists() for name in READS)
+    assert "Copied from" in capsys.readouterr().out
+    (scratch / "adapter/weights").write_text("2")
+    assert (by_hand / "demo/adapter/weights").read_text() == "1"
+    workspace.enter(scratch, "prepare.json", READS)  # the copy is not sealed
+    (scratch / "train.parquet").write_text("others")
+    workspace.enter(scratch, "train.json", READS)
+    assert (scratch / "train.parquet").read_text() == "others", "what lies there already is kept"
+
+
+def test_where_no_run_is_finished_a_small_one_is_made(by_hand, monkeypatch):
+    commands = []
+
+    def made(command, check):
+        commands.append(command)
+        finish(by_hand / "scratch/made/data/smoke")
+
+    monkeypatch.setattr(subprocess, "run", made)
+    scratch = workspace.enter(by_hand / "scratch", "train.json", READS)
+    assert commands[0][1:] == ["-m", "medocr", "run", "smoke", "--out", str(scratch / "made")]
+    assert json.loads((scratch / "prepare.json").read_text()) == {"settings": {"base": "tiny"}}
