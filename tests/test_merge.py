@@ -138,6 +138,25 @@ def test_parity_in_a_fresh_process(base, adapter, report):
     assert sum(to_base.values[limit:]) > 0
 
 
+def _outputs(margins: list[float]) -> dict[str, torch.Tensor]:
+    """Logits over three tokens whose most likely one leads by `margins`, with a standard deviation near 1."""
+    logits = torch.tensor([[1.0, 1.0 - margin, -1.4] for margin in margins])
+    return {"tokens": logits.argmax(-1), "margins": torch.tensor(margins), "logits": logits}
+
+
+def test_near_ties_that_flip_are_not_counted_against_a_merge():
+    expected = _outputs([0.02] * 5 + [1.0] * 806)
+    base = {**expected, "logits": expected["logits"] + 0.5}
+    honest = {**expected, "logits": expected["logits"] + 0.01, "tokens": expected["tokens"].clone()}
+    honest["tokens"][:5] = 1
+    why, figures = parity.compare(expected, base, honest)
+    assert why == []
+    assert (figures["token_agreement"], figures["near_ties"]) == (1.0, 5)
+    honest["tokens"][5:11] = 1  # six clear answers of 811 changed
+    why, figures = parity.compare(expected, base, honest)
+    assert [reason for reason in why if "of the tokens agree" in reason]
+
+
 def test_a_process_that_fails_says_why(merged, tmp_path, monkeypatch):
     python = tmp_path / "python"
     python.write_text("#!/bin/sh\necho Loading >&2\necho MemoryError: it is too big >&2\nexit 1\n")

@@ -77,8 +77,15 @@ def test_composed_layers_are_lora(loaded, samples):
     assert not [module for module in model.modules() if "forward" in vars(module) and hasattr(module, "lora_A")]
 
 
+def _plain(base, **options):
+    """The model as transformers loads it, with position embeddings placed as the model was trained."""
+    model = PaddleOCRVLForConditionalGeneration.from_pretrained(base, **options)
+    model.model.visual.vision_model.embeddings.interpolation_align_corners = False
+    return model
+
+
 def test_attention_is_that_of_transformers(base, loaded, samples):
-    plain = PaddleOCRVLForConditionalGeneration.from_pretrained(base, attn_implementation="sdpa")
+    plain = _plain(base, attn_implementation="sdpa")
     inputs = models.encode(loaded[1], [sample.open() for sample in samples])
     with torch.no_grad():
         expected, found = plain(**inputs).logits, loaded[0](**inputs).logits
@@ -90,7 +97,7 @@ def test_attention_is_that_of_transformers(base, loaded, samples):
 def test_reading_is_greedy_generation_in_the_order_given(base, loaded, samples):
     model, processor = loaded
     readings = models.read(model, processor, samples, max_new_tokens=24, batch_size=4, progress=False)
-    plain = PaddleOCRVLForConditionalGeneration.from_pretrained(base)
+    plain = _plain(base)
     for sample, found in zip(samples, readings, strict=True):
         inputs = models.encode(processor, [sample.open()])
         tokens = plain.generate(**inputs, max_new_tokens=24, do_sample=False)[0, inputs["input_ids"].shape[1] :]

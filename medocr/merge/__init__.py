@@ -1,5 +1,6 @@
 """Adapter and base into one float16 model, and the gate that says whether it is the same model."""
 
+import shutil
 from pathlib import Path
 
 import torch
@@ -46,9 +47,12 @@ def merge(
     merged = model.merge_and_unload()
     largest = _check_range(merged)
     merged.half()
+    sentencepiece = models.resolve(base) / "tokenizer.model"
     with storage.atomic(out) as temporary:
         merged.save_pretrained(temporary)
         models.save_processor(processor, temporary)
+        if sentencepiece.is_file():  # converters to GGUF read it, transformers does not
+            shutil.copy(sentencepiece, temporary)
         (temporary / "README.md").write_text(model_card(base, merged, **{**UNTOLD, **about}))
     files = [path for path in Path(out).iterdir() if path.is_file()]
     return {

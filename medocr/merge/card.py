@@ -19,10 +19,13 @@ print(model.read(reader, processor, [image], max_new_tokens=1024)[0].text)
 ```
 
 Plain transformers loads it as `AutoModelForImageTextToText` (its processor as `AutoProcessor`, which needs
-torchvision); the prompt is `OCR:` after the image, decoding greedy. To serve it:
+torchvision); the prompt is `OCR:` after the image, decoding greedy. transformers 5.15 to 5.22 place the vision tower's
+position embeddings otherwise than this model was trained with: set
+`model.model.visual.vision_model.embeddings.interpolation_align_corners = False` there, as medocr does. To serve it
+(vLLM 0.29 or newer):
 
 ```bash
-vllm serve FOLDER --trust-remote-code --max-num-batched-tokens 16384 --no-enable-prefix-caching \\
+vllm serve FOLDER --max-num-batched-tokens 16384 --no-enable-prefix-caching \\
     --mm-processor-cache-gb 0
 ```
 """

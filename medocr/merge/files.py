@@ -4,6 +4,8 @@ import json
 import tempfile
 from pathlib import Path
 
+import safetensors
+
 from medocr import model as models
 from medocr import storage
 
@@ -39,6 +41,24 @@ def check_processor(expected, merged: Path) -> list[str]:
             n for n in PARTS if (Path(folder) / n).is_file() and _content(Path(folder) / n) != _content(merged / n)
         ]
     return [f"the {PARTS[name]} is not the one of training ({name})" for name in differ]
+
+
+def check_config(merged: Path) -> list[str]:
+    """What the config says otherwise than the tensors beside it, and files that name code which is not there.
+
+    A head called tied is skipped by some programs without a word; they then read with the embedding in its place.
+    """
+    config = _content(merged / "config.json")
+    with safetensors.safe_open(merged / "model.safetensors", "pt") as weights:
+        tied = "lm_head.weight" not in weights.keys()  # noqa: SIM118  a safetensors file is no dict
+    says = {"config.json": config, "its text_config": config.get("text_config", {})}
+    wrong = [
+        f"{where} says tie_word_embeddings {part.get('tie_word_embeddings')}, the weights say {tied}"
+        for where, part in says.items()
+        if part.get("tie_word_embeddings") is not tied
+    ]
+    coded = [name for name in (*WANTED, *PARTS) if '"auto_map"' in (merged / name).read_text(encoding="utf-8")]
+    return wrong + [f"{name} has an auto_map, which asks for code that is not in the folder" for name in coded]
 
 
 def _content(path: Path):

@@ -2,6 +2,7 @@
 
 import functools
 import importlib.util
+import json
 import logging
 from pathlib import Path
 
@@ -51,6 +52,10 @@ def load(
     folder = resolve(base, revision)
     processor = load_processor(folder, min_pixels, max_pixels)
     model = _unsloth(folder, dtype, max_tokens) if backend == "unsloth" else _transformers(folder, dtype, device)
+    # PaddleOCR-VL was trained, and vLLM computes it, without aligned corners; transformers 5.15 to 5.22 align them,
+    # which moves every image feature.
+    model.model.visual.vision_model.embeddings.interpolation_align_corners = False
+    _correct_config(model)
     if adapter is not None:
         model = _attach(model, adapter)
     return model.eval(), processor
@@ -122,6 +127,7 @@ def load_processor(
     Raises ValueError when the folder has no chat template, or the limits contradict each other.
     """
     images = PaddleOCRVLImageProcessorPil.from_pretrained(folder)
+    images.__dict__.pop("auto_map", None)  # it names the Hub's own code, which a saved processor has not beside it
     images.size = {
         "shortest_edge": min_pixels or images.size["shortest_edge"],
         "longest_edge": max_pixels or images.size["longest_edge"],
@@ -129,6 +135,7 @@ def load_processor(
     if images.size["shortest_edge"] > images.size["longest_edge"]:
         raise ValueError(f"min_pixels {min_pixels} is above max_pixels {max_pixels}: give a smaller one")
     tokenizer = AutoTokenizer.from_pretrained(folder)
+    tokenizer.init_kwargs.pop("auto_map", None)
     if not tokenizer.chat_template:
         raise ValueError(f"{folder}: there is no chat template (chat_template.jinja), so prompts cannot be built")
     return PaddleOCRVLProcessor(images, tokenizer, chat_template=tokenizer.chat_template)
@@ -138,6 +145,11 @@ def save_processor(processor: PaddleOCRVLProcessor, folder: str | Path) -> None:
     """Write processor, tokenizer and chat template so that `load` and plain transformers find them in `folder`."""
     processor.save_pretrained(folder)
     processor.image_processor.save_pretrained(folder)  # preprocessor_config.json, which other programs look for
+    path, limits = Path(folder) / "preprocessor_config.json", processor.image_processor.size
+    content = json.loads(path.read_text(encoding="utf-8"))
+    # Converters to GGUF read these names, transformers the `size` beside them.
+    content |= {"min_pixels": limits["shortest_edge"], "max_pixels": limits["longest_edge"]}
+    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def _refuse_pickles(folder: Path, what: str) -> None:
@@ -183,6 +195,18 @@ def _unsloth(folder: Path, dtype: torch.dtype, max_tokens: int):
         model_name=str(folder), max_seq_length=max_tokens, dtype=dtype, load_in_4bit=False, full_finetuning=False
     )
     return model
+
+
+def _correct_config(model) -> None:
+    """Make the config say what the model is: whether the head is tied, and no code of the Hub's.
+
+    The Hub's config is flat, so its `tie_word_embeddings` does not reach `text_config`, whose default ties; and its
+    `auto_map` names Python files that a saved folder does not hold.
+    """
+    config, tied = model.config, model.lm_head.weight is model.get_input_embeddings().weight
+    for part in (config, config.text_config, config.vision_config):
+        part.__dict__.pop("auto_map", None)
+    config.tie_word_embeddings = config.text_config.tie_word_embeddings = tied
 
 
 def _attach(model, adapter: str | Path):

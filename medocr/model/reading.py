@@ -153,8 +153,19 @@ def _decode(model, processor, inputs, max_new_tokens: int) -> list[Reading]:
 
 def _pieces(tokenizer, tokens: list[int]) -> list[str]:
     """What each token adds to the text; a part of a character adds nothing until the whole is there."""
-    stream = DecodeStream(skip_special_tokens=True)
-    return [stream.step(tokenizer.backend_tokenizer, token) or "" for token in tokens]
+    stream, pieces = DecodeStream(skip_special_tokens=True), []
+    for token in tokens:
+        try:
+            piece = stream.step(tokenizer.backend_tokenizer, token)
+        except Exception as error:  # tokenizers raises the bare class
+            if "Invalid prefix" not in str(error):
+                raise
+            # Byte tokens in an order that is no UTF-8 changed text that the stream had already given out. A new
+            # stream goes on from here, as vLLM's does.
+            stream = DecodeStream(skip_special_tokens=True)
+            piece = stream.step(tokenizer.backend_tokenizer, token)
+        pieces.append(piece or "")
+    return pieces
 
 
 def _generate(model, core, inputs, ends: torch.Tensor, max_new_tokens: int):

@@ -112,10 +112,18 @@ def _diverged(checkpoint: Path) -> str | None:
     weights = safetensors.torch.load_file(checkpoint / ADAPTER[1])
     if not all(tensor.isfinite().all() for tensor in weights.values()):
         return "the adapter holds NaN or infinity"
-    moments = torch.load(checkpoint / "optimizer.pt", map_location="cpu", weights_only=True)["state"].values()
-    if not all(tensor.isfinite().all() for state in moments for tensor in state.values() if torch.is_tensor(tensor)):
+    state = torch.load(checkpoint / "optimizer.pt", map_location="cpu", weights_only=True)["state"]
+    if not all(tensor.isfinite().all() for tensor in _tensors(state)):
         return "the optimizer's state holds NaN or infinity"
     return None
+
+
+def _tensors(state) -> Iterator[torch.Tensor]:
+    """All tensors of an optimizer's state; 8-bit AdamW keeps its moments in dicts within each weight's dict."""
+    if torch.is_tensor(state):
+        yield state
+    for part in state.values() if isinstance(state, dict) else ():
+        yield from _tensors(part)
 
 
 def last_whole(folder: Path, shapes: dict[str, tuple] | None = None) -> Path | None:

@@ -8,13 +8,15 @@ import math
 import resource
 import statistics
 import time
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
+import safetensors.torch
 import torch
 from accelerate.utils import AutocastKwargs
 from datasets import Dataset
-from peft import get_peft_model_state_dict
+from peft import get_peft_model_state_dict, set_peft_model_state_dict
 from tqdm.auto import tqdm
 from transformers import PrinterCallback, TrainerCallback, TrainerState
 from trl import SFTConfig, SFTTrainer
@@ -72,6 +74,7 @@ class Run:
             processing_class=processor,
             callbacks=[_Bar()] if progress and parallel.rank() == 0 else [],
         )
+        self.trainer.add_callback(_ReadOnResume(self.trainer))
 
     def _arguments(self, folder: Path, processes: int, judged: bool, checkpointing: bool) -> SFTConfig:
         recipe, cpu, steps = self.recipe, self.device == "cpu", self.steps
@@ -119,6 +122,8 @@ class Run:
         trainer.earlier = checkpoints.facts(resume) if resume else trainer.earlier
         if before == self.steps:  # the trainer would take one step more
             trainer.state = TrainerState.load_from_json(str(resume / "trainer_state.json"))
+            set_peft_model_state_dict(self.model, safetensors.torch.load_file(resume / checkpoints.ADAPTER[1]))
+            trainer.read_pages()
         else:
             if self.device == "cuda":
                 torch.cuda.reset_peak_memory_stats()
@@ -160,12 +165,26 @@ class _Trainer(SFTTrainer):
         self.sampler.set_epoch(epoch)  # which does not come through when batches are both shared out and skipped
         super()._run_epoch(epoch=epoch, **options)
 
-    def evaluation_loop(self, *args, metric_key_prefix: str = "eval", **options):
-        output = super().evaluation_loop(*args, metric_key_prefix=metric_key_prefix, **options)
-        if self.args.should_save:
-            output.metrics[f"{metric_key_prefix}_cer"] = self.read()
+    def evaluation_loop(self, *args, **options):
+        output = super().evaluation_loop(*args, **options)
         _give_back_memory()
         return output
+
+    def read_pages(self) -> None:
+        """Add the validation pages' CER to the row of this step's validation loss, where it is not there yet.
+
+        Pages are read after the checkpoint is saved, and a failure is only a warning: it must not cost the steps.
+        """
+        rows = (row for row in self.state.log_history if row["step"] == self.state.global_step and "eval_loss" in row)
+        row = next(rows, None)
+        if row is None or "eval_cer" in row or not self.args.should_save:
+            return
+        try:
+            row["eval_cer"] = self.read()
+        except Exception as error:
+            step = self.state.global_step
+            warnings.warn(f"step {step}: the validation pages could not be read ({error})", stacklevel=2)
+        _give_back_memory()
 
     def spent(self) -> dict[str, float]:
         """Seconds of the steps up to here, in all runs that led here, and the peak memory of these."""
@@ -183,6 +202,7 @@ class _Trainer(SFTTrainer):
             super()._save_checkpoint(model, trial)
             checkpoints.seal(part, **self.spent())
         checkpoints.rotate(folder, self.keep, self.state.log_history)
+        self.read_pages()
 
     def _get_output_dir(self, trial) -> str:
         return self.output_dir or super()._get_output_dir(trial)
@@ -240,6 +260,16 @@ def _validation_cer(model, processor, samples: list) -> float:
     readings = models.read(model, processor, pages, max_new_tokens=longest + 16, batch_size=8, progress=False)
     pairs = zip(pages, readings, strict=True)
     return statistics.fmean(min(1.0, metrics.cer(sample.answer, reading.text)) for sample, reading in pairs)
+
+
+class _ReadOnResume(TrainerCallback):
+    """Reads the validation pages that a run killed between saving a checkpoint and reading them did not reach."""
+
+    def __init__(self, trainer: _Trainer):
+        self.trainer = trainer
+
+    def on_train_begin(self, *_, **__):
+        self.trainer.read_pages()
 
 
 class _Bar(TrainerCallback):
