@@ -62,6 +62,13 @@ def remove(path: Path, inside: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def sweep(folder: Path) -> None:
+    """Remove what `atomic` was writing in a folder when its process was killed; nobody may be writing there now."""
+    for path in [*folder.rglob(".*.tmp")]:
+        if path.exists():
+            remove(path, folder)
+
+
 @functools.cache
 def features(kind: type):
     """The `datasets.Features` of a record class: `bytes` is an image, `dict` is JSON text."""
