@@ -139,8 +139,8 @@ def plan(run: Run, stage: Stage) -> dict:
     parameters = run.parameters[stage.name]
     reads = {}
     for number, options in enumerate(parameters.get("pages_from", ())):
-        own = {key: value for key, value in options.items() if key != "source"}
-        reads[f"source {number}"] = sources.fingerprint(options["source"], **own)
+        settings = {key: value for key, value in options.items() if key != "source"}
+        reads[f"source {number}"] = sources.fingerprint(options["source"], **settings)
     base = run.parameters["prepare"]["base"]
     if stage.needs_base and (folder := TINY if base == "tiny" else Path(base)).is_dir():
         reads["base"] = storage.model_hash(folder)
@@ -159,8 +159,8 @@ def open_with_finding(run: Run, stage: Stage, record: dict) -> None:
     """Let a stage's executed notebook open with what it found, at which commit, when and on what machine."""
     notebook = run.data / "results" / f"{stage.notebook}.ipynb"
     made = {**provenance.row(record), "versions": record.get("versions", {})}
-    told = [*opening.origin(made, record["seconds"]), opening.caution(run)]
-    opening.insert(notebook, opening.finding(stage, run.data), *told)
+    origin = [*opening.origin(made, record["seconds"]), opening.caution(run)]
+    opening.insert(notebook, opening.finding(stage, run.data), *origin)
 
 
 def _relative(value, folder: Path):

@@ -161,20 +161,20 @@ def problems(results: Path, notebooks: list[Path]) -> list[str]:
     `notebooks` are the stages'. A `run.json` under `results` with `"accepted": "the reason"` is let be.
     """
     current = {path.stem: one_hash(stage_code(path)[0]) for path in notebooks}
-    found, made_at = [], {}
+    listed, made_at = [], {}
     for path in sorted(results.rglob("run.json")):
         run, name = json.loads(path.read_text()), path.parent.relative_to(results).as_posix()
         if run.get("accepted"):
             continue
         changed = [stage["stage"] for stage in run["stages"] if stage.get("code") != current.get(stage["stage"])]
         if changed:
-            found.append(f"{name}: the code of {', '.join(changed)} has changed since: {_again(name)}")
+            listed.append(f"{name}: the code of {', '.join(changed)} has changed since: {_again(name)}")
         for stage in run["stages"]:
             made_at.setdefault(stage.get("commit", "an unknown commit"), set()).add(name)
     if len(made_at) > 1:
-        listed = "; ".join(f"{commit} ({', '.join(sorted(names))})" for commit, names in sorted(made_at.items()))
-        found.append(f"the results come from {len(made_at)} commits, {listed}: make results")
-    return found
+        where = "; ".join(f"{commit} ({', '.join(sorted(names))})" for commit, names in sorted(made_at.items()))
+        listed.append(f"the results come from {len(made_at)} commits, {where}: make results")
+    return listed
 
 
 def _again(name: str) -> str:
