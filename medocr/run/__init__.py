@@ -144,7 +144,7 @@ def plan(run: Run, stage: Stage) -> dict:
     base = run.parameters["prepare"]["base"]
     if stage.needs_base and (folder := TINY if base == "tiny" else Path(base)).is_dir():
         reads["base"] = storage.model_hash(folder)
-    code, libraries = provenance.stage_code(stage.path)
+    code, libraries = provenance.stage_code(stage.path, parameters)
     parameters = {name: value for name, value in parameters.items() if name != "data"}
     return {"parameters": parameters, "code": code, "libraries": libraries, "reads": reads}
 
