@@ -10,22 +10,11 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "medocr"
-ORDER = [
-    *(
-        "schema",
-        "storage",
-        "workspace",
-        "fields",
-        "metrics",
-        "synthetic",
-        "sources",
-        "preflight",
-        "curate",
-        "transcribe",
-        "prepare",
-    ),
-    *("model", "train", "evaluate", "merge", "report", "run", "read", "tiny", "__main__"),
-]
+RECIPE = (
+    *("schema", "storage", "workspace", "fields", "metrics", "sources", "preflight", "curate", "transcribe", "prepare"),
+    *("cpu", "model", "train", "evaluate", "merge", "report", "run", "read"),
+)
+ORDER = [*RECIPE, "demo", "findings", "__main__"]
 
 
 def imported(path: Path) -> set[str]:
@@ -82,7 +71,7 @@ def test_only_small_files_and_no_secrets_are_committed():
         pytest.skip("not a git checkout")
     for name in listed.stdout.splitlines():
         path = ROOT / name
-        limit = 16e6 if name.startswith("medocr/tiny/") else 2e6
+        limit = 16e6 if name.startswith("medocr/demo/tiny/") else 2e6
         if path.suffix != ".ipynb" and path.exists():
             assert path.stat().st_size <= limit, name
         if path.suffix in (".py", ".toml", ".md", ".ipynb", ".json", ".yml") and path.exists():

@@ -19,6 +19,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from medocr import schema, storage, transcribe
+from medocr.demo.loopback import Server
 from medocr.run import load_profile
 from medocr.transcribe import (
     Agreement,
@@ -32,7 +33,6 @@ from medocr.transcribe import (
     outgoing,
     providers,
 )
-from medocr.transcribe.loopback import Server
 from tests.loopback_pages import SET_ASIDE, faulty, pages
 
 ROOT = Path(__file__).parents[1]

@@ -11,9 +11,10 @@ from PIL import Image
 from safetensors import safe_open
 from transformers import AutoTokenizer, PaddleOCRVLForConditionalGeneration
 
-from medocr import fields, metrics, model, prepare, synthetic
-from medocr.model import attention
-from medocr.tiny import FOLDER, architecture, card, corpus, pages, pretrain
+from medocr import fields, metrics, model, prepare
+from medocr.cpu import attention
+from medocr.demo import synthetic
+from medocr.demo.tiny import FOLDER, architecture, card, corpus, pages, pretrain
 
 STAGE = pages.Stage("test", (1, 2), 0.0, 2, 1.0)
 
