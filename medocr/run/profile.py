@@ -162,7 +162,7 @@ def read(path: Path) -> dict:
 
 
 def is_table(profile: str) -> bool:
-    """Whether a profile's file holds a table of runs (see `findings.experiments`). Raises ValueError where there is none."""
+    """Whether a profile holds a table of runs (see `findings.experiments`). Raises ValueError where there is none."""
     return "runs" in read(find(profile))
 
 
