@@ -1,36 +1,23 @@
-"""RapidOCR as a local annotator: PP-OCRv6 out of its wheel, on the CPU, with no download and no network."""
+"""RapidOCR as a local annotator: pages stay on this machine, read by one process or several."""
 
 import collections
-import functools
 import importlib.metadata
-import importlib.util
 import itertools
 import multiprocessing
 import multiprocessing.connection
 import os
-import re
 import threading
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from pathlib import Path
 
-import numpy as np
 from PIL import Image
 
+from .. import ocr
 from ..schema import open_image
-from . import reading_order
 from .store import Answer
 
-MODELS = ("PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx")
-RULES = 2  # of the settings here and the rules in reading_order: a new number makes stored answers stale
-SMALL = 600  # px: a page whose shorter side is less is searched for text at about its own size
-# What the shorter side is enlarged to at least, in px, and how far a found box is widened, small pages and others.
-SEARCH = {True: (256, 1.8), False: (736, 1.6)}
-HAN = re.compile("[\u4e00-\u9fff]")
-FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # ！ to ～ beside ! to ~
-LIKENESSES = str.maketrans({"口": "☐", "□": "☐", "\u03bc": "\u00b5"}) | FULL_WIDTH  # and µ, Greek, the unit's sign
 FEW = 8  # images that are read faster here than by processes that must first start
 
 
@@ -50,12 +37,9 @@ class RapidOcr:
         self.name = "rapidocr" if scale == 1 else f"rapidocr-at-{scale:g}"
         self.label_origin = f"{self.name}/{self.model}"
         self.scale = scale
-        folder = Path(importlib.util.find_spec("rapidocr").origin).parent / "models"
-        absent = [name for name in MODELS if not (folder / name).is_file()]
-        if absent:  # it would download them
-            raise ValueError(f"rapidocr is installed without {', '.join(absent)}: install the version that medocr pins")
+        ocr.check_installed()
         self.processes = processes
-        self.parameters = {"rapidocr": importlib.metadata.version("rapidocr"), "rules": RULES}
+        self.parameters = {"rapidocr": importlib.metadata.version("rapidocr"), "rules": ocr.RULES}
         self._pool: ProcessPoolExecutor | None = None
 
     def __enter__(self) -> "RapidOcr":
@@ -117,52 +101,10 @@ def read_image(image: bytes, scale: float = 1.0) -> Answer:
         if scale != 1:
             size = (max(1, round(page.width * scale)), max(1, round(page.height * scale)))
             page = page.resize(size, Image.Resampling.BICUBIC)
-        pixels = np.asarray(page)
-        result = _recognise(pixels)
-        text = reading_order.join(result.boxes, [_tidy(piece) for piece in result.txts]) if result.txts else ""
+        result = ocr.read(page)
     except Exception as error:  # whatever one page does to the engine, the others are read, and this one is named
         return Answer("", finish="error", detail=f"{type(error).__name__}: {error}")
-    confidence = lowest = None
-    if text:
-        lengths = [len(piece) for piece in result.txts]
-        confidence, lowest = float(np.average(result.scores, weights=lengths)), float(min(result.scores))
-    return Answer(text, confidence, lowest, time.perf_counter() - started)
-
-
-def _tidy(piece: str) -> str:
-    """One spelling for signs that look the same; the recogniser takes some for their Chinese likeness."""
-    if HAN.search(piece.replace("口", "")):
-        return piece
-    return " ".join(piece.translate(LIKENESSES).split())
-
-
-def _recognise(pixels: np.ndarray):
-    """Search and read a (height, width, 3) RGB page at the resolution that suits its size."""
-    small = min(pixels.shape[:2]) < SMALL
-    return _engine(*SEARCH[small])(np.ascontiguousarray(pixels[:, :, ::-1]))
-
-
-@functools.cache
-def _engine(side: int, unclip: float):
-    """RapidOCR with one thread: two processes of one thread read more pages than one process of two.
-
-    Each piece of text is recognised at its own width. The usual batches of six, padded to the widest and to
-    320 px at least, take 1.5 times as long and read small pages less exactly.
-    """
-    from rapidocr import RapidOCR
-
-    return RapidOCR(
-        params={
-            "Global.log_level": "critical",
-            "Global.use_cls": False,  # it turns upright lines and handwriting upside down more often than it helps
-            "Det.limit_side_len": side,
-            "Det.unclip_ratio": unclip,
-            "Rec.rec_batch_num": 1,
-            "Rec.rec_img_shape": [3, 48, 48],
-            "EngineConfig.onnxruntime.intra_op_num_threads": 1,
-            "EngineConfig.onnxruntime.inter_op_num_threads": 1,
-        }
-    )
+    return Answer(result.text, result.confidence, result.lowest, time.perf_counter() - started)
 
 
 def _start() -> None:
