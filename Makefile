@@ -59,13 +59,16 @@ lab: $(READY)  ## the notebooks in JupyterLab
 	$(VENV)/bin/pip install --quiet --editable '.[lab]'
 	$(VENV)/bin/jupyter lab notebooks
 
-.PHONY: lock wheel address
+.PHONY: lock audit wheel address
 lock:  ## requirements.lock anew: the newest versions within pyproject.toml's ranges, for every Python that it allows
 	echo "$(TORCH)+cpu" > build-torch.txt
 	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --constraint build-torch.txt \
 	    --no-emit-package torch --no-header --no-annotate --quiet --output-file requirements.lock
 	sed -i '1i # The tested set: make installs exactly this, and torch, which the Makefile names. Made by make lock.' requirements.lock
 	rm build-torch.txt
+
+audit:  ## known vulnerabilities in the tested set, where pip-audit can ask for them
+	pip-audit --requirement requirements.lock --disable-pip
 
 wheel: $(READY)  ## the wheel in a fresh environment and an empty folder: all notebooks of the smoke profile
 	rm -rf build dist && $(VENV)/bin/pip wheel --quiet --no-deps --wheel-dir dist .

@@ -102,8 +102,8 @@ def _run(chosen) -> int:
 def _run_table(chosen) -> int:
     from .run import ROOT, experiments
 
-    if chosen.start or chosen.jobs < 1:
-        raise ValueError("a table of runs takes no --from, and --jobs of 1 or more")
+    if chosen.start or chosen.replace or chosen.verify or chosen.jobs < 1:
+        raise ValueError("a table of runs takes no --from, --replace or --verify, and --jobs of 1 or more")
     trials = experiments.load_table(chosen.profile, chosen.overrides, chosen.out or ROOT, chosen.name)
     whole = experiments.execute(trials, jobs=chosen.jobs, only=chosen.only, force=chosen.force)
     experiments.findings(trials)

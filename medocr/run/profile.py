@@ -41,6 +41,10 @@ class Stage:
         return NOTEBOOKS / f"{self.notebook}.ipynb"
 
 
+# To add a stage, add its notebook and a line here: the runner takes order, inputs and parameters from them, and
+# profiles get a table of its name. The notebook enters its folder by `workspace.enter`, with the same record and
+# reads, and writes the record last, by `storage.write_record`; in `opening` it may have a sentence for what it
+# found.
 STAGES = (
     Stage("01_curate", (), ("pages.parquet",), "curate.json"),
     Stage("02_transcribe", ("pages.parquet",), ("labelled.parquet",), "transcribe.json"),
