@@ -52,6 +52,8 @@ class Page:
     licence: str | None = None
     contains_phi: bool = False
     truth: str | None = None
+    page: int = 1  # of a file of several pages
+    pages: int = 1
     id: str = ""  # sha256 of the image bytes
 
     def __post_init__(self):
@@ -65,7 +67,7 @@ class Page:
         return open_image(self.image)
 
 
-MAX_DECODED_BYTES = 400_000_000  # a page in memory, one byte for each pixel of each band
+MAX_DECODED_BYTES = 300_000_000  # a page in memory, one byte for each pixel of each band
 MAX_PAGE_PIXELS = 40_000_000  # a larger page is shrunk on decoding: A4 at 700 dpi is finer than any reader needs
 
 
@@ -114,7 +116,7 @@ def _shrunk(image: Image.Image) -> Image.Image:
 
 
 def _with_square_pixels(image: Image.Image) -> Image.Image:
-    across, down = image.info.get("dpi") or (1, 1)
+    across, down = map(float, image.info.get("dpi") or (1, 1))
     if not across or not down or not 1.2 < max(across / down, down / across) < 4:
         return image
     size = (image.width, round(image.height * across / down))
@@ -126,7 +128,8 @@ def _with_square_pixels(image: Image.Image) -> Image.Image:
 def _on_white(image: Image.Image) -> Image.Image:
     if image.mode.startswith("I"):  # grey of 9 to 16 bits, which Pillow would clip to white
         image = image.convert("I")
-        bits = max(8, int(image.getextrema()[1]).bit_length())  # a 12-bit scan in a 16-bit file is not a black page
+        bits = int(image.getextrema()[1]).bit_length()
+        bits = max(bits, 8) if bits <= 12 else 16  # a 12-bit scan in a 16-bit file is not a black page
         image = image.point(lambda value: value / 2 ** (bits - 8)).convert("L")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
