@@ -60,12 +60,13 @@ lab: $(READY)  ## the notebooks in JupyterLab
 	$(VENV)/bin/jupyter lab notebooks
 
 .PHONY: lock audit wheel address
-lock:  ## requirements.lock anew: the newest versions within pyproject.toml's ranges, for every Python that it allows
-	echo "$(TORCH)+cpu" > build-torch.txt
-	uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes --constraint build-torch.txt \
-	    --no-emit-package torch --no-header --no-annotate --quiet --output-file requirements.lock
-	sed -i '1i # The tested set: make installs exactly this, and torch, which the Makefile names. Made by make lock.' requirements.lock
-	rm build-torch.txt
+lock:  ## requirements.lock anew: the newest versions in pyproject.toml's ranges, for every Python that it allows
+	$(VENV)/bin/pip install --quiet uv
+	mkdir -p build && echo "$(TORCH)+cpu" > build/torch.txt  # a build that uv must reach: see UV_INDEX and UV_FIND_LINKS
+	$(VENV)/bin/uv pip compile pyproject.toml --extra dev --universal --python-version 3.11 --generate-hashes \
+	    --constraint build/torch.txt --no-emit-package torch --no-header --no-annotate --quiet --output-file build/lock.txt
+	(echo "# The tested set: make installs exactly this, and torch, which the Makefile names. Made by make lock."; \
+	    cat build/lock.txt) > requirements.lock
 
 audit:  ## known vulnerabilities in the tested set, where pip-audit can ask for them
 	pip-audit --requirement requirements.lock --disable-pip

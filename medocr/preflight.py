@@ -6,15 +6,13 @@ What is asked follows from the run's parameters, which the runner leaves in `run
 of the embedded model on a CPU needs no network, so nothing is asked over it.
 """
 
-import importlib.metadata
+import importlib.util
 import json
 import os
 import shutil
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from packaging.requirements import Requirement
 
 from . import sources
 
@@ -56,19 +54,9 @@ class Machine:
         there = next(path for path in (folder.resolve(), *folder.resolve().parents) if path.exists())
         return shutil.disk_usage(there).free / 1e9
 
-    def version(self, package: str) -> str | None:
-        """The installed version, or None."""
-        try:
-            return importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            return None
-
-    def requirements(self) -> list[str]:
-        """What medocr asks for, extras included; nothing where it runs from a checkout that is not installed."""
-        try:
-            return importlib.metadata.requires("medocr") or []
-        except importlib.metadata.PackageNotFoundError:
-            return []
+    def installed(self, package: str) -> bool:
+        """Whether a package can be imported."""
+        return importlib.util.find_spec(package) is not None
 
     def cached(self, model: str) -> bool:
         """Whether the hub's cache on this machine holds the model's configuration and weights."""
@@ -92,7 +80,7 @@ class Machine:
 
 
 def check(data: str | Path, pages_from: list[dict], machine: Machine | None = None) -> str:
-    """Hold the planned run's needs against the machine; returns a sentence on what was found.
+    """Hold the planned run's needs against the machine; returns a sentence on what is there.
 
     `data` is the run's folder, whose `run.json` says what is planned; without one only `pages_from` is looked at.
     Raises ValueError naming everything that is missing, at once.
@@ -105,7 +93,7 @@ def check(data: str | Path, pages_from: list[dict], machine: Machine | None = No
     if missing:
         listed = "\n".join(f"- {problem}" for problem in missing)
         raise ValueError(f"not ready for this run, of which nothing was downloaded or sent yet:\n{listed}")
-    return _found(needed, machine, data)
+    return _summary(needed, machine, data)
 
 
 def needs(parameters: dict[str, dict]) -> Needs:
@@ -113,8 +101,8 @@ def needs(parameters: dict[str, dict]) -> Needs:
     base = parameters.get("prepare", {}).get("base", "tiny")
     full = base != "tiny"
     cuda = any(parameters.get(stage, {}).get("device") == "cuda" for stage in ("train", "evaluate", "merge"))
-    wanted = [s["source"] for s in parameters["curate"]["pages_from"] if "source" in s and "path" not in s]
-    datasets = [d for d in sources.DATASETS if d.source in wanted]
+    names = [s["source"] for s in parameters["curate"]["pages_from"] if "source" in s and "path" not in s]
+    datasets = [d for d in sources.DATASETS if d.source in names]
     models = [("model", base)] if full and not Path(base).is_dir() else []
     return Needs(
         cuda=cuda,
@@ -137,7 +125,6 @@ def _key_variables(values: Iterable) -> Iterable[str]:
 def problems(needed: Needs, machine: Machine, data: Path) -> list[str]:
     """Everything that is missing, each with what to do about it."""
     return [
-        *_packages(needed, machine),
         *(_gpu(needed, machine) if needed.cuda else ()),
         *_disk(needed, machine, data),
         *_hub(needed, machine),
@@ -147,17 +134,6 @@ def problems(needed: Needs, machine: Machine, data: Path) -> list[str]:
             for name in _unset(needed, machine)
         ),
     ]
-
-
-def _packages(needed: Needs, machine: Machine) -> Iterable[str]:
-    for requirement in map(Requirement, machine.requirements()):
-        extra = {"extra": "gpu" if needed.cuda else ""}
-        if requirement.marker is not None and not requirement.marker.evaluate(extra):
-            continue
-        version = machine.version(requirement.name)
-        if version is None or not requirement.specifier.contains(version, prereleases=True):
-            wanted = f"{requirement.name}{requirement.specifier}"
-            yield f"{wanted} is needed, {version or 'none'} is installed: pip install '{wanted}'"
 
 
 def _gpu(needed: Needs, machine: Machine) -> Iterable[str]:
@@ -188,7 +164,7 @@ def _hub(needed: Needs, machine: Machine) -> Iterable[str]:
 def _kaggle(needed: Needs, machine: Machine) -> Iterable[str]:
     if not needed.kaggle:
         return
-    if machine.version("kagglehub") is None:
+    if not machine.installed("kagglehub"):
         yield f"kagglehub is not installed, which downloads {', '.join(needed.kaggle)}: pip install kagglehub"
     named = any(all(machine.environment.get(name) for name in names) for names in KAGGLE_VARIABLES)
     if not named and not any((machine.home / name).is_file() for name in KAGGLE_FILES):
@@ -202,8 +178,8 @@ def _unset(needed: Needs, machine: Machine) -> list[str]:
     return [name for name in needed.keys if not machine.environment.get(name, "").strip()]
 
 
-def _found(needed: Needs, machine: Machine, data: Path) -> str:
-    parts = ["the packages in the versions asked for", f"{machine.free_disk_gb(data):.0f} GB of disk"]
+def _summary(needed: Needs, machine: Machine, data: Path) -> str:
+    parts = [f"{machine.free_disk_gb(data):.0f} GB of disk"]
     if needed.cuda:
         name, free = machine.gpu()
         parts.append(f"{name} with {free:.1f} GB free")

@@ -62,6 +62,13 @@ def remove(path: Path, inside: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def sweep(folder: Path) -> None:
+    """Remove what `atomic` was writing in a folder when its process was killed; nobody may be writing there now."""
+    for path in [*folder.rglob(".*.tmp")]:
+        if path.exists():
+            remove(path, folder)
+
+
 @functools.cache
 def features(kind: type):
     """The `datasets.Features` of a record class: `bytes` is an image, `dict` is JSON text."""
@@ -115,8 +122,8 @@ class Records:
         with _undamaged(self.path):
             chosen = {"filters": [("id", "in", ids)], "page_checksum_verification": True}
             rows = pq.read_table(self.path, **chosen).to_pylist() if ids else []
-        found = {row["id"]: row for row in rows}
-        return [self._record(found[key]) for key in ids]
+        by_id = {row["id"]: row for row in rows}
+        return [self._record(by_id[key]) for key in ids]
 
     def _record(self, row: dict):
         names, dicts, images = _columns(self.kind)
@@ -223,8 +230,8 @@ def machine() -> dict:
 
 def versions() -> dict[str, str]:
     """The versions of the libraries that decide a result, as installed."""
-    found = {}
+    installed = {}
     for name in VERSIONED:
         with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            found[name] = importlib.metadata.version(name)
-    return found
+            installed[name] = importlib.metadata.version(name)
+    return installed

@@ -29,7 +29,7 @@ def enter(data: str | Path, record: str, reads: Sequence[str] = ()) -> Path:
             f"{data} holds a finished run, which this notebook would overwrite: leave `data` at '../data/scratch', "
             f"which gets a copy of what is read; or delete {data / record} first, if the run may be lost"
         )
-    data.mkdir(parents=True, exist_ok=True)
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
     if any(not (data / name).exists() for name in reads):
         _bring(data, reads)
     return data

@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 import subprocess
 import sys
 import tomllib
@@ -9,6 +10,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from medocr import __main__ as command
 from medocr.run import profile
@@ -85,6 +87,22 @@ def test_notebooks_and_profiles_are_package_data():
             package = ".".join(["medocr", *path.parent.relative_to(profile.PACKAGE).parts])
             assert any(fnmatch(path.name, pattern) for pattern in data[package]), path
     assert folder.resolve() == ROOT / "notebooks"
+
+
+def test_the_lock_file_holds_all_that_is_asked_for_with_hashes_and_no_address():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    text = (ROOT / "requirements.lock").read_text()
+    assert "://" not in text
+    entries = re.findall(r"^([\w.-]+)==([\w.]+)(?: ;[^\n]*?)? \\\n(    --hash=sha256:)", text, re.MULTILINE)
+    assert len(entries) == len(re.findall(r"^[\w.-]+==", text, re.MULTILINE))
+    versions = {}
+    for name, version, _ in entries:
+        versions.setdefault(name, set()).add(version)
+    for requirement in map(Requirement, [*project["dependencies"], *project["optional-dependencies"]["dev"]]):
+        locked = versions.get(requirement.name, set())
+        if requirement.name != "torch":
+            assert locked, f"{requirement.name} is not locked: make lock"
+        assert all(requirement.specifier.contains(version) for version in locked), f"{requirement}: make lock"
 
 
 def test_an_installed_package_works_in_the_folder_that_it_is_called_in(tmp_path):

@@ -47,8 +47,15 @@ def test_the_code_of_a_program_is_all_that_it_imports_of_medocr():
 
 def test_every_stage_has_its_code():
     for stage in STAGES:
-        code, _ = provenance.stage_code(stage.path)
+        code, _ = provenance.stage_code(stage.path, {})
         assert {"notebook", "medocr.schema"} <= set(code)
+
+
+def test_the_code_of_a_source_counts_for_the_runs_that_load_it():
+    notebook = STAGES[1].path  # which imports no source
+    assert "medocr.sources.hub" not in provenance.stage_code(notebook, {})[0]
+    with_source = provenance.stage_code(notebook, {"pages_from": [{"source": "prescriptions"}]})[0]
+    assert "medocr.sources.hub" in with_source
 
 
 def test_a_notebooks_parameters_and_magics_are_no_code(tmp_path):
@@ -97,18 +104,18 @@ def test_an_installed_package_is_named_by_its_version(tmp_path, monkeypatch):
 @pytest.fixture
 def results(tmp_path):
     """Results of one run that the code as it is made, and a function that changes its record."""
-    notebooks = [stage.path for stage in STAGES[:2]]
-    rows = [
-        {"stage": path.stem, "commit": "abc", "code": provenance.one_hash(provenance.stage_code(path)[0])}
-        for path in notebooks
-    ]
+    parameters = {"curate": {"pages_from": [{"source": "synthetic"}]}, "transcribe": {}}
+    rows = []
+    for stage in STAGES[:2]:
+        code, _ = provenance.stage_code(stage.path, parameters[stage.name])
+        rows.append({"stage": stage.notebook, "commit": "abc", "code": provenance.one_hash(code)})
     place = tmp_path / "table/small-1/run.json"
     place.parent.mkdir(parents=True)
 
     def change(number=0, accepted=None, **values):
         changed = [{**row, **(values if i == number else {})} for i, row in enumerate(rows)]
-        place.write_text(json.dumps({"stages": changed, "accepted": accepted}))
-        return provenance.problems(tmp_path, notebooks)
+        place.write_text(json.dumps({"stages": changed, "accepted": accepted, "parameters": parameters}))
+        return provenance.problems(tmp_path)
 
     return change
 
@@ -125,4 +132,4 @@ def test_committed_results_are_of_the_code_as_it_is_and_of_one_commit(results):
 
 
 def test_the_committed_results_are_of_the_code_as_it_is_or_say_why_not():
-    assert provenance.problems(ROOT / "results", [stage.path for stage in STAGES]) == []
+    assert provenance.problems(ROOT / "results") == []

@@ -6,7 +6,9 @@ import re
 import signal
 import subprocess
 import sys
+import tempfile
 import time
+from pathlib import Path
 
 import nbformat
 import pandas as pd
@@ -29,6 +31,8 @@ for name in {writes}:
 if name == "adapter" and (folder / "fail").exists():
     raise ValueError("the scanner caught fire")
 if (folder / "slow").exists() and "{record}" == "train.json":
+    import tempfile
+    Path(tempfile.gettempdir(), "secret").write_text("a page")
     (folder / "reached").touch()
     time.sleep(60)
 (folder / "{record}").write_text(json.dumps({{"value": value}}))
@@ -173,9 +177,13 @@ main(["run", "small", "--out", {str(house)!r}])
     os.kill(runner.pid, signal.SIGKILL)
     runner.wait()
     assert (folder / "reached").exists()
+    left = folder / ".merged.12345.tmp"
+    left.mkdir()
     (folder / "slow").unlink()
     assert run(house) == 0
     assert [states(house)[n] for n in ("01", "03", "04", "06")] == ["skipped", "skipped", "done", "done"]
+    assert not left.exists()
+    assert not list(Path(tempfile.gettempdir()).glob("medocr-*/secret")), "what the killed kernel had set aside"
 
 
 @pytest.mark.parametrize(
@@ -223,6 +231,14 @@ def test_a_profile_whose_name_is_a_folder_deletes_nothing(quick, capsys, stem):
     assert (quick / "src").is_dir()
     assert (quick / "data/other").is_dir()
     assert (quick / "results/other").is_dir()
+
+
+def test_nobody_else_can_look_into_a_runs_folder_and_all_can_read_what_is_published(quick):
+    assert run(quick) == 0
+    data = quick / "data/small"
+    assert data.stat().st_mode & 0o777 == 0o700
+    assert not any(path.stat().st_mode & 0o077 for path in data.rglob("*"))
+    assert all(path.stat().st_mode & 0o044 == 0o044 for path in (quick / "results/small").rglob("*"))
 
 
 def test_two_profiles_of_one_name_do_not_share_a_folder(quick, capsys):

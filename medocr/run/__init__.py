@@ -3,36 +3,19 @@
 import contextlib
 import fcntl
 import os
-import re
 import sys
-import tempfile
 import time
 from pathlib import Path
 
-from traitlets.config import Config
-
-from .. import preflight, sources, storage, workspace
+from .. import preflight, sources, storage
 from . import opening, provenance, seals
+from .kernel import StageFailed, execute_at
 from .profile import ROOT, STAGES, Run, Stage, check_known, is_table, load_profile
-from .results import check_publishable, publish, tidy
+from .results import check_publishable, index, publish
 
 __all__ = ["ROOT", "STAGES", "Run", "Stage", "StageFailed", "execute", "is_table", "load_profile"]
 
-ERROR_LINES = 12  # of a failed cell's message; the partial notebook has all of it
 TINY = Path(__file__).resolve().parents[1] / "tiny"
-
-# glibc gives freed memory back to the system after every training step and asks for it again in the
-# next; it reads these before Python starts, so the runner sets them for the kernels.
-ALLOCATOR = {
-    "MALLOC_MMAP_THRESHOLD_": str(4 << 30),
-    "MALLOC_TRIM_THRESHOLD_": str(4 << 30),
-    "MALLOC_TOP_PAD_": str(256 << 20),
-}
-HEADLESS = {workspace.HEADLESS: "1"}  # nobody is there to move a slider, and this runner looks after the folders
-
-
-class StageFailed(RuntimeError):
-    """A notebook stopped with an error: the message names the cell's error and the partial notebook."""
 
 
 def execute(
@@ -54,13 +37,12 @@ def execute(
     for name in (start, only):
         if name is not None:
             check_known(_full_name(name), [s.notebook for s in STAGES], "stage")
-    run.claim()
-    run.data.mkdir(parents=True, exist_ok=True)
     names = [stage.notebook for stage in STAGES]
     first = names.index(_full_name(start)) if start else len(STAGES)
     forced = {_full_name(only)} if only else set(names if force else names[first:])
     report = {"run": run.name, "overrides": list(run.overrides), "parameters": run.parameters, "stages": []}
-    with _locked(run.data):
+    with _private(run.data), _locked(run.data):
+        run.claim()
         hashes = seals.Hashes(run.data, verify)
         seals.check(run, [stage for stage in STAGES[: _last(only)] if stage.notebook not in forced], hashes)
         storage.write_json(run.data / "run.json", report)  # what is planned: the machine is held against it
@@ -72,7 +54,8 @@ def execute(
                     _execute_stage(run, stage, stage.notebook in forced, hashes, report["stages"])
         finally:
             storage.write_json(run.data / "run.json", {**report, **_origin(run, report["stages"])})
-        publish(run, replace)
+        index(run.data / "results", run.name)
+    publish(run, replace)
     return report
 
 
@@ -156,12 +139,12 @@ def plan(run: Run, stage: Stage) -> dict:
     parameters = run.parameters[stage.name]
     reads = {}
     for number, options in enumerate(parameters.get("pages_from", ())):
-        own = {key: value for key, value in options.items() if key != "source"}
-        reads[f"source {number}"] = sources.fingerprint(options["source"], **own)
+        settings = {key: value for key, value in options.items() if key != "source"}
+        reads[f"source {number}"] = sources.fingerprint(options["source"], **settings)
     base = run.parameters["prepare"]["base"]
     if stage.needs_base and (folder := TINY if base == "tiny" else Path(base)).is_dir():
         reads["base"] = storage.model_hash(folder)
-    code, libraries = provenance.stage_code(stage.path)
+    code, libraries = provenance.stage_code(stage.path, parameters)
     parameters = {name: value for name, value in parameters.items() if name != "data"}
     return {"parameters": parameters, "code": code, "libraries": libraries, "reads": reads}
 
@@ -176,38 +159,8 @@ def open_with_finding(run: Run, stage: Stage, record: dict) -> None:
     """Let a stage's executed notebook open with what it found, at which commit, when and on what machine."""
     notebook = run.data / "results" / f"{stage.notebook}.ipynb"
     made = {**provenance.row(record), "versions": record.get("versions", {})}
-    told = [*opening.origin(made, record["seconds"]), opening.caution(run)]
-    opening.insert(notebook, opening.finding(stage, run.data), *told)
-
-
-def execute_at(notebook: Path, target: Path, parameters: dict, out: Path) -> None:
-    """Execute a notebook into `target`, tidied; `out` is where data/ and results/ lie. Raises StageFailed."""
-    import papermill
-
-    target.parent.mkdir(parents=True, exist_ok=True)
-    partial = target.with_suffix(".partial.ipynb")
-    try:
-        with _environment(ALLOCATOR | HEADLESS), tempfile.TemporaryDirectory(prefix="medocr-") as sockets:
-            papermill.execute_notebook(
-                notebook,
-                partial,
-                parameters=parameters,
-                cwd=notebook.parent,
-                kernel_name="python3",
-                progress_bar=False,
-                # sockets in a folder of this user's: no port that others could listen on
-                config=Config({"KernelManager": {"transport": "ipc", "ip": f"{sockets}/kernel"}}),
-                stderr_file=sys.stderr if sys.stderr.isatty() else None,
-            )
-    except papermill.PapermillExecutionError as error:
-        clean = re.sub(r"\x1b\[[0-9;]*m", "", f"{error.ename}: {error.evalue}")
-        clean = "\n".join(clean.splitlines()[:ERROR_LINES])
-        where = f"{notebook.stem}, cell {error.exec_count}"
-        raise StageFailed(f"{where}: {clean}\nthe notebook so far: {partial}") from None
-    except (RuntimeError, OSError) as error:  # the kernel died, or never came up
-        raise StageFailed(f"{notebook.stem}: {type(error).__name__}: {error}") from error
-    tidy(partial, os.path.relpath(out, notebook.parent))
-    partial.replace(target)
+    origin = [*opening.origin(made, record["seconds"]), opening.caution(run)]
+    opening.insert(notebook, opening.finding(stage, run.data), *origin)
 
 
 def _relative(value, folder: Path):
@@ -220,22 +173,24 @@ def _relative(value, folder: Path):
 
 
 @contextlib.contextmanager
-def _environment(values: dict[str, str]):
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update({name: value for name, value in values.items() if before[name] is None})
+def _private(folder: Path):
+    """A run's folder, that this user alone can look into, as into all that is written meanwhile."""
+    folder.mkdir(parents=True, exist_ok=True)
+    folder.chmod(0o700)
+    before = os.umask(0o077)
     try:
         yield
     finally:
-        for name in [name for name in values if before[name] is None]:
-            del os.environ[name]
+        os.umask(before)
 
 
 @contextlib.contextmanager
 def _locked(folder: Path):
-    """One runner at a time per run: two would write the same files."""
+    """One runner at a time per run: two would write the same files. What a killed one left half written goes."""
     with (folder / ".lock").open("w") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise ValueError(f"{folder}: another runner is at work on this run; wait for it or stop it") from None
+        storage.sweep(folder)
         yield

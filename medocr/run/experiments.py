@@ -23,7 +23,8 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from .. import evaluate, metrics, report, storage
-from . import StageFailed, _clear, _locked, execute_at, fingerprint, make, opening, plan, provenance, seals
+from . import StageFailed, _clear, _locked, _private, execute_at, fingerprint, make, opening, plan, provenance, seals
+from .kernel import environment
 from .profile import ROOT, STAGES, Run, Stage, check_known, check_name, find, read, resolve
 from .results import index
 
@@ -139,25 +140,19 @@ def _exit_with(trial: Trial) -> None:
 def _threads(count: int) -> Iterator[None]:
     """Within, processes that start compute with so many threads, so that runs side by side share the cores."""
     names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    before = {name: os.environ.get(name) for name in names}
-    os.environ.update(dict.fromkeys(names, str(count)))
-    try:
+    with environment(dict.fromkeys(names, str(count))):
         yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})
 
 
 def make_run(trial: Trial) -> bool:
     """Make one run's stages and its results; says on a line what came of it, and returns whether it is finished."""
     began = time.perf_counter()
     folder = trial.run.data
-    folder.mkdir(parents=True, exist_ok=True)
     try:
-        with _locked(folder):
+        with _private(folder), _locked(folder):
             _begin(trial)
             rows = [_make_stage(trial.run, stage, folder.parent / "stages") for stage in MADE]
-            keep(trial, rows)
+        keep(trial, rows)
     except (StageFailed, ValueError) as error:
         print(f"{trial.name:<18} failed: {error}", flush=True)
         return False

@@ -225,9 +225,9 @@ def _resolve_paths(parameters: dict[str, dict], folder: Path) -> None:
         if "path" in options:
             options["path"] = str((folder / options["path"]).resolve())
     base = parameters["prepare"]["base"]
-    found = next((p for p in (folder / base, Path(base)) if p.is_dir()), None)
-    if base != "tiny" and found:
-        parameters["prepare"]["base"] = str(found.resolve())
+    local = next((p for p in (folder / base, Path(base)) if p.is_dir()), None)
+    if base != "tiny" and local:
+        parameters["prepare"]["base"] = str(local.resolve())
 
 
 def default_parameters(notebook: Path) -> dict:

@@ -16,7 +16,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from .profile import PACKAGE, ROOT
+from ..sources import SOURCES
+from .profile import PACKAGE, ROOT, STAGES
 
 # Libraries whose version decides what a stage computes.
 DECIDING = ("torch", "transformers", "trl", "peft", "rapidocr", "onnxruntime", "unsloth")
@@ -113,12 +114,16 @@ def _short(content: str | bytes) -> str:
 
 def commit() -> str:
     """The commit of the code at work, with `+` and the hash of changes to it; of an installed package its version."""
+    installed = f"medocr {_version('medocr')}"
     if not (ROOT / ".git").exists():
-        return f"medocr {_version('medocr')}"
-    changed = _git("diff", "HEAD", "--", "medocr", "notebooks")
-    for name in _git("ls-files", "--others", "--exclude-standard", "medocr", "notebooks").splitlines():
-        changed += f"{name} {_short((ROOT / name).read_bytes())}\n"
-    return _git("rev-parse", "--short", "HEAD").strip() + (f"+{_short(changed)[:8]}" if changed else "")
+        return installed
+    try:
+        changed = _git("diff", "HEAD", "--", "medocr", "notebooks")
+        for name in _git("ls-files", "--others", "--exclude-standard", "medocr", "notebooks").splitlines():
+            changed += f"{name} {_short((ROOT / name).read_bytes())}\n"
+        return _git("rev-parse", "--short", "HEAD").strip() + (f"+{_short(changed)[:8]}" if changed else "")
+    except (OSError, subprocess.CalledProcessError):  # no git here, or a repository that it does not trust
+        return installed
 
 
 def _git(*arguments: str) -> str:
@@ -131,10 +136,15 @@ def stamp() -> dict[str, str]:
     return {"commit": commit(), "at": at, "python": platform.python_version()}
 
 
-def stage_code(notebook: Path) -> tuple[dict[str, str], dict[str, str]]:
-    """What a stage's result depends on beside its parameters and inputs: (notebook and modules → hash, libraries)."""
+def stage_code(notebook: Path, parameters: dict) -> tuple[dict[str, str], dict[str, str]]:
+    """What a stage's result depends on beside its parameters and inputs: (notebook and modules → hash, libraries).
+
+    The sources that the parameters name count as imported, however they are registered.
+    """
     source = notebook_code(notebook)
-    modules, libraries = code_hashes(source)
+    names = [options["source"] for options in parameters.get("pages_from", ()) if options.get("source") in SOURCES]
+    loaders = "\n".join(f"import {SOURCES[name][0].__module__}" for name in names)
+    modules, libraries = code_hashes(f"{source}\n{loaders}")
     return {"notebook": code_hash(source), **modules}, libraries
 
 
@@ -155,26 +165,31 @@ def commits(rows: list[dict]) -> str:
     return ", ".join(dict.fromkeys(row["commit"] for row in rows if "commit" in row))
 
 
-def problems(results: Path, notebooks: list[Path]) -> list[str]:
+def problems(results: Path) -> list[str]:
     """Why committed results cannot be taken for those of the code as it is, a sentence each with what to do.
 
-    `notebooks` are the stages'. A `run.json` under `results` with `"accepted": "the reason"` is let be.
+    A `run.json` under `results` with `"accepted": "the reason"` is let be.
     """
-    current = {path.stem: one_hash(stage_code(path)[0]) for path in notebooks}
-    found, made_at = [], {}
+    listed, made_at = [], {}
     for path in sorted(results.rglob("run.json")):
         run, name = json.loads(path.read_text()), path.parent.relative_to(results).as_posix()
         if run.get("accepted"):
             continue
-        changed = [stage["stage"] for stage in run["stages"] if stage.get("code") != current.get(stage["stage"])]
+        changed = [stage["stage"] for stage in run["stages"] if stage.get("code") != _code_today(stage, run)]
         if changed:
-            found.append(f"{name}: the code of {', '.join(changed)} has changed since: {_again(name)}")
+            listed.append(f"{name}: the code of {', '.join(changed)} has changed since: {_again(name)}")
         for stage in run["stages"]:
             made_at.setdefault(stage.get("commit", "an unknown commit"), set()).add(name)
     if len(made_at) > 1:
-        listed = "; ".join(f"{commit} ({', '.join(sorted(names))})" for commit, names in sorted(made_at.items()))
-        found.append(f"the results come from {len(made_at)} commits, {listed}: make results")
-    return found
+        where = "; ".join(f"{commit} ({', '.join(sorted(names))})" for commit, names in sorted(made_at.items()))
+        listed.append(f"the results come from {len(made_at)} commits, {where}: make results")
+    return listed
+
+
+def _code_today(row: dict, run: dict) -> str | None:
+    """The hash that a stage of a run would be made with now; None where there is no such stage any more."""
+    stage = next((stage for stage in STAGES if stage.notebook == row["stage"]), None)
+    return stage and one_hash(stage_code(stage.path, run["parameters"][stage.name])[0])
 
 
 def _again(name: str) -> str:

@@ -95,21 +95,21 @@ def _aligned(table: re.Match) -> str:
 
 
 def publish(run: Run, replace: bool = False) -> None:
-    """Render the executed notebooks, and lay them under `results/<run>/` where all sources are public.
+    """Lay the executed notebooks and their page under `results/<run>/` where all sources are public.
 
     Results of the profile as it stands are replaced by those of a run with overrides only where `replace` says so.
     """
     rendered = run.data / "results"
-    index(rendered, run.name)
     if why := _kept_back(run, replace):
         print(f"results: {_shown(rendered)} ({why})")
         return
     storage.check_inside(run.results, run.out / "results")
     with storage.atomic(run.results, run.out / "results") as folder:
-        shutil.copytree(rendered, folder, ignore=shutil.ignore_patterns("*.partial.ipynb"))
+        left_out = shutil.ignore_patterns("*.partial.ipynb")
+        shutil.copytree(rendered, folder, ignore=left_out, copy_function=shutil.copyfile)  # for all to read
         for name in ("run.json", *(stage.record for stage in STAGES)):
             if (run.data / name).exists():
-                shutil.copy(run.data / name, folder / name)
+                shutil.copyfile(run.data / name, folder / name)
         if names := _names_for_paths(run):
             for path in (*folder.glob("*.json"), *folder.glob("*.ipynb")):
                 path.write_text(json.dumps(_renamed(json.loads(path.read_text()), names), indent=1, ensure_ascii=False))

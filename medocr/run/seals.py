@@ -76,22 +76,22 @@ def seal(folder: Path, stage: Stage, hashes: Hashes, **added) -> dict:
 def damage(folder: Path, stage: Stage, hashes: Hashes) -> list[str]:
     """The files of a finished stage that are no longer what it wrote, each with what is wrong."""
     record = finished(folder, stage)
-    found = []
+    changes = []
     for name, known in (record or {"wrote": {}})["wrote"].items():
         if not (folder / name).is_file():
-            found.append(f"{name} is missing")
+            changes.append(f"{name} is missing")
         elif hashes.of(name) != known:
-            found.append(f"{name} has changed")
-    return found
+            changes.append(f"{name} has changed")
+    return changes
 
 
 def check(run: Run, stages: list[Stage], hashes: Hashes) -> None:
     """Raise ValueError, naming all damage and what to do, where these stages' files are not what they wrote."""
     damaged = {stage: damage(run.data, stage, hashes) for stage in stages}
     hashes.save()
-    listed = [f"- {stage.notebook}: {', '.join(found)}" for stage, found in damaged.items() if found]
+    listed = [f"- {stage.notebook}: {', '.join(changes)}" for stage, changes in damaged.items() if changes]
     if listed:
-        first = next(stage for stage, found in damaged.items() if found)
+        first = next(stage for stage, changes in damaged.items() if changes)
         raise ValueError(
             f"files in {run.data} are not what their stages wrote:\n" + "\n".join(listed) + "\nPut them back, or make "
             f"them anew with --from {first.notebook[:2]}"
