@@ -20,6 +20,7 @@ ORDER = [
         "synthetic",
         "sources",
         "preflight",
+        "ocr",
         "curate",
         "transcribe",
         "prepare",
