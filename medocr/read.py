@@ -1,83 +1,274 @@
-"""`python -m medocr read`: images, PDFs and folders of them in, one JSON line per page out."""
+"""`python -m medocr read`: images, PDFs and folders of them in, one JSON line per page out.
+
+A line of a page that was read holds
+- `schema` (1), `origin` (the path as given, with #page for a file of several), `page` and `pages` (its number and of
+  how many), `sha256` of the page's image, `reader`, `dpi` (None where the file does not say);
+- `turn`: by how many degrees clockwise the page was turned to stand upright;
+- `text`, and `lines` with `text`, `box` (left, top, right, bottom in px of the upright page) and `confidence`; box and
+  confidence are None where a model reads;
+- `confidence` and `lowest` (of the page and of its least certain piece, 0 to 1, or None), `fields` (what
+  `medocr.fields.read_fields` finds), `finish` (stop, length or loop) and `seconds`.
+
+A line of an input that could not be read holds `schema`, `origin`, `reader`, `error` (a reason by name) and `detail`.
+"""
 
 import contextlib
+import dataclasses
+import io
 import itertools
 import json
+import math
 import sys
-from collections.abc import Iterator, Sequence
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
-from . import fields, sources, transcribe
-from .schema import Page, Rejection
-from .storage import atomic
+from PIL import Image
+from tqdm import tqdm
 
-TOGETHER = 16  # pages decoded and read at once
+from . import fields, ocr, sources
+from .curate import gates
+from .ocr.pool import Pool
+from .schema import Page, Rejection, open_image
+
+SCHEMA = 1
+TOGETHER = 16  # pages that a model reads at once
 MAX_NEW_TOKENS = 2048
+LEAST_SIDE_PX = 24  # of a page: a line of print is higher
+READ, SOME_REFUSED, NONE_READ = 0, 3, 1  # exit statuses
 
 
-def lines(model: str, paths: Sequence[str | Path]) -> Iterator[dict]:
-    """Read every page under `paths`, in order, with a model folder, a Hub name, `tiny` or `rapidocr`.
+@dataclasses.dataclass
+class PageRecord:
+    """What was read on one page: a line of `read`'s output but for where the page came from."""
 
-    A page gives {"origin", "text", "fields", "confidence", "finish"}, `confidence` between 0 and 1; an input that
-    could not be read gives {"origin", "error", "detail"}. Raises ValueError when a path is missing or the model is.
+    text: str
+    lines: list[dict]
+    turn: int
+    confidence: float | None
+    lowest: float | None
+    finish: str
+    seconds: float
+
+
+def records(model: str, paths: Sequence[str | Path], *, jobs: int = 1, known: Callable = lambda key: False):
+    """Read every page under `paths`, in order, with a model folder, a Hub name, `tiny` or `rapidocr`; yields dicts.
+
+    The dicts are the lines that this module describes. `jobs` processes read with `rapidocr`; a model uses all cores
+    by itself. Pages for which `known((origin, sha256))` is true are passed over. Raises ValueError when a path is
+    missing or the model is, or `jobs` does not fit.
     """
-    items = itertools.chain.from_iterable([sources.load("folder", path=str(path)) for path in paths])
-    reader = _rapidocr if model == "rapidocr" else _model(model)
-    while batch := list(itertools.islice(items, TOGETHER)):
-        found = [_decodable(item) for item in batch]
-        readings = iter(reader([page for page in found if isinstance(page, Page)]))
-        for item in found:
-            yield _refused(item) if isinstance(item, Rejection) else _read(item, *next(readings))
+    if model != "rapidocr" and jobs != 1:
+        raise ValueError("--jobs is for rapidocr: a model uses all cores by itself")
+    items = itertools.chain.from_iterable([_items(path) for path in paths])  # a list: missing paths raise at once
+    reader = _rapidocr(jobs) if model == "rapidocr" else _model(model)
+    return _read_all((item for item in items if not known(_key(item))), reader, model)
 
 
-def _decodable(item: Page | Rejection) -> Page | Rejection:
+def _items(path: str | Path) -> Iterator[Page | Rejection]:
+    """The pages of a file or a folder without their labels, called by the path as it was given."""
+    given = Path(path).expanduser()
+    before = given.parent if given.is_file() else given
+    pages = sources.load("folder", path=str(path), labelled=False)
+    return (dataclasses.replace(item, origin=(before / item.origin).as_posix()) for item in pages)
+
+
+def _key(item: Page | Rejection) -> tuple[str, str | None]:
+    return item.origin, item.id if isinstance(item, Page) else None
+
+
+def _read_all(items: Iterable[Page | Rejection], reader: Callable, model: str) -> Iterator[dict]:
+    """The line of each item, in order; pages that cannot be decoded never reach the reader."""
+    for item, result in reader(items):
+        line = {"schema": SCHEMA, "origin": item.origin, "reader": model}
+        if isinstance(item, Rejection):
+            yield {**line, "error": item.reason, "detail": item.detail}
+        elif isinstance(result, PageRecord):
+            about = {"page": item.page, "pages": item.pages, "sha256": item.id, "dpi": _dpi(item.image)}
+            found = fields.read_fields(result.text, item.doc_type)
+            yield {**line, **about, **vars(result), "fields": found}
+        else:
+            reason, _, detail = str(result).partition(": ")
+            yield {**line, "sha256": item.id, "error": reason, "detail": detail}
+
+
+def _dpi(image: bytes) -> int | None:
+    with contextlib.suppress(OSError, SyntaxError, ValueError), Image.open(io.BytesIO(image)) as opened:
+        density = opened.info.get("dpi")
+        return round(float(max(density))) or None if density else None
+    return None
+
+
+def read_image(image: bytes) -> PageRecord | str:
+    """Read one encoded image by RapidOCR; returns a record, or `reason: detail` where it cannot be read."""
+    started = time.perf_counter()
     try:
-        if isinstance(item, Page):
-            item.open()
+        page = _open(image)
+        result = ocr.read(page)
     except ValueError as error:
-        reason, _, detail = str(error).partition(": ")
-        return Rejection(item.origin, item.source, reason, detail)
-    return item
+        return str(error)
+    except Exception as error:  # whatever one page does to the engine, the others are read
+        return f"reader_failed: {type(error).__name__}: {error}"
+    lines = [dataclasses.asdict(line) for line in result.lines]
+    seconds = round(time.perf_counter() - started, 3)
+    return PageRecord(
+        result.text, lines, result.turn, _rounded(result.confidence), _rounded(result.lowest), "stop", seconds
+    )
 
 
-def _read(page: Page, text: str, confidence: float | None, finish: str) -> dict:
-    found = fields.read_fields(text, page.doc_type)
-    return {"origin": page.origin, "text": text, "fields": found, "confidence": confidence, "finish": finish}
+def _open(image: bytes) -> Image.Image:
+    """The page; raises ValueError (reason first) where it cannot be decoded or is too small to hold a line."""
+    page = open_image(image)
+    if problem := gates.size(page.width, page.height, gates.Limits(min_side_px=LEAST_SIDE_PX)):
+        raise ValueError(": ".join(problem))
+    return page
 
 
-def _refused(rejection: Rejection) -> dict:
-    return {"origin": rejection.origin, "error": rejection.reason, "detail": rejection.detail}
+def _rounded(value: float | None) -> float | None:
+    return round(value, 4) if value is not None and math.isfinite(value) else None
 
 
-def _rapidocr(pages: list[Page]) -> list[tuple[str, float | None, str]]:
-    answers = transcribe.RapidOcr(processes=1).read([page.image for page in pages])
-    return [(answer.text, answer.confidence, answer.finish) for answer in answers]
+def _rapidocr(jobs: int) -> Callable:
+    ocr.check_installed()
+
+    def read(items: Iterable[Page | Rejection]) -> Iterator[tuple[Page | Rejection, PageRecord | str | None]]:
+        pool = Pool(_read_or_pass, jobs)
+        try:
+            pairs = ((item, item.image if isinstance(item, Page) else None) for item in items)
+            for item, result in pool.map(pairs):
+                died = "reader_failed: the reading process died; was there enough memory?"
+                yield item, died if result is None and isinstance(item, Page) else result
+        finally:
+            pool.close()
+
+    return read
 
 
-def _model(name: str):
+def _read_or_pass(image: bytes | None) -> PageRecord | str | None:
+    return None if image is None else read_image(image)
+
+
+def _model(name: str) -> Callable:
     """A function that reads pages with one loaded model. Torch comes in only here: `rapidocr` does without."""
     from . import model as models
 
     model, processor = models.load(name)
     models.check_finite(model, name)
 
-    def read(pages: list[Page]) -> list[tuple[str, float | None, str]]:
-        readings = models.read(model, processor, pages, max_new_tokens=MAX_NEW_TOKENS, batch_size=4, progress=False)
-        return [(r.text, r.confidence and round(r.confidence, 4), r.finish) for r in readings]
+    def read(items: Iterable[Page | Rejection]) -> Iterator[tuple[Page | Rejection, PageRecord | str | None]]:
+        items = iter(items)
+        while batch := list(itertools.islice(items, TOGETHER)):
+            upright = [_upright(item) for item in batch]
+            began, images = time.perf_counter(), [page for page, _ in upright if not isinstance(page, str | None)]
+            readings = models.read(
+                model, processor, images, max_new_tokens=MAX_NEW_TOKENS, batch_size=4, progress=False
+            )
+            seconds = round((time.perf_counter() - began) / max(1, len(images)), 3)
+            results = iter(readings)
+            for item, (page, turn) in zip(batch, upright, strict=True):
+                yield item, page if isinstance(page, str | None) else _record(next(results), turn, seconds)
 
     return read
 
 
-def write(found: Iterator[dict], out: Path | None) -> int:
-    """Write the lines to a file (whole or not at all) or print them as they come; 1 when no page could be read."""
-    read = refused = 0
-    with contextlib.ExitStack() as stack:
-        target = (
-            stack.enter_context(stack.enter_context(atomic(out)).open("w", encoding="utf-8")) if out else sys.stdout
-        )
-        for line in found:
-            print(json.dumps(line, ensure_ascii=False), file=target, flush=True)
-            refused += "error" in line
-            read += "error" not in line
-    print(f"{read} pages read, {refused} refused" + (f": {out}" if out else ""), file=sys.stderr)
-    return 0 if read else 1
+def _upright(item: Page | Rejection) -> tuple[Image.Image | str | None, int]:
+    if isinstance(item, Rejection):
+        return None, 0
+    try:
+        return ocr.upright(_open(item.image))
+    except ValueError as error:
+        return str(error), 0
+
+
+def _record(reading, turn: int, seconds: float) -> PageRecord:
+    lowest = math.exp(min(reading.token_logprobs)) if len(reading.token_logprobs) else None
+    lines = [{"text": line, "box": None, "confidence": None} for line in reading.text.splitlines() if line.strip()]
+    return PageRecord(
+        reading.text, lines, turn, _rounded(reading.confidence), _rounded(lowest), reading.finish, seconds
+    )
+
+
+class Output:
+    """A file of lines that a stopped reading goes on with, or the standard output."""
+
+    def __init__(self, out: Path | None, model: str):
+        self.out, self.model, self.known = out, model, set()
+        if out is not None and out.exists():
+            self.known = self._take_up(out)
+
+    def _take_up(self, out: Path) -> set[tuple[str, str | None]]:
+        """What an earlier reading wrote; a line that was cut off by a kill, and errors, are taken away.
+
+        Raises ValueError where the file is no output of this command.
+        """
+        whole, known = [], set()
+        for line in out.read_bytes().splitlines(keepends=True):
+            try:
+                row = json.loads(line) if line.endswith(b"\n") else None
+                if row is not None and "error" not in row:
+                    whole.append(line)
+                    if row["reader"] == self.model:
+                        known.add((row["origin"], row["sha256"]))
+            except (ValueError, KeyError, TypeError):
+                raise ValueError(f"{out} is no output of read: give --out another name") from None
+        with _replacing(out) as target:
+            target.writelines(whole)
+        return known
+
+    def write(self, lines: Iterator[dict], total: int | None) -> int:
+        """Write the lines as they come; returns the exit status."""
+        read = refused = 0
+        with contextlib.ExitStack() as stack:
+            if self.out is None:
+                target = sys.stdout.buffer
+            else:
+                self.out.parent.mkdir(parents=True, exist_ok=True)
+                target = stack.enter_context(self.out.open("ab"))
+            bar = stack.enter_context(
+                tqdm(total=total, initial=len(self.known), unit="page", disable=not sys.stderr.isatty(), leave=False)
+            )
+            stack.callback(lambda: print(self._summary(read, refused), file=sys.stderr))
+            for line in lines:
+                target.write(json.dumps(line, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace") + b"\n")
+                target.flush()
+                refused += "error" in line
+                read += "error" not in line
+                bar.update()
+        if refused:
+            return SOME_REFUSED if read or self.known else NONE_READ
+        return READ if read or self.known else NONE_READ
+
+    def _summary(self, read: int, refused: int) -> str:
+        before = f", {len(self.known)} read before" if self.known else ""
+        return f"{read} pages read{before}, {refused} refused" + (f": {self.out}" if self.out else "")
+
+
+@contextlib.contextmanager
+def _replacing(out: Path):
+    from .storage import atomic
+
+    with atomic(out) as temporary, temporary.open("wb") as target:
+        yield target
+
+
+def read(model: str, paths: Sequence[str | Path], out: Path | None, jobs: int) -> int:
+    """Read all pages under `paths` and write their lines; returns the exit status.
+
+    0 when all were read, 3 when some were refused, 1 when none was read; stopped by Ctrl-C it is 130. What is written
+    stays, and the same command goes on after it.
+    """
+    warnings.simplefilter("ignore")  # a library's warning does not say of which file it speaks
+    output = Output(out, model)
+    lines = records(model, paths, jobs=jobs, known=output.known.__contains__)
+    try:
+        return output.write(lines, _count(paths) if sys.stderr.isatty() else None)
+    except KeyboardInterrupt:
+        again = "the same command goes on after what is written" if out else "give --out FILE to be able to go on"
+        print(f"stopped: {again}", file=sys.stderr)
+        return 130
+
+
+def _count(paths: Sequence[str | Path]) -> int:
+    """Pages under `paths`, for the progress bar."""
+    return sum(sources.folder.count(path) for path in paths)

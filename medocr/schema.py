@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import io
+import math
 import warnings
 
 from PIL import Image, ImageOps
@@ -51,6 +52,8 @@ class Page:
     licence: str | None = None
     contains_phi: bool = False
     truth: str | None = None
+    page: int = 1  # of a file of several pages
+    pages: int = 1
     id: str = ""  # sha256 of the image bytes
 
     def __post_init__(self):
@@ -64,10 +67,15 @@ class Page:
         return open_image(self.image)
 
 
-def open_image(data: bytes) -> Image.Image:
-    """Decode an image file to upright RGB on white.
+MAX_DECODED_BYTES = 300_000_000  # a page in memory, one byte for each pixel of each band
+MAX_PAGE_PIXELS = 40_000_000  # a larger page is shrunk on decoding: A4 at 700 dpi is finer than any reader needs
 
-    Raises ValueError whose text starts with the reason: `empty`, `bomb`, `truncated` or `unreadable`.
+
+def open_image(data: bytes) -> Image.Image:
+    """Decode an image file to upright RGB on white, shrunk by a whole factor to at most MAX_PAGE_PIXELS.
+
+    A page whose file says that its pixels are not square, as faxes do, is stretched to its true shape. Raises
+    ValueError whose text starts with the reason: `empty`, `bomb`, `truncated` or `unreadable`.
     """
     if not data:
         raise ValueError("empty: the file has no bytes")
@@ -75,19 +83,54 @@ def open_image(data: bytes) -> Image.Image:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", Image.DecompressionBombWarning)  # counted below, for threads share filters
             image = Image.open(io.BytesIO(data))
-        if image.width * image.height > Image.MAX_IMAGE_PIXELS:
-            raise Image.DecompressionBombError(f"{image.width} × {image.height} px is too large to be a page")
+        check_size(*image.size, bands=len(image.getbands()))
         image.load()
     except Image.DecompressionBombError as error:
         raise ValueError(f"bomb: {error}") from None
     except Image.UnidentifiedImageError:
         raise ValueError("unreadable: not an image that Pillow knows") from None
     except (OSError, SyntaxError, ValueError, EOFError) as error:
+        if str(error).startswith("bomb: "):
+            raise
         kind = "truncated" if "truncated" in str(error).lower() or isinstance(error, EOFError) else "unreadable"
         raise ValueError(f"{kind}: {error}") from None
-    image = ImageOps.exif_transpose(image)
-    if image.mode.startswith("I"):  # 16-bit grey, which Pillow would clip to white
-        image = image.convert("I").point(lambda value: value / 256).convert("L")
+    return _on_white(_with_square_pixels(_shrunk(ImageOps.exif_transpose(image))))
+
+
+def check_size(width: int, height: int, *, bands: int = 1, bits: int = 8) -> None:
+    """Raise ValueError (reason `bomb`) for an image that would take more than MAX_DECODED_BYTES in memory."""
+    decoded = width * height * bands * bits / 8
+    if decoded > MAX_DECODED_BYTES:
+        limit = f"more than the {MAX_DECODED_BYTES / 1e6:.0f} MB that a page may take"
+        raise ValueError(f"bomb: {width} × {height} px would take {decoded / 1e6:,.0f} MB, {limit}")
+
+
+def _shrunk(image: Image.Image) -> Image.Image:
+    factor = math.ceil(math.sqrt(image.width * image.height / MAX_PAGE_PIXELS))
+    if factor <= 1:
+        return image
+    density = image.info.get("dpi")
+    smaller = (image.convert("L") if image.mode == "1" else image).reduce(factor)
+    smaller.info["dpi"] = density
+    return smaller
+
+
+def _with_square_pixels(image: Image.Image) -> Image.Image:
+    across, down = map(float, image.info.get("dpi") or (1, 1))
+    if not across or not down or not 1.2 < max(across / down, down / across) < 4:
+        return image
+    size = (image.width, round(image.height * across / down))
+    if across < down:
+        size = (round(image.width * down / across), image.height)
+    return (image.convert("L") if image.mode == "1" else image).resize(size, Image.Resampling.BICUBIC)
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    if image.mode.startswith("I"):  # grey of 9 to 16 bits, which Pillow would clip to white
+        image = image.convert("I")
+        bits = int(image.getextrema()[1]).bit_length()
+        bits = max(bits, 8) if bits <= 12 else 16  # a 12-bit scan in a 16-bit file is not a black page
+        image = image.point(lambda value: value / 2 ** (bits - 8)).convert("L")
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
     return image.convert("RGB")

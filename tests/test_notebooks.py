@@ -139,9 +139,9 @@ def test_the_merged_model_reads_a_folder(smoke, tmp_path, capsys):
         (scans / f"{number}.png").write_bytes(row["image"]["bytes"])
     (scans / "broken.png").write_bytes(b"no image")
     out = tmp_path / "pages.jsonl"
-    assert main(["read", str(smoke / "data/smoke/merged"), str(scans), "--out", str(out)]) == 0
+    assert main(["read", str(smoke / "data/smoke/merged"), str(scans), "--out", str(out)]) == 3
     lines = [json.loads(line) for line in out.read_text().splitlines()]
-    assert [line["origin"] for line in lines] == ["0.png", "1.png", "broken.png"]
+    assert [line["origin"] for line in lines] == [f"{scans}/{name}" for name in ("0.png", "1.png", "broken.png")]
     assert {"text", "fields", "confidence", "finish"} <= lines[0].keys()
     assert lines[2]["error"] == "unreadable"
     assert "2 pages read, 1 refused" in capsys.readouterr().err

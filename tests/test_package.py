@@ -11,7 +11,19 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "medocr"
 RECIPE = (
-    *("schema", "storage", "workspace", "fields", "metrics", "sources", "preflight", "curate", "transcribe", "prepare"),
+    *(
+        "schema",
+        "storage",
+        "workspace",
+        "fields",
+        "metrics",
+        "sources",
+        "preflight",
+        "ocr",
+        "curate",
+        "transcribe",
+        "prepare",
+    ),
     *("cpu", "model", "train", "evaluate", "merge", "report", "run", "read"),
 )
 ORDER = [*RECIPE, "demo", "findings", "__main__"]

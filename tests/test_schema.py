@@ -59,3 +59,28 @@ def test_sixteen_bit_scans_keep_their_greys():
     buffer = io.BytesIO()
     grey.save(buffer, "PNG")
     assert schema.open_image(buffer.getvalue()).getpixel((0, 0)) == (117, 117, 117)
+
+
+def test_a_12_bit_scan_in_a_16_bit_file_is_no_black_page():
+    paper = Image.frombytes("I;16", (4, 4), (4_000).to_bytes(2, "little") * 16)
+    buffer = io.BytesIO()
+    paper.save(buffer, "PNG")
+    assert schema.open_image(buffer.getvalue()).getpixel((0, 0)) == (250, 250, 250)
+
+
+@pytest.mark.parametrize("kind", ["PNG", "TIFF"])
+def test_a_letter_page_at_1200_dpi_in_one_bit_is_a_page_and_comes_shrunk(kind):
+    buffer = io.BytesIO()
+    page = Image.new("1", (10_200, 13_200), 1)
+    page.paste(0, (5_000, 6_000, 6_000, 7_000))
+    page.save(buffer, kind, **({"compression": "group4"} if kind == "TIFF" else {}))
+    image = schema.open_image(buffer.getvalue())
+    assert image.size == (5_100, 6_600)
+    assert (image.getpixel((2_750, 3_250)), image.getpixel((10, 10))) == ((0, 0, 0), (255, 255, 255))
+
+
+def test_a_fax_of_unequal_resolution_comes_in_its_true_shape():
+    buffer = io.BytesIO()
+    Image.new("1", (1728, 1100), 1).save(buffer, "TIFF", dpi=(204, 98))
+    width, height = schema.open_image(buffer.getvalue()).size
+    assert (width, height) == (1728, 2290)

@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import re
 import socket
 import threading
 import time
@@ -179,18 +180,22 @@ def test_sidecar_labels_one_page_per_form_feed(tmp_path):
         (tmp_path / f"{name}.txt").write_text(text)
     items = load(tmp_path)
     texts = {item.origin: item.text for item in items if isinstance(item, Page)}
-    assert texts == {"a.png": "Ärztin\nDosis 5 µg", "b.png": "b", "good.pdf#1": "first", "good.pdf#2": "second"}
-    assert reasons(items) == {"bad.pdf": "label_pages"}
-    assert {item.label_origin for item in items if isinstance(item, Page)} == {"annotation"}
+    unlabelled = {"bad.pdf#1": None, "bad.pdf#2": None}
+    labelled = {"a.png": "Ärztin\nDosis 5 µg", "b.png": "b", "good.pdf#1": "first", "good.pdf#2": "second"}
+    assert texts == {**labelled, **unlabelled}
+    assert reasons(items) == {"bad.pdf (label)": "label_pages"}
+    assert {item.label_origin for item in items if isinstance(item, Page)} == {"annotation", None}
 
 
 @pytest.mark.parametrize("encoding", ["latin-1", "utf-16", "utf-16-le"])
 def test_label_in_another_encoding_is_rejected_by_name(tmp_path, encoding):
     (tmp_path / "a.png").write_bytes(encoded(picture()))
     (tmp_path / "a.txt").write_bytes("5 µg für Frau Öz".encode(encoding))
-    (item,) = load(tmp_path)
-    assert (item.reason, item.origin) == ("label_encoding", "a.png")
-    assert "a.txt is not UTF-8" in item.detail
+    rejection, page = load(tmp_path)
+    assert (rejection.reason, rejection.origin) == ("label_encoding", "a.png (label)")
+    assert "a.txt is not UTF-8" in rejection.detail
+    assert (page.origin, page.text) == ("a.png", None)
+    assert [item.origin for item in load(tmp_path, labelled=False)] == ["a.png"]
 
 
 def test_metadata_columns_and_missing_files(tmp_path):
@@ -217,7 +222,12 @@ def test_metadata_columns_and_missing_files(tmp_path):
         "lab_report",
         "medical",
     )
-    assert (page.group, page.language, page.licence, page.contains_phi) == ("g", "de", "CC0", False)
+    assert (page.group, page.language, page.licence, page.contains_phi) == ("g", "de", "CC0", True)
+    missing, page = load(tmp_path, contains_phi=False)
+    assert not page.contains_phi
+    rows[0]["contains_phi"] = True  # a row can add protection, but not lift it
+    (tmp_path / "train" / "metadata.jsonl").write_text(json.dumps(rows[0]))
+    assert load(tmp_path, contains_phi=False)[0].contains_phi
 
 
 @pytest.mark.parametrize(
@@ -245,8 +255,10 @@ def test_metadata_columns_and_missing_files(tmp_path):
 def test_fields_in_an_odd_shape_are_named_with_their_row(tmp_path, given, message):
     (tmp_path / "a.png").write_bytes(encoded(picture()))
     (tmp_path / "metadata.jsonl").write_text(json.dumps({"file_name": "a.png", "fields": given}))
-    with pytest.raises(ValueError, match=f"line 1: fields: {message}"):
-        load(tmp_path)
+    rejection, page = load(tmp_path)
+    assert (rejection.origin, rejection.reason) == ("metadata.jsonl:1", "bad_metadata")
+    assert re.search(f"fields: {message}", rejection.detail)
+    assert (page.origin, page.fields) == ("a.png", None)
 
 
 def test_fields_as_they_are_read_are_taken(tmp_path):
@@ -260,19 +272,23 @@ def test_fields_as_they_are_read_are_taken(tmp_path):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        (b"{not json", "line 2: not JSON"),
-        (b'{"text": "x"}', 'line 2: not an object with a "file_name"'),
-        (b'{"file_name": "a.png", "text": 5}', "line 2: text is 5, not a str"),
-        (b'{"file_name": "a.png", "doc_type": "memo"}', "line 2: doc_type 'memo' is not one of"),
-        (b'{"file_name": "b.png"}', "line 2: file_name 'b.png' is there twice"),
-        ('{"file_name": "ü.png"}'.encode("latin-1"), "line 2: not UTF-8"),
+        (b"{not json", "not JSON"),
+        (b'{"text": "x"}', 'not an object with a "file_name"'),
+        (b'{"file_name": "a.png", "text": 5}', "text is 5, not a str"),
+        (b'{"file_name": "a.png", "doc_type": "memo"}', "doc_type 'memo' is not one of"),
+        (b'{"file_name": "b.png"}', "file_name 'b.png' is there twice"),
+        (b'{"file_name": "../b.png"}', "file_name '../b.png' leads out of the folder"),
+        ('{"file_name": "ü.png"}'.encode("latin-1"), "not UTF-8"),
     ],
 )
 def test_bad_metadata_line_is_named(tmp_path, line, message):
     (tmp_path / "a.png").write_bytes(encoded(picture()))
     (tmp_path / "metadata.jsonl").write_bytes(b'{"file_name": "b.png"}\n' + line)
-    with pytest.raises(ValueError, match=message):
-        load(tmp_path)
+    rejection, missing, page = load(tmp_path)
+    assert (rejection.origin, rejection.reason) == ("metadata.jsonl:2", "bad_metadata")
+    assert message in rejection.detail
+    assert (missing.origin, missing.reason) == ("b.png", "missing_file")
+    assert page.origin == "a.png"
 
 
 def test_missing_empty_and_pageless_folders(tmp_path):
@@ -299,7 +315,7 @@ def test_bad_files_end_as_named_rejections(tmp_path):
     page = b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 300 300] /Contents 4 0 R /Resources << %s >> >>" % (
         b"/XObject << /I 5 0 R >>"
     )
-    pixels = b"/Width 20000 /Height 20000 /BitsPerComponent 1 /ColorSpace /DeviceGray"
+    pixels = b"/Width 20000 /Height 20000 /BitsPerComponent 8 /ColorSpace /DeviceRGB"
     bomb = stream(b"/Type /XObject /Subtype /Image " + pixels, b"0")
     for name, content in {
         "text.png": b"Patient: nobody",
@@ -326,6 +342,77 @@ def test_bad_files_end_as_named_rejections(tmp_path):
         "bomb.pdf": "bomb",
         "none.pdf": "damaged_pdf",
     }
+
+
+def test_no_file_stops_another(tmp_path):
+    """Each is one named rejection, or read after all; the page beside them is always read."""
+    good, root = encoded(picture("good")), tmp_path / "in"
+    root.mkdir()
+    pages = [picture(str(n)) for n in range(3)]
+    tiff = encoded(pages[0], "TIFF", save_all=True, append_images=pages[1:])
+    blank = b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 14400 0.5] >>"
+    wait = stream(b"", b"BT /F 12 Tf 72 700 Td (Please wait... your PDF viewer cannot show this form) Tj ET")
+    font = b"<< /Font << /F << /Type /Font /Subtype /Type1 /BaseFont /Helvetica >> >> >>"
+    xfa = b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 612 792] /Contents 4 0 R /Resources %s >>" % font
+    for name, content in {
+        "a.png": good,
+        "photo.jfif": encoded(picture("1"), "JPEG"),
+        "photo.jpe": encoded(picture("2"), "JPEG"),
+        "scan": encoded(picture("3")),
+        "README": b"no document",
+        "Thumbs.db": b"x",
+        "desktop.ini": b"x",
+        "cut.tif": tiff[: len(tiff) * 2 // 3],
+        "page.pdf": b"<!DOCTYPE html><html>",
+        "photo.pdf": encoded(picture("4"), "JPEG"),
+        "strip.pdf": pdf(*PAGES, blank),
+        "xfa.pdf": pdf(*PAGES, xfa, wait),
+        "letter.docx": b"x",
+        "\u514b" * 83 + ".png": encoded(picture("5")),
+    }.items():
+        (root / name).write_bytes(content)
+    (root / os.fsdecode(b"caf\xe9.png")).write_bytes(encoded(picture("6")))
+    (root / "inside").mkdir()
+    (root / "inside" / "b.png").write_bytes(encoded(picture("7")))
+    (root / "again").symlink_to(root / "inside")
+    (root / "round").symlink_to(root)
+    (root / "nowhere.png").symlink_to(root / "gone.png")
+    (tmp_path / "secret.png").write_bytes(good)
+    (root / "out.png").symlink_to(tmp_path / "secret.png")
+    items = load(root)
+    rejected = reasons(items)
+    assert rejected.pop("cut.tif#3") == "truncated" if "cut.tif#3" in rejected else rejected.pop("cut.tif#2")
+    assert rejected == {
+        "page.pdf": "not_a_pdf",
+        "photo.pdf": "not_a_pdf",
+        "strip.pdf#1": "too_narrow",
+        "xfa.pdf": "xfa_form",
+        "letter.docx": "unsupported",
+        "nowhere.png": "link",
+        "out.png": "link",
+    }
+    read = {item.origin for item in items if isinstance(item, Page)}
+    assert {"a.png", "photo.jfif", "photo.jpe", "scan", "caf\\xe9.png", "\u514b" * 83 + ".png"} <= read
+    assert len([name for name in read if name.endswith("/b.png")]) == 1
+    assert "cut.tif#1" in read
+
+
+def test_a_file_that_goes_away_or_may_not_be_read_is_named(tmp_path, monkeypatch):
+    for name in "abc":
+        (tmp_path / f"{name}.png").write_bytes(encoded(picture(name)))
+    items = sources.load("folder", path=tmp_path)
+    (tmp_path / "b.png").unlink()
+    real = Path.open
+
+    def refuse(path, *arguments, **options):
+        if path.name == "c.png":
+            raise PermissionError(13, "Permission denied")
+        return real(path, *arguments, **options)
+
+    monkeypatch.setattr(Path, "open", refuse)
+    items = list(items)
+    assert [item.origin for item in items if isinstance(item, Page)] == ["a.png"]
+    assert reasons(items) == {"b.png": "vanished", "c.png": "no_permission"}
 
 
 def test_pdf_form_fields_and_annotations_are_drawn_and_the_text_layer_is_not_read(tmp_path):

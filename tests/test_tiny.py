@@ -217,7 +217,7 @@ def test_batched_attention_in_bfloat16_is_as_near_as_the_fused_kernel():
 
 
 def test_the_card_states_what_was_measured():
-    measured = json.loads((FOLDER.parents[1] / "results/pretrain/card.json").read_text())
+    measured = json.loads((FOLDER.parents[2] / "results/pretrain/card.json").read_text())
     assert card.figures(measured) in (FOLDER / "README.md").read_text()
     with safe_open(FOLDER / "model.safetensors", "pt") as file:
         assert measured["parameters"] == sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118

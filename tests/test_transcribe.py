@@ -1,4 +1,4 @@
-"""Reading order, the store, the local annotator, and transcription from end to end."""
+"""The store, the local annotator, and transcription from end to end."""
 
 import io
 import os
@@ -9,13 +9,12 @@ import sys
 import textwrap
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from medocr import schema, transcribe
 from medocr.schema import Page
-from medocr.transcribe import Answer, RapidOcr, Store, rapid, reading_order
+from medocr.transcribe import Answer, RapidOcr, Store
 
 DOCUMENTS = Path(__file__).parents[2] / "shared/data/documents"
 
@@ -54,77 +53,6 @@ def png(*lines: str, size=(300, 180)) -> bytes:
     out = io.BytesIO()
     image.save(out, "PNG")
     return out.getvalue()
-
-
-def box(left, top, right, bottom, angle=0.0):
-    corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], float)
-    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
-    return corners @ turn
-
-
-def joined(*placed, angle=0.0):
-    """`placed` holds (text, left, top, right, bottom); given to the rules in no order."""
-    shuffled = [placed[i] for i in np.random.default_rng(0).permutation(len(placed))]
-    return reading_order.join(np.array([box(*where, angle) for _, *where in shuffled]), [p[0] for p in shuffled])
-
-
-TABLE = [
-    ("Glucose", 10, 100, 120, 120),
-    ("5.4", 200, 103, 240, 121),
-    ("mmol/L", 300, 98, 380, 120),
-    ("Sodium", 10, 130, 110, 150),
-    ("139", 200, 131, 240, 149),
-    ("mmol/L", 300, 128, 380, 150),
-]
-
-
-def test_cells_of_a_row_become_a_line():
-    assert joined(*TABLE) == "Glucose 5.4 mmol/L\nSodium 139 mmol/L"
-    assert reading_order.join(np.empty((0, 4, 2)), []) == ""
-
-
-@pytest.mark.parametrize("angle", [-0.06, 0.06])
-def test_a_page_slightly_rotated_reads_the_same(angle):
-    assert joined(*TABLE, angle=angle) == joined(*TABLE)
-
-
-def test_a_photograph_from_the_side_keeps_its_lines_apart():
-    """Lines slope by 12 % at the top and not at all at the bottom; the second one is short."""
-    boxes, texts = [], []
-    for n in range(12):
-        slope, width = 0.12 * (1 - n / 11), 500 if n != 1 else 150
-        at = np.array([20, 50 + 24 * n])
-        corners = np.array([[0, 0], [width, width * slope], [width, width * slope + 16], [0, 16]]) + at
-        boxes.append(corners)
-        texts.append(f"line {n}")
-    assert reading_order.join(np.array(boxes), texts).splitlines() == texts
-
-
-def test_a_tall_title_beside_two_lines_does_not_merge_them():
-    text = joined(("INVOICE", 10, 10, 200, 70), ("Number 17", 300, 12, 400, 30), ("Date 5 May", 300, 48, 400, 66))
-    assert text.splitlines()[0] in ("Number 17", "INVOICE")
-    assert len(text.splitlines()) == 3
-
-
-def test_a_stamp_of_several_lines_stays_in_lines():
-    stamp = [("PAID", 300, 98, 360, 118), ("12 May", 300, 114, 365, 134), ("Desk 3", 300, 131, 362, 150)]
-    lines = joined(("Total", 10, 100, 60, 120), *stamp).splitlines()
-    assert lines == ["Total PAID", "12 May", "Desk 3"]
-
-
-def test_two_columns_of_prose_are_read_one_after_the_other():
-    left = [(f"words on the left {n}", 10, 100 + 25 * n, 280 - n, 118 + 25 * n) for n in range(6)]
-    right = [(f"words on the right {n}", 310, 101 + 25 * n, 590 - n, 119 + 25 * n) for n in range(6)]
-    title, end = ("Heading over both", 100, 20, 500, 50), ("Page 1 of 1, of the whole document", 50, 400, 560, 420)
-    expected = [title[0], *(c[0] for c in left), *(c[0] for c in right), end[0]]
-    assert joined(title, end, *left, *right).splitlines() == expected
-
-
-def test_prices_stay_in_the_rows_of_what_they_price():
-    goods = ["Lettuce x1", "Apples 1kg x3", "Chicken x4", "Sub-total", "TAX (10%)", "To pay"]
-    left = [(name, 10, 100 + 25 * n, 110, 118 + 25 * n) for n, name in enumerate(goods)]
-    right = [(f"{n}.84", 220, 101 + 25 * n, 280, 119 + 25 * n) for n in range(6)]
-    assert joined(*left, *right).splitlines() == [f"{name} {n}.84" for n, name in enumerate(goods)]
 
 
 def test_store_keeps_answers_by_identity(tmp_path):
@@ -220,13 +148,6 @@ def test_after_a_kill_only_what_is_missing_is_asked(tmp_path):
     with Store(tmp_path / "answers.sqlite") as store:
         labelled, report = labels(pages, [provider], store)
     assert (len(labelled), len(provider.asked), report["from_store"]) == (20, 13, 7)
-
-
-@pytest.mark.parametrize(
-    ("read", "meant"), [("□ Yes 口No", "☐ Yes ☐No"), ("5 \u03bcg（oral）", "5 \u00b5g(oral)"), ("人口：5", "人口：5")]
-)
-def test_signs_that_look_the_same_are_spelt_the_same(read, meant):
-    assert rapid._tidy(read) == meant
 
 
 def test_rapidocr_reads_a_page_and_names_what_it_cannot_read(tmp_path):

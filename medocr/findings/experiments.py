@@ -31,10 +31,10 @@ from ..run import (
     execute_at,
     fingerprint,
     make,
-    opening,
     plan,
     provenance,
     seals,
+    summary_cell,
 )
 from ..run.kernel import environment
 from ..run.profile import ROOT, STAGES, Run, Stage, check_known, check_name, find, read, resolve
@@ -132,7 +132,9 @@ def findings(trials: list[Trial]) -> None:
     total, told = claims.counts(scores, folder.parent)
     made = {**provenance.stamp(), "cores": os.cpu_count(), "versions": storage.versions()}
     found = f"Of {total} claims {told}. {claims.provenance(scores, facts, folder.parent)}"
-    opening.insert(target, found, *opening.origin(made, time.perf_counter() - began), opening.caution(run))
+    summary_cell.insert(
+        target, found, *summary_cell.origin(made, time.perf_counter() - began), summary_cell.caution(run)
+    )
     index(folder, folder.name)
     print(f"findings: {os.path.relpath(folder / 'index.html')}")
 
@@ -243,7 +245,7 @@ def keep(trial: Trial, rows: list[dict]) -> None:
     records = {stage.name: json.loads((run.data / stage.record).read_text()) for stage in MADE}
     trained, summary = records["train"], records["evaluate"]
     facts = ("steps", "seconds", "seconds_per_step", "peak_memory_gb", "trainable", "weights", "best_loss", "pages")
-    said = {
+    facts_of_run = {
         "variant": trial.variant,
         "seed": trial.seed,
         "commit": provenance.commits(rows),
@@ -257,10 +259,10 @@ def keep(trial: Trial, rows: list[dict]) -> None:
         "prepare": records["prepare"]["counts"] | {"label_cer": label_errors(run.data / "train.parquet")},
         "train": {name: trained[name] for name in facts} | {"precision": trained["precision"]},
     }
-    storage.write_json(run.results / "run.json", said)
-    found = {name: [row for row in summary[name] if ":" not in row["slice"]] for name in ("scores", "comparisons")}
+    storage.write_json(run.results / "run.json", facts_of_run)
+    tables = {name: [row for row in summary[name] if ":" not in row["slice"]] for name in ("scores", "comparisons")}
     pages = page_scores(run.data / "predictions.parquet")
-    storage.write_record(run.results / "metrics.json", made_from=trial.hash, **found, pages=pages)
+    storage.write_record(run.results / "metrics.json", made_from=trial.hash, **tables, pages=pages)
 
 
 def label_errors(train: Path) -> dict[str, float]:

@@ -1,6 +1,6 @@
 """One's own documents: a folder of images and PDFs, with labels where there are any."""
 
-import itertools
+import os
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,9 +8,10 @@ from pathlib import Path
 from ..schema import DOC_TYPES, Page, Rejection
 from . import documents, labels
 
-# files that belong to documents without being any
-BESIDE = ("", ".csv", ".html", ".json", ".jsonl", ".log", ".md", ".toml", ".tsv", ".txt", ".xml", ".yaml", ".yml")
+# Files that belong to documents without being any.
+BESIDE = (".csv", ".html", ".json", ".jsonl", ".log", ".md", ".toml", ".tsv", ".txt", ".xml", ".yaml", ".yml")
 HIDDEN = (".", "__MACOSX")
+LITTER = ("thumbs.db", "desktop.ini", "ehthumbs.db")  # what file managers leave in every folder
 
 
 def folder(
@@ -19,92 +20,149 @@ def folder(
     contains_phi: bool = True,
     dpi: int = 200,
     max_page_pixels: int = 16_000_000,
+    labelled: bool = True,
 ) -> Iterator[Page | Rejection]:
-    """The pages of the PNG, JPEG, WebP, BMP, TIFF and PDF files in a folder and its subfolders, sorted by path.
+    """The pages of the images and PDFs in a folder and its subfolders, sorted by path; a file is a folder of one.
 
+    - PNG, JPEG, WebP, BMP, TIFF, PDF, HEIC and AVIF are read; a file without suffix is what its first bytes say.
     - Every page of a multi-page TIFF or PDF is a page of its own, `name#1`, `name#2`, …. PDF pages are
       rendered at `dpi`, forms and annotations included; a page larger than `max_page_pixels` comes coarser.
     - A label is the `text` of a `metadata.jsonl` row (the imagefolder convention), else a text file of the
-      same name (`scan.txt` or `scan.png.txt`); form feeds separate the pages of a multi-page file.
+      same name (`scan.txt` or `scan.png.txt`); form feeds separate the pages of a multi-page file. A label that
+      cannot be used is a rejection of its own, and its pages come without one. With `labelled` False no label is
+      looked for.
     - The document type is that of the `metadata.jsonl` row, else `doc_type`, else what the nearest subfolder
       is called (`prescriptions`, `lab-reports`, …), else `unknown`.
-    - Pages are taken to hold PHI unless `contains_phi` is False.
+    - Pages are taken to hold PHI unless `contains_phi` is False and their row does not say otherwise.
 
-    Text and data files beside the documents are passed over; files of other kinds are rejected by name, and so are
-    links that lead out of the folder.
-    Raises ValueError when the folder is missing or has no document, or a `metadata.jsonl` has a bad line.
+    Whatever cannot be read is a Rejection, and no file stops another: text and data files beside the documents and
+    what file managers leave are passed over; links are followed inside the folder, once.
+    Raises ValueError when the folder is missing or has no document.
     """
     if doc_type not in (None, *DOC_TYPES):
         raise ValueError(f"document type {doc_type!r} is not one of {', '.join(DOC_TYPES)}")
-    root, files = find(path)
-    metadata = labels.read_metadata(files)
-    found = {file for file in files if file.suffix.lower() in documents.KINDS}
-    if not found:
+    root, files, problems = find(path)
+    rows, bad_lines = labels.read_metadata(files) if labelled else ({}, [])
+    if not problems and not any(_is_document(file) for file in files):
         kinds = Counter(file.suffix.lower() or "without suffix" for file in files)
         held = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common()) or "nothing"
         raise ValueError(f"{path} has no document: put {', '.join(documents.KINDS)} files there (it holds {held})")
-    missing = sorted(set(metadata) - found)
-    strays = _strays(root) if Path(path).expanduser().is_dir() else {}
-    defaults = {"doc_type": doc_type, "contains_phi": contains_phi}
-    return itertools.chain(
-        (Rejection(_name(file, root), "folder", "missing_file", "metadata.jsonl names it") for file in missing),
-        (Rejection(_name(file, root), "folder", "link", why) for file, why in strays.items()),
-        itertools.chain.from_iterable(
-            _items(file, root, metadata.get(file, {}), defaults, dpi, max_page_pixels)
-            for file in files
-            if file in found or file.suffix.lower() not in BESIDE
-        ),
-    )
+    problems += [(file.parent / f"{file.name}:{line}", "bad_metadata", why) for file, line, why in bad_lines]
+    problems += [(file, "missing_file", "metadata.jsonl names it") for file in sorted(set(rows) - set(files))]
+    options = {"doc_type": doc_type, "contains_phi": contains_phi, "labelled": labelled}
+    return _all(root, files, problems, rows, options, dpi, max_page_pixels)
 
 
-def find(path: str | Path) -> tuple[Path, list[Path]]:
-    """A folder and every file in it, sorted, hidden ones left out; a file is a folder of one.
+def _all(root: Path, files, problems, rows, options, dpi: int, max_page_pixels: int) -> Iterator[Page | Rejection]:
+    for file, reason, detail in problems:
+        yield Rejection(name_of(file, root), "folder", reason, detail)
+    for file in files:
+        if file.suffix.lower() in BESIDE or file.name.lower() in LITTER:
+            continue
+        try:
+            yield from _items(file, root, rows.get(file, {}), options, dpi, max_page_pixels)
+        except OSError as error:  # it went away, or may not be read
+            yield Rejection(name_of(file, root), "folder", *_refusal(error))
 
-    Raises ValueError when there is nothing at `path`.
+
+def _is_document(file: Path) -> bool:
+    try:
+        return file.suffix.lower() in documents.KINDS or (not file.suffix and documents.kind(file) is not None)
+    except OSError:
+        return False
+
+
+def _refusal(error: OSError) -> tuple[str, str]:
+    if isinstance(error, FileNotFoundError):
+        return "vanished", "it was there when the folder was listed and is gone now"
+    if isinstance(error, PermissionError):
+        return "no_permission", "this user may not read it: change its permissions (chmod u+r)"
+    return "unreadable", error.strerror or str(error)
+
+
+def find(path: str | Path) -> tuple[Path, list[Path], list[tuple[Path, str, str]]]:
+    """A folder, every file in it, sorted, hidden ones left out, and what cannot be listed (path, reason, detail).
+
+    A file is a folder of one. Raises ValueError when there is nothing at `path`.
     """
     root = Path(path).expanduser()
     if root.is_file():
-        return root.parent, [root]
+        return root.parent, [root], []
     if not root.is_dir():
         raise ValueError(f"{path} is not there: give the path of a folder with images or PDFs")
-    strays = _strays(root)
-    relative = sorted(file.relative_to(root) for file in root.rglob("*") if file.is_file() and file not in strays)
-    return root, [root / file for file in relative if not any(part.startswith(HIDDEN) for part in file.parts)]
+    files, problems = [], []
+    _list(root, root.resolve(), {root.resolve()}, files, problems)
+    return root, files, problems
 
 
-def _strays(root: Path) -> dict[Path, str]:
-    """Links in a folder that lead out of it, which could bring in anything, or nowhere; each with what to do."""
-    home, found = root.resolve(), {}
-    for link in sorted(path for path in root.rglob("*") if path.is_symlink()):
-        if not link.resolve().is_relative_to(home):
-            found[link] = "a link that leads out of the folder: put a copy there instead"
-        elif not link.exists():
-            found[link] = "a link that leads nowhere: put the file there"
-    return found
+def _list(folder: Path, home: Path, seen: set[Path], files: list[Path], problems: list) -> None:
+    """Add what lies in `folder` to `files` and `problems`; links to folders are followed once, and only inside."""
+    try:
+        entries = sorted(os.scandir(folder), key=lambda entry: entry.name)
+    except OSError as error:
+        problems.append((folder, *_refusal(error)))
+        return
+    for entry in entries:
+        item = Path(entry.path)
+        if entry.name.startswith(HIDDEN):
+            continue
+        if entry.is_symlink() and (problem := _link_problem(item, home)):
+            problems.append((item, "link", problem))
+        elif item.is_dir():
+            if (real := item.resolve()) not in seen:
+                seen.add(real)
+                _list(item, home, seen, files, problems)
+        elif item.is_file():
+            files.append(item)
+
+
+def _link_problem(link: Path, home: Path) -> str | None:
+    """What is wrong with a link: it could bring in anything, or nothing."""
+    try:
+        target = link.resolve(strict=True)
+    except FileNotFoundError:
+        return "a link that leads nowhere: put the file there"
+    except (OSError, RuntimeError):
+        return "a link that leads to itself: remove it"
+    return None if target.is_relative_to(home) else "a link that leads out of the folder: put a copy there instead"
+
+
+def count(path: str | Path) -> int:
+    """The pages of a folder's documents, without drawing them; a file that cannot be opened counts as one."""
+    return sum(_pages_of(file) for file in find(path)[1] if _is_document(file))
+
+
+def _pages_of(file: Path) -> int:
+    try:
+        with documents.opened(file, 200, 1) as (count, _):
+            return count
+    except (ValueError, OSError):
+        return 1
 
 
 def state(path: str | Path, **options) -> list:
     """Name, size and time of change of every file in the folder."""
-    root, files = find(path)
-    return [[_name(file, root), file.stat().st_size, file.stat().st_mtime_ns] for file in files]
+    root, files, _ = find(path)
+    return [[name_of(file, root), file.stat().st_size, file.stat().st_mtime_ns] for file in files]
 
 
-def _items(
-    file: Path, root: Path, row: dict, defaults: dict, dpi: int, max_page_pixels: int
-) -> Iterator[Page | Rejection]:
+def _items(file: Path, root: Path, row: dict, options: dict, dpi: int, limit: int) -> Iterator[Page | Rejection]:
     """The pages of one file, or why there are none."""
-    name = _name(file, root)
-    if file.suffix.lower() not in documents.KINDS:
-        yield Rejection(name, "folder", "unsupported", f"{file.suffix} files are not read; save it as PDF or PNG")
+    name, suffix = name_of(file, root), file.suffix.lower()
+    if suffix not in documents.KINDS and (suffix or documents.kind(file) is None):
+        if suffix:  # a file without suffix that is no document lies beside them, like README
+            yield Rejection(name, "folder", "unsupported", f"{suffix} files are not read; save it as PDF or PNG")
         return
-    about = _about(name, row, defaults)
+    about = _about(name, row, options)
     try:
-        with documents.opened(file, dpi, max_page_pixels) as (count, draw):
-            texts = _texts(file, row, count)
-            several = count > 1 or file.suffix.lower() == ".pdf"
+        with documents.opened(file, dpi, limit) as (count, draw):
+            texts, problem = _texts(file, row, count) if options["labelled"] else ([None] * count, None)
+            if problem:
+                yield _rejected_label(name, problem)
+            several = count > 1 or suffix == ".pdf"
             for index in range(count):
-                origin = f"{name}#{index + 1}" if several else name
-                yield _item(origin, draw, index, texts[index], about)
+                origin, place = f"{name}#{index + 1}" if several else name, {"page": index + 1, "pages": count}
+                yield _item(origin, draw, index, texts[index], {**about, **place})
     except ValueError as error:
         yield _rejection(name, error)
 
@@ -118,21 +176,29 @@ def _item(origin: str, draw: documents.Draw, index: int, text: str | None, about
     return Page(image, origin, "folder", text=text, **{**about, "label_origin": label_origin})
 
 
-def _about(name: str, row: dict, defaults: dict) -> dict:
-    """What is known of a file's pages, but for their images and texts."""
-    doc_type = defaults["doc_type"] or labels.doc_type_of_folders(Path(name)) or "unknown"
+def _about(name: str, row: dict, options: dict) -> dict:
+    """What is known of a file's pages, but for their images and texts. A row can add protection, not lift it."""
+    doc_type = options["doc_type"] or labels.doc_type_of_folders(Path(name)) or "unknown"
     known = {key: value for key, value in row.items() if key != "text"}
-    return {"doc_type": doc_type, "contains_phi": defaults["contains_phi"], **known}
+    phi = options["contains_phi"] or bool(row.get("contains_phi"))
+    return {"doc_type": doc_type, **known, "contains_phi": phi}
 
 
-def _texts(file: Path, row: dict, pages: int) -> list[str | None]:
-    text = row.get("text")
-    if text is None:
-        beside = labels.sidecar(file)
-        if beside is None:
-            return [None] * pages
-        text = labels.read_text(beside)
-    return labels.split_pages(text, pages)
+def _texts(file: Path, row: dict, pages: int) -> tuple[list[str | None], ValueError | None]:
+    """The label of each page, and what is wrong with the file's label where it cannot be used."""
+    try:
+        text = row.get("text")
+        if text is None and (beside := labels.sidecar(file)):
+            text = labels.read_text(beside)
+        return ([None] * pages if text is None else labels.split_pages(text, pages)), None
+    except ValueError as error:
+        return [None] * pages, error
+
+
+def _rejected_label(name: str, error: ValueError) -> Rejection:
+    """The rejection of a label; its pages are read without it."""
+    reason, _, detail = str(error).partition(": ")
+    return Rejection(f"{name} (label)", "folder", reason, f"{detail}; its pages are taken without a label")
 
 
 def _rejection(origin: str, error: ValueError) -> Rejection:
@@ -140,5 +206,6 @@ def _rejection(origin: str, error: ValueError) -> Rejection:
     return Rejection(origin, "folder", reason, detail)
 
 
-def _name(file: Path, root: Path) -> str:
-    return file.relative_to(root).as_posix()
+def name_of(file: Path, root: Path) -> str:
+    """A file's path under `root` as text; bytes that are no UTF-8 are written as escapes."""
+    return file.relative_to(root).as_posix().encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")

@@ -40,15 +40,20 @@ def sidecar(file: Path) -> Path | None:
     """The text file that labels `scan.png`: `scan.txt` or `scan.png.txt`, in either case of letters."""
     for name in (f"{file.name}.txt", f"{file.stem}.txt"):
         for candidate in (file.with_name(name), file.with_name(name[:-3] + "TXT")):
-            if candidate.is_file():
-                return candidate
+            try:
+                if candidate.is_file():
+                    return candidate
+            except OSError:  # the page's name is as long as names can be, so the label's does not exist
+                continue
     return None
 
 
 def read_text(file: Path) -> str:
-    """A label's text. Raises ValueError (reason `label_encoding`) when it is not UTF-8."""
+    """A label's text. Raises ValueError: `label_encoding` when it is not UTF-8, `label_unreadable`."""
     try:
         text = file.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        raise ValueError(f"label_unreadable: {file.name}: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise ValueError(f"label_encoding: {file.name} is not UTF-8 ({error.reason} at byte {error.start})") from None
     if "\0" in text:  # UTF-16 without its mark decodes, into a zero after every letter
@@ -70,28 +75,36 @@ def split_pages(text: str, pages: int) -> list[str]:
     return [part.strip("\n") for part in parts]
 
 
-def read_metadata(files: Iterable[Path]) -> dict[Path, dict]:
-    """The rows of every `metadata.jsonl` among `files`, by the file that they describe.
+def read_metadata(files: Iterable[Path]) -> tuple[dict[Path, dict], list[tuple[Path, int, str]]]:
+    """The rows of every `metadata.jsonl` among `files`, by the file that they describe, and the lines that are none.
 
-    Each line is a JSON object with `file_name`, relative to its own folder, and any of `COLUMNS`; other
-    columns are left alone. Raises ValueError with the line's number for anything else.
+    Each line is a JSON object with `file_name`, relative to its own folder, and any of `COLUMNS`; other columns are
+    left alone. A line that is anything else is given as (file, line number, what is wrong), and the others hold.
     """
-    rows = {}
-    for file in files:
-        if file.name != "metadata.jsonl":
+    rows, bad = {}, []
+    for file in (file for file in files if file.name == "metadata.jsonl"):
+        try:
+            lines = file.read_bytes().splitlines()
+        except OSError as error:
+            bad.append((file, 0, f"it cannot be read ({error.strerror})"))
             continue
-        for number, line in enumerate(file.read_bytes().splitlines(), 1):
-            if not line.strip():
-                continue
+        for number, line in enumerate(lines, 1):
             try:
-                name, row = _metadata_row(line)
-                described = Path(file.parent, name)
-                if described in rows:
-                    raise ValueError(f"file_name {name!r} is there twice")
+                if line.strip():
+                    name, row = _metadata_row(line)
+                    _add(rows, file.parent, name, row)
             except ValueError as error:
-                raise ValueError(f"{file}, line {number}: {error}") from None
-            rows[described] = row
-    return rows
+                bad.append((file, number, str(error)))
+    return rows, bad
+
+
+def _add(rows: dict[Path, dict], folder: Path, name: str, row: dict) -> None:
+    described = folder / name
+    if Path(name).is_absolute() or ".." in Path(name).parts:
+        raise ValueError(f"file_name {name!r} leads out of the folder")
+    if described in rows:
+        raise ValueError(f"file_name {name!r} is there twice")
+    rows[described] = row
 
 
 def _metadata_row(line: bytes) -> tuple[str, dict]:

@@ -20,6 +20,7 @@ PROSE_WORDS = 3  # and has as many words: a column of prices belongs to the rows
 class Box:
     """A piece of text and where it is, in px, with the slope of its line undone."""
 
+    index: int  # in the lists that were given
     text: str
     left: float
     right: float
@@ -27,14 +28,14 @@ class Box:
     height: float
 
 
-def join(corners: np.ndarray, texts: Sequence[str]) -> str:
-    """The page's text, one row of boxes per line.
+def rows(corners: np.ndarray, texts: Sequence[str]) -> list[list[int]]:
+    """The page's rows from top to bottom, each as the indices of its boxes from left to right.
 
-    `corners` is (boxes, 4, 2) in px, each box from its upper left corner clockwise.
+    `corners` is (boxes, 4, 2) in px, each box from its upper left corner clockwise. Boxes without text are left out.
     """
-    if not len(texts):
-        return ""
-    return "\n".join(" ".join(box.text for box in row) for row in _read(_level(np.asarray(corners, float), texts)))
+    if not any(text.strip() for text in texts):
+        return []
+    return [[box.index for box in row] for row in _read(_level(np.asarray(corners, float), texts))]
 
 
 def _level(corners: np.ndarray, texts: Sequence[str]) -> list[Box]:
@@ -48,7 +49,7 @@ def _level(corners: np.ndarray, texts: Sequence[str]) -> list[Box]:
     distance = x - middle
     level = y - (constant + down * y) * distance - right * distance**2 / 2
     return [
-        Box(text.strip(), float(c[:, 0].min()), float(c[:, 0].max()), float(level[i]), max(float(heights[i]), 1.0))
+        Box(i, text.strip(), float(c[:, 0].min()), float(c[:, 0].max()), float(level[i]), max(float(heights[i]), 1.0))
         for i, (text, c) in enumerate(zip(texts, corners, strict=True))
         if text.strip()
     ]

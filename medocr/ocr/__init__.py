@@ -1,0 +1,199 @@
+"""RapidOCR on one page: text boxes, which way up the page is, and its text in reading order.
+
+PP-OCRv6 out of RapidOCR's wheel, on the CPU, with no download and no network.
+"""
+
+import dataclasses
+import functools
+import importlib.util
+import re
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from . import reading_order
+
+__all__ = ["Line", "PageText", "check_installed", "read", "upright"]
+
+MODELS = ("PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx")
+RULES = 3  # of the settings here and the rules in reading_order: a new number makes stored answers stale
+SMALL = 600  # px: a page whose shorter side is less is searched for text at about its own size
+# What the shorter side is enlarged to at least, in px, and how far a detected box is widened, small pages and others.
+SEARCH = {True: (256, 1.8), False: (736, 1.6)}
+LONGEST = 2000  # px: RapidOCR shrinks a longer side to this, and small print on a long receipt with it
+PIECE = 1760  # px: what longer pages are cut into, on a row without print in the last fifth of the piece
+LONG = 2.2  # height over width beyond which a page is cut instead of shrunk
+TALL = 1.5  # height over width of a box whose line runs upwards or downwards
+DOUBTFUL = 0.78  # mean score of a page under which it may stand on its head
+BETTER = 0.05  # by how much the turned page must then score better
+HAN = re.compile("[\u4e00-\u9fff]")
+FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # ！ to ～ beside ! to ~
+LIKENESSES = str.maketrans({"口": "☐", "□": "☐", "\u03bc": "\u00b5"}) | FULL_WIDTH  # and µ, Greek, the unit's sign
+
+
+@dataclasses.dataclass(frozen=True)
+class Line:
+    """A line of a page: its text, its box (left, top, right, bottom in px of the upright page) and confidence."""
+
+    text: str
+    box: tuple[int, int, int, int]
+    confidence: float
+
+
+@dataclasses.dataclass(frozen=True)
+class PageText:
+    """What was read on a page. `turn` is by how many degrees clockwise it was turned to stand upright.
+
+    `confidence` is the mean over the characters and `lowest` that of the least certain piece of text, both from 0 to
+    1; None where nothing was read.
+    """
+
+    lines: list[Line]
+    turn: int = 0
+    confidence: float | None = None
+    lowest: float | None = None
+
+    @property
+    def text(self) -> str:
+        return "\n".join(line.text for line in self.lines)
+
+
+@dataclasses.dataclass(frozen=True)
+class _Boxes:
+    """The pieces of text on a page: corners (n, 4, 2) in px, texts, scores."""
+
+    corners: np.ndarray
+    texts: list[str]
+    scores: np.ndarray
+
+    @property
+    def score(self) -> float:
+        """The mean score of the page's characters; 0 where there are none."""
+        lengths = [len(text) for text in self.texts]
+        return float(np.average(self.scores, weights=lengths)) if sum(lengths) else 0.0
+
+    @property
+    def sideways(self) -> bool:
+        """Whether most of the longer pieces of text are taller than they are wide."""
+        sizes = self.corners.max(1) - self.corners.min(1)
+        long = np.array([len(text) > 3 for text in self.texts], bool)
+        tall = sizes[:, 1] > TALL * sizes[:, 0]
+        return bool(long.any() and tall[long].mean() > 0.5)
+
+
+def check_installed() -> None:
+    """Raise ValueError where RapidOCR's wheel came without the models, which it would download."""
+    folder = Path(importlib.util.find_spec("rapidocr").origin).parent / "models"
+    absent = [name for name in MODELS if not (folder / name).is_file()]
+    if absent:
+        raise ValueError(f"rapidocr is installed without {', '.join(absent)}: install the version that medocr pins")
+
+
+def read(page: Image.Image) -> PageText:
+    """Read an RGB page, turned upright first where it lies on its side or stands on its head."""
+    boxes, turn = _read_upright(np.asarray(page))
+    lines = [_line(boxes, row) for row in reading_order.rows(boxes.corners, boxes.texts)]
+    if not lines:
+        return PageText([], turn)
+    return PageText(lines, turn, boxes.score, float(boxes.scores.min()))
+
+
+def upright(page: Image.Image) -> tuple[Image.Image, int]:
+    """The page as it is to be read, and by how many degrees clockwise it was turned for that."""
+    turn = _read_upright(np.asarray(page))[1]
+    return (page.rotate(-turn, expand=True) if turn else page), turn
+
+
+def _read_upright(pixels: np.ndarray) -> tuple[_Boxes, int]:
+    """The boxes of the page as it is to be read, and the turn.
+
+    A line that runs upwards is cut out and turned by RapidOCR, which reads half of such pages well, line by line in a
+    wrong order: so the boxes' shapes decide, and the score only between the two ways to turn.
+    """
+    as_given = _recognise(pixels)
+    if as_given.sideways:
+        candidates = {turn: _recognise(np.rot90(pixels, -turn // 90)) for turn in (90, 270)}
+        turn = max(candidates, key=lambda turn: candidates[turn].score)
+        if not candidates[turn].sideways and candidates[turn].score > as_given.score - BETTER:
+            return candidates[turn], turn
+    elif len(as_given.texts) and as_given.score < DOUBTFUL:
+        overhead = _recognise(np.rot90(pixels, 2))
+        if overhead.score > as_given.score + BETTER:
+            return overhead, 180
+    return as_given, 0
+
+
+def _line(boxes: _Boxes, row: list[int]) -> Line:
+    corners = boxes.corners[row].reshape(-1, 2)
+    low, high = corners.min(0), corners.max(0)
+    weights = [len(boxes.texts[i]) for i in row]
+    text = " ".join(boxes.texts[i].strip() for i in row)
+    score = float(np.average(boxes.scores[row], weights=weights))
+    return Line(text, (round(low[0]), round(low[1]), round(high[0]), round(high[1])), round(score, 4))
+
+
+def _recognise(pixels: np.ndarray) -> _Boxes:
+    """Search and read a (height, width, 3) RGB page at the resolution that suits its size."""
+    corners, texts, scores = [], [], []
+    for top, piece in _pieces(pixels):
+        small = min(piece.shape[:2]) < SMALL
+        result = _engine(*SEARCH[small])(np.ascontiguousarray(piece[:, :, ::-1]))
+        if result.txts:
+            corners.append(np.asarray(result.boxes, float) + np.array([0.0, top]))
+            texts += [_tidy(text) for text in result.txts]
+            scores += result.scores
+    if not texts:
+        return _Boxes(np.empty((0, 4, 2)), [], np.empty(0))
+    return _Boxes(np.concatenate(corners), texts, np.asarray(scores, float))
+
+
+def _pieces(pixels: np.ndarray) -> list[tuple[int, np.ndarray]]:
+    """A page, or the parts of a long one from top to bottom, each with the row that it begins at."""
+    height, width = pixels.shape[:2]
+    if height <= LONGEST or height <= LONG * width:
+        return [(0, pixels)]
+    ink = _ink(pixels)
+    tops = [0]
+    while height - tops[-1] > PIECE:
+        first = tops[-1] + PIECE * 4 // 5
+        tops.append(first + int(np.argmin(ink[first : tops[-1] + PIECE])))
+    return [(top, pixels[top:bottom]) for top, bottom in zip(tops, [*tops[1:], height], strict=True)]
+
+
+def _ink(pixels: np.ndarray) -> np.ndarray:
+    """For each row how much its darkest tenth is darker than the page's paper, smoothed over a few rows."""
+    grey = pixels.min(2)
+    paper = np.median(grey[:, :: max(1, grey.shape[1] // 200)])
+    dark = np.maximum(0.0, paper - np.percentile(grey, 5, axis=1))
+    return np.convolve(dark, np.ones(7), mode="same")
+
+
+def _tidy(piece: str) -> str:
+    """One spelling for signs that look the same; the recogniser takes some for their Chinese likeness."""
+    if HAN.search(piece.replace("口", "")):
+        return piece
+    return " ".join(piece.translate(LIKENESSES).split())
+
+
+@functools.cache
+def _engine(side: int, unclip: float):
+    """RapidOCR with one thread: two processes of one thread read more pages than one process of two.
+
+    Each piece of text is recognised at its own width. The usual batches of six, padded to the widest and to
+    320 px at least, take 1.5 times as long and read small pages less exactly.
+    """
+    from rapidocr import RapidOCR
+
+    return RapidOCR(
+        params={
+            "Global.log_level": "critical",
+            "Global.use_cls": False,  # it turns upright lines and handwriting upside down more often than it helps
+            "Det.limit_side_len": side,
+            "Det.unclip_ratio": unclip,
+            "Rec.rec_batch_num": 1,
+            "Rec.rec_img_shape": [3, 48, 48],
+            "EngineConfig.onnxruntime.intra_op_num_threads": 1,
+            "EngineConfig.onnxruntime.inter_op_num_threads": 1,
+        }
+    )

@@ -1,0 +1,144 @@
+"""Pages read by RapidOCR: which way up, how long, and in what order their boxes are read."""
+
+import numpy as np
+import pytest
+from matplotlib import font_manager
+from PIL import Image, ImageDraw, ImageFont
+
+from medocr import metrics, ocr
+from medocr.ocr import reading_order
+
+LINES = (
+    "City Laboratory, 12 High Street",
+    "Patient: Maria Keller  DOB: 02/03/1961",
+    "Glucose 105 mg/dL 70 - 99 H",
+    "Sodium 139 mmol/L 135 - 145",
+    "Creatinine 0.85 mg/dL 0.60 - 1.10",
+    "Haemoglobin 13.4 g/dL 12.0 - 15.5",
+    "Metformin 500 mg tablet twice daily",
+    "Reported on 14/05/2024 by Dr. Weber",
+)
+TURNS = {0: None, 90: Image.ROTATE_90, 180: Image.ROTATE_180, 270: Image.ROTATE_270}
+
+
+def drawn(lines=LINES, width=900, pitch=52, size=26):
+    """A white page of printed lines."""
+    font = ImageFont.truetype(font_manager.findfont("DejaVu Sans"), size)
+    page = Image.new("RGB", (width, pitch * len(lines) + 80), "white")
+    for number, line in enumerate(lines):
+        ImageDraw.Draw(page).text((50, 40 + pitch * number), line, "black", font)
+    return page
+
+
+@pytest.mark.parametrize("turn", TURNS)
+def test_a_page_is_turned_upright_before_it_is_read(turn):
+    page = drawn() if TURNS[turn] is None else drawn().transpose(TURNS[turn])
+    result = ocr.read(page)
+    assert result.turn == turn
+    assert metrics.cer("\n".join(LINES), result.text) < 0.02
+    assert len(result.lines) == len(LINES)
+    assert all(line.box[2] - line.box[0] > line.box[3] - line.box[1] for line in result.lines)
+    assert result.confidence > 0.9
+
+
+def test_a_page_is_stood_upright():
+    stood, turn = ocr.upright(drawn(LINES[2:4]).transpose(Image.ROTATE_270))
+    assert (stood.size, turn) == (drawn(LINES[2:4]).size, 270)
+
+
+def test_a_long_receipt_is_read_in_pieces():
+    lines = [f"Item {n:03d} bandage {n % 7} x 2.50 {n * 2.5:.2f}" for n in range(70)]
+    page = drawn(lines, width=760)
+    assert page.height > 3_700
+    result = ocr.read(page)
+    assert metrics.cer("\n".join(lines), result.text) <= 0.01
+    tops = [line.box[1] for line in result.lines]
+    assert tops == sorted(tops)
+    assert tops[-1] > 3_600
+
+
+def test_a_page_without_print_has_no_text():
+    result = ocr.read(Image.new("RGB", (300, 400), "white"))
+    assert (result.text, result.confidence, result.turn) == ("", None, 0)
+
+
+def box(left, top, right, bottom, angle=0.0):
+    corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], float)
+    turn = np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
+    return corners @ turn
+
+
+def joined(*placed, angle=0.0):
+    """`placed` holds (text, left, top, right, bottom); given to the rules in no order."""
+    shuffled = [placed[i] for i in np.random.default_rng(0).permutation(len(placed))]
+    return text_of(np.array([box(*where, angle) for _, *where in shuffled]), [p[0] for p in shuffled])
+
+
+def text_of(corners, texts):
+    return "\n".join(" ".join(texts[i] for i in row) for row in reading_order.rows(corners, texts))
+
+
+TABLE = [
+    ("Glucose", 10, 100, 120, 120),
+    ("5.4", 200, 103, 240, 121),
+    ("mmol/L", 300, 98, 380, 120),
+    ("Sodium", 10, 130, 110, 150),
+    ("139", 200, 131, 240, 149),
+    ("mmol/L", 300, 128, 380, 150),
+]
+
+
+def test_cells_of_a_row_become_a_line():
+    assert joined(*TABLE) == "Glucose 5.4 mmol/L\nSodium 139 mmol/L"
+    assert reading_order.rows(np.empty((0, 4, 2)), []) == []
+
+
+@pytest.mark.parametrize("angle", [-0.06, 0.06])
+def test_a_page_slightly_rotated_reads_the_same(angle):
+    assert joined(*TABLE, angle=angle) == joined(*TABLE)
+
+
+def test_a_photograph_from_the_side_keeps_its_lines_apart():
+    """Lines slope by 12 % at the top and not at all at the bottom; the second one is short."""
+    boxes, texts = [], []
+    for n in range(12):
+        slope, width = 0.12 * (1 - n / 11), 500 if n != 1 else 150
+        at = np.array([20, 50 + 24 * n])
+        corners = np.array([[0, 0], [width, width * slope], [width, width * slope + 16], [0, 16]]) + at
+        boxes.append(corners)
+        texts.append(f"line {n}")
+    assert text_of(np.array(boxes), texts).splitlines() == texts
+
+
+def test_a_tall_title_beside_two_lines_does_not_merge_them():
+    text = joined(("INVOICE", 10, 10, 200, 70), ("Number 17", 300, 12, 400, 30), ("Date 5 May", 300, 48, 400, 66))
+    assert text.splitlines()[0] in ("Number 17", "INVOICE")
+    assert len(text.splitlines()) == 3
+
+
+def test_a_stamp_of_several_lines_stays_in_lines():
+    stamp = [("PAID", 300, 98, 360, 118), ("12 May", 300, 114, 365, 134), ("Desk 3", 300, 131, 362, 150)]
+    lines = joined(("Total", 10, 100, 60, 120), *stamp).splitlines()
+    assert lines == ["Total PAID", "12 May", "Desk 3"]
+
+
+def test_two_columns_of_prose_are_read_one_after_the_other():
+    left = [(f"words on the left {n}", 10, 100 + 25 * n, 280 - n, 118 + 25 * n) for n in range(6)]
+    right = [(f"words on the right {n}", 310, 101 + 25 * n, 590 - n, 119 + 25 * n) for n in range(6)]
+    title, end = ("Heading over both", 100, 20, 500, 50), ("Page 1 of 1, of the whole document", 50, 400, 560, 420)
+    expected = [title[0], *(c[0] for c in left), *(c[0] for c in right), end[0]]
+    assert joined(title, end, *left, *right).splitlines() == expected
+
+
+def test_prices_stay_in_the_rows_of_what_they_price():
+    goods = ["Lettuce x1", "Apples 1kg x3", "Chicken x4", "Sub-total", "TAX (10%)", "To pay"]
+    left = [(name, 10, 100 + 25 * n, 110, 118 + 25 * n) for n, name in enumerate(goods)]
+    right = [(f"{n}.84", 220, 101 + 25 * n, 280, 119 + 25 * n) for n in range(6)]
+    assert joined(*left, *right).splitlines() == [f"{name} {n}.84" for n, name in enumerate(goods)]
+
+
+@pytest.mark.parametrize(
+    ("read", "meant"), [("□ Yes 口No", "☐ Yes ☐No"), ("5 \u03bcg（oral）", "5 \u00b5g(oral)"), ("人口：5", "人口：5")]
+)
+def test_signs_that_look_the_same_are_spelt_the_same(read, meant):
+    assert ocr._tidy(read) == meant
