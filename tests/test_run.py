@@ -233,6 +233,14 @@ def test_a_profile_whose_name_is_a_folder_deletes_nothing(quick, capsys, stem):
     assert (quick / "results/other").is_dir()
 
 
+def test_what_a_killed_run_was_publishing_goes_with_the_next(quick):
+    left = quick / "results/.small.12345.tmp/x"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    assert run(quick) == 0
+    assert [path.name for path in (quick / "results").iterdir()] == ["small"]
+
+
 def test_nobody_else_can_look_into_a_runs_folder_and_all_can_read_what_is_published(quick):
     assert run(quick) == 0
     data = quick / "data/small"

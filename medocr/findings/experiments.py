@@ -100,16 +100,26 @@ def load_table(profile: str, overrides: list[str] = (), out: Path = ROOT, name: 
     return trials
 
 
-def execute(trials: list[Trial], *, jobs: int = 1, only: str | None = None, force: bool = False) -> bool:
+def execute(
+    trials: list[Trial], *, jobs: int = 1, only: str | None = None, force: bool = False, replace: bool = False
+) -> bool:
     """Make the runs that are not finished, `jobs` at a time; returns whether all asked for are finished now.
 
-    `only` names a run, or how the names of several begin; `force` makes finished runs anew.
+    `only` names a run, or how the names of several begin; `force` makes finished runs anew; `replace` lets runs with
+    overrides replace results made without them, for which a ValueError is raised otherwise.
     """
     chosen = [t for t in trials if only is None or t.name == only] or [t for t in trials if t.name.startswith(only)]
     if not chosen:
         raise ValueError(f"no run begins with {only!r}: there are {', '.join(t.name for t in trials)}")
-    trials[0].run.claim()
     todo = [trial for trial in chosen if force or not trial.finished()]
+    replaced = [trial.name for trial in todo if trial.run.overrides and (trial.run.results / "metrics.json").exists()]
+    if replaced and not replace:
+        names = ", ".join(replaced)
+        raise ValueError(
+            f"results of {names} were made without these -p: --name gives the runs a folder of their own, --replace "
+            "replaces them"
+        )
+    trials[0].run.claim()
     print(f"{len(chosen) - len(todo)} of {len(chosen)} runs are finished", flush=True)
     if jobs < 2:
         made = [make_run(trial) for trial in todo]
