@@ -5,8 +5,8 @@ import importlib.util
 import pytest
 
 from medocr import transcribe
-from medocr.demo.loopback import Server
-from medocr.transcribe import Loopback, Store, phi
+from medocr.demo.loopback import Loopback, Server
+from medocr.transcribe import Store, phi
 from tests.loopback_pages import pages
 
 
