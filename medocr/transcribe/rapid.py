@@ -34,6 +34,10 @@ class RapidOcr:
         return self
 
     def __exit__(self, *_) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Stop the reading processes; they start again when they are needed."""
         self.pool.close()
 
     def read(self, images: Iterable[bytes]) -> list[Answer]:
