@@ -102,10 +102,11 @@ def _run(chosen) -> int:
 def _run_table(chosen) -> int:
     from .run import ROOT, experiments
 
-    if chosen.start or chosen.replace or chosen.verify or chosen.jobs < 1:
-        raise ValueError("a table of runs takes no --from, --replace or --verify, and --jobs of 1 or more")
+    if chosen.start or chosen.verify or chosen.jobs < 1:
+        raise ValueError("a table of runs takes no --from and no --verify, and --jobs of 1 or more")
     trials = experiments.load_table(chosen.profile, chosen.overrides, chosen.out or ROOT, chosen.name)
-    whole = experiments.execute(trials, jobs=chosen.jobs, only=chosen.only, force=chosen.force)
+    asked = {name: getattr(chosen, name) for name in ("jobs", "only", "force", "replace")}
+    whole = experiments.execute(trials, **asked)
     experiments.findings(trials)
     return int(not whole)
 

@@ -79,14 +79,15 @@ def test_windows_is_told_that_it_is_not_supported(monkeypatch, capsys):
     assert "not supported" in capsys.readouterr().err
 
 
-def test_notebooks_and_profiles_are_package_data():
-    folder = profile.PACKAGE / "notebooks"
-    data = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
-    for path in [*folder.glob("*"), *folder.glob("profiles/*")]:
-        if path.is_file():
-            package = ".".join(["medocr", *path.parent.relative_to(profile.PACKAGE).parts])
-            assert any(fnmatch(path.name, pattern) for pattern in data[package]), path
-    assert folder.resolve() == ROOT / "notebooks"
+def test_all_that_is_no_code_is_package_data():
+    listed = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]["package-data"]
+    patterns = [f"{package.replace('.', '/')}/{name}" for package, names in listed.items() for name in names]
+    files = [path for path in profile.PACKAGE.rglob("*") if path.is_file() and path.suffix not in (".py", ".pyc")]
+    for path in [*files, *profile.NOTEBOOKS.glob("*.ipynb"), *profile.NOTEBOOKS.glob("profiles/*")]:
+        inside = "medocr" / path.relative_to(ROOT) if path.is_relative_to(profile.NOTEBOOKS) else path.relative_to(ROOT)
+        if not path.name.startswith("."):
+            assert any(fnmatch(str(inside), pattern) for pattern in patterns), inside
+    assert (profile.PACKAGE / "notebooks").resolve() == ROOT / "notebooks"
 
 
 def test_the_lock_file_holds_all_that_is_asked_for_with_hashes_and_no_address():

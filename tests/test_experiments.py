@@ -74,7 +74,11 @@ def test_runs_share_stages_and_are_made_once(table, made, tmp_path, capsys):
     assert not made, "the committed metrics.json alone says that a run is finished"
     assert "6 of 6 runs are finished" in capsys.readouterr().out
 
-    assert main([*command, "-p", "train.alpha=32", "--only", "small"]) == 0
+    changed = [*command, "-p", "train.alpha=32", "--only", "small"]
+    assert main(changed) == 2
+    assert "results of small-1, small-2 were made without these -p" in capsys.readouterr().err
+    assert not made
+    assert main([*changed, "--replace"]) == 0
     assert {name for name, _ in made} == {"small-1", "small-2"}
 
 

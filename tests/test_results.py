@@ -13,7 +13,7 @@ import pytest
 
 from medocr.metrics import LABELS, headline
 from medocr.report import findings
-from medocr.run import opening
+from medocr.run import summary_cell
 from tests import written_results
 
 ROOT = Path(__file__).parents[1]
@@ -153,7 +153,7 @@ def test_a_result_is_small_and_holds_no_path_secret_or_traceback(path):
 
 
 def test_the_notebook_on_the_base_opens_with_what_its_card_says():
-    (cell,) = [c for c in nbformat.read(BASE, 4).cells if opening.TAG in c.metadata.get("tags", ())]
+    (cell,) = [c for c in nbformat.read(BASE, 4).cells if summary_cell.TAG in c.metadata.get("tags", ())]
     assert all(part in cell.source for part in written_results.base_opening())
 
 
@@ -170,7 +170,7 @@ def write_readme() -> None:
         text = f"{text[: begin + len(marks[0])]}\n{section}\n{text[end:]}"
     path.write_text(text)
     (RESULTS / "README.md").write_text(written_results.index())
-    opening.insert(BASE, *written_results.base_opening())
+    summary_cell.insert(BASE, *written_results.base_opening())
 
 
 if __name__ == "__main__":

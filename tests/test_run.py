@@ -16,7 +16,7 @@ import pytest
 
 from medocr import storage
 from medocr.__main__ import main
-from medocr.run import STAGES, opening, profile, provenance, results
+from medocr.run import STAGES, profile, provenance, results, summary_cell
 
 ROOM = {"evaluate": "metrics", "train": "model"}  # what of medocr a stage's notebook imports
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
@@ -115,14 +115,14 @@ def test_a_notebook_opens_with_its_finding_until_it_is_made_anew(tmp_path):
     record = {"counts": {"inputs": 5, "kept": 3, "rejected": {"exact_duplicate": 2}}}
     (tmp_path / "curate.json").write_text(json.dumps(record))
     (tmp_path / "prepare.json").write_text("{}")
-    found = opening.findings(tmp_path)
+    found = summary_cell.findings(tmp_path)
     assert found == {"01_curate": "3 of 5 pages kept; turned away: 2 exact duplicate."}
     path = tmp_path / "01_curate.ipynb"
     cells = [nbformat.v4.new_markdown_cell("# 01"), nbformat.v4.new_code_cell("data = 1")]
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=KERNEL), path)
     made = {"commit": "abc", "at": "2026-01-31T10:00:00Z", "cores": 2, "versions": {"torch": "2.13.0", "trl": "1"}}
     for seconds in (3.2, 4.6):
-        opening.insert(path, found["01_curate"], *opening.origin(made, seconds), "")
+        summary_cell.insert(path, found["01_curate"], *summary_cell.origin(made, seconds), "")
     cells = nbformat.read(path, as_version=4).cells
     assert [cell.source for cell in cells][::2] == ["# 01", "data = 1"]
     assert re.fullmatch(
@@ -231,6 +231,14 @@ def test_a_profile_whose_name_is_a_folder_deletes_nothing(quick, capsys, stem):
     assert (quick / "src").is_dir()
     assert (quick / "data/other").is_dir()
     assert (quick / "results/other").is_dir()
+
+
+def test_what_a_killed_run_was_publishing_goes_with_the_next(quick):
+    left = quick / "results/.small.12345.tmp/x"
+    left.parent.mkdir(parents=True)
+    left.touch()
+    assert run(quick) == 0
+    assert [path.name for path in (quick / "results").iterdir()] == ["small"]
 
 
 def test_nobody_else_can_look_into_a_runs_folder_and_all_can_read_what_is_published(quick):

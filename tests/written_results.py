@@ -5,7 +5,7 @@ import tomllib
 from pathlib import Path
 
 from medocr.report import claims, findings
-from medocr.run import opening
+from medocr.run import summary_cell
 from tests import written_benchmarks
 
 ROOT = Path(__file__).parents[1]
@@ -92,7 +92,7 @@ def _run_table(folder: Path) -> list[str]:
     )
     rows = [
         f"| [{name}]({folder.name}/{name}.ipynb) | {finding} | {seconds[name]:.0f} |"
-        for name, finding in opening.findings(folder).items()
+        for name, finding in summary_cell.findings(folder).items()
     ]
     return [f"## {folder.name}", "", head, "", "| notebook | what it found | seconds |", "|---|---|---:|", *rows]
 

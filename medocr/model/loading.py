@@ -88,7 +88,7 @@ def _backend(backend: str, device: str) -> str:
     if backend == "unsloth" and device == "cpu":
         raise ValueError("backend is 'unsloth', which needs a CUDA device: use 'transformers' on a CPU")
     if backend == "unsloth" and not installed:
-        raise ValueError("backend is 'unsloth', which is not installed: pip install 'medocr[gpu]', or 'transformers'")
+        raise ValueError("backend is 'unsloth', which is not installed: pip install unsloth, or use 'transformers'")
     return backend
 
 

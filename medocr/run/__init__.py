@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 
 from .. import preflight, sources, storage
-from . import opening, provenance, seals
+from . import provenance, seals, summary_cell
 from .kernel import StageFailed, execute_at
 from .profile import ROOT, STAGES, Run, Stage, check_known, is_table, load_profile
 from .results import check_publishable, index, publish
@@ -159,8 +159,8 @@ def open_with_finding(run: Run, stage: Stage, record: dict) -> None:
     """Let a stage's executed notebook open with what it found, at which commit, when and on what machine."""
     notebook = run.data / "results" / f"{stage.notebook}.ipynb"
     made = {**provenance.row(record), "versions": record.get("versions", {})}
-    origin = [*opening.origin(made, record["seconds"]), opening.caution(run)]
-    opening.insert(notebook, opening.finding(stage, run.data), *origin)
+    origin = [*summary_cell.origin(made, record["seconds"]), summary_cell.caution(run)]
+    summary_cell.insert(notebook, summary_cell.finding(stage, run.data), *origin)
 
 
 def _relative(value, folder: Path):

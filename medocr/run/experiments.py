@@ -23,7 +23,19 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from .. import evaluate, metrics, report, storage
-from . import StageFailed, _clear, _locked, _private, execute_at, fingerprint, make, opening, plan, provenance, seals
+from . import (
+    StageFailed,
+    _clear,
+    _locked,
+    _private,
+    execute_at,
+    fingerprint,
+    make,
+    plan,
+    provenance,
+    seals,
+    summary_cell,
+)
 from .kernel import environment
 from .profile import ROOT, STAGES, Run, Stage, check_known, check_name, find, read, resolve
 from .results import index
@@ -87,16 +99,26 @@ def load_table(profile: str, overrides: list[str] = (), out: Path = ROOT, name: 
     return trials
 
 
-def execute(trials: list[Trial], *, jobs: int = 1, only: str | None = None, force: bool = False) -> bool:
+def execute(
+    trials: list[Trial], *, jobs: int = 1, only: str | None = None, force: bool = False, replace: bool = False
+) -> bool:
     """Make the runs that are not finished, `jobs` at a time; returns whether all asked for are finished now.
 
-    `only` names a run, or how the names of several begin; `force` makes finished runs anew.
+    `only` names a run, or how the names of several begin; `force` makes finished runs anew; `replace` lets runs with
+    overrides replace results made without them, for which a ValueError is raised otherwise.
     """
     chosen = [t for t in trials if only is None or t.name == only] or [t for t in trials if t.name.startswith(only)]
     if not chosen:
         raise ValueError(f"no run begins with {only!r}: there are {', '.join(t.name for t in trials)}")
-    trials[0].run.claim()
     todo = [trial for trial in chosen if force or not trial.finished()]
+    replaced = [trial.name for trial in todo if trial.run.overrides and (trial.run.results / "metrics.json").exists()]
+    if replaced and not replace:
+        names = ", ".join(replaced)
+        raise ValueError(
+            f"results of {names} were made without these -p: --name gives the runs a folder of their own, --replace "
+            "replaces them"
+        )
+    trials[0].run.claim()
     print(f"{len(chosen) - len(todo)} of {len(chosen)} runs are finished", flush=True)
     if jobs < 2:
         made = [make_run(trial) for trial in todo]
@@ -116,10 +138,12 @@ def findings(trials: list[Trial]) -> None:
     target, began = folder / "07_findings.ipynb", time.perf_counter()
     execute_at(notebook.path, target, parameters, run.out)
     scores, facts = report.findings.load(folder)
-    total, told = report.claims.counts(scores, folder.parent)
+    total, verdicts = report.claims.counts(scores, folder.parent)
     made = {**provenance.stamp(), "cores": os.cpu_count(), "versions": storage.versions()}
-    found = f"Of {total} claims {told}. {report.claims.provenance(scores, facts, folder.parent)}"
-    opening.insert(target, found, *opening.origin(made, time.perf_counter() - began), opening.caution(run))
+    finding = f"Of {total} claims {verdicts}. {report.claims.provenance(scores, facts, folder.parent)}"
+    summary_cell.insert(
+        target, finding, *summary_cell.origin(made, time.perf_counter() - began), summary_cell.caution(run)
+    )
     index(folder, folder.name)
     print(f"findings: {os.path.relpath(folder / 'index.html')}")
 
@@ -230,7 +254,7 @@ def keep(trial: Trial, rows: list[dict]) -> None:
     records = {stage.name: json.loads((run.data / stage.record).read_text()) for stage in MADE}
     trained, summary = records["train"], records["evaluate"]
     facts = ("steps", "seconds", "seconds_per_step", "peak_memory_gb", "trainable", "weights", "best_loss", "pages")
-    said = {
+    facts_of_run = {
         "variant": trial.variant,
         "seed": trial.seed,
         "commit": provenance.commits(rows),
@@ -244,10 +268,10 @@ def keep(trial: Trial, rows: list[dict]) -> None:
         "prepare": records["prepare"]["counts"] | {"label_cer": label_errors(run.data / "train.parquet")},
         "train": {name: trained[name] for name in facts} | {"precision": trained["precision"]},
     }
-    storage.write_json(run.results / "run.json", said)
-    found = {name: [row for row in summary[name] if ":" not in row["slice"]] for name in ("scores", "comparisons")}
+    storage.write_json(run.results / "run.json", facts_of_run)
+    tables = {name: [row for row in summary[name] if ":" not in row["slice"]] for name in ("scores", "comparisons")}
     pages = page_scores(run.data / "predictions.parquet")
-    storage.write_record(run.results / "metrics.json", made_from=trial.hash, **found, pages=pages)
+    storage.write_record(run.results / "metrics.json", made_from=trial.hash, **tables, pages=pages)
 
 
 def label_errors(train: Path) -> dict[str, float]:

@@ -43,7 +43,7 @@ class Stage:
 
 # To add a stage, add its notebook and a line here: the runner takes order, inputs and parameters from them, and
 # profiles get a table of its name. The notebook enters its folder by `workspace.enter`, with the same record and
-# reads, and writes the record last, by `storage.write_record`; in `opening` it may have a sentence for what it
+# reads, and writes the record last, by `storage.write_record`; in `summary_cell` it may have a sentence for what it
 # found.
 STAGES = (
     Stage("01_curate", (), ("pages.parquet",), "curate.json"),

@@ -104,6 +104,8 @@ def publish(run: Run, replace: bool = False) -> None:
         print(f"results: {_shown(rendered)} ({why})")
         return
     storage.check_inside(run.results, run.out / "results")
+    for leftover in run.results.parent.glob(f".{run.results.name}.*.tmp"):  # of a run that was killed here
+        storage.remove(leftover, run.out / "results")
     with storage.atomic(run.results, run.out / "results") as folder:
         left_out = shutil.ignore_patterns("*.partial.ipynb")
         shutil.copytree(rendered, folder, ignore=left_out, copy_function=shutil.copyfile)  # for all to read

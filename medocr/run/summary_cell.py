@@ -1,4 +1,4 @@
-"""What an executed notebook opens with: what it found, and where that comes from."""
+"""The cell that an executed notebook begins with: its finding, and where that comes from."""
 
 import contextlib
 import json
@@ -13,11 +13,11 @@ TAG = "opening"  # of the cell, so that it is replaced and not added to
 SHOWN = ("torch", "transformers", "peft")  # of the libraries whose versions are known
 
 
-def insert(path: Path, found: str | None, *origin: str) -> None:
+def insert(path: Path, finding: str | None, *origin: str) -> None:
     """Put a cell under an executed notebook's title with the finding and its origin, in place of an older one."""
     notebook = nbformat.read(path, as_version=4)
     cells = [cell for cell in notebook.cells if TAG not in cell.metadata.get("tags", ())]
-    text = "\n\n".join([*([f"**Found:** {found}"] if found else []), " · ".join(filter(None, origin))])
+    text = "\n\n".join([*([f"**Found:** {finding}"] if finding else []), " · ".join(filter(None, origin))])
     titled = bool(cells) and cells[0].cell_type == "markdown"
     cells.insert(titled, nbformat.v4.new_markdown_cell(text, id=TAG, metadata={"tags": [TAG]}))
     notebook.cells = cells
@@ -41,14 +41,14 @@ def caution(run: Run) -> str:
 
 def findings(folder: Path) -> dict[str, str]:
     """A sentence or two for each stage's notebook, from the stages' records in a folder, as far as they lie there."""
-    told = {stage.notebook: finding(stage, folder) for stage in STAGES}
-    return {notebook: finding for notebook, finding in told.items() if finding}
+    sentences = {stage.notebook: finding(stage, folder) for stage in STAGES}
+    return {notebook: sentence for notebook, sentence in sentences.items() if sentence}
 
 
 def finding(stage: Stage, folder: Path) -> str | None:
     """One stage's sentence; None while its record is not there, or does not hold what the sentence needs."""
     with contextlib.suppress(OSError, KeyError):
-        return _TOLD[stage.record](json.loads((folder / stage.record).read_text()))
+        return _SENTENCES[stage.record](json.loads((folder / stage.record).read_text()))
     return None
 
 
@@ -98,7 +98,7 @@ def _merged(record: dict) -> str:
     return f"{verdict}: {agreed}, {apart}. {read}, with the adapter {cer['tuned']['value']:.3f}."
 
 
-_TOLD = {
+_SENTENCES = {
     "curate.json": _curated,
     "transcribe.json": _transcribed,
     "prepare.json": _prepared,
