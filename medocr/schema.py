@@ -54,6 +54,7 @@ class Page:
     truth: str | None = None
     page: int = 1  # of a file of several pages
     pages: int = 1
+    turn: int = 0  # degrees clockwise by which the image was turned to stand upright
     id: str = ""  # sha256 of the image bytes
 
     def __post_init__(self):

@@ -265,3 +265,14 @@ def test_every_input_is_counted_once():
 def test_nothing_in_nothing_out():
     with pytest.raises(ValueError, match=r"no page left: 0 inputs, 0 rejected \(none\)"):
         curate([]).require_pages()
+
+
+def test_a_page_on_its_side_is_kept_upright():
+    upright = drawn(RECEIPT)
+    lying = page(upright.transpose(Image.ROTATE_90), "lying")
+    (kept,) = curate([lying], turn_upright=True).kept
+    assert (kept.turn, kept.open().size, kept.origin) == (90, upright.size, "lying")
+    assert kept.id != lying.id
+    standing = page(upright)
+    assert curate([standing], turn_upright=True).kept == [standing]
+    assert curate([lying]).kept[0].turn == 0

@@ -120,6 +120,13 @@ def test_the_merged_folder_is_whole(report):
     assert AutoModelForImageTextToText.from_pretrained(out).dtype == torch.float16
 
 
+def test_a_card_stands_a_comparison_of_one_page(base):
+    row = {**ABOUT["comparisons"][0], "n": 1, "low": None, "high": None}
+    model = models.load(base, device="cpu")[0]
+    card = merge.model_card(base, model, **{**ABOUT, "comparisons": [row], "splits": {}, "pages": []})
+    assert "| cer | all | 1 | 0.200 | 0.100 | -0.100 |" in card
+
+
 def test_parity_in_a_fresh_process(base, adapter, report):
     verdict = merge.check_parity(base, adapter, report[0], make_samples(3), max_pixels=78400, device="cpu")
     assert verdict.passed, verdict.why

@@ -119,6 +119,15 @@ def test_a_cut_off_answer_is_no_label(tmp_path):
     assert report["reasons"] == {"cut_off": 1}
 
 
+def test_a_doubtful_reading_is_no_label(tmp_path):
+    with Store(tmp_path / "answers.sqlite") as store:
+        labelled, report = labels([page(b"1")], [Scripted()], store, min_confidence=0.95)
+        assert labelled == []
+        assert report["reasons"] == {"low_confidence": 1}
+        assert "scripted/1 is 0.90 sure, less than 0.95" in report["set_aside"][0]["detail"]
+        assert len(labels([page(b"1")], [Scripted()], store, min_confidence=0.9)[0]) == 1
+
+
 def test_pages_need_a_provider(tmp_path):
     with Store(tmp_path / "answers.sqlite") as store, pytest.raises(ValueError, match="no provider is named"):
         transcribe.transcribe([page(b"1")], [], store)

@@ -116,7 +116,9 @@ def _metrics(comparisons: list[dict]) -> list[str]:
 
 
 def _interval(row: dict) -> str:
-    return f"{row['difference']:+.3f} [{row['low']:+.3f}, {row['high']:+.3f}]"
+    """The difference with its interval; one page alone has none."""
+    interval = f" [{row['low']:+.3f}, {row['high']:+.3f}]" if row["low"] is not None else ""
+    return f"{row['difference']:+.3f}{interval}"
 
 
 def _table(titles: list[str], rows: list[tuple]) -> str:

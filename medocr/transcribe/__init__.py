@@ -40,6 +40,7 @@ def transcribe(
     store: Store,
     *,
     agreement: Agreement | None = None,
+    min_confidence: float = 0.0,
     progress: bool = True,
 ) -> tuple[Labelled, dict]:
     """Give text to the pages that have none; returns the pages with text, and a report.
@@ -48,6 +49,8 @@ def transcribe(
     those on this machine read, in their order, what is left: pages that no other may have, or could read. Only what
     `store` lacks is asked for. A page without a usable answer is set aside by name in `report["set_aside"]`; one whose
     request failed is asked for again on a rerun, one whose answer is refused, cut off or empty is not.
+
+    A reading less sure than `min_confidence`, where its reader says how sure it is, is set aside as `low_confidence`.
 
     `pages` is gone through several times: a list, or what `storage.read` returns, which holds no more than a few pages
     in memory at once. Raises ValueError when pages need a provider and there is none, or when a key is missing.
@@ -59,7 +62,7 @@ def transcribe(
     names = [reader.name for reader in (*readers, *third)]
     if len(set(names)) < len(names):
         raise ValueError(f"each reader needs a name of its own, and a third none of the others': {', '.join(names)}")
-    work = Work(pages, store, agreement or Agreement(share=0.0), readers, progress)
+    work = Work(pages, store, agreement or Agreement(share=0.0), readers, progress, min_confidence)
     if not providers and any(work.unread()):
         raise ValueError("there are pages without text and no provider is named to read them: add RapidOcr()")
     for reader in (*readers, *third):

@@ -32,6 +32,7 @@ class Judge:
     agreement: Agreement
     failed: Mapping[str, str] = dataclasses.field(default_factory=dict)
     expected: Mapping[str, float] = dataclasses.field(default_factory=dict)  # label_origin → mean agreement
+    least: float = 0.0  # confidence that a reading must reach to become a label, where its reader gives one
     held: Collection[str] = frozenset()  # ids of pages of which a copy may hold health information
 
     def fates(self, pages: Iterable[Page]) -> Iterator[Fate]:
@@ -50,6 +51,9 @@ class Judge:
         own = [entry for entry in read if entry[0] in self.readers]
         if not own:
             return Fate(page, self._rejected(page, answers))
+        if (sure := own[0][2].confidence) is not None and sure < self.least:
+            detail = f"{own[0][0].label_origin} is {sure:.2f} sure, less than {self.least:g}"
+            return Fate(page, Rejection(page.origin, page.source, "low_confidence", detail))
         if len(own) < 2 or not self.agreement.drawn(page.id):
             return Fate(page, self._labelled(page, *own[0]))
         first, second = own[:2]

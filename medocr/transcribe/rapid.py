@@ -37,7 +37,7 @@ class RapidOcr:
         self.close()
 
     def close(self) -> None:
-        """Stop the processes; they start again when they are needed."""
+        """Stop the reading processes; they start again when they are needed."""
         self.pool.close()
 
     def read(self, images: Iterable[bytes]) -> list[Answer]:

@@ -34,13 +34,14 @@ class Work:
     agreement: Agreement
     readers: list[Provider]
     progress: bool
+    least: float = 0.0
     failed: dict[str, str] = dataclasses.field(default_factory=dict)
     rows: dict[str, dict] = dataclasses.field(default_factory=dict)
     new: set[str] = dataclasses.field(default_factory=set)  # read in this call
     seconds: float = 0.0
 
     def judge(self) -> Judge:
-        return Judge(self.readers, self.store, self.agreement, self.failed, held=self.held)
+        return Judge(self.readers, self.store, self.agreement, self.failed, least=self.least, held=self.held)
 
     @functools.cached_property
     def held(self) -> set[str]:
