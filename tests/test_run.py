@@ -387,6 +387,10 @@ def test_a_stage_alone_without_its_input_says_what_to_run_first(quick, capsys):
     error = capsys.readouterr().err
     assert "04_train reads train.parquet, validation.parquet, prepare.json" in error
     assert "run 03_prepare first" in error
+    assert run(quick) == 0
+    (quick / "data/small/train.parquet").unlink()
+    assert run(quick, "--only", "04") == 2
+    assert (quick / "data/small/adapter").exists(), "what cannot be made anew is not removed"
 
 
 def test_two_runners_do_not_share_a_run(house, capsys):
