@@ -100,7 +100,8 @@ def _run(chosen) -> int:
 
 
 def _run_table(chosen) -> int:
-    from .run import ROOT, experiments
+    from .findings import experiments
+    from .run import ROOT
 
     if chosen.start or chosen.verify or chosen.jobs < 1:
         raise ValueError("a table of runs takes no --from and no --verify, and --jobs of 1 or more")

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from . import sources
+from . import BASES, sources
 
 FULL_DISK_GB, TINY_DISK_GB = 15, 1  # base, data sets, splits, three checkpoints, merged model
 FULL_GPU_GB = 12  # computed for batches of four: results/gpu/l4.json
@@ -99,7 +99,7 @@ def check(data: str | Path, pages_from: list[dict], machine: Machine | None = No
 def needs(parameters: dict[str, dict]) -> Needs:
     """What a run with these parameters (stage → name → value) asks for."""
     base = parameters.get("prepare", {}).get("base", "tiny")
-    full = base != "tiny"
+    full = base not in BASES
     cuda = any(parameters.get(stage, {}).get("device") == "cuda" for stage in ("train", "evaluate", "merge"))
     names = [s["source"] for s in parameters["curate"]["pages_from"] if "source" in s and "path" not in s]
     datasets = [d for d in sources.DATASETS if d.source in names]

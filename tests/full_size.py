@@ -14,8 +14,8 @@ from PIL import Image
 from transformers import PaddleOCRVLConfig, PaddleOCRVLForConditionalGeneration
 
 from medocr import prepare
+from medocr.demo.tiny import FOLDER
 from medocr.model import load_processor, save_processor
-from medocr.tiny import FOLDER
 
 MODULES, TRAINABLE = 290, 59_914_240  # that LoRA of rank 64 goes to
 WEIGHTS = 905_601_648

@@ -4,8 +4,8 @@ import io
 
 from PIL import Image, ImageDraw
 
+from medocr.demo.loopback import Server
 from medocr.schema import Page
-from medocr.transcribe.loopback import Server
 
 ALL_FAULTS = {
     **{"429": 0.02, "429_retry_after": 0.02, "500": 0.03, "503": 0.02, "reset": 0.04, "invalid_json": 0.02},

@@ -8,8 +8,8 @@ from PIL import Image
 from transformers import PaddleOCRVLConfig, PaddleOCRVLForConditionalGeneration
 
 from medocr import prepare
+from medocr.demo.tiny import FOLDER
 from medocr.model import load_processor, save_processor
-from medocr.tiny import FOLDER
 
 TEXT = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4}
 VISION = {"hidden_size": 48, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 3}

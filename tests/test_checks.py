@@ -2,7 +2,8 @@
 
 import pytest
 
-from medocr import metrics, synthetic
+from medocr import metrics
+from medocr.demo import synthetic
 from medocr.metrics import Check, check_page
 
 REPORT = (

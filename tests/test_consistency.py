@@ -2,7 +2,8 @@
 
 import pytest
 
-from medocr import fields, synthetic
+from medocr import fields
+from medocr.demo import synthetic
 from medocr.metrics import contradictions
 
 

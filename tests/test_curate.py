@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from medocr import synthetic
 from medocr.curate import curate
 from medocr.curate.duplicates import near, same_image, same_text
 from medocr.curate.gates import Limits, blank, label, look
+from medocr.demo import synthetic
 from medocr.schema import Page, Rejection
 
 RECEIPT = "CORNER SHOP\nMarket Street 5\n12.03.2026 14:05\nMilk 2.50\nBread 3.10\nTotal 5.60\nCash 10.00\nThank you"

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import pytest
 
-from medocr import curate, evaluate, prepare, storage, synthetic
+from medocr import curate, evaluate, prepare, storage
 from medocr.__main__ import main
+from medocr.demo import synthetic
+from medocr.findings import claims, experiments
 from medocr.prepare.noise import damaged
-from medocr.report import claims
-from medocr.run import StageFailed, experiments, load_profile
+from medocr.run import StageFailed, load_profile
 
 TABLE = """
 seeds = [1, 2]

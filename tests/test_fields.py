@@ -14,7 +14,8 @@ import trial_lines
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medocr import fields, synthetic
+from medocr import fields
+from medocr.demo import synthetic
 from medocr.fields import lexicon
 
 READERS = (

@@ -10,14 +10,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from medocr import report
-from medocr.report import benchmarks, claim_figures, claims, findings, takeaways
-from medocr.report.findings import FAILS, HOLDS, MISSING, UNSURE, Contrast, Side
-from medocr.run import experiments
+from medocr.findings import benchmarks, claims, evidence, experiments, figures, takeaways
+from medocr.findings.evidence import FAILS, HOLDS, MISSING, UNSURE, Contrast, Side
 from tests import made_up_runs
 
 mpl.use("Agg")
-NOTEBOOK = Path(__file__).parents[1] / "notebooks/07_findings.ipynb"
+NOTEBOOK = Path(__file__).parents[1] / "notebooks/08_findings.ipynb"
 LEFT, RIGHT = Side("baseline", "left"), Side("other", "right")
 
 
@@ -36,40 +34,40 @@ LEFT, RIGHT = Side("baseline", "left"), Side("other", "right")
 )
 def test_the_rule(found, better, no_loss, outcome):
     contrast = Contrast(LEFT, RIGHT)
-    assert findings.verdict(contrast, found) == better
-    assert findings.verdict(Contrast(LEFT, RIGHT, no_loss=True), found) == no_loss
-    assert findings.outcome(contrast, found) == outcome
+    assert evidence.verdict(contrast, found) == better
+    assert evidence.verdict(Contrast(LEFT, RIGHT, no_loss=True), found) == no_loss
+    assert evidence.outcome(contrast, found) == outcome
     told = f"{FAILS}: {outcome}" if better == FAILS and outcome != UNSURE else better
-    assert findings.word(contrast, found | {"verdict": better}) == told
-    assert findings.word(Contrast(LEFT, RIGHT, decides=False), found) == f"({outcome})"
+    assert evidence.word(contrast, found | {"verdict": better}) == told
+    assert evidence.word(Contrast(LEFT, RIGHT, decides=False), found) == f"({outcome})"
 
 
 def test_less_counts_where_less_goes_wrong():
     found = {"low": -0.004, "high": -0.002, "seeds": [-0.003] * 3}
-    assert findings.verdict(Contrast(LEFT, RIGHT, no_loss=True), found) == HOLDS
-    assert findings.verdict(Contrast(LEFT, RIGHT, pages="general", no_loss=True), found) == FAILS
+    assert evidence.verdict(Contrast(LEFT, RIGHT, no_loss=True), found) == HOLDS
+    assert evidence.verdict(Contrast(LEFT, RIGHT, pages="general", no_loss=True), found) == FAILS
     assert Contrast(LEFT, RIGHT, pages="receipt").matters == Contrast(LEFT, RIGHT, pages="general").matters
 
 
 def test_a_claim_is_as_good_as_the_worst_that_decides_it():
-    assert findings.together([HOLDS, HOLDS]) == HOLDS
-    assert findings.together([HOLDS, UNSURE]) == UNSURE
-    assert findings.together([UNSURE, FAILS]) == FAILS
-    assert findings.together([FAILS, None]) == MISSING
+    assert evidence.together([HOLDS, HOLDS]) == HOLDS
+    assert evidence.together([HOLDS, UNSURE]) == UNSURE
+    assert evidence.together([UNSURE, FAILS]) == FAILS
+    assert evidence.together([FAILS, None]) == MISSING
 
 
 def test_a_known_difference_is_found_with_its_seeds(tmp_path):
     made_up_runs.write(tmp_path, {"baseline": 0.0, "other": 0.05})
-    scores, facts = findings.load(tmp_path)
+    scores, facts = evidence.load(tmp_path)
     assert len(facts) == 6
-    found = findings.measure(scores, Contrast(LEFT, RIGHT))
+    found = evidence.measure(scores, Contrast(LEFT, RIGHT))
     assert 0 < found["low"] < found["advantage"] < found["high"]
     assert found["advantage"] == pytest.approx(0.05, abs=0.01)
     assert (found["pages"], len(found["seeds"])) == (36, 3)
     assert found["verdict"] == HOLDS
-    assert findings.measure(scores, Contrast(RIGHT, LEFT))["verdict"] == FAILS
-    assert findings.measure(scores, Contrast(LEFT, Side("absent", ""))) is None
-    shares = findings.measure(scores, Contrast(LEFT, RIGHT, "range_f1"))
+    assert evidence.measure(scores, Contrast(RIGHT, LEFT))["verdict"] == FAILS
+    assert evidence.measure(scores, Contrast(LEFT, Side("absent", ""))) is None
+    shares = evidence.measure(scores, Contrast(LEFT, RIGHT, "range_f1"))
     assert shares["advantage"] == pytest.approx(0.05)
 
 
@@ -83,20 +81,20 @@ def test_figures_are_told_with_their_direction_and_without_a_signed_zero():
         "seeds": [-0.0019] * 3,
     }
     general = Contrast(LEFT, RIGHT, pages="general")
-    assert findings.told(general, found) == (
+    assert evidence.told(general, found) == (
         "CER, general pages: left 0.0061, right 0.0042, worse by 0.0019 [−0.0004,\u00a00.0030]"
     )
-    assert findings.number(-0.0004, Contrast(LEFT, RIGHT), "+") == "0.000"
-    assert findings.number(-0.0004, general, "+") == "−0.0004"
-    assert findings.number(0.2, Contrast(LEFT, RIGHT, "range_f1"), "+") == "+0.200"
+    assert evidence.number(-0.0004, Contrast(LEFT, RIGHT), "+") == "0.000"
+    assert evidence.number(-0.0004, general, "+") == "−0.0004"
+    assert evidence.number(0.2, Contrast(LEFT, RIGHT, "range_f1"), "+") == "+0.200"
 
 
 def test_a_figures_title_says_what_came_out(tmp_path):
     made_up_runs.write(tmp_path, {"baseline": 0.0, "other": 0.05, "alike": 0.001})
-    scores, _ = findings.load(tmp_path)
+    scores, _ = evidence.load(tmp_path)
 
     def headline(*contrasts):
-        return claim_figures.headline([(one, findings.measure(scores, one)) for one in contrasts])
+        return figures.headline([(one, evidence.measure(scores, one)) for one in contrasts])
 
     alike = Contrast(LEFT, Side("alike", "alike"))
     assert headline(Contrast(LEFT, RIGHT)).startswith("Left better than right on medical pages: CER\u00a00.0")
@@ -107,8 +105,8 @@ def test_a_figures_title_says_what_came_out(tmp_path):
     by_type = [Contrast(LEFT, RIGHT, pages=name, decides=False) for name in ("lab_report", "form", "receipt")]
     assert headline(*by_type) == "Left against right: better on lab report, form; alike on receipt"
     one_seed = scores[scores["seed"].isin([0, 1])]
-    undecided = [(alike, findings.measure(one_seed, alike))]
-    assert claim_figures.headline(undecided).startswith("Undecided: left against alike on medical pages, CER\u00a00.")
+    undecided = [(alike, evidence.measure(one_seed, alike))]
+    assert figures.headline(undecided).startswith("Undecided: left against alike on medical pages, CER\u00a00.")
 
 
 def test_what_would_decide_an_undecided_contrast():
@@ -127,11 +125,11 @@ def test_what_would_decide_an_undecided_contrast():
 def test_the_interval_widens_where_groups_or_seeds_differ():
     rng = np.random.default_rng(1)
     pages = rng.normal(0, 0.1, (200, 1)).repeat(3, axis=1)
-    width = np.ptp(findings.crossed_interval(pages, np.arange(200)))
+    width = np.ptp(evidence.crossed_interval(pages, np.arange(200)))
     assert width == pytest.approx(2 * 1.96 * 0.1 / np.sqrt(200), rel=0.15)
     alike = pages[:20].repeat(10, axis=0)
-    assert np.ptp(findings.crossed_interval(alike, np.repeat(np.arange(20), 10))) > 1.6 * width
-    assert np.ptp(findings.crossed_interval(pages + np.array([-0.05, 0, 0.05]), np.arange(200))) > 1.6 * width
+    assert np.ptp(evidence.crossed_interval(alike, np.repeat(np.arange(20), 10))) > 1.6 * width
+    assert np.ptp(evidence.crossed_interval(pages + np.array([-0.05, 0, 0.05]), np.arange(200))) > 1.6 * width
 
 
 def test_verdicts_of_ratios_need_every_measurement():
@@ -192,15 +190,15 @@ def test_merging_is_judged_by_times_taken_side_by_side(tmp_path):
 
 
 def test_without_any_run_everything_says_so(tmp_path):
-    scores, facts = findings.load(tmp_path)
-    assert set(claims.verdicts(scores, tmp_path)["verdict"]) == {MISSING, findings.UNTESTED}
+    scores, facts = evidence.load(tmp_path)
+    assert set(claims.verdicts(scores, tmp_path)["verdict"]) == {MISSING, evidence.UNTESTED}
     assert "No run has been made" in claims.provenance(scores, facts, tmp_path)
     assert "Not run yet: *Fine-tuning improved" in takeaways.takeaways(scores, tmp_path)
     assert claims.overview(facts).empty
     for claim in claims.CLAIMS.values():
         assert MISSING in claims.conclusion(scores, facts, claim)
-        report.forest(scores, claim.contrasts)
-    report.ranks(claims.rank_costs(scores, facts))
+        figures.forest(scores, claim.contrasts)
+    figures.ranks(claims.rank_costs(scores, facts))
 
 
 def test_07_is_told_in_the_house_style():
@@ -217,7 +215,7 @@ def test_07_runs_alone_on_whatever_runs_there_are(tmp_path):
     runs = tmp_path / "results/experiments"
     made_up_runs.write(runs, {"baseline": 0.0, "mix-100-0": 0.01, "rank-8": 0.05})
     experiments.findings(experiments.load_table("experiments", out=tmp_path))
-    text = (runs / "07_findings.ipynb").read_text()
+    text = (runs / "08_findings.ipynb").read_text()
     cells = nbformat.reads(text, as_version=4).cells
     said = "\n".join(o["data"].get("text/markdown", "") for c in cells for o in c.get("outputs", ()) if "data" in o)
     assert cells[1].source.startswith("**Found:** Of 10 claims ")
@@ -236,7 +234,7 @@ def test_runs_are_told_as_a_share_of_the_recipe(tmp_path):
     (tmp_path / "demo-full/train.json").write_text(json.dumps({"steps": 480, "precision": "float32"}))
     change = {"slice": "general", "metric": "cer", "difference": -0.0002, "low": -0.002, "high": 0.001, "n": 50}
     (tmp_path / "demo-full/metrics.json").write_text(json.dumps({"comparisons": [change]}))
-    scores, facts = findings.load(tmp_path / "experiments")
+    scores, facts = evidence.load(tmp_path / "experiments")
     told = claims.provenance(scores, facts, tmp_path)
     assert "one seed each, of which one alone decides nothing; every run of 120 optimizer steps, 25 % of" in told
     assert "480 steps in float32 change the CER of general pages by −0.0002 [−0.0020, +0.0010]" in claims.demos(
@@ -246,21 +244,21 @@ def test_runs_are_told_as_a_share_of_the_recipe(tmp_path):
 
 def test_runs_of_machines_that_trained_in_other_precisions_are_told_apart(tmp_path):
     made_up_runs.write(tmp_path, {"baseline": 0.0, "rank-8": 0.01}, seeds=(1,))
-    alike = claims.provenance(*findings.load(tmp_path), tmp_path)
+    alike = claims.provenance(*evidence.load(tmp_path), tmp_path)
     assert " in float32, scored on" in alike
     assert "Precisions differ" not in alike
     run = tmp_path / "rank-8-1/run.json"
     run.write_text(run.read_text().replace('"float32"', '"bfloat16"'))
-    mixed = claims.provenance(*findings.load(tmp_path), tmp_path)
+    mixed = claims.provenance(*evidence.load(tmp_path), tmp_path)
     assert "Precisions differ" in mixed
     assert "bfloat16" in mixed
 
 
 def test_no_table_has_more_than_eight_columns(tmp_path):
     made_up_runs.write(tmp_path, {"baseline": 0.0, "mix-100-0": 0.01, "mix-30-70": 0.02})
-    scores, facts = findings.load(tmp_path)
+    scores, facts = evidence.load(tmp_path)
     for table in (
-        findings.table(scores, claims.CLAIMS["mix"].contrasts),
+        evidence.table(scores, claims.CLAIMS["mix"].contrasts),
         claims.overview(facts),
         benchmarks.merging(tmp_path),
     ):

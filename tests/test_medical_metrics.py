@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medocr import metrics, synthetic
+from medocr import metrics
+from medocr.demo import synthetic
 from medocr.metrics.medical import score_fields, score_terms
 
 REPORT = "Kane Labs\nMRN 5599667\nGlucose 104 mg/dL 70-99 H\nSodium 140 mmol/L 136-145"

@@ -10,14 +10,13 @@ import pytest
 
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "medocr"
-ORDER = [
+RECIPE = (
     *(
         "schema",
         "storage",
         "workspace",
         "fields",
         "metrics",
-        "synthetic",
         "sources",
         "preflight",
         "ocr",
@@ -25,8 +24,9 @@ ORDER = [
         "transcribe",
         "prepare",
     ),
-    *("model", "train", "evaluate", "merge", "report", "run", "read", "tiny", "__main__"),
-]
+    *("cpu", "model", "train", "evaluate", "merge", "report", "run", "read"),
+)
+ORDER = [*RECIPE, "demo", "findings", "__main__"]
 
 
 def imported(path: Path) -> set[str]:
@@ -83,7 +83,7 @@ def test_only_small_files_and_no_secrets_are_committed():
         pytest.skip("not a git checkout")
     for name in listed.stdout.splitlines():
         path = ROOT / name
-        limit = 16e6 if name.startswith("medocr/tiny/") else 2e6
+        limit = 16e6 if name.startswith("medocr/demo/tiny/") else 2e6
         if path.suffix != ".ipynb" and path.exists():
             assert path.stat().st_size <= limit, name
         if path.suffix in (".py", ".toml", ".md", ".ipynb", ".json", ".yml") and path.exists():

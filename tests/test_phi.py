@@ -5,8 +5,8 @@ import importlib.util
 import pytest
 
 from medocr import transcribe
-from medocr.transcribe import Loopback, Store, phi
-from medocr.transcribe.loopback import Server
+from medocr.demo.loopback import Loopback, Server
+from medocr.transcribe import Store, phi
 from tests.loopback_pages import pages
 
 

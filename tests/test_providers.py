@@ -19,11 +19,11 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from medocr import schema, storage, transcribe
+from medocr.demo.loopback import Loopback, Server
 from medocr.run import load_profile
 from medocr.transcribe import (
     Agreement,
     Answer,
-    Loopback,
     OpenAIProvider,
     Store,
     agreement,
@@ -32,7 +32,6 @@ from medocr.transcribe import (
     outgoing,
     providers,
 )
-from medocr.transcribe.loopback import Server
 from tests.loopback_pages import SET_ASIDE, faulty, pages
 
 ROOT = Path(__file__).parents[1]
@@ -608,7 +607,7 @@ def test_by_default_nothing_leaves_the_machine(tmp_path):
 def test_servers_end_with_the_process_that_started_them(tmp_path):
     script = """
         import os
-        from medocr.transcribe import Loopback
+        from medocr.demo.loopback import Loopback
         from tests.loopback_pages import pages
         servers = Loopback(pages(1))
         print(servers._process.pid, flush=True)

@@ -11,10 +11,9 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from medocr.findings import evidence, index
 from medocr.metrics import LABELS, headline
-from medocr.report import findings
 from medocr.run import summary_cell
-from tests import written_results
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "results"
@@ -49,7 +48,7 @@ def results_section() -> str:
     peers = {row["model"]: row for row in metrics["scores"] if (row["slice"], row["metric"]) == ("peers", "cer")}
     return "\n".join(
         [
-            f"{written_results.stand_in()} Character error rate (CER, mean per page; lower is better):",
+            f"{index.stand_in()} Character error rate (CER, mean per page; lower is better):",
             "",
             *_table("pages", rates),
             "",
@@ -66,7 +65,7 @@ def results_section() -> str:
             f"at {peers['tuned']['value']:.3f}: the embedded model is there to show what the recipe does, and nobody "
             "should read with it.",
             "",
-            f"{trained['steps']} optimizer steps in {trained['precision']} at {written_results.rate()}, "
+            f"{trained['steps']} optimizer steps in {trained['precision']} at {index.rate()}, "
             f"{minutes:.1f} minutes on {run['cores']} CPU cores for everything. {_full()}",
             "",
             "![Character error rate of base and tuned by slice](results/demo/figures/cer_by_slice.png)",
@@ -88,7 +87,7 @@ def _full() -> str:
 
 
 def _row(name: str, row: dict) -> str:
-    change, low, high = (findings.rounded(row[key], sign="+") for key in ("difference", "low", "high"))
+    change, low, high = (evidence.rounded(row[key], sign="+") for key in ("difference", "low", "high"))
     return f"| {name} | {row['n']:,} | {row['base']:.3f} | {row['tuned']:.3f} | {change} [{low}, {high}] |"
 
 
@@ -107,9 +106,9 @@ def between(text: str, marks: tuple[str, str]) -> str:
 def test_the_readme_and_the_index_say_what_the_results_say():
     text = (ROOT / "README.md").read_text()
     assert between(text, MARKS) == results_section()
-    assert between(text, FINDINGS) == written_results.findings_section().strip()
-    assert between(text, FAULTS) == written_results.faults_section()
-    assert (RESULTS / "README.md").read_text() == written_results.index()
+    assert between(text, FINDINGS) == index.findings_section().strip()
+    assert between(text, FAULTS) == index.faults_section()
+    assert (RESULTS / "README.md").read_text() == index.index()
 
 
 @needs_demo
@@ -154,7 +153,7 @@ def test_a_result_is_small_and_holds_no_path_secret_or_traceback(path):
 
 def test_the_notebook_on_the_base_opens_with_what_its_card_says():
     (cell,) = [c for c in nbformat.read(BASE, 4).cells if summary_cell.TAG in c.metadata.get("tags", ())]
-    assert all(part in cell.source for part in written_results.base_opening())
+    assert all(part in cell.source for part in index.base_opening())
 
 
 def write_readme() -> None:
@@ -162,15 +161,15 @@ def write_readme() -> None:
     text = path.read_text()
     written = {
         MARKS: results_section(),
-        FINDINGS: written_results.findings_section(),
-        FAULTS: written_results.faults_section(),
+        FINDINGS: index.findings_section(),
+        FAULTS: index.faults_section(),
     }
     for marks, section in written.items():
         begin, end = (text.index(mark) for mark in marks)
         text = f"{text[: begin + len(marks[0])]}\n{section}\n{text[end:]}"
     path.write_text(text)
-    (RESULTS / "README.md").write_text(written_results.index())
-    summary_cell.insert(BASE, *written_results.base_opening())
+    (RESULTS / "README.md").write_text(index.index())
+    summary_cell.insert(BASE, *index.base_opening())
 
 
 if __name__ == "__main__":

@@ -9,9 +9,9 @@ import pytest
 from tokenizers import Tokenizer
 
 import medocr
-from medocr import synthetic
+from medocr.demo import synthetic
+from medocr.demo.synthetic import analytes, draw, drugs, issuers
 from medocr.schema import DOMAIN_OF
-from medocr.synthetic import analytes, draw, drugs, issuers
 
 TYPES = tuple(synthetic.RECIPE)
 EACH = 48

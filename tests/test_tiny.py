@@ -11,9 +11,10 @@ from PIL import Image
 from safetensors import safe_open
 from transformers import AutoTokenizer, PaddleOCRVLForConditionalGeneration
 
-from medocr import fields, metrics, model, prepare, synthetic
-from medocr.model import attention
-from medocr.tiny import FOLDER, architecture, card, corpus, pages, pretrain
+from medocr import fields, metrics, model, prepare
+from medocr.cpu import attention
+from medocr.demo import synthetic
+from medocr.demo.tiny import FOLDER, architecture, card, corpus, pages, pretrain
 
 STAGE = pages.Stage("test", (1, 2), 0.0, 2, 1.0)
 
@@ -216,7 +217,7 @@ def test_batched_attention_in_bfloat16_is_as_near_as_the_fused_kernel():
 
 
 def test_the_card_states_what_was_measured():
-    measured = json.loads((FOLDER.parents[1] / "results/pretrain/card.json").read_text())
+    measured = json.loads((FOLDER.parents[2] / "results/pretrain/card.json").read_text())
     assert card.figures(measured) in (FOLDER / "README.md").read_text()
     with safe_open(FOLDER / "model.safetensors", "pt") as file:
         assert measured["parameters"] == sum(math.prod(file.get_slice(name).get_shape()) for name in file.keys())  # noqa: SIM118

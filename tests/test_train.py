@@ -8,8 +8,9 @@ import torch
 from small_model import RECIPE
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
-from medocr import metrics, prepare, synthetic, train
+from medocr import metrics, prepare, train
 from medocr import model as models
+from medocr.demo import synthetic
 from medocr.train import data
 
 

@@ -18,7 +18,6 @@ from medocr import model as models
 from medocr.evaluate.calibration import CAUGHT, calibration, numbers_read, to_check
 from medocr.evaluate.checking import check, pass_rates
 from medocr.evaluate.examples import changes, pick_examples
-from medocr.evaluate.seeded import count_back
 from medocr.evaluate.summary import slices, summarise
 from medocr.metrics import headline
 from medocr.schema import Page
@@ -29,7 +28,6 @@ __all__ = [
     "calibration",
     "changes",
     "check",
-    "count_back",
     "from_transcripts",
     "headline",
     "numbers_read",

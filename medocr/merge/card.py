@@ -5,6 +5,7 @@ from pathlib import Path
 
 from huggingface_hub import ModelCard
 
+from medocr import BASES
 from medocr import model as models
 
 TINY_NOTE = (
@@ -46,7 +47,7 @@ def model_card(base: str | Path, model, *, training: dict, splits: dict, compari
     `training` is train.json's content, `splits` prepare.json's pages per split and type, `comparisons` are rows of
     metrics.json, `pages` show the sources and their licences. Each may be empty, and its section is then left out.
     """
-    name = "medocr/tiny" if str(base) == "tiny" else str(base)
+    name = f"medocr/{base}" if str(base) in BASES else str(base)
     weights = sum(p.numel() for p in model.parameters())
     called, licence = Path(name).name if Path(name).is_absolute() else name, _licence(base)
     header = ["---", "library_name: transformers", "pipeline_tag: image-text-to-text", f"license: {licence}"]
@@ -56,7 +57,7 @@ def model_card(base: str | Path, model, *, training: dict, splits: dict, compari
         "# A document reader fine-tuned by medocr",
         f"{called}, fine-tuned with LoRA on medical and general documents to write down the text of a page, and merged "
         f"into one model of {weights:,} weights in float16.",
-        *([TINY_NOTE] if name == "medocr/tiny" else []),
+        *([TINY_NOTE] if str(base) in BASES else []),
         "## Use\n\n" + USE,
         "## Limits\n\n" + LIMITS,
         *_recipe(training),
@@ -70,7 +71,7 @@ def model_card(base: str | Path, model, *, training: dict, splits: dict, compari
 def _licence(base: str | Path) -> str:
     """The licence that the base's own card states."""
     card = models.resolve(base) / "README.md"
-    if str(base) == "tiny":
+    if str(base) in BASES:
         return "apache-2.0"
     known = ModelCard.load(card, ignore_metadata_errors=True).data.license if card.is_file() else None
     return known if isinstance(known, str) else "unknown"

@@ -1,9 +1,9 @@
 """The model: loading it with its processor, attaching LoRA, reading pages. The only importer of unsloth."""
 
+from medocr.cpu.threads import side_by_side
 from medocr.model.loading import check_finite, load, load_processor, resolve, save_processor
 from medocr.model.lora import TARGETS, add_lora, composed, is_unsloth, lora_modules, lora_weights
 from medocr.model.reading import Reading, adapter_effect, encode, read
-from medocr.model.threads import side_by_side
 
 __all__ = [
     "TARGETS",

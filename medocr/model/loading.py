@@ -14,13 +14,13 @@ from transformers import AutoTokenizer, PaddleOCRVLForConditionalGeneration, Pad
 from transformers.models.paddleocr_vl.image_processing_pil_paddleocr_vl import PaddleOCRVLImageProcessorPil
 from transformers.utils.logging import disable_progress_bar
 
-from medocr.model import attention, grouped
+from medocr import BASES
+from medocr.cpu import attention, grouped
 
 # Every load would show a bar and warn that this model's rope has settings that others have not.
 disable_progress_bar()
 logging.getLogger("transformers.modeling_rope_utils").setLevel(logging.ERROR)
 
-TINY = Path(__file__).parents[1] / "tiny"  # the embedded base
 BACKENDS = ("auto", "unsloth", "transformers")
 
 
@@ -97,7 +97,7 @@ def resolve(base: str | Path, revision: str | None = None) -> Path:
 
     Raises ValueError when it is neither a model folder nor can be fetched.
     """
-    folder = TINY if str(base) == "tiny" else Path(base)
+    folder = BASES.get(str(base), Path(base))
     if not folder.is_dir():
         folder = _fetch(str(base), revision)
     if not (folder / "config.json").is_file():

@@ -11,8 +11,8 @@ from tokenizers.decoders import DecodeStream
 from tqdm.auto import tqdm
 
 from medocr import prepare
+from medocr.cpu.threads import side_by_side
 from medocr.model.lora import composed, is_unsloth
-from medocr.model.threads import side_by_side
 
 LOOP_TOKENS = 80  # a text that repeats itself over this many tokens …
 LOOP_TURNS = 4  # … and at least so often …

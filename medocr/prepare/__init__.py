@@ -14,6 +14,7 @@ import numpy as np
 from huggingface_hub.errors import HfHubHTTPError, HFValidationError
 from tokenizers import Tokenizer
 
+from medocr import BASES
 from medocr.prepare import split as splitting
 from medocr.prepare.card import dataset_card
 from medocr.prepare.noise import damaged
@@ -32,7 +33,6 @@ __all__ = [
     "visual_tokens",
 ]
 
-TINY = Path(__file__).parents[1] / "tiny"
 PROMPT = "OCR:"
 PROMPT_TOKENS = 32  # an upper bound on what the chat template adds around image and answer
 FACTOR = 28  # a visual token covers 2 × 2 patches of 14 px
@@ -81,7 +81,7 @@ def messages(image, answer: str | None = None) -> list[dict]:
 
 def tokenizer_file(base: str | Path) -> Path:
     """The tokenizer.json of a base model: "tiny", a model folder, or a model's name on the Hugging Face Hub."""
-    folder = TINY if str(base) == "tiny" else Path(base)
+    folder = BASES.get(str(base), Path(base))
     if folder.is_dir():
         if not (folder / "tokenizer.json").is_file():
             raise ValueError(f"{folder} holds no tokenizer.json: name a folder that a whole model was saved to")

@@ -4,9 +4,7 @@ Each function takes plain data (records, tables, the dicts that stages write) an
 table of at most eight columns. `style()` once, then `show(figure, name)` for each figure.
 """
 
-from medocr.report import benchmarks, claims, findings, takeaways
 from medocr.report.browse import browse
-from medocr.report.claim_figures import forest, ranks, ratios
 from medocr.report.confidence import calibration
 from medocr.report.data import flow, label_quality, lengths, mix, split_table
 from medocr.report.learning import training
@@ -19,17 +17,13 @@ from medocr.report.transcription import agreement, disagreements, faults, provid
 __all__ = [
     "COLOURS",
     "agreement",
-    "benchmarks",
     "browse",
     "calibration",
-    "claims",
     "disagreements",
     "dumbbell",
     "example",
     "faults",
-    "findings",
     "flow",
-    "forest",
     "label_quality",
     "latency_table",
     "lengths",
@@ -41,13 +35,10 @@ __all__ = [
     "parity",
     "parity_table",
     "provider_table",
-    "ranks",
-    "ratios",
     "safety",
     "show",
     "split_table",
     "style",
-    "takeaways",
     "training",
     "transcript_examples",
     "transcription_speed",

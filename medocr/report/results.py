@@ -9,7 +9,6 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from medocr.metrics import HIGHER_IS_BETTER, KINDS, LABELS, LEAST_P, clear
-from medocr.report.findings import rounded
 from medocr.report.style import (
     COLOURS,
     FAINT,
@@ -23,6 +22,7 @@ from medocr.report.style import (
     marker,
     nothing,
     plain,
+    rounded,
 )
 from medocr.schema import DOC_TYPES
 

@@ -115,3 +115,9 @@ def bare(ax: Axes) -> None:
     """No left axis line and ticks: for bars and rows that carry their own names."""
     ax.spines["left"].set_visible(False)
     ax.tick_params(axis="y", length=0)
+
+
+def rounded(value: float, digits: int = 3, sign: str = "") -> str:
+    """A figure with a true minus, "+" where `sign` asks for it, and neither where it rounds to zero."""
+    text = f"{value:{sign}.{digits}f}"
+    return (text if float(text) else text.lstrip("+-")).replace("-", "−")

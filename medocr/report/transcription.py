@@ -21,7 +21,7 @@ ASPECTS = {"text": "text", "numbers": "numbers", "units": "units", "drugs": "dru
 def transcription_speed(rows: Sequence[Mapping], latencies: Mapping[str, Sequence[float]]) -> Figure:
     """Left, pages per second against requests in flight, with the ideal; right, each provider's seconds per answer.
 
-    `rows` hold `in_flight`, `pages_per_second`, `ideal` (see `transcribe.demonstration.speed`).
+    `rows` hold `in_flight`, `pages_per_second`, `ideal` (see `demo.demonstration.speed`).
     """
     if not rows:
         return nothing("no speed was measured")

@@ -7,15 +7,13 @@ import sys
 import time
 from pathlib import Path
 
-from .. import preflight, sources, storage
+from .. import BASES, preflight, sources, storage
 from . import provenance, seals, summary_cell
 from .kernel import StageFailed, execute_at
 from .profile import ROOT, STAGES, Run, Stage, check_known, is_table, load_profile
 from .results import check_publishable, index, publish
 
 __all__ = ["ROOT", "STAGES", "Run", "Stage", "StageFailed", "execute", "is_table", "load_profile"]
-
-TINY = Path(__file__).resolve().parents[1] / "tiny"
 
 
 def execute(
@@ -146,7 +144,7 @@ def plan(run: Run, stage: Stage) -> dict:
         settings = {key: value for key, value in options.items() if key != "source"}
         reads[f"source {number}"] = sources.fingerprint(options["source"], **settings)
     base = run.parameters["prepare"]["base"]
-    if stage.needs_base and (folder := TINY if base == "tiny" else Path(base)).is_dir():
+    if stage.needs_base and (folder := BASES.get(base, Path(base))).is_dir():
         reads["base"] = storage.model_hash(folder)
     code, libraries = provenance.stage_code(stage.path, parameters)
     parameters = {name: value for name, value in parameters.items() if name != "data"}

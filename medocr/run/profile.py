@@ -10,7 +10,7 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from .. import storage
+from .. import BASES, storage
 
 NAME = re.compile(r"[A-Za-z0-9][\w.-]*")  # of a run: paths are made of it
 PACKAGE = Path(__file__).resolve().parents[1]
@@ -162,7 +162,7 @@ def read(path: Path) -> dict:
 
 
 def is_table(profile: str) -> bool:
-    """Whether a profile's file holds a table of runs (see `run.experiments`). Raises ValueError where there is none."""
+    """Whether a profile holds a table of runs (see `findings.experiments`). Raises ValueError where there is none."""
     return "runs" in read(find(profile))
 
 
@@ -226,7 +226,7 @@ def _resolve_paths(parameters: dict[str, dict], folder: Path) -> None:
             options["path"] = str((folder / options["path"]).resolve())
     base = parameters["prepare"]["base"]
     local = next((p for p in (folder / base, Path(base)) if p.is_dir()), None)
-    if base != "tiny" and local:
+    if base not in BASES and local:
         parameters["prepare"]["base"] = str(local.resolve())
 
 

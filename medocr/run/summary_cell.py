@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nbformat
 
-from .. import metrics
+from .. import BASES, metrics
 from .profile import STAGES, Run, Stage
 
 TAG = "opening"  # of the cell, so that it is replaced and not added to
@@ -33,7 +33,7 @@ def origin(made: dict, seconds: float) -> list[str]:
 
 def caution(run: Run) -> str:
     """What keeps a small model's results from being taken for the full model's."""
-    if run.parameters["prepare"]["base"] != "tiny":
+    if run.parameters["prepare"]["base"] not in BASES:
         return ""
     sources = {options.get("source") for options in run.parameters["curate"].get("pages_from", ())}
     return f"the embedded tiny model{' on drawn pages' if sources == {'synthetic'} else ''}; not PaddleOCR-VL"

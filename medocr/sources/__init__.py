@@ -1,26 +1,30 @@
 """Where pages come from: one loader per source, each yielding `Page`s, and `Rejection`s for what cannot become one."""
 
+import importlib
 import inspect
 import itertools
 import json
 from collections.abc import Iterator
 from hashlib import sha256
 
+from .. import DEMO_SOURCES
 from ..schema import Page, Rejection
-from . import embedded, folder, hub
+from . import folder, hub
 from .hub import DATASETS
 
 __all__ = ["DATASETS", "SOURCES", "fingerprint", "holds_phi", "load", "load_all"]
 
 # name → (loader, what its result depends on besides the options)
 SOURCES = {
-    "synthetic": (embedded.synthetic, embedded.state),
     "folder": (folder.folder, folder.state),
     "prescriptions": (hub.prescriptions, hub.state(hub.PRESCRIPTIONS)),
     "lab_reports": (hub.lab_reports, hub.state(hub.LAB_REPORTS)),
     "omr_forms": (hub.omr_forms, hub.state(hub.OMR_FORMS)),
     "invoices": (hub.invoices, hub.state(hub.INVOICES)),
 }
+for name, module in DEMO_SOURCES.items():
+    loaders = importlib.import_module(module, "medocr")
+    SOURCES[name] = (getattr(loaders, name), loaders.state)
 
 
 def load(name: str, **options) -> Iterator[Page | Rejection]:

@@ -10,7 +10,6 @@ from collections.abc import Iterable, Sequence
 from ..schema import Page
 from .agreement import Agreement, compare
 from .labelling import Labelled
-from .loopback import Loopback
 from .providers import OpenAIProvider, named
 from .quality import KnownText, annotator, label_quality, measure_speed
 from .rapid import RapidOcr
@@ -22,7 +21,6 @@ __all__ = [
     "Answer",
     "KnownText",
     "Labelled",
-    "Loopback",
     "OpenAIProvider",
     "Provider",
     "RapidOcr",

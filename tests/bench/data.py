@@ -7,7 +7,8 @@ import os
 import time
 from pathlib import Path
 
-from medocr import storage, synthetic, transcribe
+from medocr import storage, transcribe
+from medocr.demo import synthetic
 
 OUT = Path(__file__).parents[2] / "results/bench/data.json"
 COUNTS = {"prescription": 120, "lab_report": 60, "receipt": 60, "invoice": 60}

@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from medocr.__main__ import main as medocr
-from medocr.run import experiments
+from medocr.findings import experiments
 
 COUNTS = "prescription = 40, lab_report = 4, form = 4, receipt = 20, invoice = 20"
 TABLE = f"""
@@ -36,7 +36,7 @@ def main() -> None:
         states = [row["state"] for run in made.values() for row in run["stages"]]
         assert states.count("shared") == 3, states
         assert made["rank-8-1"]["train"]["trainable"] * 8 == made["baseline-1"]["train"]["trainable"]
-        assert (folder / "results/small/07_findings.ipynb").exists()
+        assert (folder / "results/small/08_findings.ipynb").exists()
         assert all(trial.finished() for trial in experiments.load_table(command[1], (), folder))
         assert medocr(command) == 0
 

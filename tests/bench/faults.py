@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 
 from medocr import storage, transcribe
-from medocr.transcribe.loopback import MODEL, Loopback
+from medocr.demo.loopback import MODEL, Loopback
 from tests.loopback_pages import faulty, pages
 
 OUT = Path(__file__).parents[2] / "results/bench/faults.json"

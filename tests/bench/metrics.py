@@ -19,7 +19,8 @@ from pathlib import Path
 
 from rapidfuzz.distance import Levenshtein
 
-from medocr import metrics, storage, synthetic
+from medocr import metrics, storage
+from medocr.demo import synthetic
 
 OUT = Path(__file__).parents[2] / "results/bench/metrics.json"
 PAIRS = 10_000

@@ -39,7 +39,8 @@ WITHOUT = {
 
 def samples() -> list:
     """Synthetic pages with their text as the answer."""
-    from medocr import prepare, synthetic
+    from medocr import prepare
+    from medocr.demo import synthetic
 
     drawn = list(synthetic.pages(COUNTS, workers=1))
     made = []
@@ -97,7 +98,7 @@ def _without(ingredient: str | None):
     import torch
 
     from medocr import model as models
-    from medocr.model import attention, grouped
+    from medocr.cpu import attention, grouped
     from medocr.train import data
 
     def shuffled(sampler):

@@ -2,7 +2,7 @@
 
 Four clients: medocr, the litellm Router, plain `asyncio.gather`, and one request after another.
 
-The servers are `transcribe.Loopback`: two, in one process of their own, delays lognormal (median 400 ms, sigma 0.5).
+The servers are `demo.loopback.Loopback`: two, in one process of their own, delays lognormal (median 400 ms, sigma 0.5).
 Every concurrent client has at most 2 × 16 requests in flight, and each client runs in a process of its own.
 """
 
@@ -18,8 +18,9 @@ import time
 from pathlib import Path
 
 from medocr import storage, transcribe
-from medocr.transcribe import demonstration, outgoing, prompt
-from medocr.transcribe.loopback import MODEL, Loopback, Server
+from medocr.demo import demonstration
+from medocr.demo.loopback import MODEL, Loopback, Server
+from medocr.transcribe import outgoing, prompt
 from tests.loopback_pages import pages
 
 OUT = Path(__file__).parents[2] / "results/bench/transcribe.json"

@@ -14,9 +14,9 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..schema import Page
-from .agreement import Agreement
+from ..transcribe.agreement import Agreement
+from ..transcribe.store import Store
 from .loopback import Loopback, Server
-from .store import Store
 
 FAULTS = {
     **{"429": 0.02, "429_retry_after": 0.01, "500": 0.03, "503": 0.02, "reset": 0.02, "invalid_json": 0.01},
@@ -101,7 +101,7 @@ def unread(pages: Iterable[Page]) -> Iterator[Page]:
 
 
 def _transcribe(pages, providers, store, agreement=None):
-    from . import transcribe
+    from ..transcribe import transcribe
 
     labelled, report = transcribe(pages, providers, store, agreement=agreement, progress=False)
     return list(labelled), report

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from medocr.report.findings import FAILS, HOLDS, MISSING, UNSURE, UNTESTED
+from medocr.findings.evidence import FAILS, HOLDS, MISSING, UNSURE, UNTESTED
 
 SPEED_UP = 3.0  # as claimed
 NO_CHANGE = 0.05  # a ratio nearer to one than this is none

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from medocr.report import benchmarks, claims, findings
-from medocr.report.findings import BETTER, FEWEST_SEEDS, MISSING, UNSURE, UNTESTED, WORSE, Contrast
+from medocr.findings import benchmarks, claims, evidence
+from medocr.findings.evidence import BETTER, FEWEST_SEEDS, MISSING, UNSURE, UNTESTED, WORSE, Contrast
 
 MOST = 100  # times as many pages and seeds: beyond, runs like these will not tell
 
@@ -21,7 +21,7 @@ def takeaways(scores: pd.DataFrame, results: Path) -> str:
 
 def _largest(found: list[tuple[Contrast, dict]]) -> Iterator[str]:
     """Of what is decided the largest effect, in differences of account, of tuning at all and of how it is done."""
-    clear = [(c, m) for c, m in found if findings.outcome(c, m) in (BETTER, WORSE)]
+    clear = [(c, m) for c, m in found if evidence.outcome(c, m) in (BETTER, WORSE)]
     of_tuning = [one for one in clear if claims.BASE in (one[0].left, one[0].right)]
     for what, chosen in (
         ("effect of fine-tuning itself", of_tuning),
@@ -29,7 +29,7 @@ def _largest(found: list[tuple[Contrast, dict]]) -> Iterator[str]:
     ):
         if chosen:
             largest = max(chosen, key=lambda one: abs(one[1]["advantage"]) / one[0].matters)
-            yield f"The largest {what}: {findings.told(*largest)}."
+            yield f"The largest {what}: {evidence.told(*largest)}."
         elif found:
             yield f"No {what} is sure yet."
 
@@ -49,7 +49,7 @@ def needs(contrast: Contrast, found: dict) -> str:
     """What would decide an undecided contrast if its difference stays as it is."""
     if len(found["seeds"]) < FEWEST_SEEDS:
         return "more seeds than one"
-    floor, least = findings.limits(contrast)
+    floor, least = evidence.limits(contrast)
     at, ways = found["advantage"], []
     if at > floor:
         ways.append((at - found["low"]) / (at - floor))

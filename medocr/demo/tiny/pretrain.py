@@ -1,7 +1,7 @@
 """Pretraining of the tiny model, from nothing or from the shipped weights, for a given number of minutes.
 
-    python -m medocr.tiny.pretrain --minutes 80            # continues from the shipped weights
-    python -m medocr.tiny.pretrain --minutes 80 --fresh    # begins with random ones
+    python -m medocr.demo.tiny.pretrain --minutes 80            # continues from the shipped weights
+    python -m medocr.demo.tiny.pretrain --minutes 80 --fresh    # begins with random ones
 
 Set MALLOC_MMAP_THRESHOLD_, MALLOC_TRIM_THRESHOLD_ and MALLOC_TOP_PAD_ before: glibc otherwise gives memory back
 after every step.
@@ -24,10 +24,10 @@ from torch.utils.data import DataLoader
 from transformers import AttentionInterface, PaddleOCRVLForConditionalGeneration
 
 from medocr import storage
-from medocr.model import attention
+from medocr.cpu import attention
+from medocr.demo.tiny import FOLDER, architecture
+from medocr.demo.tiny.pages import NOWHERE, SLOTS, Batches, Stage
 from medocr.model.loading import bf16_is_fast
-from medocr.tiny import FOLDER, architecture
-from medocr.tiny.pages import NOWHERE, SLOTS, Batches, Stage
 
 PROMPT = "<s>User: <|IMAGE_START|>{}<|IMAGE_END|>OCR:\nAssistant:\n"
 GUIDED_LAYERS = (1, 2, 3)  # of the language model: their first head learns to look at the next character
@@ -288,7 +288,7 @@ def main() -> None:
     parser.add_argument("--stage", choices=[stage.name for stage in CURRICULUM], help="where to join the curriculum")
     parser.add_argument("--peak", type=float, default=PEAK, help="highest learning rate")
     parser.add_argument("--seed", type=int, default=3407)
-    sit(**vars(parser.parse_args()), command=f"python -m medocr.tiny.pretrain {shlex.join(sys.argv[1:])}")
+    sit(**vars(parser.parse_args()), command=f"python -m medocr.demo.tiny.pretrain {shlex.join(sys.argv[1:])}")
 
 
 if __name__ == "__main__":

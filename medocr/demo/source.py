@@ -1,4 +1,4 @@
-"""The source that needs nothing outside the package: pages drawn by `medocr.synthetic`."""
+"""The source that needs nothing outside the package: pages drawn by `medocr.demo.synthetic`."""
 
 from collections.abc import Iterator, Sequence
 
@@ -13,7 +13,7 @@ def synthetic(
     workers: int = 2,
 ) -> Iterator[Page]:
     """Drawn pages, by default the 2,462 of `synthetic.RECIPE`; the options are those of `synthetic.pages`."""
-    from .. import synthetic  # imports the fonts and the word lists, which no other source needs
+    from . import synthetic  # imports the fonts and the word lists, which no other source needs
 
     counts = synthetic.RECIPE if counts is None else counts
     return synthetic.pages(counts, seed, groups=groups, unlabelled=unlabelled, workers=workers)

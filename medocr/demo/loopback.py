@@ -14,8 +14,8 @@ from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..schema import Page
-from . import outgoing
-from .providers import OpenAIProvider
+from ..transcribe import outgoing
+from ..transcribe.providers import OpenAIProvider
 
 MODEL = "known-text"
 

@@ -5,11 +5,12 @@ from collections import Counter
 
 import pandas as pd
 
-from medocr import metrics, synthetic
+from medocr import metrics
+from medocr.demo import synthetic
+from medocr.demo.synthetic.drugs import DRUGS
 from medocr.fields import unit_code
 from medocr.metrics import safety
 from medocr.schema import Page
-from medocr.synthetic.drugs import DRUGS
 
 RATES = {  # chance for each row or order that it gets an error of this kind, where it can have one
     "changed_digit": 0.06,

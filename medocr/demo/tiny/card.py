@@ -1,6 +1,6 @@
 """What the shipped weights read and what they do not: measured on held-out pages, written into the model card.
 
-python -m medocr.tiny.card        # measures, then rewrites results/pretrain/card.json and the card's figures
+python -m medocr.demo.tiny.card        # measures, then rewrites results/pretrain/card.json and the card's figures
 """
 
 import argparse
@@ -16,11 +16,12 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
-from medocr import metrics, model, storage, synthetic
+from medocr import metrics, model, storage
+from medocr.demo import synthetic
+from medocr.demo.synthetic.draw import MOST_LINES
+from medocr.demo.tiny import FOLDER, corpus, pages
+from medocr.demo.tiny.corpus import Text
 from medocr.schema import Page
-from medocr.synthetic.draw import MOST_LINES
-from medocr.tiny import FOLDER, corpus, pages
-from medocr.tiny.corpus import Text
 
 RANDOM_TEXT = "random text"
 HELD_OUT = range(120, 160)  # groups of receipts and invoices that pretraining never draws

@@ -7,8 +7,8 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from medocr.report import findings
-from medocr.report.findings import ALIKE, BETTER, FAILS, HOLDS, SHORT, UNSURE, WORSE, Contrast
+from medocr.findings import evidence
+from medocr.findings.evidence import ALIKE, BETTER, FAILS, HOLDS, SHORT, UNSURE, WORSE, Contrast
 from medocr.report.style import COLOURS, FAINT, INK, WIDTH, bare, conclude, nothing
 
 BLUE, BAND = COLOURS["tuned"], "#e0e0e0"
@@ -20,7 +20,7 @@ def forest(scores: pd.DataFrame, contrasts: Sequence[Contrast]) -> Figure:
     The grey band holds what the rule takes for no account: gains, allowed losses where no loss is asked for, both
     where nothing is decided. Contrasts that decide the claim have a filled mark.
     """
-    found = [(contrast, findings.measure(scores, contrast)) for contrast in contrasts]
+    found = [(contrast, evidence.measure(scores, contrast)) for contrast in contrasts]
     found = [one for one in found if one[1]]
     panels = [[one for one in found if (one[0].metric == "cer") == is_rate] for is_rate in (True, False)]
     panels = [rows for rows in panels if rows]
@@ -41,20 +41,20 @@ def headline(found: Sequence[tuple[Contrast, dict]]) -> str:
     if not deciding:
         by_outcome = {}
         for contrast, one in found:
-            by_outcome.setdefault(findings.outcome(contrast, one), []).append(contrast.pages.replace("_", " "))
+            by_outcome.setdefault(evidence.outcome(contrast, one), []).append(contrast.pages.replace("_", " "))
         told = "; ".join(f"{outcome} on {', '.join(names)}" for outcome, names in by_outcome.items())
-        return f"{_capital(findings.name(found[0][0]))}: {told}"
+        return f"{_capital(evidence.name(found[0][0]))}: {told}"
     worst = [one for verdict in (FAILS, UNSURE) for one in deciding if one[1]["verdict"] == verdict]
     contrast, one = (worst or deciding)[0]
-    left, right = (findings.number(one[side], contrast) for side in ("left", "right"))
+    left, right = (evidence.number(one[side], contrast) for side in ("left", "right"))
     figures = f"{SHORT[contrast.metric]}\u00a0{left}\u00a0against\u00a0{right}"
     if one["verdict"] == UNSURE:
-        return f"Undecided: {findings.name(contrast)} on {findings.pages(contrast)}, {figures}"
+        return f"Undecided: {evidence.name(contrast)} on {evidence.pages(contrast)}, {figures}"
     how = {BETTER: "better than", WORSE: "worse than", ALIKE: "much like", UNSURE: "no better than"}
-    came_out = how[findings.outcome(contrast, one)]
+    came_out = how[evidence.outcome(contrast, one)]
     if contrast.no_loss and one["verdict"] == HOLDS:
         came_out = "no worse than"
-    said = f"{contrast.left.shown} {came_out} {contrast.right.shown} on {findings.pages(contrast)}"
+    said = f"{contrast.left.shown} {came_out} {contrast.right.shown} on {evidence.pages(contrast)}"
     return f"{_capital(said)}: {figures}"
 
 
@@ -73,11 +73,11 @@ def _panel(ax, rows: list[tuple[Contrast, dict]]) -> None:
         fill = BLUE if contrast.decides else "white"
         ax.plot(found["advantage"], row, "o", color=BLUE, markerfacecolor=fill, markersize=10, zorder=4)
         ax.plot(found["seeds"], [row + 0.3] * len(found["seeds"]), "|", color=INK, markersize=8, zorder=3)
-        words = findings.word(contrast, found).replace(": ", ":\n")
+        words = evidence.word(contrast, found).replace(": ", ":\n")
         shade = INK if contrast.decides else FAINT
         ax.text(1.02, row, words, transform=ax.get_yaxis_transform(), va="center", fontsize=11, color=shade)
     ax.axvline(0, color=FAINT, linewidth=1)
-    names, metrics = ({of(contrast) for contrast, _ in rows} for of in (findings.name, lambda one: one.metric))
+    names, metrics = ({of(contrast) for contrast, _ in rows} for of in (evidence.name, lambda one: one.metric))
     told = [_label(*one, name=len(names) > 1 or len(rows) == 1, metric=len(metrics) > 1) for one in rows]
     ax.set_yticks(range(len(rows)), told, fontsize=11)
     ax.set_ylim(len(rows) - 0.4, -0.6)
@@ -93,8 +93,8 @@ def _panel(ax, rows: list[tuple[Contrast, dict]]) -> None:
 
 def _label(contrast: Contrast, found: dict, *, name: bool, metric: bool) -> str:
     """What a row compares, but for what its panel says already, and on how many pages of how many groups."""
-    what = [findings.name(contrast)] * name + [SHORT[contrast.metric]] * metric
-    n = f"{found['pages']:,} {findings.pages(contrast)}, {found['groups']} groups"
+    what = [evidence.name(contrast)] * name + [SHORT[contrast.metric]] * metric
+    n = f"{found['pages']:,} {evidence.pages(contrast)}, {found['groups']} groups"
     return "\n".join(filter(None, (": ".join(what), n)))
 
 

@@ -19,7 +19,7 @@ import random
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 
-from ..schema import Page
+from ...schema import Page
 from . import form, general, lab, prescription
 from .draw import Draft, arrange, paint, scan
 from .issuers import group

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch.utils.data import IterableDataset
 
-from medocr.synthetic.draw import CELL, Draft, Sheet, arrange, paint, scan
-from medocr.tiny import architecture, corpus
-from medocr.tiny.corpus import Text
+from medocr.demo.synthetic.draw import CELL, Draft, Sheet, arrange, paint, scan
+from medocr.demo.tiny import architecture, corpus
+from medocr.demo.tiny.corpus import Text
 
 PATCH = 14
 SLOTS = 4  # characters of a cell that the letter loss asks for

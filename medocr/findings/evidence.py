@@ -21,6 +21,7 @@ import numpy as np
 import pandas as pd
 
 from medocr.metrics import CAPPED, HIGHER_IS_BETTER, SEED
+from medocr.report.style import rounded
 from medocr.schema import DOMAIN_OF
 
 HOLDS, FAILS, UNSURE = "supported", "not supported", "undecided"
@@ -221,12 +222,6 @@ def pages(contrast: Contrast) -> str:
 def number(value: float, contrast: Contrast, sign: str = "") -> str:
     """A figure with the digits that its contrast needs."""
     return rounded(value, 3 if contrast.matters >= MATTERS else 4, sign)
-
-
-def rounded(value: float, digits: int = 3, sign: str = "") -> str:
-    """A figure with a true minus, "+" where `sign` asks for it, and neither where it rounds to zero."""
-    text = f"{value:{sign}.{digits}f}"
-    return (text if float(text) else text.lstrip("+-")).replace("-", "−")
 
 
 def told(contrast: Contrast, found: dict) -> str:

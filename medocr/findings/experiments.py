@@ -22,8 +22,8 @@ from pathlib import Path
 import pandas as pd
 import pyarrow.parquet as pq
 
-from .. import evaluate, metrics, report, storage
-from . import (
+from .. import evaluate, metrics, storage
+from ..run import (
     StageFailed,
     _clear,
     _locked,
@@ -36,9 +36,10 @@ from . import (
     seals,
     summary_cell,
 )
-from .kernel import environment
-from .profile import ROOT, STAGES, Run, Stage, check_known, check_name, find, read, resolve
-from .results import index
+from ..run.kernel import environment
+from ..run.profile import ROOT, STAGES, Run, Stage, check_known, check_name, find, read, resolve
+from ..run.results import index
+from . import claims, evidence
 
 LAST = "05_evaluate"  # what comes after has its record in results/demo
 MADE = tuple(stage for stage in STAGES if stage.notebook <= LAST)
@@ -132,17 +133,17 @@ def findings(trials: list[Trial]) -> None:
     """Read what all runs left with 07, and lay the executed notebook beside it."""
     run = trials[0].run
     folder = run.results.parent
-    notebook = Stage("07_findings", (), (), "")
+    notebook = Stage("08_findings", (), (), "")
     parameters = {"runs": os.path.relpath(folder, notebook.path.parent)}
     folder.mkdir(parents=True, exist_ok=True)
-    target, began = folder / "07_findings.ipynb", time.perf_counter()
+    target, began = folder / "08_findings.ipynb", time.perf_counter()
     execute_at(notebook.path, target, parameters, run.out)
-    scores, facts = report.findings.load(folder)
-    total, verdicts = report.claims.counts(scores, folder.parent)
+    scores, facts = evidence.load(folder)
+    total, told = claims.counts(scores, folder.parent)
     made = {**provenance.stamp(), "cores": os.cpu_count(), "versions": storage.versions()}
-    finding = f"Of {total} claims {verdicts}. {report.claims.provenance(scores, facts, folder.parent)}"
+    found = f"Of {total} claims {told}. {claims.provenance(scores, facts, folder.parent)}"
     summary_cell.insert(
-        target, finding, *summary_cell.origin(made, time.perf_counter() - began), summary_cell.caution(run)
+        target, found, *summary_cell.origin(made, time.perf_counter() - began), summary_cell.caution(run)
     )
     index(folder, folder.name)
     print(f"findings: {os.path.relpath(folder / 'index.html')}")

@@ -4,11 +4,10 @@ import json
 import tomllib
 from pathlib import Path
 
-from medocr.report import claims, findings
+from medocr.findings import claims, evidence, records
 from medocr.run import summary_cell
-from tests import written_benchmarks
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "results"
 RUNS = ("demo", "demo-full")
 
@@ -32,7 +31,7 @@ def rate() -> str:
 
 def findings_section() -> str:
     """The README's table of claims and verdicts, made from the experiments' results."""
-    scores, facts = findings.load(RESULTS / "experiments")
+    scores, facts = evidence.load(RESULTS / "experiments")
     table = claims.verdicts(scores, RESULTS)
     said = [
         claims.provenance(scores, facts, RESULTS).replace("`python -m medocr run experiments`", "`make experiments`")
@@ -119,9 +118,9 @@ def base_opening() -> tuple[str, ...]:
 def _others() -> list[str]:
     """The experiments, the base's pretraining and the benchmarks."""
     card = _load(RESULTS / "pretrain/card.json")
-    scores, facts = findings.load(RESULTS / "experiments")
+    scores, facts = evidence.load(RESULTS / "experiments")
     total, told = claims.counts(scores, RESULTS)
-    linked = "[07_findings](experiments/07_findings.ipynb)" if len(facts) else "07_findings"
+    linked = "[08_findings](experiments/08_findings.ipynb)" if len(facts) else "08_findings"
     benches = sorted(path for folder in ("bench", "gpu") for path in (RESULTS / folder).glob("*.json"))
     return [
         "## experiments",
@@ -137,5 +136,5 @@ def _others() -> list[str]:
         "",
         "Records of `make bench` and of single measurements, each with the versions it was made with:",
         "",
-        *(written_benchmarks.line(path, RESULTS) for path in benches),
+        *(records.line(path, RESULTS) for path in benches),
     ]

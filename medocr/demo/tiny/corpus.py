@@ -8,9 +8,9 @@ from pathlib import Path
 from faker import Faker
 from faker.providers.lorem.en_US import Provider as Lorem
 
-from medocr.synthetic import general
-from medocr.synthetic.draw import FACES, Draft, Line, Look
-from medocr.tiny.architecture import SIGNS
+from medocr.demo.synthetic import general
+from medocr.demo.synthetic.draw import FACES, Draft, Line, Look
+from medocr.demo.tiny.architecture import SIGNS
 
 GROUPS = range(200, 1000)  # runs and their held-out pages draw from lower numbers
 SIZES = range(16, 24)  # px

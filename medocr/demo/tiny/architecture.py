@@ -17,7 +17,7 @@ from transformers import (
 from transformers.models.paddleocr_vl.image_processing_pil_paddleocr_vl import PaddleOCRVLImageProcessorPil
 
 from medocr import storage
-from medocr.tiny import FOLDER
+from medocr.demo.tiny import FOLDER
 
 SPECIAL = ("<unk>", "<s>", "</s>", "<pad>", "<|IMAGE_START|>", "<|IMAGE_PLACEHOLDER|>", "<|IMAGE_END|>")
 UNKNOWN, BOS, EOS, PAD, IMAGE_START, IMAGE, IMAGE_END = range(len(SPECIAL))

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pandas as pd
 
-from medocr.report import benchmarks, findings
-from medocr.report.findings import Contrast, Side
+from medocr.findings import benchmarks, evidence
+from medocr.findings.evidence import Contrast, Side
 
 BASE = Side("baseline", "base", model="base")
 TUNED = Side("baseline", "tuned")
@@ -107,12 +107,12 @@ CLAIMS = {
 
 def measured(scores: pd.DataFrame, contrasts: Iterable[Contrast]) -> list[tuple[Contrast, dict | None]]:
     """Each contrast with its figures, None where its runs are missing."""
-    return [(contrast, findings.measure(scores, contrast)) for contrast in contrasts]
+    return [(contrast, evidence.measure(scores, contrast)) for contrast in contrasts]
 
 
 def decide(found: Sequence[tuple[Contrast, dict | None]]) -> str:
     """The verdict on a claim, from its `measured` contrasts."""
-    return findings.together([one and one["verdict"] for contrast, one in found if contrast.decides])
+    return evidence.together([one and one["verdict"] for contrast, one in found if contrast.decides])
 
 
 def rank_costs(scores: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:
@@ -127,7 +127,7 @@ def rank_costs(scores: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:
             continue
         medical = own[own["domain"] == "medical"].pivot(index=["id", "group"], columns="seed", values="cer")
         groups = medical.index.get_level_values("group")
-        low, high = findings.crossed_interval(medical.to_numpy(), groups)
+        low, high = evidence.crossed_interval(medical.to_numpy(), groups)
         costs = {"trainable": int(runs["trainable"].iloc[0]), "step_cpu_seconds": runs["step_cpu_seconds"].median()}
         error = {"cer": float(medical.to_numpy().mean()), "low": low, "high": high, "seeds": medical.mean().tolist()}
         rows.append({"rank": rank, **costs, **error, "pages": len(medical), "groups": groups.nunique()})
@@ -141,7 +141,7 @@ def judge(scores: pd.DataFrame, claim: Claim) -> tuple[str, list[str]]:
     """
     found = measured(scores, [contrast for contrast in claim.contrasts if contrast.decides])
     verdict = decide(found)
-    told = [(findings.told(*one), findings.word(*one)) for one in found if one[1]]
+    told = [(evidence.told(*one), evidence.word(*one)) for one in found if one[1]]
     return verdict, [figures if word == verdict else f"{figures} ({word})" for figures, word in told]
 
 
@@ -166,7 +166,7 @@ def _seeds(facts: pd.DataFrame) -> str:
     """How many seeds each variant has, in words."""
     count = facts.groupby("variant")["seed"].nunique()
     ends = dict.fromkeys(NUMBERS.get(n, str(n)) for n in (count.min(), count.max()))
-    alone = ", of which one alone decides nothing" if count.min() < findings.FEWEST_SEEDS else ""
+    alone = ", of which one alone decides nothing" if count.min() < evidence.FEWEST_SEEDS else ""
     return f"{' to '.join(ends)} seed{'' if count.max() == 1 else 's'} each{alone}"
 
 
@@ -190,7 +190,7 @@ def verdicts(scores: pd.DataFrame, results: Path) -> pd.DataFrame:
 def counts(scores: pd.DataFrame, results: Path) -> tuple[int, str]:
     """How many claims there are, and how many came out how."""
     found = verdicts(scores, results)["verdict"].value_counts()
-    order = (findings.HOLDS, findings.FAILS, findings.UNSURE, findings.UNTESTED, findings.MISSING)
+    order = (evidence.HOLDS, evidence.FAILS, evidence.UNSURE, evidence.UNTESTED, evidence.MISSING)
     return found.sum(), ", ".join(f"{found[one]} {one}" for one in order if one in found)
 
 
@@ -240,7 +240,7 @@ def demos(results: Path) -> str:
         rows = json.loads(path.read_text())["comparisons"]
         row = next(row for row in rows if (row["slice"], row["metric"]) == ("general", "cer"))
         change = Contrast(TUNED, BASE, "cer", "general")
-        by, low, high = (findings.number(row[key], change, "+") for key in ("difference", "low", "high"))
+        by, low, high = (evidence.number(row[key], change, "+") for key in ("difference", "low", "high"))
         said.append(
             f"{trained['steps']} steps in {trained['precision']} change the CER of general pages by {by} "
             f"[{low}, {high}] (n = {row['n']}, one seed)"
