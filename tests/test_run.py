@@ -187,7 +187,7 @@ main(["run", "small", "--out", {str(house)!r}])
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["-p", "train.vaule=3"], "'vaule' is unknown: did you mean 'value'"),
         (["-p", "trian.value=3"], "'trian' is unknown: did you mean 'train'"),
@@ -197,9 +197,9 @@ main(["run", "small", "--out", {str(house)!r}])
         (["--from", "09"], "stage '09' is unknown"),
     ],
 )
-def test_a_wrong_request_is_refused_before_anything_runs(house, capsys, arguments, said):
+def test_a_wrong_request_is_refused_before_anything_runs(house, capsys, arguments, message):
     assert run(house, *arguments) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not list(house.glob("data/small/*.json"))
 
 
