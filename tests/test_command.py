@@ -57,9 +57,9 @@ def test_what_the_system_refuses_is_one_sentence(monkeypatch, capsys, error, sen
 
     monkeypatch.setattr(command, "_run", refused)
     assert command.main(["run", "smoke"]) == 1
-    said = capsys.readouterr().err
-    assert said.startswith(f"medocr: {sentence}")
-    assert said.count("\n") == 1
+    message = capsys.readouterr().err
+    assert message.startswith(f"medocr: {sentence}")
+    assert message.count("\n") == 1
 
 
 @pytest.mark.parametrize("place", ["results", "data", "data/smoke"])
@@ -67,9 +67,9 @@ def test_a_file_in_a_folders_place_is_named(tmp_path, capsys, place):
     (tmp_path / place).parent.mkdir(exist_ok=True)
     (tmp_path / place).write_text("mine")
     assert command.main(["run", "smoke", "--out", str(tmp_path)]) == 1
-    said = capsys.readouterr().err
-    assert "a file lies where a folder is needed" in said
-    assert place in said
+    message = capsys.readouterr().err
+    assert "a file lies where a folder is needed" in message
+    assert place in message
     assert (tmp_path / place).read_text() == "mine"
 
 

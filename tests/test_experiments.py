@@ -97,7 +97,7 @@ def test_a_failed_run_is_named_and_the_others_go_on(table, made, tmp_path, capsy
 
 
 @pytest.mark.parametrize(
-    ("old", "new", "said"),
+    ("old", "new", "message"),
     [
         ("r = 8", "rank = 8", "[train] parameter 'rank' is unknown"),
         ("seeds = [1, 2]", "", "needs `seeds`"),
@@ -106,10 +106,10 @@ def test_a_failed_run_is_named_and_the_others_go_on(table, made, tmp_path, capsy
         ('source = "synthetic", counts = { receipt = 2 }', 'source = "folder", path = "."', "must be synthetic"),
     ],
 )
-def test_a_wrong_table_is_refused(table, tmp_path, capsys, old, new, said):
+def test_a_wrong_table_is_refused(table, tmp_path, capsys, old, new, message):
     table.write_text(TABLE.replace(old, new))
     assert main(["run", str(table), "--out", str(tmp_path)]) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not (tmp_path / "data").exists()
 
 

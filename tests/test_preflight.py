@@ -71,9 +71,9 @@ def test_the_demo_passes_at_once_without_any_network(planned, monkeypatch):
 
 def test_a_full_size_run_is_looked_at_whole(planned):
     machine = Fake()
-    said = preflight.check(*planned("l4"), machine)
-    assert "L4 with 22.0 GB free" in said
-    assert "a Kaggle login" in said
+    message = preflight.check(*planned("l4"), machine)
+    assert "L4 with 22.0 GB free" in message
+    assert "a Kaggle login" in message
     assert [kind for kind, _ in machine.asked] == ["model", "dataset", "dataset", "dataset"]
     assert ("model", "PaddlePaddle/PaddleOCR-VL") in machine.asked
 
@@ -92,14 +92,14 @@ def test_everything_missing_is_named_at_once(planned, tmp_path):
     )
     with pytest.raises(ValueError, match="not ready for this run") as raised:
         preflight.check(*planned("l4", transcribe={"providers": providers}), machine)
-    said = str(raised.value)
+    message = str(raised.value)
     for part in (
         *("T4 has 3.0 GB free", "2.0 GB of disk are free"),
         *("PaddlePaddle/PaddleOCR-VL is not on this machine and HF_HUB_OFFLINE is set", "saurabh1896/OMR"),
         *("kagglehub is not installed", "no Kaggle login", "the environment variable ONE_KEY is not set"),
     ):
-        assert part in said
-    assert "TWO_KEY" not in said  # it may receive nothing
+        assert part in message
+    assert "TWO_KEY" not in message  # it may receive nothing
     assert machine.asked == []  # offline: nobody is asked
 
 
@@ -118,9 +118,9 @@ def test_a_model_in_the_cache_needs_no_network(planned):
 def test_keys_are_never_shown(planned):
     provider = {"name": "one", "key_variable": "ONE_KEY", "may_receive": True}
     machine = Fake(environment={"KAGGLE_API_TOKEN": "x", "ONE_KEY": "very-secret"})
-    said = preflight.check(*planned("l4", transcribe={"providers": [provider]}), machine)
-    assert "ONE_KEY" in said
-    assert "very-secret" not in said
+    message = preflight.check(*planned("l4", transcribe={"providers": [provider]}), machine)
+    assert "ONE_KEY" in message
+    assert "very-secret" not in message
 
 
 def test_a_local_model_and_local_copies_need_no_hub(tmp_path):

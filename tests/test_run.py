@@ -187,7 +187,7 @@ main(["run", "small", "--out", {str(house)!r}])
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["-p", "train.vaule=3"], "'vaule' is unknown: did you mean 'value'"),
         (["-p", "trian.value=3"], "'trian' is unknown: did you mean 'train'"),
@@ -197,9 +197,9 @@ main(["run", "small", "--out", {str(house)!r}])
         (["--from", "09"], "stage '09' is unknown"),
     ],
 )
-def test_a_wrong_request_is_refused_before_anything_runs(house, capsys, arguments, said):
+def test_a_wrong_request_is_refused_before_anything_runs(house, capsys, arguments, message):
     assert run(house, *arguments) == 2
-    assert said in capsys.readouterr().err
+    assert message in capsys.readouterr().err
     assert not list(house.glob("data/small/*.json"))
 
 
@@ -387,6 +387,10 @@ def test_a_stage_alone_without_its_input_says_what_to_run_first(quick, capsys):
     error = capsys.readouterr().err
     assert "04_train reads train.parquet, validation.parquet, prepare.json" in error
     assert "run 03_prepare first" in error
+    assert run(quick) == 0
+    (quick / "data/small/train.parquet").unlink()
+    assert run(quick, "--only", "04") == 2
+    assert (quick / "data/small/adapter").exists(), "what cannot be made anew is not removed"
 
 
 def test_two_runners_do_not_share_a_run(house, capsys):

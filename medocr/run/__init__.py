@@ -82,10 +82,11 @@ def _execute_stage(run: Run, stage: Stage, must: bool, hashes: seals.Hashes, row
     made_from = fingerprint(run, stage, hashes)
     record = seals.finished(run.data, stage)
     if must or record is None or record["made_from"] != made_from:
+        row |= {"state": "failed", "seconds": 0.0}  # until it is not
+        _check_inputs(run, stage)  # before anything of an earlier time is removed
         _clear(run, stage, everything=must)
         _show(f"{stage.notebook:<14} running", end="\r")
         start = time.perf_counter()
-        row["state"] = "failed"  # until it is not
         try:
             record = make(run, stage, made_from, hashes)
             open_with_finding(run, stage, record)
@@ -100,11 +101,6 @@ def _execute_stage(run: Run, stage: Stage, must: bool, hashes: seals.Hashes, row
 
 def make(run: Run, stage: Stage, made_from: dict, hashes: seals.Hashes) -> dict:
     """Execute a stage's notebook and seal what it wrote; returns its record."""
-    if absent := [name for name in stage.reads if not (run.data / name).exists()]:
-        writers = [s.notebook for s in STAGES if set(absent) & {*s.writes, s.record}]
-        raise ValueError(
-            f"{stage.notebook} reads {', '.join(absent)}, not there in {run.data}: run {', '.join(writers)} first"
-        )
     stamp, start = provenance.stamp(), time.perf_counter()
     execute_notebook(run, stage)
     seconds = round(time.perf_counter() - start, 1)
@@ -112,6 +108,14 @@ def make(run: Run, stage: Stage, made_from: dict, hashes: seals.Hashes) -> dict:
         return seals.seal(run.data, stage, hashes, made_from=made_from, made=stamp, seconds=seconds)
     except ValueError as error:
         raise StageFailed(str(error)) from None
+
+
+def _check_inputs(run: Run, stage: Stage) -> None:
+    if absent := [name for name in stage.reads if not (run.data / name).exists()]:
+        writers = [s.notebook for s in STAGES if set(absent) & {*s.writes, s.record}]
+        raise ValueError(
+            f"{stage.notebook} reads {', '.join(absent)}, not there in {run.data}: run {', '.join(writers)} first"
+        )
 
 
 def _show(text: str, end: str = "\n") -> None:
