@@ -52,7 +52,9 @@ class PageRecord:
     seconds: float
 
 
-def records(model: str, paths: Sequence[str | Path], *, jobs: int = 1, known: Callable = lambda key: False):
+def records(
+    model: str, paths: Sequence[str | Path], *, jobs: int = 1, known: Callable = lambda _: False
+) -> Iterator[dict]:
     """Read every page under `paths`, in order, with a model folder, a Hub name, `tiny` or `rapidocr`; yields dicts.
 
     The dicts are the lines that this module describes. `jobs` processes read with `rapidocr`; a model uses all cores
@@ -192,7 +194,7 @@ def _record(reading, turn: int, seconds: float) -> PageRecord:
 class Output:
     """A file of lines that a stopped reading goes on with, or the standard output."""
 
-    def __init__(self, out: Path | None, model: str):
+    def __init__(self, out: Path | None, model: str) -> None:
         self.out, self.model, self.known = out, model, set()
         if out is not None and out.exists():
             self.known = self._take_up(out)

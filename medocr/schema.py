@@ -57,7 +57,7 @@ class Page:
     turn: int = 0  # degrees clockwise by which the image was turned to stand upright
     id: str = ""  # sha256 of the image bytes
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.doc_type not in DOMAIN_OF:
             raise ValueError(f"{self.origin}: document type {self.doc_type!r} is not one of {', '.join(DOC_TYPES)}")
         self.domain = self.domain or DOMAIN_OF[self.doc_type]

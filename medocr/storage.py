@@ -72,7 +72,7 @@ def sweep(folder: Path) -> None:
 
 
 @functools.cache
-def features(kind: type):
+def features(kind: type) -> dict:
     """The `datasets.Features` of a record class: `bytes` is an image, `dict` is JSON text."""
     import datasets  # half a second to import
 

@@ -130,7 +130,9 @@ def test_fine_tuning_halved_the_medical_errors_and_left_general_pages_alone(run)
     assert cer["general"]["tuned"] <= cer["general"]["base"] + 0.005
 
 
-@pytest.mark.parametrize("name", ["README.md", "results/README.md", "results/LOG.md"])
+@pytest.mark.parametrize(
+    "name", ["README.md", "CONTRIBUTING.md", "medocr/README.md", "results/README.md", "results/LOG.md"]
+)
 def test_links_lead_somewhere(name):
     page = ROOT / name
     for target in re.findall(r"\]\(([^)#]+)\)", page.read_text()):

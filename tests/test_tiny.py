@@ -21,7 +21,7 @@ STAGE = pages.Stage("test", (1, 2), 0.0, 2, 1.0)
 
 @pytest.fixture(scope="module")
 def processor():
-    return architecture.load_processor()
+    return model.load_processor(FOLDER)
 
 
 @pytest.fixture(scope="module")

@@ -44,7 +44,7 @@ class Server:
 class Loopback:
     """Servers for these pages, in a process of their own that ends with this one; a context manager."""
 
-    def __init__(self, pages: Iterable[Page], servers: Sequence[Server] = (Server(), Server(seed=1))):
+    def __init__(self, pages: Iterable[Page], servers: Sequence[Server] = (Server(), Server(seed=1))) -> None:
         known = {digest(page.image): page.truth or page.text or "" for page in pages}
         self._folder = tempfile.TemporaryDirectory(prefix="medocr-")
         settings = Path(self._folder.name) / "servers.json"

@@ -27,7 +27,7 @@ HANG_S = 3600
 class Behaviour:
     """One server: its settings, what it knows, and what it counted."""
 
-    def __init__(self, settings: dict, known: dict[str, str]):
+    def __init__(self, settings: dict, known: dict[str, str]) -> None:
         self.settings, self.known = settings, known
         self.recent: deque[float] = deque()
         self.asked: Counter[str] = Counter()

@@ -51,7 +51,7 @@ def read_analytes(text: str) -> list[Analyte]:
 class _Reader:
     """One pass over a text's atoms."""
 
-    def __init__(self, text: str):
+    def __init__(self, text: str) -> None:
         self.names = Names(text)
         self.plain, self.atoms, self.after = self.names.plain, self.names.atoms, self.names.after
         self.kinds, self.words, self.lowered = self.atoms.kinds, self.atoms.words, self.atoms.lowered

@@ -13,9 +13,6 @@ MARK = re.compile(
     rf"(?<![\w])_{{2,4}}(?=[ ][A-Z]))"
 )
 QUESTION = re.compile(r"(?P<ask>[^\n:?|]{2,60})[ ]?[:?]")
-NEXT_QUESTION = re.compile(
-    r"[ ](?:\d{1,2}[.)][ ]?)?(?P<ask>[A-Z][^\n:?☐☑]{1,40}[:?])[ ]*$|[ ]\d{1,2}[.)][ ][^\n]{2,60}$"
-)
 LONGEST = 80
 
 

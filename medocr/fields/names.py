@@ -30,7 +30,7 @@ LONG = 160  # characters: a longer line holds rows run together
 class Names:
     """A cleaned text's atoms, and the names of analytes among them."""
 
-    def __init__(self, text: str):
+    def __init__(self, text: str) -> None:
         self.text, self.plain = text, plain(text)
         separated = GLUED.sub(_separate, text) if "-" in self.plain else text
         self.atoms = atoms(separated, self.plain)

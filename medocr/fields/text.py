@@ -193,11 +193,6 @@ def atoms(text: str, printed: str) -> Atoms:
     )
 
 
-def lines_of(text: str) -> list[str]:
-    """The cleaned text's lines."""
-    return plain(clean(text)).split("\n")
-
-
 def line_starts(text: str) -> list[int]:
     """Offsets at which the lines of a text start."""
     return [0, *(found.end() for found in BREAK.finditer(plain(text)))]

@@ -256,7 +256,7 @@ def table(scores: pd.DataFrame, contrasts: Sequence[Contrast]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def shown(table: pd.DataFrame, formats: dict | None = None):
+def shown(table: pd.DataFrame, formats: dict | None = None) -> object:
     """A table as notebooks show it, without its index and text to the left; a sentence where there is nothing."""
     from IPython.display import Markdown  # only notebooks have one
 

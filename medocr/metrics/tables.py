@@ -40,7 +40,7 @@ def _table(html: str) -> lxml.html.HtmlElement | None:
 class _Node:
     """A table, section, row or cell: what is compared of it, and its children; what is in a cell is its content."""
 
-    def __init__(self, element: lxml.html.HtmlElement, structure_only: bool):
+    def __init__(self, element: lxml.html.HtmlElement, structure_only: bool) -> None:
         self.cell = element.tag in CELLS
         spans = (element.get("colspan", "1"), element.get("rowspan", "1")) if self.cell else ()
         self.shape = (element.tag, *spans)

@@ -35,12 +35,12 @@ def header(fields: Mapping) -> list[tuple[str, object]]:
     return [(name, value) for name, value in known if name in HEADER and value]
 
 
-def comparable(row: Mapping, name: str):
+def comparable(row: Mapping, name: str) -> object:
     """A row's value as it is compared; names by their letters and digits alone."""
     return COMPARED.get(name, plain)(row.get(name))
 
 
-def plain(value):
+def plain(value: object) -> object:
     """A value as it is compared: `1,200` is 1200.0, `NEGATIVE` is `negative`; `<1.5`, `1:160`, `875/125` keep signs."""
     if value is None or isinstance(value, AS_THEY_ARE):
         return value
@@ -57,7 +57,7 @@ def _text(value: str) -> float | str:
     return "".join(TOLD.findall(value.casefold())) or value
 
 
-def unit(value):
+def unit(value: object) -> object:
     """A unit as it is compared: by its UCUM code where it has one."""
     return _unit(value) if isinstance(value, str) else plain(value)
 

@@ -35,7 +35,7 @@ def load(
     backend: str = "auto",
     revision: str | None = None,
     max_tokens: int = 16_384,
-):
+) -> tuple[torch.nn.Module, PaddleOCRVLProcessor]:
     """Load a model and its processor; returns `(model, processor)`, the model in evaluation mode.
 
     `base` is `tiny`, a folder or a name on the Hub (at `revision`). `device` is auto (cuda where there is

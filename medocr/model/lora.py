@@ -8,6 +8,7 @@ import torch
 from peft import LoraConfig, PeftModel, get_peft_model
 from peft.tuners.lora import Linear as LoraLinear
 from torch.nn.functional import linear
+from transformers import PreTrainedModel
 
 LANGUAGE = r"language_model\.layers\.\d+\.(self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj)"
 VISION = r"visual\.vision_model\.encoder\.layers\.\d+\.(self_attn\.([qkv]|out)_proj|mlp\.fc[12])"
@@ -15,7 +16,9 @@ PROJECTOR = r"projector\.linear_[12]"
 TARGETS = rf".*({LANGUAGE}|{VISION}|{PROJECTOR})"  # the whole name of a module matches
 
 
-def add_lora(model, r: int = 64, alpha: int = 64, *, seed: int = 3407, gradient_checkpointing: bool = False):
+def add_lora(
+    model: PreTrainedModel, r: int = 64, alpha: int = 64, *, seed: int = 3407, gradient_checkpointing: bool = False
+) -> PeftModel:
     """Attach LoRA of rank `r` to the modules of TARGETS and freeze everything else; returns the PEFT model.
 
     Raises ValueError when a part of the model has no such modules, and when the number of trainable weights is not

@@ -9,6 +9,7 @@ import torch
 from peft import PeftModel
 from tokenizers.decoders import DecodeStream
 from tqdm.auto import tqdm
+from transformers import BatchFeature
 
 from medocr import prepare
 from medocr.cpu.threads import side_by_side
@@ -92,7 +93,7 @@ def adapter_effect(model: PeftModel, processor, image) -> float:
     return ((tuned - base).square().mean().sqrt() / base.std()).item()
 
 
-def encode(processor, images: list, **options):
+def encode(processor, images: list, **options) -> BatchFeature:
     """The model's inputs for pages without an answer, padded on the left; `options` go to the processor."""
     prompts = [processor.apply_chat_template(prepare.messages(i), add_generation_prompt=True) for i in images]
     return processor(
@@ -214,7 +215,7 @@ def _best(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 class _Batch:
     """What has been generated for each page of a batch."""
 
-    def __init__(self, size: int):
+    def __init__(self, size: int) -> None:
         self.tokens: list[list[int]] = [[] for _ in range(size)]
         self.logprobs: list[list[float]] = [[] for _ in range(size)]
         self.finish = ["length"] * size

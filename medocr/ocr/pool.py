@@ -16,7 +16,7 @@ FEW = 8  # images that are read faster here than by processes that must first st
 class Pool:
     """Calls a function (that pickles) with one image after another, here or in `processes` processes."""
 
-    def __init__(self, function: Callable, processes: int):
+    def __init__(self, function: Callable, processes: int) -> None:
         if processes < 1:
             raise ValueError(f"processes is {processes}: at least one must read")
         self.function, self.processes = function, processes

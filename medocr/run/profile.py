@@ -81,7 +81,7 @@ class Run:
     profile: Path
     overrides: tuple[str, ...] = ()
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for part in self.name.split("/"):
             check_name(part)
 

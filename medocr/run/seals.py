@@ -22,7 +22,7 @@ class Hashes:
     `verify` computes all anew, for a change that keeps both.
     """
 
-    def __init__(self, folder: Path, verify: bool = False):
+    def __init__(self, folder: Path, verify: bool = False) -> None:
         self.folder, self.cache = folder, {}
         if not verify:
             with contextlib.suppress(OSError, ValueError):

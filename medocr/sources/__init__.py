@@ -14,17 +14,21 @@ from .hub import DATASETS
 
 __all__ = ["DATASETS", "SOURCES", "fingerprint", "holds_phi", "load", "load_all"]
 
+
+def _outside(name: str, module: str) -> tuple:
+    loaders = importlib.import_module(module, "medocr")
+    return getattr(loaders, name), loaders.state
+
+
 # name → (loader, what its result depends on besides the options)
 SOURCES = {
+    **{name: _outside(name, module) for name, module in DEMO_SOURCES.items()},
     "folder": (folder.folder, folder.state),
     "prescriptions": (hub.prescriptions, hub.state(hub.PRESCRIPTIONS)),
     "lab_reports": (hub.lab_reports, hub.state(hub.LAB_REPORTS)),
     "omr_forms": (hub.omr_forms, hub.state(hub.OMR_FORMS)),
     "invoices": (hub.invoices, hub.state(hub.INVOICES)),
 }
-for name, module in DEMO_SOURCES.items():
-    loaders = importlib.import_module(module, "medocr")
-    SOURCES[name] = (getattr(loaders, name), loaders.state)
 
 
 def load(name: str, **options) -> Iterator[Page | Rejection]:

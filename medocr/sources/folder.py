@@ -140,7 +140,7 @@ def _pages_of(file: Path) -> int:
         return 1
 
 
-def state(path: str | Path, **options) -> list:
+def state(path: str | Path, **_) -> list:
     """Name, size and time of change of every file in the folder."""
     root, files, _ = find(path)
     return [[name_of(file, root), file.stat().st_size, file.stat().st_mtime_ns] for file in files]

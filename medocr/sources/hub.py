@@ -88,7 +88,7 @@ def invoices(
 def state(dataset: Dataset) -> Callable[..., object]:
     """What `fingerprint` calls: the data set's revision, or the state of the copy at `path`."""
 
-    def current(path: str | Path | None = None, revision: str | None = None, **options) -> object:
+    def current(path: str | Path | None = None, revision: str | None = None, **_) -> object:
         if path is not None:
             return folder.state(path)
         if revision is not None:

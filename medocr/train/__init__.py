@@ -35,7 +35,7 @@ class Recipe:
     gradient_checkpointing: bool | None = None  # None: on a GPU only
     seed: int = 3407
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision is {self.precision!r}: use one of {', '.join(PRECISIONS)}")
         for name in ("epochs", "batch_size", "accumulation", "r", "alpha", "save_every"):

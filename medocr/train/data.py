@@ -20,7 +20,7 @@ class Collator:
     batch, is a table of what the processor makes of each of the 256 values.
     """
 
-    def __init__(self, processor, samples: list, *, keep_bytes: int = 6 << 30):
+    def __init__(self, processor, samples: list, *, keep_bytes: int = 6 << 30) -> None:
         self.processor, self.samples, self.room = processor, samples, keep_bytes
         self.kept: dict[int, dict] = {}
         self.pad = processor.tokenizer.pad_token_id
@@ -93,7 +93,7 @@ class LikeSizes(Sampler[int]):
     share the batches, those too few for one each are left out as well.
     """
 
-    def __init__(self, sizes: list[int], batch_size: int, seed: int, *, pool: int = 50, processes: int = 1):
+    def __init__(self, sizes: list[int], batch_size: int, seed: int, *, pool: int = 50, processes: int = 1) -> None:
         self.sizes, self.batch_size, self.seed, self.pool, self.epoch = sizes, batch_size, seed, pool, 0
         self.unit = batch_size * processes
 

@@ -2,10 +2,13 @@
 
 import os
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 import torch.distributed
 from accelerate import PartialState
+
+T = TypeVar("T")
 
 
 def join(device: str) -> int:
@@ -18,7 +21,7 @@ def join(device: str) -> int:
     return PartialState(cpu=device == "cpu" or not torch.cuda.is_available()).num_processes
 
 
-def by_first(function: Callable, *arguments):
+def by_first(function: Callable[..., T], *arguments) -> T:
     """What `function` returns in the first process, given to all: only the first one writes files."""
     found = [function(*arguments) if rank() == 0 else None]
     if torch.distributed.is_initialized():

@@ -48,7 +48,7 @@ class Run:
         keep: int,
         processes: int,
         progress: bool,
-    ):
+    ) -> None:
         base_model, processor = loaded
         self.recipe, self.device, self.steps = recipe, base_model.device.type, recipe.steps(pages)
         self.precision = _precision(recipe.precision, base_model)
@@ -148,7 +148,7 @@ class Run:
 class _Trainer(SFTTrainer):
     """TRL's trainer with batches of like size, whole checkpoints of the adapter alone, and pages read as it goes."""
 
-    def __init__(self, *, sampler: data.LikeSizes, keep: int, read: Callable[[], float], **options):
+    def __init__(self, *, sampler: data.LikeSizes, keep: int, read: Callable[[], float], **options) -> None:
         self.sampler, self.keep, self.read = sampler, keep, read
         self.earlier, self.began, self.output_dir = {"seconds": 0.0, "peak_memory_gb": 0.0}, None, None
         super().__init__(**options)
@@ -265,7 +265,7 @@ def _validation_cer(model, processor, samples: list) -> float:
 class _ReadOnResume(TrainerCallback):
     """Reads the validation pages that a run killed between saving a checkpoint and reading them did not reach."""
 
-    def __init__(self, trainer: _Trainer):
+    def __init__(self, trainer: _Trainer) -> None:
         self.trainer = trainer
 
     def on_train_begin(self, *_, **__):

@@ -28,7 +28,7 @@ class Agreement:
     third: Provider | None = None
     seed: int = 3407
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("share", "threshold"):
             if not 0 <= getattr(self, name) <= 1:
                 raise ValueError(f"agreement: {name} is {getattr(self, name)}: a share from 0 to 1")

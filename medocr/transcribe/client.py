@@ -11,10 +11,16 @@ import logging
 import os
 import time
 from collections.abc import Awaitable
+from typing import TYPE_CHECKING, TypeVar
 
 from . import limits, prompt
 from .providers import OpenAIProvider
 from .store import Answer
+
+if TYPE_CHECKING:
+    import openai
+
+T = TypeVar("T")
 
 TRIES = 5  # of one page at one provider
 GIVE_UP = 60.0  # seconds of nothing but failures after which a provider is gone
@@ -35,7 +41,7 @@ REFUSED = {
 class Fault(Exception):
     """A request that gave no answer. `kind` is what happened; `dropped` says why the provider is of no more use."""
 
-    def __init__(self, kind: str, detail: str, wait: float = 0.0, dropped: str = ""):
+    def __init__(self, kind: str, detail: str, wait: float = 0.0, dropped: str = "") -> None:
         super().__init__(f"{kind}: {detail}")
         self.kind, self.detail, self.wait, self.dropped = kind, detail, wait, dropped
 
@@ -43,7 +49,7 @@ class Fault(Exception):
 class Client:
     """Asks one provider, within its limits. Made and used inside one event loop."""
 
-    def __init__(self, provider: OpenAIProvider, clock=time.monotonic):
+    def __init__(self, provider: OpenAIProvider, clock=time.monotonic) -> None:
         self.provider = provider
         self.clock = clock
         self.window = limits.Window(provider.in_flight, clock)
@@ -151,7 +157,7 @@ class Client:
         self._resume = max(self._resume, self.clock() + seconds)
 
 
-async def without_words(request: Awaitable):
+async def without_words(request: Awaitable[T]) -> T:
     """What a request gives. Whatever goes wrong becomes a Fault that repeats nothing of what the server sent."""
     import openai
 
@@ -193,7 +199,7 @@ def request(provider: OpenAIProvider, messages: list[dict]) -> dict:
     return {"model": provider.model, "messages": messages, "max_tokens": provider.max_tokens, "temperature": 0}
 
 
-def api(provider: OpenAIProvider):
+def api(provider: OpenAIProvider) -> "openai.AsyncOpenAI":
     """The provider's own client: its address and key, nothing of OpenAI's environment, no retries, no redirects."""
     import openai
 

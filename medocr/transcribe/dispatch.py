@@ -41,7 +41,7 @@ class Job:
 class Jobs:
     """The queue: pages that came back first, then the next of the source, which is read only as needed."""
 
-    def __init__(self, source: Iterator[Job], clock: Callable[[], float] = time.monotonic):
+    def __init__(self, source: Iterator[Job], clock: Callable[[], float] = time.monotonic) -> None:
         self.source: Iterator[Job] | None = source
         self.clock = clock
         self.ready: collections.deque[Job] = collections.deque()

@@ -86,14 +86,14 @@ class Judge:
             return Rejection(page.origin, page.source, reason, detail)
         page = dataclasses.replace(page, contains_phi=True) if page.id in self.held else page
         if page.id not in self.failed and not any(may_read(reader, page) for reader in self.readers):
-            reason, detail = "not_disclosed", providers.refusal(page, self.readers)
+            reason, detail = "not_disclosed", providers.refusal(self.readers)
         return Rejection(page.origin, page.source, reason, detail)
 
 
 class Labelled:
     """The pages that have text, in order and as often as asked for; read and joined with their answers on the way."""
 
-    def __init__(self, pages: Iterable[Page], judge: Judge):
+    def __init__(self, pages: Iterable[Page], judge: Judge) -> None:
         self._pages, self._judge = pages, judge
 
     def __iter__(self) -> Iterator[Page]:

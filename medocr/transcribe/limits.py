@@ -22,7 +22,7 @@ class Pace:
     starts full lets nearly twice as many through.)
     """
 
-    def __init__(self, per_minute: float, clock: Callable[[], float] = time.monotonic):
+    def __init__(self, per_minute: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.late = per_minute / 2000
         self.interval = MINUTE / ((1 - SLACK) * per_minute)
         self.clock = clock
@@ -51,7 +51,7 @@ class Window:
 
     SHRINK = 0.7
 
-    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic):
+    def __init__(self, most: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.most = most
         self.size = float(min(4, most))
         self.in_flight = 0

@@ -41,7 +41,7 @@ class OpenAIProvider:
     local = False
     prompt = prompt.VERSION
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for field in ("name", "model"):
             if not getattr(self, field):
                 raise ValueError(f"a provider has no {field}: give it one in the profile")
@@ -103,7 +103,7 @@ def named(tables: Iterable[Mapping]) -> list[OpenAIProvider]:
     return found
 
 
-def refusal(page: Page, providers: Sequence) -> str:
+def refusal(providers: Sequence) -> str:
     """Why no provider may have this page, in words for the page's rejection."""
     remote = [provider for provider in providers if not provider.local]
     if not remote:

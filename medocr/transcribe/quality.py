@@ -16,7 +16,7 @@ class KnownText:
 
     name, model, prompt, local, label_origin = "truth", "", "", True, "truth"
 
-    def __init__(self, pages: Iterable[Page]):
+    def __init__(self, pages: Iterable[Page]) -> None:
         self._known = {page.id: page.truth for page in pages if page.truth is not None}
         self.parameters: dict = {}
 

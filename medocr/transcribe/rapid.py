@@ -20,7 +20,7 @@ class RapidOcr:
     prompt = ""
     local = True
 
-    def __init__(self, processes: int = 2, scale: float = 1.0):
+    def __init__(self, processes: int = 2, scale: float = 1.0) -> None:
         """`scale` enlarges or shrinks every page before it is read: a second look, to compare with the first."""
         if not 0.25 <= scale <= 4:
             raise ValueError(f"scale is {scale}: from 0.25 to 4")

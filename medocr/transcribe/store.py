@@ -67,7 +67,7 @@ class Store:
     Other processes may read while this one writes. One thread at a time may use it, whichever that is.
     """
 
-    def __init__(self, path: str | Path):
+    def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
         self.path.parent.mkdir(parents=True, exist_ok=True)
         self._db = sqlite3.connect(self.path, isolation_level=None, timeout=30, check_same_thread=False)

@@ -7,7 +7,6 @@ from pathlib import Path
 import torch
 from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import (
-    AutoTokenizer,
     GenerationConfig,
     PaddleOCRVLConfig,
     PaddleOCRVLForConditionalGeneration,
@@ -17,7 +16,6 @@ from transformers import (
 from transformers.models.paddleocr_vl.image_processing_pil_paddleocr_vl import PaddleOCRVLImageProcessorPil
 
 from medocr import storage
-from medocr.demo.tiny import FOLDER
 
 SPECIAL = ("<unk>", "<s>", "</s>", "<pad>", "<|IMAGE_START|>", "<|IMAGE_PLACEHOLDER|>", "<|IMAGE_END|>")
 UNKNOWN, BOS, EOS, PAD, IMAGE_START, IMAGE, IMAGE_END = range(len(SPECIAL))
@@ -132,14 +130,6 @@ def make_processor() -> PaddleOCRVLProcessor:
         size={"shortest_edge": MIN_PIXELS, "longest_edge": MAX_PIXELS},
     )
     return PaddleOCRVLProcessor(images, make_tokenizer(), chat_template=CHAT_TEMPLATE)
-
-
-def load_processor(folder: str | Path = FOLDER) -> PaddleOCRVLProcessor:
-    """The processor of a saved tiny model."""
-    folder = Path(folder)
-    images = PaddleOCRVLImageProcessorPil.from_pretrained(folder)
-    template = (folder / "chat_template.jinja").read_text()
-    return PaddleOCRVLProcessor(images, AutoTokenizer.from_pretrained(folder), chat_template=template)
 
 
 def make_model(seed: int, **options) -> PaddleOCRVLForConditionalGeneration:

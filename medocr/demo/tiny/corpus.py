@@ -45,7 +45,7 @@ def family(rng: random.Random) -> str:
 class Text:
     """Draws drafts of general text: `Text(seed).draft(rng, lines, family)`."""
 
-    def __init__(self, seed: int):
+    def __init__(self, seed: int) -> None:
         self.fake = Faker("en_US")
         self.fake.seed_instance(seed)
         self.kinds = {

@@ -110,7 +110,7 @@ def _cells(sheet: Sheet, width: int) -> list[int]:
 class Batches(IterableDataset):
     """Endless batches of pages of equal size, for `DataLoader(batch_size=None)`; set `stage` by making a new one."""
 
-    def __init__(self, stage: Stage, seed: int):
+    def __init__(self, stage: Stage, seed: int) -> None:
         self.stage, self.seed = stage, seed
 
     def __iter__(self) -> Iterator[dict[str, torch.Tensor]]:

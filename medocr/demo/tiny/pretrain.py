@@ -62,7 +62,7 @@ class Reader(torch.nn.Module):
     transformers calls the attention function.
     """
 
-    def __init__(self, model: PaddleOCRVLForConditionalGeneration):
+    def __init__(self, model: PaddleOCRVLForConditionalGeneration) -> None:
         super().__init__()
         AttentionInterface.register("medocr_guided", guided_attention)
         model.set_attn_implementation({"vision_config": attention.register(), "text_config": "medocr_guided"})
@@ -128,7 +128,7 @@ def embed_patches(convolution: torch.nn.Conv2d, pixels: torch.Tensor) -> torch.T
     return product[..., None, None]
 
 
-def guided_attention(module, query, key, value, attention_mask, scaling, **options):
+def guided_attention(module, query, key, value, attention_mask, scaling, **_) -> tuple[torch.Tensor, None]:
     """Causal attention; in a guided layer, also the loss of the first head's looking at the next character.
 
     Answers are padded on the right, so that no other mask is needed.
