@@ -9,6 +9,7 @@ import json
 import os
 import platform
 import shutil
+import subprocess
 import sys
 import typing
 from collections.abc import Iterable, Iterator
@@ -19,6 +20,7 @@ import pyarrow.parquet as pq
 
 from .schema import Page
 
+ROOT = Path(__file__).resolve().parents[1]  # the repository, where the package lies in one
 VERSIONED = ("medocr", "torch", "transformers", "peft", "trl", "datasets", "rapidocr", "unsloth")
 
 
@@ -213,8 +215,29 @@ def write_json(path: str | Path, content: dict) -> None:
 
 
 def write_record(path: str | Path, **content) -> None:
-    """Write a stage's record: what it reports, beside the machine and the library versions that made it."""
-    write_json(path, {**content, "machine": machine(), "versions": versions()})
+    """Write a stage's record: what it reports, beside the commit, the machine and the library versions that made it."""
+    made = {"commit": commit(), "machine": machine(), "versions": versions()}
+    write_json(path, {**content, **made, **content})  # what is told of an earlier making holds
+
+
+def commit() -> str:
+    """The commit of the code at work, with `+` and the hash of changes to it; of an installed package its version."""
+    installed = f"medocr {versions().get('medocr')}"
+    if not (ROOT / ".git").exists():
+        return installed
+    try:
+        changed = _git("diff", "HEAD", "--", "medocr", "notebooks")
+        for name in _git("ls-files", "--others", "--exclude-standard", "medocr", "notebooks").splitlines():
+            changed += f"{name} {file_hash(ROOT / name)}\n"
+        return _git("rev-parse", "--short", "HEAD").strip() + (
+            f"+{hashlib.sha256(changed.encode()).hexdigest()[:8]}" if changed else ""
+        )
+    except (OSError, subprocess.CalledProcessError):  # no git here, or a repository that it does not trust
+        return installed
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True).stdout
 
 
 def machine() -> dict:

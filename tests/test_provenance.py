@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from medocr import storage
 from medocr.run import STAGES, provenance
 
 ROOT = Path(__file__).parents[1]
@@ -76,29 +77,29 @@ def repository(tmp_path, monkeypatch):
     git("init", "-q")
     git("add", ".")
     git("commit", "-qm", "one")
-    monkeypatch.setattr(provenance, "ROOT", tmp_path)
+    monkeypatch.setattr(storage, "ROOT", tmp_path)
     return tmp_path
 
 
 def test_a_changed_tree_is_named_by_what_changed(repository):
-    clean = provenance.commit()
+    clean = storage.commit()
     assert "+" not in clean
     names = [clean]
     for text in ("a = 2\n", "a = 3\n"):
         (repository / "medocr/a.py").write_text(text)
-        names.append(provenance.commit())
+        names.append(storage.commit())
     (repository / "medocr/b.py").write_text("b = 1\n")
-    names.append(provenance.commit())
+    names.append(storage.commit())
     assert len(set(names)) == 4
     assert all(name.startswith(f"{clean}+") for name in names[1:])
     (repository / "medocr/b.py").unlink()
     (repository / "medocr/a.py").write_text("a = 1\n")
-    assert provenance.commit() == clean
+    assert storage.commit() == clean
 
 
 def test_an_installed_package_is_named_by_its_version(tmp_path, monkeypatch):
-    monkeypatch.setattr(provenance, "ROOT", tmp_path)
-    assert provenance.commit().startswith("medocr ")
+    monkeypatch.setattr(storage, "ROOT", tmp_path)
+    assert storage.commit().startswith("medocr ")
 
 
 @pytest.fixture

@@ -91,6 +91,8 @@ def test_records_carry_versions(tmp_path):
     record = json.loads((tmp_path / "x.json").read_text())
     assert record["counts"] == {"kept": 3}
     assert record["versions"]["transformers"]
+    assert record["commit"]
+    assert record["machine"]["cores"]
 
 
 def test_a_record_class_with_more_columns_is_written_too(tmp_path):

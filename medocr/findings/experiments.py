@@ -272,7 +272,9 @@ def keep(trial: Trial, rows: list[dict]) -> None:
     storage.write_json(run.results / "run.json", facts_of_run)
     tables = {name: [row for row in summary[name] if ":" not in row["slice"]] for name in ("scores", "comparisons")}
     pages = page_scores(run.data / "predictions.parquet")
-    storage.write_record(run.results / "metrics.json", made_from=trial.hash, **tables, pages=pages)
+    storage.write_record(
+        run.results / "metrics.json", made_from=trial.hash, commit=facts_of_run["commit"], **tables, pages=pages
+    )
 
 
 def label_errors(train: Path) -> dict[str, float]:

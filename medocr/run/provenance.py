@@ -11,13 +11,13 @@ import importlib.metadata
 import json
 import platform
 import re
-import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
 
 from ..sources import SOURCES
-from .profile import PACKAGE, ROOT, STAGES
+from ..storage import commit
+from .profile import PACKAGE, STAGES
 
 # Libraries whose version decides what a stage computes.
 DECIDING = ("torch", "transformers", "trl", "peft", "rapidocr", "onnxruntime", "unsloth")
@@ -110,24 +110,6 @@ def _is_text(node) -> bool:
 
 def _short(content: str | bytes) -> str:
     return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()[:12]
-
-
-def commit() -> str:
-    """The commit of the code at work, with `+` and the hash of changes to it; of an installed package its version."""
-    installed = f"medocr {_version('medocr')}"
-    if not (ROOT / ".git").exists():
-        return installed
-    try:
-        changed = _git("diff", "HEAD", "--", "medocr", "notebooks")
-        for name in _git("ls-files", "--others", "--exclude-standard", "medocr", "notebooks").splitlines():
-            changed += f"{name} {_short((ROOT / name).read_bytes())}\n"
-        return _git("rev-parse", "--short", "HEAD").strip() + (f"+{_short(changed)[:8]}" if changed else "")
-    except (OSError, subprocess.CalledProcessError):  # no git here, or a repository that it does not trust
-        return installed
-
-
-def _git(*arguments: str) -> str:
-    return subprocess.run(["git", "-C", str(ROOT), *arguments], capture_output=True, text=True, check=True).stdout
 
 
 def stamp() -> dict[str, str]:

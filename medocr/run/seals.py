@@ -13,7 +13,7 @@ from .profile import STAGES, Run, Stage
 
 CACHE = ".hashes.json"
 ADDED = ("made_from", "made", "seconds", "wrote")  # to the record that a notebook wrote
-ABOUT = (*ADDED, "machine", "versions")  # of how a record came about; the rest is what it says
+ABOUT = (*ADDED, "commit", "machine", "versions")  # of how a record came about; the rest is what it says
 
 
 class Hashes:
