@@ -2,6 +2,7 @@
 
 import asyncio
 import dataclasses
+import gzip
 import io
 import json
 import logging
@@ -13,6 +14,7 @@ import sys
 import textwrap
 import threading
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -628,3 +630,68 @@ def test_it_works_where_a_loop_is_running_already(store):
         labelled, _ = asyncio.run(_in_a_cell(todo, servers.providers(), store))
     assert len(labelled) == 5
     assert threading.active_count() < 50
+
+
+BOMB = gzip.compress(b"[" + b" " * 40_000_000 + b"]", 1)
+CHAT = b'{"model": "m", "choices": [{"message": {"content": "Sodium 139"}, "finish_reason": "stop"}]}'
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+
+
+def _reply(body: bytes, head: bytes = OK) -> bytes:
+    return head + b"Content-Length: %d\r\n\r\n" % len(body) + body
+
+
+MALFORMED = {
+    "long header": OK + b"X-Long: " + b"x" * 200_000 + b"\r\n\r\n",
+    "bad length": OK + b"Content-Length: many\r\n\r\n{}",
+    "bad chunk": OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n",
+    "nul in header": OK + b"X-Nul: a\0b\r\nContent-Length: 2\r\n\r\n{}",
+    "no http": b"SSH-2.0-OpenSSH_9.2 secret-of-the-server\r\n",
+    "nested": _reply(b"[" * 200_000),
+    "far date": _reply(b"{}", b"HTTP/1.1 503 Busy\r\nRetry-After: Fri, 31 Dec 99999999999 23:59:59 GMT\r\n"),
+    "odd date": _reply(b"{}", b"HTTP/1.1 503 Busy\r\nRetry-After: secret-of-the-server\r\n"),
+    "bomb": _reply(BOMB, OK + b"Content-Encoding: gzip\r\n"),
+    "cut gzip": _reply(BOMB[:1000], OK + b"Content-Encoding: gzip\r\n"),
+    "error inside": _reply(b'{"choices": null, "error": {"message": "secret-of-the-server"}}'),
+    "aborted": _reply(CHAT.replace(b'"stop"', b'"abort"')),
+    "another model": _reply(CHAT.replace(b'"m"', b'"other"')),
+    "not utf-8": _reply(b"\xff\xfe\x00"),
+}
+
+
+@pytest.mark.parametrize("kind", MALFORMED)
+def test_whatever_a_server_sends_is_a_fault_of_that_request(kind):
+    """It never stops the labelling, is never stored, and none of its bytes is repeated."""
+
+    async def scenario():
+        async def serve(reader, writer):
+            await reader.readuntil(b"\r\n\r\n")
+            writer.write(MALFORMED[kind])
+            await writer.drain()
+            writer.close()
+
+        server = await asyncio.start_server(serve, "127.0.0.1", 0)
+        address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+        provider = OpenAIProvider("one", address, "m", may_receive=True, timeout_s=5)
+        async with server, client.Client(provider) as asked:
+            with pytest.raises(client.Fault) as caught:
+                await asked._ask([{"role": "user", "content": "x"}])
+        return caught.value
+
+    tracemalloc.start()
+    fault = asyncio.run(scenario())
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert "secret" not in str(fault)
+    assert not fault.dropped
+    assert peak < 30_000_000
+
+
+def test_a_server_that_asks_for_no_wait_is_not_hammered():
+    fault = client._status_fault(429, {"retry-after": "0"}, None)
+    assert fault.wait >= 0.5
+
+
+@pytest.mark.parametrize("answered", ["m", "owner/M", "m-2026-01-31", None, ""])
+def test_a_model_by_another_spelling_is_the_same(answered):
+    assert client._same_model("owner/m", answered)

@@ -87,7 +87,7 @@ class Behaviour:
         self.answered[page] += 1
         self.seconds += delay
         self.times.append(time.time())
-        return web.json_response(self.answer(page, len(body["messages"])), headers=headers)
+        return web.json_response(self.answer(page, body), headers=headers)
 
     def _count(self) -> tuple[dict, float]:
         """Note the request; returns what to announce, and for how long the limit is used up."""
@@ -125,7 +125,7 @@ class Behaviour:
             headers = {**headers, "Retry-After": str(self.settings["retry_after_s"])}
         return _error(int(fault[:3]), "try again", headers)
 
-    def answer(self, page: str, messages: int) -> dict:
+    def answer(self, page: str, request: dict) -> dict:
         """A chat completion with the page's text, or the page's own fault."""
         draw = random.Random(f"{self.settings['seed']}/{page}")
         fault, text, finish = self._drawn(PAGE_FAULTS, draw), self.known.get(page, ""), "stop"
@@ -145,10 +145,10 @@ class Behaviour:
             text = f"Here is the transcription of the page:\n\n```\n{text}\n```"
         choice = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": text}}
         choices = [] if fault == "no_choice" else [choice, choice] if fault == "duplicate" else [choice]
-        usage = {"prompt_tokens": 500 + 100 * messages, "completion_tokens": len(text) // 3 + 1}
+        usage = {"prompt_tokens": 500 + 100 * len(request["messages"]), "completion_tokens": len(text) // 3 + 1}
         usage["total_tokens"] = sum(usage.values())
         known = {"id": f"chatcmpl-{uuid.uuid4().hex}", "object": "chat.completion", "created": int(time.time())}
-        return {**known, "model": "known-text", "choices": choices, "usage": usage}
+        return {**known, "model": request["model"], "choices": choices, "usage": usage}
 
     async def upload(self, request: web.Request) -> web.Response:
         form = await request.post()
@@ -197,7 +197,9 @@ class Behaviour:
             page = page_of(asked["body"])
             self.asked[page] += 1
             failing = self._drawn(("500",), random.Random(f"{self.settings['seed']}/{page}/{self.asked[page]}"))
-            status, body = (500, {"error": {"message": "try again"}}) if failing else (200, self.answer(page, 2))
+            status, body = (
+                (500, {"error": {"message": "try again"}}) if failing else (200, self.answer(page, asked["body"]))
+            )
             self.answered[page] += not failing
             row = {"id": uuid.uuid4().hex, "custom_id": asked["custom_id"], "error": None}
             (errors if failing else done).append({**row, "response": {"status_code": status, "body": body}})

@@ -6,25 +6,46 @@ from .. import metrics
 from . import prompt
 from .store import Answer
 
-FENCED = re.compile(r"\A(?P<before>[^`]{0,200})```[\w+-]*[ \t]*\n(?P<inside>.*?)(?:\n?[ \t]*```[^`]*)?\Z", re.DOTALL)
+FENCED = re.compile(
+    r"\A(?P<before>[^`]{0,200}?)```[\w+-]*[ \t]*\n(?P<inside>.*?)(?:\n?[ \t]*```(?P<after>[^`]*))?\Z", re.DOTALL
+)
 # Only what names the transcription goes: pages, too, begin with "Here are …:" and end with "Please let me know …".
 PREAMBLE = re.compile(
     r"\A[*#\s]*(?:(?:sure|certainly|of course|okay|ok)\b[^\n:]{0,30}[!,.]\s*)?"
     r"(?:(?:here|below|this|the following|i have)\b[^\n:]{0,80}\btranscri\w+\b[^\n:]{0,60}|"
-    r"(?:page |document |faithful )?transcription(?: of [^\n:]{1,60})?|(?:sure|certainly|of course)[^\n:]{0,40}):"
-    r"[*\s]*\n+",
+    r"(?:page |document |faithful )?transcription(?: of (?:the|this) (?:image|page|document|scan|text)[^\n:]{0,20})?|"
+    r"(?:sure|certainly|of course)[^\n:]{0,40}):[*\s]*(?:\n+|\Z)",
     re.IGNORECASE,
 )
 CLOSING = re.compile(r"\n+\(?(?:end of (?:the )?transcription|note: (?:the|this) transcription)\b[^\n]{0,200}\Z", re.I)
 OPENING = re.compile(
     r"[*\"\s]*(?:i['’]?m (?:really |very |so )?sorry|sorry|i apologi[sz]e|i['’]?m afraid|unfortunately|unable to|"
     r"i can(?:no|['’]| no)?t|i (?:am|['’]m) (?:unable|not able)|i['’]m (?:unable|not able)|as an ai|there is no image|"
-    r"it (?:seems|appears|looks)|no image|the (?:image|picture|scan) (?:is|appears|seems))\b",
+    r"it (?:seems|appears|looks)|no image|no (?:readable |visible )?text|"
+    r"the (?:image|picture|scan) (?:is|appears|seems|contains no))\b",
     re.IGNORECASE,
 )
+# Refusals in the other languages that models answer in, each with what it is about.
+ELSEWHERE = re.compile(
+    r"(?:es tut mir leid|entschuldigung|leider|ich kann|je suis désolé|désolé|je ne (?:peux|suis)|lo siento|no puedo|"
+    r"lo lamento|desculpe|sinto muito|não (?:posso|consigo)|lamento|mi dispiace|non (?:posso|riesco)|przepraszam|"
+    r"niestety|nie mog[ęe]|sorry|helaas|ik kan|извините|к сожалению|я не могу|抱歉|对不起|很抱歉|無法|无法|我不能|"
+    r"申し訳|すみません|죄송|عذر|आई एम सॉरी|क्षमा)",
+    re.IGNORECASE,
+)
+ABOUT_ELSEWHERE = re.compile(
+    r"transkri|transcri|transkry|trascri|abschreib|bild|image|imagen|imagem|immagine|obraz|afbeelding|assist|aider|"
+    r"ayudar|ajudar|aiutar|helfen|pomóc|helpen|изображен|помочь|图|圖|转录|画像|文字起こし|이미지|صورة|छवि",
+    re.IGNORECASE,
+)
+UNSEEN = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069\u200b\u2060\ufeff]")
 ABOUT = re.compile(
     r"transcri|assist|help (?:you|with)|\bimage|picture|photo|request|comply|language model|\ban ai\b", re.I
 )
+NOTHING_SEEN = re.compile(
+    r"[*\"\s]*no (?:readable |visible )?text (?:is |was |can be )?(?:visible|seen|found|present|detected)", re.I
+)
+REMARK = re.compile(r"\Z|(?:let me know|please (?:note|let)|note[: ]|i (?:have|hope)|this is|if you|feel free)", re.I)
 FIRST_SENTENCE = 200  # characters in which a refusal says what it is about
 LONGEST_REFUSAL = 600  # characters: what is longer holds a transcription too
 SHORTEST_LOOP = 600  # characters: a form's or a report's own repetitions are shorter
@@ -33,11 +54,18 @@ ECHOED = 40  # characters of the instructions in a row that no page holds by cha
 
 def clean(text: str) -> str:
     """Without thoughts, code fences, a preamble or a closing remark, and without white space at the lines' ends."""
-    text = text.rpartition("</think>")[2].strip()
-    if found := FENCED.match(text):
-        text = found["inside"].strip()
+    text = text.rpartition("</think>")[2].strip().removeprefix("\ufeff")
+    if (fenced := FENCED.match(text)) and not outside(fenced):
+        text = fenced["inside"].strip()
     text = CLOSING.sub("", PREAMBLE.sub("", text, count=1))
     return "\n".join(line.rstrip() for line in text.splitlines()).strip("\n")
+
+
+def outside(fenced: re.Match) -> str:
+    """What stands outside a code fence and is no remark about the transcription: lines of the page, perhaps."""
+    before = PREAMBLE.sub("", fenced["before"].strip() + "\n", count=1).strip()
+    after = (fenced["after"] or "").strip()
+    return before or ("" if REMARK.match(after) else after)
 
 
 def flaw(answer: Answer) -> str:
@@ -47,7 +75,13 @@ def flaw(answer: Answer) -> str:
         return by_finish[answer.finish]
     if answer.finish != "stop":
         return "unknown_ending"
+    if "<think>" in answer.text and "</think>" not in answer.text:
+        return "unfinished_thought"
     text = clean(answer.text)
+    if "```" in text and (fenced := FENCED.match(text)) and outside(fenced):
+        return "text_outside_fence"
+    if UNSEEN.search(text):
+        return "unseen_characters"
     if not text.strip():
         return "empty_transcript"
     if refuses(text):
@@ -59,7 +93,11 @@ def flaw(answer: Answer) -> str:
 
 def refuses(text: str) -> bool:
     """Whether an answer is a refusal: short, opening as one, and about its own task rather than a page's matter."""
-    return len(text) <= LONGEST_REFUSAL and bool(OPENING.match(text) and ABOUT.search(text[:FIRST_SENTENCE]))
+    if len(text) > LONGEST_REFUSAL:
+        return False
+    first = text[:FIRST_SENTENCE]
+    english = OPENING.match(text) and (ABOUT.search(first) or NOTHING_SEEN.match(text))
+    return bool(english or (ELSEWHERE.match(text.lstrip('*"\u201e ')) and ABOUT_ELSEWHERE.search(first)))
 
 
 def echoes(text: str) -> bool:

@@ -29,6 +29,9 @@ FIRST_REFUSED = 5  # requests refused as bad before any answer: some servers ans
 FEWEST = 10  # failures in a row that say something about the provider rather than about a page
 TOKEN_SHARE = 0.95  # of the limit: how many an answer takes is known only afterwards
 MOST_TOKENS = 10**9  # that one request can have taken
+MOST_BYTES = 4_000_000  # of an answer once it is unpacked: a page of text has some 10,000
+LEAST_WAIT = 0.5  # seconds after "too many requests", also where the server says 0
+TRANSIENT = ("error", "abort")  # finishes that say that the server, not the model, ended the answer
 QUIET = ("openai", "httpx2", "httpcore2", "aiohttp", "asyncio")
 REFUSED = {
     401: "it does not accept the key (401)",
@@ -113,7 +116,7 @@ class Client:
         self._pause(limits.exhausted_for(raw.headers))
         try:
             content = json.loads(raw.content)
-        except ValueError:
+        except (ValueError, RecursionError):
             raise Fault("invalid_answer", "what came is no chat completion") from None
         return completion(self.provider, content)
 
@@ -167,7 +170,7 @@ async def without_words(request: Awaitable[T]) -> T:
         raise _status_fault(error.status_code, error.response.headers, error.code) from None
     except openai.APIConnectionError:  # a time-out as well, to openai: a connection that broke counts as one there
         raise Fault("connection", "the connection could not be made, or broke") from None
-    except (openai.OpenAIError, ValueError):
+    except Exception:  # whatever a server sends, its parsers raise, and it is a fault of this request alone
         raise Fault("invalid_answer", "what came is none of the protocol") from None
 
 
@@ -180,10 +183,12 @@ def completion(provider: OpenAIProvider, body) -> Answer:
         usage = body.get("usage") or {}
         tokens = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
         text, refusal = _text(message.get("content")), message.get("refusal")
-        if "choices" not in body:
-            raise KeyError("choices")
+        if not isinstance(body["choices"], list) or "error" in body or finish in TRANSIENT:
+            raise Fault("server_error", "the server ended the answer with an error")
     except (AttributeError, TypeError, KeyError, IndexError):
         raise Fault("invalid_answer", "what came is no chat completion") from None
+    if not _same_model(provider.model, body.get("model")):
+        raise Fault("another_model", f"the answer is of another model than {provider.model}")
     tokens = [count if isinstance(count, int) and 0 <= count < MOST_TOKENS else None for count in tokens]
     return Answer(
         text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"),  # an answer may end inside a character
@@ -192,6 +197,14 @@ def completion(provider: OpenAIProvider, body) -> Answer:
         answer_tokens=tokens[1],
         cost=provider.cost(*tokens),
     )
+
+
+def _same_model(asked: str, answered) -> bool:
+    """Whether a reply names the model that was asked for, or none; servers add dates, and leave out owners."""
+    if not isinstance(answered, str) or not answered:
+        return True
+    asked, answered = (name.rstrip("/").rpartition("/")[2].casefold() for name in (asked, answered))
+    return asked.startswith(answered) or answered.startswith(asked)
 
 
 def request(provider: OpenAIProvider, messages: list[dict]) -> dict:
@@ -207,11 +220,28 @@ def api(provider: OpenAIProvider) -> "openai.AsyncOpenAI":
         logging.getLogger(name).setLevel(logging.WARNING)
     # what is not encrypted goes to this machine alone: not through a proxy that the environment names
     encrypted = provider.base_url.startswith("https:")
-    http = openai.DefaultAioHttpClient(timeout=provider.timeout_s + 5, follow_redirects=False, trust_env=encrypted)
+    http = openai.DefaultAioHttpClient(
+        timeout=provider.timeout_s + 5,
+        follow_redirects=False,
+        trust_env=encrypted,
+        event_hooks={"response": [_read_bounded]},
+    )
     with _without("OPENAI_"):  # organisation, project and headers of one's OpenAI account are nobody else's business
         return openai.AsyncOpenAI(
             base_url=provider.base_url, api_key=provider.key(), max_retries=0, http_client=http
         )  # fmt: skip
+
+
+async def _read_bounded(response) -> None:
+    """Read a response here, up to MOST_BYTES: compressed, a few hundred kilobytes can hold gigabytes."""
+    parts, size = [], 0
+    async for part in response.aiter_bytes():
+        size += len(part)
+        if size > MOST_BYTES:
+            await response.aclose()
+            raise ValueError("the answer is longer than any page's")
+        parts.append(part)
+    response._content = b"".join(parts)  # where httpx2 keeps what it has read
 
 
 @contextlib.contextmanager
@@ -230,7 +260,7 @@ def _status_fault(status: int, headers, code: str | None) -> Fault:
     if status == 429:
         if code == "insufficient_quota":
             return Fault("rate_limited", "the account's quota is used up", dropped="its quota is used up (429)")
-        return Fault("rate_limited", "429, too many requests", 1.0 if wait is None else wait)
+        return Fault("rate_limited", "429, too many requests", 1.0 if wait is None else max(wait, LEAST_WAIT))
     if status in REFUSED:
         return Fault("unauthorised" if status != 404 else "not_found", f"{status}", dropped=REFUSED[status])
     if 300 <= status < 400:

@@ -92,8 +92,11 @@ def retry_after(headers: Mapping[str, str], now: Callable[[], float] = time.time
         value = headers.get(name, "").strip()
         if re.fullmatch(r"\d{1,9}(\.\d{1,6})?", value):
             return float(value) * unit
-    found = email.utils.parsedate_tz(headers.get("retry-after", ""))
-    return max(0.0, email.utils.mktime_tz(found) - now()) if found else None
+    try:
+        date = email.utils.parsedate_tz(headers.get("retry-after", ""))
+        return max(0.0, email.utils.mktime_tz(date) - now()) if date else None
+    except (ValueError, OverflowError, TypeError):  # a year that no clock knows
+        return None
 
 
 def exhausted_for(headers: Mapping[str, str]) -> float:
