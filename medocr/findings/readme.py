@@ -44,8 +44,9 @@ def opening_section() -> str:
             "",
             "*The page that gained most: struck through is what is missing, underlined what is wrong or extra.*",
             "",
-            f"- **Better:** the character error rate of medical pages went from {figures['medical']}, a difference of "
-            f"{_interval(cer['medical'])}; that of general pages from {figures['general']} {_interval(cer['general'])}.",
+            f"- **Better:** the character error rate of medical pages went from {figures['medical']}, by "
+            f"{_interval(cer['medical'])}; that of general pages from {figures['general']}, by "
+            f"{_interval(cer['general'])}.",
             f"- **Worse:** {harm()}.",
             f"- **Of what:** {index.stand_in()[0].lower()}{index.stand_in()[1:]} Full-size results need a GPU and "
             "are not in this repository yet.",
