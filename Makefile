@@ -30,7 +30,7 @@ results: $(READY)  ## all committed results anew, from one clean commit: hours o
 	$(PYTHON) -m medocr run experiments --force --jobs 2
 	$(VENV)/bin/pip install --quiet --editable '.[bench]'
 	$(PYTHON) -m tests.bench
-	$(PYTHON) -m tests.test_results
+	$(PYTHON) -m medocr.findings.readme
 
 test: lint  ## everything, with a small run of all six notebooks
 	$(PYTHON) -m pytest

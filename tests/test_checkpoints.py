@@ -155,7 +155,7 @@ def _rewrite(folder, change):
     change(weights)
     safetensors.torch.save_file(weights, folder / "adapter_model.safetensors")
     (folder / "checkpoint.json").unlink()
-    checkpoints.seal(folder)
+    checkpoints.write_manifest(folder)
 
 
 def test_the_best_checkpoint_is_looked_at_before_it_is_chosen(finished):

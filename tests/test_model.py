@@ -63,14 +63,14 @@ def test_composed_layers_are_lora(loaded, samples):
     plain.square().mean().backward()
     gradients = {n: p.grad.clone() for n, p in model.named_parameters() if p.grad is not None}
     model.zero_grad()
-    with models.composed(model):
+    with models.merged_forward(model):
         composed = _logits(model, loaded[1], samples[:2])
         composed.square().mean().backward()
     torch.testing.assert_close(composed, plain, atol=1e-4, rtol=1e-4)
     for name, parameter in model.named_parameters():
         if parameter.grad is not None:
             torch.testing.assert_close(parameter.grad, gradients[name], atol=1e-4, rtol=1e-3)
-    with torch.no_grad(), models.composed(model, frozen=True):
+    with torch.no_grad(), models.merged_forward(model, frozen=True):
         torch.testing.assert_close(_logits(model, loaded[1], samples[:2]), plain, atol=1e-4, rtol=1e-4)
         with model.disable_adapter():
             assert (_logits(model, loaded[1], samples[:2]) - plain).abs().max() > 0.1

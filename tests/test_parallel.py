@@ -38,7 +38,10 @@ def test_pages_that_cannot_be_shared_out_are_refused():
 
 
 def test_batches_too_few_for_every_process_are_left_out():
-    alone, shared = data.LikeSizes([1] * 23, 4, seed=0), data.LikeSizes([1] * 23, 4, seed=0, processes=2)
+    alone, shared = (
+        data.LengthGroupedSampler([1] * 23, 4, seed=0),
+        data.LengthGroupedSampler([1] * 23, 4, seed=0, processes=2),
+    )
     assert (len(alone), len(shared)) == (20, 16)
 
 

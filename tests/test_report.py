@@ -190,12 +190,12 @@ def harm(low: float, high: float) -> dict:
         (lambda: report.dumbbell(SUMMARY), "CER fell on all pages (0.400 → 0.100)"),
         (
             lambda: report.safety(harm(0.03, 0.08)),
-            "clearly more often numbers with another digit, more or fewer (1.0 → 6.5",
+            "Clearly more frequent: numbers with another digit, more or fewer (1.0 → 6.5",
         ),
-        (lambda: report.safety(harm(-0.08, -0.03)), "no kind of error clearly more often; clearly less often numbers"),
+        (lambda: report.safety(harm(-0.08, -0.03)), "No error became clearly more frequent; clearly rarer: numbers"),
         (
             lambda: report.safety(harm(-0.03, 0.08)),
-            "no kind of error clearly more often; no kind of error clearly less",
+            "No error became clearly more frequent; no error became clearly rarer",
         ),
         (lambda: report.training(HISTORY), "training loss: 1.000 at step 20, from 2.000 at step 10"),
         (lambda: report.paired_change(CHANGES), "better on 1 of 3 pages, worse on 1, the same on 1"),
@@ -329,7 +329,7 @@ def test_showing_names_the_figure_and_lets_go_of_it(monkeypatch):
     monkeypatch.setattr("IPython.display.display", lambda figure, metadata: shown.append((figure, metadata)))
     figure = report.parity(FIGURES)
     report.show(figure, "parity")
-    assert shown == [(figure, {"filename": "parity.png"})]
+    assert shown == [(figure, {"filename": "parity.png", "alt": figure.get_suptitle()})]
     assert not plt.get_fignums()
 
 

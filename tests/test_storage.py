@@ -1,6 +1,8 @@
 import dataclasses
 import io
 import json
+import re
+from pathlib import Path
 
 import datasets
 import pandas as pd
@@ -116,3 +118,10 @@ def test_a_damaged_file_is_named_and_what_to_do(tmp_path, damage):
     path.write_bytes(content[:middle] if damage == "cut" else flipped)
     with pytest.raises(ValueError, match=r"pages\.parquet is damaged .*--from the stage"):
         list(storage.read(path))
+
+
+def test_nothing_else_in_the_package_deletes():
+    package = Path(storage.__file__).parent
+    for path in package.rglob("*.py"):
+        if path.name != "storage.py":
+            assert not re.search(r"rmtree|\.unlink\(|\.rmdir\(|os\.remove", path.read_text()), path

@@ -70,12 +70,12 @@ def _samples(pages) -> list[prepare.Sample]:
 
 def test_the_recipe_makes_738_steps():
     assert train.Recipe().steps(1969) == 738
-    assert len(data.LikeSizes([1] * 1969, 4, seed=0)) / 4 / 2 * 3 == 738
+    assert len(data.LengthGroupedSampler([1] * 1969, 4, seed=0)) / 4 / 2 * 3 == 738
 
 
 def test_batches_are_of_like_size_and_depend_on_seed_and_epoch_alone():
     sizes = [(7 * n) % 101 for n in range(203)]
-    sampler = data.LikeSizes(sizes, 4, seed=1, pool=10)
+    sampler = data.LengthGroupedSampler(sizes, 4, seed=1, pool=10)
     first = list(sampler)
     assert first == list(sampler)
     assert len(first) == len(set(first)) == 200

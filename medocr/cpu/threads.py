@@ -9,7 +9,7 @@ import torch
 
 
 @contextlib.contextmanager
-def side_by_side(count: int, each: int | None = None) -> Iterator[Callable]:
+def parallel_map(count: int, each: int | None = None) -> Iterator[Callable]:
     """`map` over `count` pieces of work, as many at once as torch has threads.
 
     A piece gets `each` threads, by default an equal share: small products do not gain by more, and where cores wait

@@ -1,8 +1,8 @@
 """The model: loading it with its processor, attaching LoRA, reading pages. The only importer of unsloth."""
 
-from medocr.cpu.threads import side_by_side
+from medocr.cpu.threads import parallel_map
 from medocr.model.loading import check_finite, load, load_processor, resolve, save_processor
-from medocr.model.lora import TARGETS, add_lora, composed, is_unsloth, lora_modules, lora_weights
+from medocr.model.lora import TARGETS, add_lora, is_unsloth, lora_modules, lora_weights, merged_forward
 from medocr.model.reading import Reading, adapter_effect, encode, read
 
 __all__ = [
@@ -11,15 +11,15 @@ __all__ = [
     "adapter_effect",
     "add_lora",
     "check_finite",
-    "composed",
     "encode",
     "is_unsloth",
     "load",
     "load_processor",
     "lora_modules",
     "lora_weights",
+    "merged_forward",
+    "parallel_map",
     "read",
     "resolve",
     "save_processor",
-    "side_by_side",
 ]

@@ -16,7 +16,7 @@ from transformers.models.paddleocr_vl.image_processing_pil_paddleocr_vl import P
 from transformers.utils.logging import disable_progress_bar
 
 from medocr import BASES
-from medocr.cpu import attention, grouped
+from medocr.cpu import attention, gqa
 
 # Every load would show a bar and warn that this model's rope has settings that others have not.
 disable_progress_bar()
@@ -186,7 +186,7 @@ def _transformers(folder: Path, dtype: torch.dtype, device: str):
         raise ValueError(f"{folder}: {len(missing)} tensors are missing from the weights, {missing[0]} among them")
     attention.install(model)
     if device == "cpu":
-        grouped.install(model)
+        gqa.install(model)
     return model.to(device)
 
 

@@ -85,7 +85,7 @@ def lora_weights(model: torch.nn.Module, r: int) -> int:
 
 
 @contextlib.contextmanager
-def composed(model: PeftModel, *, frozen: bool = False) -> Iterator[None]:
+def merged_forward(model: PeftModel, *, frozen: bool = False) -> Iterator[None]:
     """Within, adapted layers multiply by W + s·B·A at once instead of by W, A and B one after the other.
 
     The result is the same within rounding. In training it pays where the rank is not small beside the layer: three

@@ -12,8 +12,8 @@ from tqdm.auto import tqdm
 from transformers import BatchFeature
 
 from medocr import prepare
-from medocr.cpu.threads import side_by_side
-from medocr.model.lora import composed, is_unsloth
+from medocr.cpu.threads import parallel_map
+from medocr.model.lora import is_unsloth, merged_forward
 
 LOOP_TOKENS = 80  # a text that repeats itself over this many tokens …
 LOOP_TURNS = 4  # … and at least so often …
@@ -71,7 +71,7 @@ def read(
             return _decode(model, processor, inputs, max_new_tokens)
 
     bar = tqdm(total=len(order), desc="reading", unit="page", disable=not progress, leave=False)
-    mapping = side_by_side(len(batches), each=1) if model.device.type == "cpu" else contextlib.nullcontext(map)
+    mapping = parallel_map(len(batches), each=1) if model.device.type == "cpu" else contextlib.nullcontext(map)
     with _ready(model, compose), mapping as mapped, bar:
         for chosen, found in zip(batches, mapped(read_batch, batches), strict=True):
             for i, reading in zip(chosen, found, strict=True):
@@ -126,7 +126,7 @@ def _ready(model, compose: bool = True):
     _switch(model, training=False)
     composing = compose and isinstance(model, PeftModel) and model.device.type == "cpu"
     try:
-        with composed(model, frozen=True) if composing else contextlib.nullcontext():
+        with merged_forward(model, frozen=True) if composing else contextlib.nullcontext():
             yield
     finally:
         if was_training:

@@ -75,7 +75,7 @@ def show(figure: Figure, name: str) -> None:
     """Display a figure in a notebook as `<name>.png`, and let go of it."""
     from IPython.display import display  # only notebooks have one
 
-    display(figure, metadata={"filename": f"{name}.png"})
+    display(figure, metadata={"filename": f"{name}.png", "alt": figure.get_suptitle() or name.replace("_", " ")})
     plt.close(figure)
 
 

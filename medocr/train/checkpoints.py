@@ -31,7 +31,7 @@ def found(folder: Path) -> list[Path]:
 
 
 @contextlib.contextmanager
-def whole(target: Path) -> Iterator[Path]:
+def atomic_checkpoint(target: Path) -> Iterator[Path]:
     """Give a folder to write into that becomes `target` when all is written; a kill leaves no half of it.
 
     Raises OSError that says what is kept when the disk is full or a file cannot be written.
@@ -64,7 +64,7 @@ def _size(folder: Path) -> int:
     return sum(path.stat().st_size for path in folder.glob("*"))
 
 
-def seal(folder: Path, **facts) -> None:
+def write_manifest(folder: Path, **facts) -> None:
     """Write the hashes of a checkpoint's files beside them, with `facts` about the training up to it."""
     hashes = {path.name: storage.file_hash(path) for path in sorted(folder.iterdir())}
     storage.write_json(folder / SEAL, {**facts, "files": hashes})

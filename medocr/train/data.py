@@ -85,7 +85,7 @@ def _normalised_values(image_processor) -> torch.Tensor:
     return pixels["pixel_values"][:, :, 0, 0].T.contiguous()
 
 
-class LikeSizes(Sampler[int]):
+class LengthGroupedSampler(Sampler[int]):
     """Samples in an order that makes batches of like size, shuffled; those too few for a whole batch are left out.
 
     Leaving them out here is what `dataloader_drop_last` would do, which drops validation pages as well. The order

@@ -61,7 +61,7 @@ class Run:
         rows = Dataset.from_dict({"row": list(range(len(samples)))})
         judged = len(samples) > pages
         self.trainer = _Trainer(
-            sampler=data.LikeSizes(
+            sampler=data.LengthGroupedSampler(
                 [data.size(s) for s in samples[:pages]], recipe.batch_size, recipe.seed, processes=processes
             ),
             keep=keep,
@@ -128,7 +128,7 @@ class Run:
             if self.device == "cuda":
                 torch.cuda.reset_peak_memory_stats()
             trainer.began = time.perf_counter()
-            composing = models.composed(self.model) if self.device == "cpu" else contextlib.nullcontext()
+            composing = models.merged_forward(self.model) if self.device == "cpu" else contextlib.nullcontext()
             with composing, _quiet("transformers", "accelerate", "trl"):
                 trainer.train(resume_from_checkpoint=str(resume) if resume else None)
         return {
@@ -148,17 +148,17 @@ class Run:
 class _Trainer(SFTTrainer):
     """TRL's trainer with batches of like size, whole checkpoints of the adapter alone, and pages read as it goes."""
 
-    def __init__(self, *, sampler: data.LikeSizes, keep: int, read: Callable[[], float], **options) -> None:
+    def __init__(self, *, sampler: data.LengthGroupedSampler, keep: int, read: Callable[[], float], **options) -> None:
         self.sampler, self.keep, self.read = sampler, keep, read
         self.earlier, self.began, self.output_dir = {"seconds": 0.0, "peak_memory_gb": 0.0}, None, None
         super().__init__(**options)
         self.remove_callback(PrinterCallback)
         simple = self.accelerator.num_processes == 1 and self.accelerator.scaler is None
-        self.side_by_side = simple and self.args.use_cpu and not self.args.gradient_checkpointing  # it costs memory
+        self.in_parallel = simple and self.args.use_cpu and not self.args.gradient_checkpointing  # it costs memory
         if self.args.use_cpu:  # autocast's cache is one for all threads: gradients would depend on who came first
             self.accelerator.autocast_handler = AutocastKwargs(cache_enabled=False)
 
-    def _get_train_sampler(self, train_dataset=None) -> data.LikeSizes:
+    def _get_train_sampler(self, train_dataset=None) -> data.LengthGroupedSampler:
         return self.sampler
 
     def _run_epoch(self, *, epoch: int, **options) -> None:
@@ -197,10 +197,10 @@ class _Trainer(SFTTrainer):
         if not self.args.should_save:  # other processes write nothing, but take part in what the trainer sums up
             return super()._save_checkpoint(model, trial)
         folder = Path(self.args.output_dir)
-        with checkpoints.whole(folder / f"checkpoint-{self.state.global_step}") as part:
+        with checkpoints.atomic_checkpoint(folder / f"checkpoint-{self.state.global_step}") as part:
             self.output_dir = str(part.parent)
             super()._save_checkpoint(model, trial)
-            checkpoints.seal(part, **self.spent())
+            checkpoints.write_manifest(part, **self.spent())
         checkpoints.rotate(folder, self.keep, self.state.log_history)
         self.read_pages()
 
@@ -223,7 +223,7 @@ class _Trainer(SFTTrainer):
 
     def training_step(self, model, inputs, num_items_in_batch=None) -> torch.Tensor:
         """On a CPU the batches of an optimizer step are worked at side by side, when the first of them has its turn."""
-        if not self.side_by_side:
+        if not self.in_parallel:
             return super().training_step(model, inputs, num_items_in_batch)
         if inputs is self.batches[0]:
             model.train()
@@ -239,7 +239,7 @@ class _Trainer(SFTTrainer):
                 loss = self.compute_loss(model, self._prepare_inputs(inputs), num_items_in_batch=num_items_in_batch)
             return loss.detach(), torch.autograd.grad(loss, learnt)
 
-        with models.side_by_side(len(self.batches)) as mapped:
+        with models.parallel_map(len(self.batches)) as mapped:
             losses, gradients = zip(*mapped(work, self.batches), strict=True)
         for parameter, *parts in zip(learnt, *gradients, strict=True):
             parameter.grad = sum(parts[1:], start=parts[0])

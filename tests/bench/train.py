@@ -98,7 +98,7 @@ def _without(ingredient: str | None):
     import torch
 
     from medocr import model as models
-    from medocr.cpu import attention, grouped
+    from medocr.cpu import attention, gqa
     from medocr.train import data
 
     def shuffled(sampler):
@@ -106,10 +106,10 @@ def _without(ingredient: str | None):
 
     plain = {
         "once": [mock.patch.object(data.Collator, "encoded", lambda self, row: self._encode(self.samples[row]))],
-        "like_sizes": [mock.patch.object(data.LikeSizes, "__iter__", shuffled)],
-        "attention": [mock.patch.object(module, "install") for module in (attention, grouped)],
-        "side_by_side": [mock.patch.object(models, "side_by_side", return_value=contextlib.nullcontext(map))],
-        "composed": [mock.patch.object(models, "composed", return_value=contextlib.nullcontext())],
+        "like_sizes": [mock.patch.object(data.LengthGroupedSampler, "__iter__", shuffled)],
+        "attention": [mock.patch.object(module, "install") for module in (attention, gqa)],
+        "side_by_side": [mock.patch.object(models, "parallel_map", return_value=contextlib.nullcontext(map))],
+        "composed": [mock.patch.object(models, "merged_forward", return_value=contextlib.nullcontext())],
     }
     with contextlib.ExitStack() as stack:
         for patch in plain.get(ingredient, ()):

@@ -174,4 +174,4 @@ def save(model: PaddleOCRVLForConditionalGeneration, processor: PaddleOCRVLProce
         for file in sorted(temporary.iterdir(), key=lambda file: file.suffix == ".safetensors"):
             file.chmod(0o644)  # safetensors lets only the owner read
             file.replace(folder / file.name)
-    (folder / "export").rmdir()
+    storage.remove(folder / "export", folder)

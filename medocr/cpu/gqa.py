@@ -8,12 +8,12 @@ import torch
 from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedModel
 from transformers.masking_utils import eager_mask
 
-NAME = "medocr_grouped"
+NAME = "medocr_gqa"
 
 
 def install(model: PreTrainedModel) -> None:
-    """Let a model on a CPU attend by `grouped_attention` in its language model; on a GPU sdpa stays."""
-    AttentionInterface.register(NAME, grouped_attention)
+    """Let a model on a CPU attend by `gqa_attention` in its language model; on a GPU sdpa stays."""
+    AttentionInterface.register(NAME, gqa_attention)
     AttentionMaskInterface.register(NAME, _mask)
     model.set_attn_implementation({"text_config": NAME})
 
@@ -28,7 +28,7 @@ def _mask(*arguments, dtype: torch.dtype, **options) -> torch.Tensor:
     return eager_mask(*arguments, dtype=dtype, **options)
 
 
-def grouped_attention(
+def gqa_attention(
     module: torch.nn.Module,
     query: torch.Tensor,
     key: torch.Tensor,
