@@ -625,3 +625,21 @@ def test_runtime_needs_no_lexicon_package():
     assert (
         subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip() == "[]"
     )
+
+
+@pytest.mark.parametrize(
+    ("line", "value", "unit", "low", "high"),
+    [
+        ("ALAT 44 UI/L < 41", 44, "U/L", None, 41),
+        ("Glucose 5.4 mmoI/L 3.9-5.6", 5.4, "mmoI/L", 3.9, 5.6),
+        ("Glucose 105 m9/dl 70-99", 105, "m9/dl", 70, 99),
+        ("Glucose 105 mg/d1 70-99", 105, "mg/d1", 70, 99),
+        ("Glucose 105 7mg/dl 70-99", 105, "7mg/dl", 70, 99),
+        ("Leukozyten 5.1 /nl 3.8-10.2", 5.1, "/nL", 3.8, 10.2),
+        ("Leukocyty 7,6 tys/µl 3,8 - 10,0", 7.6, "10*3/uL", 3.8, 10),
+        ("WBC 7.1 x E9/L 4.0-11.0", 7.1, "10*9/L", 4, 11),
+    ],
+)
+def test_a_unit_that_no_table_knows_does_not_cost_the_row(line, value, unit, low, high):
+    (row,) = fields.read_analytes(line)
+    assert (row.value, row.unit, row.low, row.high) == (value, unit, low, high)

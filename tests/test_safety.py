@@ -29,7 +29,8 @@ def kinds(prediction: str, reference: str = REPORT) -> list[str]:
         ("Negative", "Reactive", ["changed_result"]),
         ("mg/dL", "g/dL", ["changed_unit"]),
         ("mmol/L 136", "meq/L 136", ["changed_unit"]),
-        (" mmol/L 136", " 136", []),  # lost, not wrong
+        (" mmol/L 136", " 136", ["lost_unit"]),
+        (" mmol/L 136", " mmo1/L 136", ["changed_unit"]),
         (" H\n", "\n", ["lost_flag"]),
         (" H\n", " L\n", ["lost_flag", "invented_flag"]),
         ("136-145", "136-145 L", ["invented_flag"]),

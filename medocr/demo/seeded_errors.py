@@ -19,6 +19,7 @@ RATES = {  # chance for each row or order that it gets an error of this kind, wh
     "changed_digit": 0.06,
     "shifted_point": 0.06,
     "changed_unit": 0.06,
+    "lost_unit": 0.06,
     "moved_limit": 0.06,
     "lost_flag": 0.2,
     "changed_drug": 0.1,
@@ -113,6 +114,11 @@ def _result_unit(line: str, row: dict, rng: random.Random) -> str | None:
     return None
 
 
+def _result_without_unit(line: str, row: dict, rng: random.Random) -> str | None:
+    unit = row["printed"]["unit"]
+    return " ".join(line.replace(unit, " ", 1).split()) if unit and line.count(unit) == 1 else None
+
+
 def _result_flag(line: str, row: dict, rng: random.Random) -> str | None:
     flag = row["printed"]["flag"]
     if not flag or row["flag"] in (None, "N"):
@@ -165,6 +171,7 @@ def _order_amount(line: str, row: dict, rng: random.Random) -> str | None:
 
 RESULT = {
     "changed_digit": _result_digit,
+    "lost_unit": _result_without_unit,
     "moved_limit": _result_limit,
     "shifted_point": _result_point,
     "changed_unit": _result_unit,

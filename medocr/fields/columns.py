@@ -23,6 +23,10 @@ from .units import unit_at, unit_code
 # `1 - 0 - 1`: tablets in the morning, at noon, at night
 DOSES = re.compile(r"\d{1,2}[ ]-[ ]\d{1,2}[ ]-[ ]\d{1,2}(?![\d.,/])")
 EARLIER = {"prev", "previous", "prior", "earlier", "baseline"}
+# What stands in a unit's place and looks like one, misread (`m9/dl`, `mmoI/L`) or in no table: kept as printed.
+LIKE_UNIT = re.compile(
+    r"(?=.{0,14}[A-Za-zµ%])[\w^*.%µÂ]{1,14}/(?:[dmuµnpfÂ]{0,2}[lL1I|]|mm\^?[3³]?|cumm|\d{0,2}h|kg|g|[hl]pf|mol|mmol)"
+)
 TELLING = EARLIER | SEXES.keys() | OPENERS | LEAD_IN | FLAG_WORDS | QUALITIES | {"a", "b", "ab", "o"}  # and units
 
 
@@ -148,6 +152,11 @@ class Columns:
 
     def _extra(self, after: int) -> bool:
         """A second plain number: an earlier result or a laboratory's code. Skipped, where the row goes on after it."""
+        unit = unit_at(self.atoms, after)
+        glued = self.atoms.starts[after] == self.atoms.ends[after - 1]
+        if unit and glued and self.unit is None and len(self._printed(self.here, after)) == 1:
+            self.unit, self.here = self._printed(self.here, unit[1]), unit[1]  # `105 7mg/dl`, a sign read as a digit
+            return True
         self.extra += 1
         ends = self.kinds[after] in ("word", "code") and not (flag_at(self.atoms, after) or unit_at(self.atoms, after))
         if ends or self.extra > 2:
@@ -235,7 +244,7 @@ class Columns:
             return True
         lowered = self.lowered[here]
         if lowered not in TELLING:
-            return False
+            return self._misread_unit(here)
         if lowered in EARLIER and self.printed:
             return self._pass_earlier()
         if lowered in SEXES and self._reaches(here + 1, 3):
@@ -246,6 +255,14 @@ class Columns:
         if lowered == "normal" and not self.printed and not self._labels(here):
             return self._take(self.words[here], here + 1)
         return self._flagged(lowered)
+
+    def _misread_unit(self, here: int) -> bool:
+        """Something like a unit right after the value: the row goes on, with the unit as printed."""
+        right_after = self.printed and self.unit is None and isinstance(self.value, float)
+        if not right_after or not LIKE_UNIT.fullmatch(self.words[here]):
+            return False
+        self.unit = self.words[here]
+        return self._skip()
 
     def _pass_earlier(self) -> bool:
         """Leave out an earlier result: `(prev 10.4)`, `Previous: 154`."""

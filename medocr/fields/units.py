@@ -5,6 +5,7 @@ and denominators (`ng/mL`, `mg/24h`), each a prefix and a base that UCUM knows.
 """
 
 import functools
+import re
 from pathlib import Path
 
 from .text import Atoms
@@ -162,6 +163,8 @@ def _counted(key: str) -> str | None:
         top = top[: -len(word)] if top.endswith(word) and top != word else top
     if top in COUNTS and not (per == "L" and top in ("g", "m")) and not (per == "mL" and top in ("g", "m", "k")):
         return f"{COUNTS[top]}/{per}"
+    if power := re.fullmatch(r"x?e\s?(3|6|9|12)", top):
+        return f"10*{power.group(1)}/{per}"
     digits = top.lstrip("x*").removeprefix("10").lstrip("^*xe(").rstrip(")")
     if top.lstrip("x*").startswith("10") and digits in ("3", "4", "5", "6", "9", "12"):
         return f"10*{digits}/{per}"

@@ -21,6 +21,7 @@ KINDS = {  # what is counted on a page
     "shifted_point": "numbers whose decimal point moved",
     "changed_result": "results with another word, sign or bound",
     "changed_unit": "values with another unit",
+    "lost_unit": "values whose unit is lost",
     "swapped_rows": "values that stand on another's row",
     "lost_flag": "abnormal flags lost or weakened",
     "invented_flag": "abnormal flags invented or strengthened",
@@ -43,8 +44,8 @@ MOST_PAIRS = 10_000  # that are compared letter by letter: no page has so many r
 def errors(wanted: Mapping, found: Mapping) -> list[tuple[str, str, str]]:
     """(kind, what the page says, what was read) for each dangerous error; both mappings as `fields.read_fields` gives.
 
-    Kinds are those of KINDS. Values are compared as numbers and units by their UCUM code; a unit or a row that is not
-    read at all is lost, not wrong, and is the business of the recall metrics.
+    Kinds are those of KINDS. Values are compared as numbers and units by their UCUM code; a row that is not read
+    at all is lost, not wrong, and is the business of the recall metrics.
     """
     kinds = {"analytes": _analyte_errors, "drugs": _drug_errors}
     return [error for kind, compare in kinds.items() for error in compare(rows(wanted, kind), rows(found, kind))]
@@ -75,6 +76,8 @@ def _analyte_errors(wanted: list[Mapping], found: list[Mapping]):
             yield kind, _shown(row), _shown(read)
         if _other_unit(row, read):
             yield "changed_unit", _shown(row), _shown(read)
+        if row.get("unit") and not read.get("unit"):
+            yield "lost_unit", _shown(row), _shown(read)
         if _another_analyte(row.get("name"), read.get("name")):
             yield "changed_analyte", _shown(row), _shown(read)
         for limit in ("low", "high"):
@@ -92,6 +95,8 @@ def _drug_errors(wanted: list[Mapping], found: list[Mapping]):
             yield kind, _shown(row), _shown(read)
         if _other_unit(row, read):
             yield "changed_unit", _shown(row), _shown(read)
+        if row.get("unit") and not read.get("unit"):
+            yield "lost_unit", _shown(row), _shown(read)
         if _another_drug(str(row.get("drug")), str(read.get("drug"))):
             yield "changed_drug", _shown(row), _shown(read)
         for column in DIRECTIONS:
