@@ -16,6 +16,8 @@ from .summary_cell import TAG
 
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy"
+ content="default-src 'none'; img-src 'self' data:; style-src 'unsafe-inline'">
 <title>medocr: {name}</title><style>{style}</style></head>
 <body id="top"><nav><a href="#top"><b>{name}</b></a> · {links}</nav>
 {summary}
