@@ -393,3 +393,30 @@ def test_no_slider_where_nobody_can_move_it(monkeypatch, capsys):
     monkeypatch.setenv("MEDOCR_HEADLESS", "1")
     report.browse(3, draw)
     assert capsys.readouterr().out == ""
+
+
+def test_the_gallery_shows_pages_with_clinical_errors_and_marks_them():
+    wrong, right = page(doc_type="lab_report", size=(280, 140)), page(doc_type="form", size=(282, 140))
+    rows = [
+        {
+            "id": shown.id,
+            "model": model,
+            "truth": "Sodium 140 <mmol/L",
+            "reference": None,
+            "text": text,
+            "changed_unit": n,
+        }
+        for shown, texts in (
+            (wrong, (("base", "Sodium 140 <mmol/L", 0), ("tuned", "Sodium 140 <mg/dL", 1))),
+            (right, (("base", "Sodium 140 <mmol/L", 0), ("tuned", "Sodium 140 <mmol/L", 0))),
+        )
+        for model, text, n in texts
+    ]
+    made = report.gallery(pd.DataFrame(rows), {wrong.id: wrong, right.id: right})
+    assert made.count("<article") == 1
+    assert 'data-errors="tuned:changed_unit" data-type="lab_report"' in made
+    assert "1 of 1 pages" in made
+    assert "<ins>" in made
+    assert "&lt;m" in made
+    assert "<mmol" not in made
+    assert "0 of 0 pages" in report.gallery(pd.DataFrame(rows).iloc[2:], {right.id: right})

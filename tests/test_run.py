@@ -193,7 +193,16 @@ def test_a_failed_stage_is_named_and_kept_and_the_next_run_goes_on_from_it(house
     assert not list((house / "data/small/results").glob("*.partial.ipynb"))
 
 
-def test_a_killed_run_is_finished_by_the_next_one(house):
+@pytest.fixture
+def temporary(monkeypatch):
+    """A folder for temporary files with a short path, as sockets need it."""
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        yield Path(folder)
+
+
+def test_a_killed_run_is_finished_by_the_next_one(house, temporary):
     folder = house / "data/small"
     folder.mkdir(parents=True)
     (folder / "slow").touch()
@@ -211,13 +220,14 @@ main(["run", "small", "--out", {str(house)!r}])
     os.kill(runner.pid, signal.SIGKILL)
     runner.wait()
     assert (folder / "reached").exists()
+    assert list(temporary.glob("*/secret")), "what the killed kernel had set aside"
     left = folder / ".merged.12345.tmp"
     left.mkdir()
     (folder / "slow").unlink()
     assert run(house) == 0
     assert [states(house)[n] for n in ("01", "03", "04", "06")] == ["skipped", "skipped", "done", "done"]
     assert not left.exists()
-    assert not list(Path(tempfile.gettempdir()).glob("medocr-*/secret")), "what the killed kernel had set aside"
+    assert not list(temporary.iterdir())
 
 
 @pytest.mark.parametrize(

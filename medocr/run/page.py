@@ -59,7 +59,7 @@ def index(folder: Path, name: str) -> None:
         name=name,
         links=" · ".join(f'<a href="#{path.stem}">{path.stem}</a>' for path in notebooks),
         style=STYLE,
-        summary="\n".join([_findings(notebooks), _headline(folder), _pictures(folder)]),
+        summary="\n".join([_findings(notebooks), _headline(folder), _pictures(folder), _gallery(folder)]),
         bodies="\n".join(bodies),
     )
     with storage.atomic(folder / "index.html") as temporary:
@@ -162,3 +162,8 @@ def _pictures(folder: Path) -> str:
         for name in figures
     ]
     return f'<div class="pictures">{"".join(shown)}</div>' if shown else ""
+
+
+def _gallery(folder: Path) -> str:
+    there = (folder / "gallery.html").exists()
+    return '<p><a href="gallery.html">Clinical errors, page by page</a></p>' if there else ""
