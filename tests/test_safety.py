@@ -104,7 +104,7 @@ def test_the_page_itself_has_no_error_and_one_without_rows_no_count():
 
 
 def test_corruption_of_known_kinds_is_counted_back():
-    found = seeded_errors.count_back(500).set_index("kind")
+    found = seeded_errors.count_back(300).set_index("kind")
     seeds = found[found["made"] > 0]
     assert set(seeds.index) == set(seeded_errors.RATES)
     assert (abs(seeds["counted"] - seeds["made"]) <= 2 * seeds["made"] ** 0.5).all(), found

@@ -18,15 +18,11 @@ from .marks import (
     signed,
 )
 from .text import Atoms
-from .units import unit_at, unit_code
+from .units import LIKE_UNIT, unit_at, unit_code
 
 # `1 - 0 - 1`: tablets in the morning, at noon, at night
 DOSES = re.compile(r"\d{1,2}[ ]-[ ]\d{1,2}[ ]-[ ]\d{1,2}(?![\d.,/])")
 EARLIER = {"prev", "previous", "prior", "earlier", "baseline"}
-# What stands in a unit's place and looks like one, misread (`m9/dl`, `mmoI/L`) or in no table: kept as printed.
-LIKE_UNIT = re.compile(
-    r"(?=.{0,14}[A-Za-zµ%])[\w^*.%µÂ]{1,14}/(?:[dmuµnpfÂ]{0,2}[lL1I|]|mm\^?[3³]?|cumm|\d{0,2}h|kg|g|[hl]pf|mol|mmol)"
-)
 TELLING = EARLIER | SEXES.keys() | OPENERS | LEAD_IN | FLAG_WORDS | QUALITIES | {"a", "b", "ab", "o"}  # and units
 
 

@@ -100,6 +100,12 @@ DOSES = {
 }
 
 
+# What stands in a unit's place and looks like one, misread (`m9/dl`, `mmoI/L`) or in no table: kept as printed.
+LIKE_UNIT = re.compile(
+    r"(?=.{0,14}[A-Za-zµ%])[\w^*.%µÂ]{1,14}/(?:[dmuµnpfÂ]{0,2}[lL1I|]|mm\^?[3³]?|cumm|\d{0,2}h|kg|g|[hl]pf|mol|mmol)"
+)
+
+
 @functools.lru_cache(maxsize=20_000)
 def unit_code(printed: str) -> str | None:
     """The UCUM code of a printed unit, or None: `K/uL` → `10*3/uL`, `µIU/mL` → `u[IU]/mL`, `gm%` → `g/dL`."""
