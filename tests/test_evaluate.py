@@ -198,7 +198,7 @@ def test_unknown_documents_make_one_slice():
     summary = evaluate.summarise(evaluate.score(predictions))
     assert [one["slice"] for one in summary["slices"]][:2] == ["all", "unknown"]
     assert "medical pages" not in evaluate.headline(summary)
-    assert "Of what is asked of all pages" in evaluate.headline(summary)
+    assert "On all pages, clearly improved" in evaluate.headline(summary)
 
 
 def test_one_page_has_figures_and_no_interval():
@@ -254,13 +254,17 @@ def test_the_headline_names_gains_harm_and_what_did_not_change():
         compared("changed_unit", 0.009, 0.065),
     ]
     said = evaluate.headline({"comparisons": rows})
-    assert "clearly better: drug orders, F1 0.200 to 0.700; reference ranges" in said
+    assert "clearly improved: drug orders, F1 0.200 to 0.700; reference ranges" in said
     assert (
         "; and 1 more. Clearly worse: fields found with the right value 0.900 to 0.800; values with another unit"
         in said
     )
-    assert "0.9 to 6.5 per 100 pages (95 % interval of the difference +2.8 to +8.4)." in said
+    assert "0.9 to 6.5 per 100 pages (95 % interval of the difference +2.8 to +8.4, n = 9)." in said
     assert said.endswith("Not clearly changed: ticked and empty boxes, F1.")
+    by_type = compared("changed_unit", 0.017, 0.145) | {"slice": "lab_report"}
+    said = evaluate.headline({"comparisons": [*rows, by_type]})
+    assert "values with another unit on lab reports, 1.7 to 14.5 per 100 pages" in said
+    assert "0.9 to 6.5" not in said  # pooled with pages that have no test values
     assert "Clearly worse: nothing." in evaluate.headline({"comparisons": rows[:3]})
 
 

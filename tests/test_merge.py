@@ -312,14 +312,23 @@ class Hub:
 def test_pushing_uploads_the_model_and_no_page(merged, tmp_path):
     hub = Hub()
     (merged / "page.png").write_bytes(b"")
-    merge.push(merged, "somebody/reader", api=hub)
+    merge.push(merged, "somebody/reader", phi=False, api=hub)
     (made, name, how), (sent, _, what) = hub.asked
     assert (made, name, how) == ("create_repo", ("somebody/reader",), {"private": True, "exist_ok": True})
     assert (sent, what["folder_path"], what["repo_id"]) == ("upload_folder", str(merged), "somebody/reader")
     files = {path.name for path in merged.iterdir()}
     assert set(filter_repo_objects(files, allow_patterns=what["allow_patterns"])) == files - {"page.png"}
     with pytest.raises(ValueError, match="no model to push"):
-        merge.push(tmp_path, "somebody/reader", api=hub)
+        merge.push(tmp_path, "somebody/reader", phi=False, api=hub)
+
+
+def test_a_model_trained_on_health_information_is_pushed_only_where_it_may_be(merged):
+    hub = Hub()
+    with pytest.raises(ValueError, match="may hold health information"):
+        merge.push(merged, "somebody/reader", phi=True, api=hub)
+    assert hub.asked == []
+    merge.push(merged, "somebody/reader", phi=True, phi_agreement=True, api=hub)
+    assert [name for name, *_ in hub.asked] == ["create_repo", "upload_folder"]
 
 
 def test_nothing_is_pushed_unless_asked_for(base, adapter, tmp_path, monkeypatch):

@@ -2,6 +2,7 @@
 
 import ast
 import json
+import os
 import re
 import tomllib
 from pathlib import Path
@@ -75,9 +76,21 @@ def test_every_profile_fits_the_notebooks(path):
 
 @pytest.fixture(scope="module")
 def smoke(tmp_path_factory) -> Path:
+    """A whole small run, which notes every address that any of its processes connects to."""
     out = tmp_path_factory.mktemp("smoke")
-    assert main(["run", "smoke", "--out", str(out)]) == 0
+    path = os.pathsep.join(filter(None, [str(ROOT / "tests/recorder"), os.environ.get("PYTHONPATH")]))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", path)
+        patch.setenv("MEDOCR_CONNECTIONS", str(out / "connections"))
+        assert main(["run", "smoke", "--out", str(out)]) == 0
     return out
+
+
+def test_a_run_connects_to_nothing_but_this_machine(smoke):
+    addresses = set((smoke / "connections").read_text().splitlines())
+    assert addresses  # kernels and loopback servers
+    here = re.compile(r"\('(127\.0\.0\.1|::1)'|'(localhost|127\.0\.0\.1)'|b?'/|None|b'127\.0\.0\.1'")
+    assert not [address for address in addresses if not here.match(address)]
 
 
 def test_a_small_run_leaves_every_file_of_the_contract(smoke):

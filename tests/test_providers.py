@@ -7,6 +7,7 @@ import io
 import json
 import logging
 import os
+import re
 import signal
 import sqlite3
 import subprocess
@@ -675,7 +676,7 @@ def test_whatever_a_server_sends_is_a_fault_of_that_request(kind):
         provider = OpenAIProvider("one", address, "m", may_receive=True, timeout_s=5)
         async with server, client.Client(provider) as asked:
             with pytest.raises(client.Fault) as caught:
-                await asked._ask([{"role": "user", "content": "x"}])
+                await asked.ask([{"role": "user", "content": "x"}])
         return caught.value
 
     tracemalloc.start()
@@ -695,3 +696,33 @@ def test_a_server_that_asks_for_no_wait_is_not_hammered():
 @pytest.mark.parametrize("answered", ["m", "owner/M", "m-2026-01-31", None, ""])
 def test_a_model_by_another_spelling_is_the_same(answered):
     assert client._same_model("owner/m", answered)
+
+
+def test_one_page_is_sent_through_the_same_gates(monkeypatch):
+    (page,) = pages(1)
+    page = dataclasses.replace(page, contains_phi=True)
+    with Loopback([page], [QUICK]) as servers:
+        here = OpenAIProvider("here", servers.addresses[0], "m")
+        assert here.on_this_machine
+        assert transcribe.read_page(page, here).text == page.truth
+        stats = servers.stats()[0]
+    assert stats["keys"] in ([], ["Bearer none"])
+    elsewhere = OpenAIProvider("elsewhere", "https://203.0.113.9/v1", "m", may_receive=True)
+    monkeypatch.setattr(transcribe.single, "api", None)  # nothing may be made that could send
+    with pytest.raises(ValueError, match="elsewhere was not sent the page: it may hold health information"):
+        transcribe.read_page(page, elsewhere)
+
+
+def test_a_prompt_of_its_own_stands_alone():
+    (message,) = transcribe.single.prompt.messages(b"png", "image/png", "OCR:")
+    assert [part["type"] for part in message["content"]] == ["image_url", "text"]
+    assert message["content"][1]["text"] == "OCR:"
+
+
+def test_pages_leave_by_one_client_only():
+    """No other module, and no notebook, makes a client that could send a page."""
+    root = Path(__file__).parents[1]
+    makes = re.compile(r"OpenAI\(|httpx2?\.(post|put|stream|\w*Client)\b|requests\.|urlopen|aiohttp\.Client")
+    allowed = {root / "medocr/transcribe/client.py", root / "medocr/demo/loopback.py"}  # which asks its own servers
+    files = [*(root / "medocr").rglob("*.py"), *(root / "notebooks").glob("*.ipynb")]
+    assert not [path for path in files if path not in allowed and makes.search(path.read_text())]

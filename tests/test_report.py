@@ -190,12 +190,12 @@ def harm(low: float, high: float) -> dict:
         (lambda: report.dumbbell(SUMMARY), "CER fell on all pages (0.400 → 0.100)"),
         (
             lambda: report.safety(harm(0.03, 0.08)),
-            "clearly more often numbers with another digit, more or fewer (1.0 → 6.5",
+            "Clearly more frequent: numbers with another digit, more or fewer (1.0 → 6.5",
         ),
-        (lambda: report.safety(harm(-0.08, -0.03)), "no kind of error clearly more often; clearly less often numbers"),
+        (lambda: report.safety(harm(-0.08, -0.03)), "No error became clearly more frequent; clearly rarer: numbers"),
         (
             lambda: report.safety(harm(-0.03, 0.08)),
-            "no kind of error clearly more often; no kind of error clearly less",
+            "No error became clearly more frequent; no error became clearly rarer",
         ),
         (lambda: report.training(HISTORY), "training loss: 1.000 at step 20, from 2.000 at step 10"),
         (lambda: report.paired_change(CHANGES), "better on 1 of 3 pages, worse on 1, the same on 1"),
@@ -329,7 +329,7 @@ def test_showing_names_the_figure_and_lets_go_of_it(monkeypatch):
     monkeypatch.setattr("IPython.display.display", lambda figure, metadata: shown.append((figure, metadata)))
     figure = report.parity(FIGURES)
     report.show(figure, "parity")
-    assert shown == [(figure, {"filename": "parity.png"})]
+    assert shown == [(figure, {"filename": "parity.png", "alt": figure.get_suptitle()})]
     assert not plt.get_fignums()
 
 
@@ -393,3 +393,30 @@ def test_no_slider_where_nobody_can_move_it(monkeypatch, capsys):
     monkeypatch.setenv("MEDOCR_HEADLESS", "1")
     report.browse(3, draw)
     assert capsys.readouterr().out == ""
+
+
+def test_the_gallery_shows_pages_with_clinical_errors_and_marks_them():
+    wrong, right = page(doc_type="lab_report", size=(280, 140)), page(doc_type="form", size=(282, 140))
+    rows = [
+        {
+            "id": shown.id,
+            "model": model,
+            "truth": "Sodium 140 <mmol/L",
+            "reference": None,
+            "text": text,
+            "changed_unit": n,
+        }
+        for shown, texts in (
+            (wrong, (("base", "Sodium 140 <mmol/L", 0), ("tuned", "Sodium 140 <mg/dL", 1))),
+            (right, (("base", "Sodium 140 <mmol/L", 0), ("tuned", "Sodium 140 <mmol/L", 0))),
+        )
+        for model, text, n in texts
+    ]
+    made = report.gallery(pd.DataFrame(rows), {wrong.id: wrong, right.id: right})
+    assert made.count("<article") == 1
+    assert 'data-errors="tuned:changed_unit" data-type="lab_report"' in made
+    assert "1 of 1 pages" in made
+    assert "<ins>" in made
+    assert "&lt;m" in made
+    assert "<mmol" not in made
+    assert "0 of 0 pages" in report.gallery(pd.DataFrame(rows).iloc[2:], {right.id: right})

@@ -144,6 +144,40 @@ def test_columns_of_figures_stand_right_and_words_left(tmp_path):
     assert {"what", "a 1", "b", "x", "y"} <= {text for _, number, text in cells if not number}
 
 
+def test_the_page_shows_results_first_and_folds_the_code(tmp_path):
+    image = {"image/png": "iVBORw0KGgo="}
+    told = {"filename": "cer_by_slice.png", "alt": "CER fell"}
+    cell = nbformat.v4.new_code_cell(
+        "secret = 1", outputs=[nbformat.v4.new_output("display_data", image, metadata=told)]
+    )
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# 05"), cell], metadata=KERNEL)
+    nbformat.write(notebook, tmp_path / "05_evaluate.ipynb")
+    summary_cell.insert(tmp_path / "05_evaluate.ipynb", "0 < 1", "abc")
+    row = {"slice": "lab_report", "metric": "cer", "base": 0.2, "tuned": 0.1, "n": 1200}
+    compared = {"comparisons": [{**row, "difference": -0.1, "low": -0.2, "high": -0.0001}]}
+    (tmp_path / "metrics.json").write_text(json.dumps(compared))
+    results.index(tmp_path, "small")
+    page = (tmp_path / "index.html").read_text()
+    summary = page[: page.index("<section")]
+    assert "0 &lt; 1" in summary
+    assert re.search(r"lab report</td>.*1,200.*0\.200.*0\.100.*−0\.100 \[−0\.200, 0\.000\]", summary)
+    assert "figures/cer_by_slice.png" in summary
+    assert re.search(r"<details><summary>code</summary>.*secret.*</details>", page, re.DOTALL)
+    assert 'alt="CER fell"' in page
+
+
+def test_bars_and_sliders_do_not_stay_in_executed_notebooks(tmp_path):
+    widget = nbformat.v4.new_output("display_data", {results.WIDGET: {"model_id": "1"}, "text/plain": "0%|"})
+    kept = nbformat.v4.new_output("display_data", {"text/plain": "kept"})
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("x", outputs=[widget, kept])])
+    notebook.metadata["widgets"] = {"state": {}}
+    nbformat.write(notebook, tmp_path / "01.ipynb")
+    results.tidy(tmp_path / "01.ipynb", "/nowhere")
+    tidied = nbformat.read(tmp_path / "01.ipynb", as_version=4)
+    assert "widgets" not in tidied.metadata
+    assert [output.data for output in tidied.cells[0].outputs] == [{"text/plain": "kept"}]
+
+
 def test_a_failed_stage_is_named_and_kept_and_the_next_run_goes_on_from_it(house, capsys):
     (house / "data/small").mkdir(parents=True)
     (house / "data/small/fail").touch()
@@ -159,7 +193,16 @@ def test_a_failed_stage_is_named_and_kept_and_the_next_run_goes_on_from_it(house
     assert not list((house / "data/small/results").glob("*.partial.ipynb"))
 
 
-def test_a_killed_run_is_finished_by_the_next_one(house):
+@pytest.fixture
+def temporary(monkeypatch):
+    """A folder for temporary files with a short path, as sockets need it."""
+    with tempfile.TemporaryDirectory() as folder:
+        monkeypatch.setenv("TMPDIR", folder)
+        monkeypatch.setattr(tempfile, "tempdir", folder)
+        yield Path(folder)
+
+
+def test_a_killed_run_is_finished_by_the_next_one(house, temporary):
     folder = house / "data/small"
     folder.mkdir(parents=True)
     (folder / "slow").touch()
@@ -177,13 +220,14 @@ main(["run", "small", "--out", {str(house)!r}])
     os.kill(runner.pid, signal.SIGKILL)
     runner.wait()
     assert (folder / "reached").exists()
+    assert list(temporary.glob("*/secret")), "what the killed kernel had set aside"
     left = folder / ".merged.12345.tmp"
     left.mkdir()
     (folder / "slow").unlink()
     assert run(house) == 0
     assert [states(house)[n] for n in ("01", "03", "04", "06")] == ["skipped", "skipped", "done", "done"]
     assert not left.exists()
-    assert not list(Path(tempfile.gettempdir()).glob("medocr-*/secret")), "what the killed kernel had set aside"
+    assert not list(temporary.iterdir())
 
 
 @pytest.mark.parametrize(

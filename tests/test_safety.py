@@ -108,3 +108,54 @@ def test_corruption_of_known_kinds_is_counted_back():
     assert set(seeds.index) == set(seeded_errors.RATES)
     assert (abs(seeds["counted"] - seeds["made"]) <= 2 * seeds["made"] ** 0.5).all(), found
     assert found[found["made"] == 0]["counted"].sum() < 0.05 * found["made"].sum()
+
+
+@pytest.mark.parametrize(
+    ("reference", "prediction", "kind"),
+    [
+        ("Methotrexate 15 mg PO weekly", "Methotrexate 15 mg PO daily", "changed_frequency"),
+        ("Metformin 500 mg PO BID", "Metformin 500 mg PO TID", "changed_frequency"),
+        ("Tab Metformin 500mg 1-0-1", "Tab Metformin 500mg 1-1-1", "changed_frequency"),
+        ("Morphine 10 mg PO q4h", "Morphine 10 mg PO q1h", "changed_frequency"),
+        ("Alendronate 70 mg PO once a week", "Alendronate 70 mg PO once a day", "changed_frequency"),
+        ("Paracetamol 500 mg take 2 tablets PO q6h", "Paracetamol 500 mg take 4 tablets PO q6h", "changed_amount"),
+        (
+            "Lantus 100 units/mL inject 20 units sc daily",
+            "Lantus 100 units/mL inject 200 units sc daily",
+            "changed_amount",
+        ),
+        ("Salbutamol 100 mcg 2 puffs QID", "Salbutamol 100 mcg 7 puffs QID", "changed_amount"),
+        ("Vancomycin 1 g IV BID", "Vancomycin 1 g PO BID", "changed_route"),
+        ("Ketorolac 30 mg IM q6h", "Ketorolac 30 mg IV q6h", "changed_route"),
+        ("Amoxicillin 500 mg PO TID x 7 days", "Amoxicillin 500 mg PO TID x 70 days", "changed_duration"),
+        ("Prednisone 40 mg PO daily for 5 days", "Prednisone 40 mg PO daily for 5 weeks", "changed_duration"),
+        ("Discontinue Warfarin 5 mg PO daily", "Continue Warfarin 5 mg PO daily", "revived_drug"),
+        ("Stopped: Ibuprofen 400 mg PO TID", "Started: Ibuprofen 400 mg PO TID", "revived_drug"),
+        ("Patient denies taking warfarin 5 mg PO daily", "Patient is taking warfarin 5 mg PO daily", "revived_drug"),
+        ("Potassium 4.1 mmol/L 3.5-5.1", "Potassium 4.1 mmol/L 3.5-6.1", "moved_limit"),
+    ],
+)
+def test_a_misread_direction_is_counted_and_spoils_the_order(reference, prediction, kind):
+    scores = metrics.score_page(reference, prediction)
+    assert scores[kind] == 1
+    assert sum(scores[other] for other in safety.KINDS) == 1
+    assert scores.get("order_f1", 0.0) == 0.0
+    assert scores.get("drug_f1", 1.0) == 1.0
+
+
+@pytest.mark.parametrize(
+    "same",
+    [
+        ("BID", "twice daily", "1-0-1", "q12h", "every 12 hours", "b.i.d.", "2 times a day"),
+        ("TID", "1-1-1", "three times a day", "q8h", "thrice daily", "8 hourly"),
+        ("daily", "OD", "once a day", "q24h", "every day", "every morning"),
+        ("weekly", "once a week", "once weekly", "every week"),
+    ],
+)
+def test_equal_directions_in_other_words_are_no_error(same):
+    for one in same[1:]:
+        scores = metrics.score_page(f"Metformin 500 mg PO {same[0]}", f"Metformin 500 mg PO {one}")
+        assert not any(scores[kind] for kind in safety.KINDS), one
+        assert scores["order_f1"] == 1.0, one
+    scores = metrics.score_page("Amoxicillin 500 mg by mouth TID for 1 week", "Amoxicillin 500 mg PO TID x 7 days")
+    assert not any(scores[kind] for kind in safety.KINDS)

@@ -1,7 +1,9 @@
 """Can the safety counts be trusted? Errors of known kinds are put into exact texts and counted back."""
 
 import random
+import re
 from collections import Counter
+from collections.abc import Callable, Sequence
 
 import pandas as pd
 
@@ -10,14 +12,20 @@ from medocr.demo import synthetic
 from medocr.demo.synthetic.drugs import DRUGS
 from medocr.fields import unit_code
 from medocr.metrics import safety
+from medocr.metrics.values import COMPARED
 from medocr.schema import Page
 
 RATES = {  # chance for each row or order that it gets an error of this kind, where it can have one
     "changed_digit": 0.06,
     "shifted_point": 0.06,
     "changed_unit": 0.06,
+    "moved_limit": 0.06,
     "lost_flag": 0.2,
     "changed_drug": 0.1,
+    "changed_frequency": 0.1,
+    "changed_route": 0.2,
+    "changed_duration": 0.1,
+    "changed_amount": 0.2,
     "swapped_rows": 0.1,
 }
 UNITS = ("mg/dL", "mmol/L", "g/L", "ng/mL", "IU/L")
@@ -41,12 +49,14 @@ def corrupt(page: Page, rng: random.Random) -> tuple[str, Counter]:
     if len(rows) > 1 and rng.random() < RATES["swapped_rows"] and _swap(lines, *rows[:2]):
         return "\n".join(lines), Counter(swapped_rows=2)
     orders = [*_places(lines, page.fields.get("drugs", ()), lambda row: (row["drug"], row["strength"]))]
-    for (at, row), kinds in [(one, RESULT) for one in rows] + [(one, ORDER) for one in orders]:
+    for (at, row), kinds in [(row, RESULT) for row in rows] + [(order, ORDER) for order in orders]:
         kind = next((kind for kind in kinds if rng.random() < RATES[kind]), None)
-        new = kinds[kind](lines[at], row, rng) if kind else None
-        if new and new != lines[at]:
-            lines[at] = new
-            made[kind] += 1
+        for place in (at, at + 1) if kind in DIRECTIONS else (at,):  # directions may stand below the drug
+            new = kinds[kind](lines[place], row, rng) if kind and place < len(lines) else None
+            if new and new != lines[place]:
+                lines[place] = new
+                made[kind] += 1
+                break
     return "\n".join(lines), made
 
 
@@ -124,10 +134,46 @@ def _order_drug(line: str, row: dict, rng: random.Random) -> str:
     return line.replace(row["drug"], rng.choice([drug.name for drug in DRUGS if drug.name != row["drug"]]), 1)
 
 
+def _result_limit(line: str, row: dict, rng: random.Random) -> str | None:
+    """The last digit of the range is another: the first might turn the range upside down, which is not read at all."""
+    printed = row["printed"]["range"]
+    digits = [at for at, character in enumerate(printed) if character.isdecimal()]
+    if not digits or line.count(printed) != 1:
+        return None
+    at = digits[-1]
+    other = rng.choice([digit for digit in "123456789" if digit != printed[at]])
+    return line.replace(printed, printed[:at] + other + printed[at + 1 :])
+
+
+def _directed(column: str, others: Sequence[str]) -> Callable:
+    """A function that puts another of `others` in place of what an order says in one column."""
+
+    def change(line: str, row: dict, rng: random.Random) -> str | None:
+        said, meaning = row.get(column), COMPARED[column]
+        if not said or not re.search(rf"(?<!\w){re.escape(said)}(?!\w)", line):
+            return None
+        different = [other for other in others if meaning(other) != meaning(said)]
+        return re.sub(rf"(?<!\w){re.escape(said)}(?!\w)", rng.choice(different), line, count=1)
+
+    return change
+
+
+def _order_amount(line: str, row: dict, rng: random.Random) -> str | None:
+    said = row.get("amount")
+    return line.replace(said, _other_digit(said, rng), 1) if said and line.count(said) == 1 else None
+
+
 RESULT = {
     "changed_digit": _result_digit,
+    "moved_limit": _result_limit,
     "shifted_point": _result_point,
     "changed_unit": _result_unit,
     "lost_flag": _result_flag,
 }
-ORDER = {"changed_digit": _order_digit, "changed_drug": _order_drug}
+DIRECTIONS = {
+    "changed_frequency": _directed("frequency", ("BID", "TID", "once weekly", "q4h")),
+    "changed_route": _directed("route", ("PO", "IV", "IM", "SL")),
+    "changed_duration": _directed("duration", ("3 days", "70 days", "12 weeks")),
+    "changed_amount": _order_amount,
+}
+ORDER = {"changed_digit": _order_digit, "changed_drug": _order_drug, **DIRECTIONS}

@@ -6,7 +6,7 @@ import functools
 import itertools
 import re
 
-from . import lexicon
+from . import directions, lexicon
 from .sig import (
     BARE_NUMBER,
     COUNT_UNITS,
@@ -31,7 +31,9 @@ from .units import unit_code
 @dataclasses.dataclass(frozen=True)
 class DrugOrder:
     """One order, each part as printed but `dose`, a number where the strength is one (else text: `875/125`), and
-    `unit`, its UCUM code. `line` is the number of the line, from 0, on which the drug stands."""
+    `unit`, its UCUM code. `line` is the number of the line, from 0, on which the drug stands. `amount` is what is taken
+    at a time (`2 tablets`), apart from the strength. `status` is active, stopped or denied, by the words before the
+    name. `medocr.fields.directions` says what frequency, duration, route and amount mean."""
 
     drug: str
     dose: float | str | None = None
@@ -41,6 +43,8 @@ class DrugOrder:
     frequency: str | None = None
     duration: str | None = None
     line: int = 0
+    amount: str | None = None
+    status: str = "active"
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -218,6 +222,7 @@ def _order(text: str, flat: str, start: _Start, limit: int, line: int) -> DrugOr
     if len(routes) > 1 and routes[0].group(1) == "inh" and not form:
         form = routes.pop(0)  # `90 mcg inh INH q4h`
     route = routes[0] if routes else None
+    amount = directions.amount_at(lowered, start.end, limit, _strength_at(lowered, start.end, limit))
     order = DrugOrder(
         " ".join(text[start.name : start.end].split()).rstrip("."),
         dose,
@@ -227,6 +232,8 @@ def _order(text: str, flat: str, start: _Start, limit: int, line: int) -> DrugOr
         " ".join(text[frequency[0] : frequency[1]].split()) if frequency else None,
         flat[slice(*duration.span(duration.lastgroup))].strip() if duration else None,
         line,
+        " ".join(text[slice(*amount)].split()) if amount else None,
+        directions.status_before(lowered, start.name),
     )
     return order if _holds(order, start, text) else None
 
@@ -266,6 +273,14 @@ def _dose(flat: str, start: int, limit: int) -> tuple[float | str | None, str | 
     if not bare or bare.end() > limit:
         return None, None
     return (bare.group(1) if "/" in bare.group(1) else number(bare.group(1))), None
+
+
+def _strength_at(lowered: str, start: int, limit: int) -> tuple[int, int] | None:
+    """The span of the first strength that is no volume, else of a counted dose."""
+    for found in STRENGTH.finditer(lowered, start, limit):
+        if found.group("unit") not in ("ml", "cc"):
+            return found.span()
+    return None
 
 
 def _amount(found: re.Match) -> tuple[float | str, str | None]:

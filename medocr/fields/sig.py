@@ -37,7 +37,8 @@ PERIOD = (
     r"week)\b)"
 )
 FREQUENCY = re.compile(
-    rf"(?<![\w.,/-])(?:{DOSES_A_DAY}|{TIMES}[ ]?{PERIOD}|{TIMES}[ ]in[ ]\d{{1,2}}[ ]days"
+    rf"(?<![\w.,/-])(?:{DOSES_A_DAY}|"
+    rf"each[ ](?:morning|noon)[ ]and[ ](?:noon|evening|night)|{TIMES}[ ]?{PERIOD}|{TIMES}[ ]in[ ]\d{{1,2}}[ ]days"
     r"|every[ ](?:\d{1,2}(?:[ ]?(?:-|to)[ ]?\d{1,2})?[ ]?(?:hours?|hrs?|h|days?|weeks?|months?)|(?:other|"
     r"alternate|alternative)[ ](?:day|night|week)|"
     r"day|week|month|morning|evening|night|four hours|six hours|eight hours|twelve hours|bedtime)"
@@ -45,7 +46,8 @@ FREQUENCY = re.compile(
     r"months?|min)"
     r"|\d{1,2}[ ]?(?:-[ ]?)?(?:hourly|hrly)|(?:at|before)[ ](?:bed[ ]?time|night|noon)|(?:in the|"
     r"each)[ ](?:morning|evening|afternoon)|on alternate days|alternate days?"
-    r"|as[ ](?:needed|required)|if (?:needed|required)|with each meal|once(?=[ ]at|[ ]weekly)|(?:once|"
+    r"|as[ ](?:needed|required)|(?:if|when) (?:needed|required)|every[ ](?:two|three|four|six)[ ](?:days|weeks|months)"
+    r"|with each meal|once(?=[ ]at|[ ]weekly)|(?:once|"
     r"twice)(?=[ ]?(?:x|for)\b)"
     r"|b\.?i\.?d|t\.?i\.?d|t\.?d\.?s|q\.?i\.?d|q\.?d\.?s|q\.?a\.?m|q\.?p\.?m|q\.?h\.?s|q\.?o\.?d|q\.?wk?|b\.?d|"
     r"o\.?d|q\.?d|h\.?s|p\.?r\.?n|s\.?o\.?s|"

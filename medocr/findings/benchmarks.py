@@ -21,7 +21,7 @@ MERGED = (
     "CER, merged − adapter",
     "parity",
 )
-LEAST_LABELLED = 0.99  # of the pages: a client that gives more of them up is quickly done, and has no rate
+LEAST_LABELLED = 0.99  # of the pages: no rate is given for clients that fail on more
 LABELLING = {
     "pages": "pages",
     "labelled": "labelled",

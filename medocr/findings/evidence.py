@@ -264,4 +264,4 @@ def shown(table: pd.DataFrame, formats: dict | None = None) -> object:
         return Markdown("Nothing of this has been measured yet.")
     left = [{"selector": "", "props": "text-align: left"}]
     texts = dict.fromkeys(table.select_dtypes(exclude="number"), left)
-    return table.style.hide().format(formats, thousands=",", na_rep="").set_table_styles(texts)
+    return table.style.hide().format(formats, thousands=",", na_rep="", escape="html").set_table_styles(texts)

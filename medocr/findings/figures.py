@@ -17,8 +17,8 @@ BLUE, BAND = COLOURS["tuned"], "#e0e0e0"
 def forest(scores: pd.DataFrame, contrasts: Sequence[Contrast]) -> Figure:
     """What the first of each pair gains, with its 95 % interval and its seeds (ticks); a panel for each unit.
 
-    The grey band holds what the rule takes for no account: gains, allowed losses where no loss is asked for, both
-    where nothing is decided. Contrasts that decide the claim have a filled mark.
+    The grey band marks differences that the rule treats as negligible: gains, allowed losses where no loss is asked
+    for, both where nothing is decided. Contrasts that decide the claim have a filled mark.
     """
     found = [(contrast, evidence.measure(scores, contrast)) for contrast in contrasts]
     found = [one for one in found if one[1]]

@@ -8,7 +8,8 @@ from pathlib import Path
 
 from medocr.findings import index
 from medocr.findings.index import RESULTS, ROOT
-from medocr.metrics import KINDS, LABELS, clear
+from medocr.metrics import LABELS
+from medocr.metrics.headline import harm
 from medocr.report.style import rounded
 from medocr.run import summary_cell
 from medocr.schema import DOC_TYPES
@@ -47,25 +48,15 @@ def opening_section() -> str:
             f"- **Better:** the character error rate of medical pages went from {figures['medical']}, by "
             f"{_interval(cer['medical'])}; that of general pages from {figures['general']}, by "
             f"{_interval(cer['general'])}.",
-            f"- **Worse:** {harm()}.",
+            f"- **Worse:** {_harm()}.",
             f"- **Of what:** {index.stand_in()[0].lower()}{index.stand_in()[1:]} Full-size results need a GPU and "
             "are not in this repository yet.",
         ]
     )
 
 
-def harm() -> str:
-    """The kinds of clinical error that became clearly more frequent, by document type."""
-    compared = _compared()
-    rows = [(name, kind, compared.get((name, kind))) for name in DOC_TYPES for kind in KINDS]
-    worse = [(name, kind, row) for name, kind, row in rows if row and row["low"] and row["difference"] > 0]
-    parts = [
-        f"{KINDS[kind]} on {name.replace('_', ' ')}s, {100 * row['base']:.1f} to {100 * row['tuned']:.1f} per 100 "
-        f"pages [{100 * row['low']:+.1f}, {100 * row['high']:+.1f}] (n = {row['n']:,})"
-        for name, kind, row in worse
-        if clear(row["low"], row["high"])
-    ]
-    return "; ".join(parts) or "no kind of clinical error became clearly more frequent"
+def _harm() -> str:
+    return "; ".join(harm(load("metrics.json"))) or "no kind of clinical error became clearly more frequent"
 
 
 def results_section() -> str:
@@ -85,7 +76,7 @@ def results_section() -> str:
             "",
             *_table("medical pages", fields),
             "",
-            f"More frequent after fine-tuning: {harm()}.",
+            f"More frequent after fine-tuning: {_harm()}.",
             "",
             _merged(),
             "",

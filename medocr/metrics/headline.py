@@ -3,21 +3,34 @@
 from medocr.metrics.names import HIGHER_IS_BETTER, LABELS, MEDICAL
 from medocr.metrics.safety import KINDS
 from medocr.metrics.statistics import clear
+from medocr.schema import DOC_TYPES
 
 NAMED = 3  # of the greatest gains
 
 
 def headline(summary: dict[str, list[dict]]) -> str:
-    """What became of CER; then, of what is asked of medical pages, what gained, what got worse, what did not change.
+    """What became of CER; then what clearly improved on medical pages, what got worse, and what did not change.
 
-    Clearly means that the 95 % interval lies on one side of zero. Where no page is medical, all pages are told of.
+    Clearly means that the 95 % interval lies on one side of zero. Where no page is medical, all pages are meant.
+    Clinical errors are told by document type: pooled with pages that cannot have them, they would look too rare.
     """
     paired = {(row["slice"], row["metric"]): row for row in summary["comparisons"]}
     if ("all", "cer") not in paired:
         return "Base and tuned have read no page in common, so nothing can be said about what fine-tuning changed."
     where = "medical" if ("medical", "cer") in paired else "all"
-    asked = [paired[where, name] for name in (*MEDICAL, *KINDS) if (where, name) in paired]
-    return " ".join([_error_rate(paired), *(_asked(asked, where) if asked else [])])
+    return " ".join([_error_rate(paired), *_fields(paired, where)])
+
+
+def harm(summary: dict[str, list[dict]]) -> list[str]:
+    """The kinds of clinical error that became clearly more frequent, each with its document type, figures and n."""
+    paired = {(row["slice"], row["metric"]): row for row in summary["comparisons"]}
+    worse = []
+    for kind in KINDS:
+        by_type = [(name, paired[name, kind]) for name in DOC_TYPES if (name, kind) in paired]
+        clearly = [_error(kind, row, f" on {name.replace('_', ' ')}s") for name, row in by_type if _worse(row)]
+        pooled = paired.get(("medical", kind), paired.get(("all", kind)))
+        worse += clearly or ([_error(kind, pooled, "")] if pooled and _worse(pooled) else [])
+    return worse
 
 
 def _error_rate(paired: dict[tuple[str, str], dict]) -> str:
@@ -31,33 +44,38 @@ def _error_rate(paired: dict[tuple[str, str], dict]) -> str:
     return sentence + (f"; {' and '.join(parts)}" if len(parts) > 1 else "") + "."
 
 
-def _asked(rows: list[dict], where: str) -> list[str]:
-    """A sentence on what gained, one on what got worse, and one on the questions that came out alike."""
+def _fields(paired: dict[tuple[str, str], dict], where: str) -> list[str]:
+    """A sentence on what improved, one on what got worse, and one on what did not clearly change."""
+    rows = [paired[where, name] for name in MEDICAL if (where, name) in paired]
+    worse = harm({"comparisons": list(paired.values())})
+    if not rows and not worse:
+        return []
     changed = [row for row in rows if clear(row["low"], row["high"])]
-    gains = sorted((row for row in changed if _better(row)), key=lambda row: -abs(row["difference"]))
-    worse = [row for row in changed if not _better(row)]
-    same = [LABELS[row["metric"]] for row in rows if row not in changed and row["metric"] in MEDICAL]
-    named = "; ".join(map(_told, gains[:NAMED])) or "nothing"
+    gains = sorted((row for row in changed if not _worse(row)), key=lambda row: -abs(row["difference"]))
+    worse = [_field(row) for row in changed if _worse(row)] + worse
+    same = [LABELS[row["metric"]] for row in rows if row not in changed]
+    named = "; ".join(map(_field, gains[:NAMED])) or "nothing"
     more = f"; and {len(gains) - NAMED} more" if len(gains) > NAMED else ""
-    told = [
-        f"Of what is asked of {where} pages clearly better: {named}{more}.",
-        f"Clearly worse: {'; '.join(map(_told, worse)) or 'nothing'}.",
+    sentences = [
+        f"On {where} pages, clearly improved: {named}{more}.",
+        f"Clearly worse: {'; '.join(worse) or 'nothing'}.",
     ]
-    return told + ([f"Not clearly changed: {'; '.join(same)}."] if same else [])
+    return sentences + ([f"Not clearly changed: {'; '.join(same)}."] if same else [])
 
 
-def _better(row: dict) -> bool:
-    return (row["difference"] > 0) == (row["metric"] in HIGHER_IS_BETTER)
+def _worse(row: dict) -> bool:
+    return clear(row["low"], row["high"]) and (row["difference"] < 0) == (row["metric"] in HIGHER_IS_BETTER)
 
 
-def _told(row: dict) -> str:
-    """A metric with both figures; a kind of error per 100 pages, with the interval of the difference."""
-    name = row["metric"]
-    if name not in KINDS:
-        return f"{LABELS[name]} {row['base']:.3f} to {row['tuned']:.3f}"
+def _field(row: dict) -> str:
+    return f"{LABELS[row['metric']]} {row['base']:.3f} to {row['tuned']:.3f}"
+
+
+def _error(kind: str, row: dict, where: str) -> str:
+    """A kind of error per 100 pages, with the interval of the difference."""
     base, tuned, low, high = (100 * row[key] for key in ("base", "tuned", "low", "high"))
-    interval = f"95 % interval of the difference {low:+.1f} to {high:+.1f}"
-    return f"{KINDS[name]}, {base:.1f} to {tuned:.1f} per 100 pages ({interval})"
+    interval = f"95 % interval of the difference {low:+.1f} to {high:+.1f}, n = {row['n']:,}"
+    return f"{KINDS[kind]}{where}, {base:.1f} to {tuned:.1f} per 100 pages ({interval})"
 
 
 def _verb(row: dict) -> str:

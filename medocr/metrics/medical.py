@@ -11,7 +11,7 @@ from medocr.metrics.text import score_text, shared
 from medocr.metrics.values import COMPARED, header, letters, plain, rows
 
 ANALYTE = ("name", "value", "unit", "low", "high", "flag")
-ORDER = ("drug", "dose", "unit", "form", "route", "frequency", "duration")
+ORDER = ("drug", "dose", "unit", "form", "route", "frequency", "duration", "amount", "status")
 COLUMNS = {"analytes": ANALYTE, "drugs": ORDER, "options": ("label", "ticked")}
 COMPARE = {kind: [(name, COMPARED.get(name, plain)) for name in columns] for kind, columns in COLUMNS.items()}
 SUMS = ("issuer", "number", "date", "subtotal", "tax", "tax_rate", "total")
@@ -22,6 +22,7 @@ TUPLES = {  # metric: the rows it is about, and the columns that must agree
     "test_row_f1": ("analytes", ANALYTE),
     "range_f1": ("analytes", ("name", "low", "high")),
     "drug_f1": ("drugs", ("drug", "dose", "unit")),
+    "order_f1": ("drugs", ("drug", "dose", "unit", "route", "frequency", "duration", "amount", "status")),
     "option_f1": ("options", ("label", "ticked")),
 }
 
@@ -44,7 +45,8 @@ def score_fields(wanted: Mapping, prediction: str) -> dict[str, float]:
     `field_recall` over all fields (header, every column of analyte rows and drug orders, ticks, sums) found with the
     right value; `header_recall` over the header's; `test_value_f1` over (analyte, value), `test_row_f1` over (analyte,
     value, unit, low, high, flag) and `range_f1` over (analyte, low, high) where a range is printed; `drug_f1` over
-    (drug, dose, unit); `option_f1` over (label, ticked). Names are compared without case, spaces and punctuation,
+    (drug, dose, unit), `order_f1` over these, route, frequency, duration, amount at a time and status; `option_f1` over
+    (label, ticked). Names are compared without case, spaces and punctuation,
     numbers as numbers, units by their UCUM code.
     """
     found = _read(wanted, prediction)

@@ -26,8 +26,15 @@ KINDS = {  # what is counted on a page
     "invented_flag": "abnormal flags invented or strengthened",
     "changed_analyte": "tests read as another test",
     "changed_drug": "drugs read as another drug",
+    "moved_limit": "limits of a reference range that moved",
+    "changed_amount": "another amount at a time",
+    "changed_frequency": "another frequency",
+    "changed_route": "another route",
+    "changed_duration": "another duration",
+    "revived_drug": "stopped or denied drugs read as active",
     "invented_value": "rows or orders that the page does not have",
 }
+DIRECTIONS = ("amount", "frequency", "route", "duration")
 SAME_ROW = 0.6  # names at least so alike may be one row's
 BESIDE = 0.15  # what agreement of values adds, to tell rows of like names apart
 MOST_PAIRS = 10_000  # that are compared letter by letter: no page has so many rows, a loop may
@@ -70,6 +77,9 @@ def _analyte_errors(wanted: list[Mapping], found: list[Mapping]):
             yield "changed_unit", _shown(row), _shown(read)
         if _another_analyte(row.get("name"), read.get("name")):
             yield "changed_analyte", _shown(row), _shown(read)
+        for limit in ("low", "high"):
+            if None not in (row.get(limit), read.get(limit)) and plain(row[limit]) != plain(read[limit]):
+                yield "moved_limit", _shown(row, limit), _shown(read, limit)
         if row.get("flag") != read.get("flag"):
             yield from ((kind, _shown(row), _shown(read)) for kind in _flag_errors(_abnormal(row), _abnormal(read)))
     yield from invented
@@ -84,6 +94,11 @@ def _drug_errors(wanted: list[Mapping], found: list[Mapping]):
             yield "changed_unit", _shown(row), _shown(read)
         if _another_drug(str(row.get("drug")), str(read.get("drug"))):
             yield "changed_drug", _shown(row), _shown(read)
+        for column in DIRECTIONS:
+            if None not in (row.get(column), read.get(column)) and comparable(row, column) != comparable(read, column):
+                yield f"changed_{column}", _shown(row, column), _shown(read, column)
+        if row.get("status", "active") != "active" and read.get("status") == "active":
+            yield "revived_drug", _shown(row, "status"), _shown(read, "status")
     yield from invented
 
 
@@ -218,6 +233,6 @@ def _drug(name: str) -> tuple[str, frozenset[str]]:
     return " ".join(word for word in words if word.casefold() not in salts), salts
 
 
-def _shown(row: Mapping) -> str:
-    columns = ("name", "value", "drug", "dose", "unit", "flag")
+def _shown(row: Mapping, *further: str) -> str:
+    columns = ("name", "value", "drug", "dose", "unit", "flag", *further)
     return " ".join(str(row[name]) for name in columns if row.get(name) is not None)

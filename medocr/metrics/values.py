@@ -2,9 +2,9 @@
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
-from medocr.fields import unit_code
+from medocr.fields import directions, unit_code
 
 # Letters and digits; bounds and pluses; and the signs inside numbers, fractions, titres and spans.
 TOLD = re.compile(r"[^\W_]|[<>≤≥+]|(?<=\d)[/:.–-](?=\d)|[.−-](?=\d)")
@@ -77,4 +77,21 @@ def _letters(value: str) -> str:
     return "".join(filter(str.isalnum, value.casefold()))
 
 
+def _meaning(of: Callable[[str], object]) -> Callable[[object], object]:
+    """Compare directions by what they mean, where that is understood, else by their words."""
+
+    def compare(value: object) -> object:
+        meant = of(value) if isinstance(value, str) else None
+        return plain(value) if meant is None else meant
+
+    return compare
+
+
+frequency = _meaning(directions.times_a_day)
+duration = _meaning(directions.days)
+route = _meaning(directions.route_of)
+amount = _meaning(directions.amount_of)
+
 COMPARED = {"name": letters, "drug": letters, "label": letters, "unit": unit}  # other columns are `plain`
+COMPARED |= {"frequency": frequency, "duration": duration, "route": route, "amount": amount}
+COMPARED["status"] = lambda status: None if status == "active" else plain(status)  # which a source need not say

@@ -6,6 +6,7 @@ import json
 import logging
 from pathlib import Path
 
+import huggingface_hub
 import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HFValidationError
@@ -21,6 +22,7 @@ from medocr.cpu import attention, gqa
 disable_progress_bar()
 logging.getLogger("transformers.modeling_rope_utils").setLevel(logging.ERROR)
 
+huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY = True  # also where it was imported before medocr could say so
 BACKENDS = ("auto", "unsloth", "transformers")
 
 

@@ -7,6 +7,7 @@ table of at most eight columns. `style()` once, then `show(figure, name)` for ea
 from medocr.report.browse import browse
 from medocr.report.confidence import calibration
 from medocr.report.data import flow, label_quality, lengths, mix, split_table
+from medocr.report.gallery import gallery
 from medocr.report.learning import training
 from medocr.report.merging import latency_table, parity, parity_table
 from medocr.report.pages import example, model_view, page_grid, transcript_examples
@@ -24,6 +25,7 @@ __all__ = [
     "example",
     "faults",
     "flow",
+    "gallery",
     "label_quality",
     "latency_table",
     "lengths",

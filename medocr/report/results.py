@@ -127,7 +127,8 @@ def _difference(row: dict | None) -> str:
 def safety(summary: dict, name: str = "medical") -> Figure:
     """Dangerous errors by kind, base above tuned, with 95 % intervals.
 
-    Left per 100 pages with test values or drugs; right per 100 rows that the model read, for who reads few errs seldom.
+    Left per 100 pages with test values or drugs; right per 100 rows read, since a model that reads fewer rows can make
+    fewer errors.
     """
     rows = {(row["metric"], row["model"]): row for row in summary["scores"] if row["slice"] == name}
     kinds = [kind for kind in KINDS if {(kind, "base"), (kind, "tuned")} <= rows.keys()]
@@ -147,13 +148,14 @@ def safety(summary: dict, name: str = "medical") -> Figure:
 
 
 def _harm(paired: list[dict]) -> str:
-    """Which kinds of error became clearly more frequent, and which less."""
-    told = []
-    for how, sign in (("more", 1), ("less", -1)):
-        own = [row for row in paired if clear(row["low"], row["high"]) and row["difference"] * sign > 0]
-        kinds = ", ".join(f"{KINDS[row['metric']]} ({_from_to(row, 100, 1)} per 100 pages)" for row in own)
-        told.append(f"clearly {how} often {kinds}" if own else f"no kind of error clearly {how} often")
-    return f"After fine-tuning {'; '.join(told)}"
+    """Which kinds of error became clearly more frequent, and which rarer."""
+    parts = []
+    for how, sign in (("more frequent", 1), ("rarer", -1)):
+        rows = [row for row in paired if clear(row["low"], row["high"]) and row["difference"] * sign > 0]
+        kinds = ", ".join(f"{KINDS[row['metric']]} ({_from_to(row, 100, 1)} per 100 pages)" for row in rows)
+        parts.append(f"clearly {how}: {kinds}" if rows else f"no error became clearly {how}")
+    text = "; ".join(parts)
+    return f"{text[0].upper()}{text[1:]}"
 
 
 def _safety_bars(ax, rows: dict, kinds: list[str], ending: str) -> None:
@@ -217,8 +219,8 @@ def model_table(summary: dict, metrics: Sequence[str], slices: Sequence[str] = (
     """Metrics of base, tuned, merged and RapidOCR as far as they were scored, with the paired difference and p.
 
     One row per slice and metric, taken from the content of metrics.json; means of CER and WER are capped at 1, and p is
-    Holm's, corrected for all metrics of the slice: an interval is of its metric alone, and may be clear of zero where
-    this p is not small. "≤" stands where so many permutations give nothing smaller.
+    Holm's, corrected for all metrics of the slice. Intervals are not corrected, so p can be large although one excludes
+    zero. "≤" stands where so many permutations give nothing smaller.
     """
     scores = {(row["slice"], row["metric"], row["model"]): row for row in summary["scores"]}
     paired = {(row["slice"], row["metric"]): row for row in summary["comparisons"]}

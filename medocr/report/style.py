@@ -40,6 +40,7 @@ TITLE_COLUMNS = 72  # characters of a title beside one another in WIDTH
 def style() -> None:
     """Set matplotlib up for every figure that follows, and pandas for every table."""
     pd.set_option("display.precision", 3, "display.max_colwidth", None, "styler.format.precision", 2)
+    pd.set_option("styler.format.escape", "html")  # a file's name in a table must not become markup
     mpl.rcParams.update(
         {
             "figure.dpi": 90,
@@ -74,7 +75,7 @@ def show(figure: Figure, name: str) -> None:
     """Display a figure in a notebook as `<name>.png`, and let go of it."""
     from IPython.display import display  # only notebooks have one
 
-    display(figure, metadata={"filename": f"{name}.png"})
+    display(figure, metadata={"filename": f"{name}.png", "alt": figure.get_suptitle() or name.replace("_", " ")})
     plt.close(figure)
 
 

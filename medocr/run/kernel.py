@@ -44,8 +44,7 @@ def execute_at(notebook: Path, target: Path, parameters: dict, out: Path) -> Non
                 cwd=notebook.parent,
                 kernel_name="python3",
                 progress_bar=False,
-                # sockets in a folder of this user's: no port that others could listen on
-                config=Config({"KernelManager": {"transport": "ipc", "ip": f"{scratch}/kernel"}}),
+                config=_connection(scratch),
                 stderr_file=sys.stderr if sys.stderr.isatty() else None,
             )
     except papermill.PapermillExecutionError as error:
@@ -63,6 +62,12 @@ def _for_kernels(scratch: Path) -> dict[str, str]:
     """The environment of a kernel, beside what the user has set for the allocator."""
     allocator = {name: value for name, value in ALLOCATOR.items() if name not in os.environ}
     return {**allocator, workspace.HEADLESS: "1", "TMPDIR": str(scratch)}
+
+
+def _connection(scratch: Path) -> Config:
+    """Sockets, and the file with their key, in a folder of this user's: no port that others could listen on."""
+    files = {"ip": f"{scratch}/kernel", "connection_file": f"{scratch}/kernel.json"}
+    return Config({"KernelManager": {"transport": "ipc", **files}})
 
 
 @contextlib.contextmanager

@@ -3,45 +3,18 @@
 import hashlib
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
 import nbformat
 import pyarrow.parquet as pq
-from lxml import html
-from nbconvert import HTMLExporter
-from pygments.formatters import HtmlFormatter
 
 from .. import sources, storage
+from .page import index
 from .profile import NOTEBOOKS, STAGES, Run
 
-PAGE = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
-<title>medocr: {name}</title><style>{style}</style></head>
-<body><nav>{links}</nav>
-{bodies}
-</body></html>
-"""
-
-FIGURES = re.compile(r"(nan|None|[<≤≥÷±]?\s*[+−-]?[\d.,]+\s*%?(\s*[\[,][\d\s.,+−-]+\]?)?)?")  # with an interval, if any
-
-STYLE = (
-    HtmlFormatter(style="friendly").get_style_defs(".highlight")
-    + """
-body { font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 60rem; margin: 0 auto; padding: 0 1rem 4rem }
-nav { position: sticky; top: 0; background: #fffd; padding: .6rem 0; border-bottom: 1px solid #ddd; font-size: .9rem }
-section { border-top: 4px solid #0072b2; margin-top: 3rem; scroll-margin-top: 3rem }
-img { max-width: 100% }
-pre { white-space: pre-wrap; overflow-wrap: anywhere; font-size: .8rem; line-height: 1.4; margin: .4rem 0 }
-.highlight { background: #f6f8fa; padding: .1rem .8rem; border-radius: 4px }
-.prompt, .anchor-link { display: none }
-table { display: block; overflow-x: auto; border: 0; border-collapse: collapse; font-size: .85rem; margin: .8rem 0 }
-th, td { padding: .25rem .7rem; border: 0; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top }
-.number { text-align: right; white-space: nowrap }
-"""
-)
+WIDGET = "application/vnd.jupyter.widget-view+json"  # a bar or a slider: dead without its kernel
 
 
 def tidy(path: Path, out: str) -> None:
@@ -50,48 +23,14 @@ def tidy(path: Path, out: str) -> None:
     `out` is the folder of data/ and results/ as seen from the notebooks: wherever it lies, readers see `..`.
     """
     notebook = nbformat.reads(path.read_text(encoding="utf-8").replace(f"{out}/", "../"), as_version=4)
-    notebook.metadata.pop("papermill", None)
+    for key in ("papermill", "widgets"):
+        notebook.metadata.pop(key, None)
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
-            cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr"]
+            cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr" and WIDGET not in o.get("data", {})]
     nbformat.write(notebook, path)
-
-
-def index(folder: Path, name: str) -> None:
-    """Render the executed notebooks of `folder` as one `index.html`, its figures as files under `figures/`."""
-    exporter = HTMLExporter(template_name="basic")
-    exporter.register_preprocessor("nbconvert.preprocessors.ExtractOutputPreprocessor", enabled=True)
-    storage.remove(folder / "figures", folder)
-    bodies = []
-    for path in sorted(folder.glob("0?_*.ipynb")):
-        if path.name.endswith(".partial.ipynb"):
-            continue
-        resources = {"unique_key": path.stem, "output_files_dir": "figures"}
-        body, resources = exporter.from_notebook_node(nbformat.read(path, as_version=4), resources)
-        body = re.sub(r"<table.*?</table>", _aligned, body, flags=re.DOTALL)
-        bodies.append(f'<section id="{path.stem}">\n{body}\n</section>')
-        for figure, data in resources["outputs"].items():
-            (folder / "figures").mkdir(exist_ok=True)
-            (folder / figure).write_bytes(data)
-    links = " · ".join(f'<a href="#{s}">{s}</a>' for s in re.findall(r'<section id="(\w+)">', "\n".join(bodies)))
-    page = PAGE.format(name=name, links=links, style=STYLE, bodies="\n".join(bodies))
-    with storage.atomic(folder / "index.html") as temporary:
-        temporary.write_text(page, encoding="utf-8")
-
-
-def _aligned(table: re.Match) -> str:
-    """An HTML table in which the columns of figures are marked, so that they stand right and words stand left."""
-    root = html.fragment_fromstring(table.group())
-    rows = [row.xpath("th|td")[::-1] for row in root.iter("tr")]  # from the right: the names of rows may span several
-    for column in range(max(map(len, rows), default=0)):
-        cells = [row[column] for row in rows if column < len(row)]
-        values = [cell.text_content().strip() for cell in cells if cell.tag == "td"]
-        if any(values) and all(FIGURES.fullmatch(value) for value in values):
-            for cell in cells:
-                cell.classes.add("number")
-    return html.tostring(root, encoding="unicode", with_tail=False)
 
 
 def publish(run: Run, replace: bool = False) -> None:

@@ -13,10 +13,12 @@ from .labelling import Labelled
 from .providers import OpenAIProvider, named
 from .quality import KnownText, annotator, label_quality, measure_speed
 from .rapid import RapidOcr
+from .single import FIRST_LISTED, read_page
 from .store import Answer, Provider, Store
 from .work import Work
 
 __all__ = [
+    "FIRST_LISTED",
     "Agreement",
     "Answer",
     "KnownText",
@@ -30,6 +32,7 @@ __all__ = [
     "label_quality",
     "measure_speed",
     "named",
+    "read_page",
     "transcribe",
 ]
 

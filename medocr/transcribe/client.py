@@ -95,7 +95,7 @@ class Client:
             raise Fault("unreadable", str(error)) from None
         started = self.clock()
         try:
-            answer = await self._ask(prompt.messages(picture, media_type))
+            answer = await self.ask(prompt.messages(picture, media_type))
         except Fault as fault:
             self._failed(fault)
             raise
@@ -103,7 +103,8 @@ class Client:
         self._answered(answer, booked)
         return answer
 
-    async def _ask(self, messages: list[dict]) -> Answer:
+    async def ask(self, messages: list[dict]) -> Answer:
+        """Post one chat request and return its answer, without the limits that `read` keeps. Raises Fault."""
         import httpx2
 
         body = request(self.provider, messages)

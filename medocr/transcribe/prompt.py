@@ -19,13 +19,12 @@ REQUEST = "Transcribe this page."
 VERSION = "transcribe-1/" + hashlib.sha256((INSTRUCTIONS + REQUEST).encode()).hexdigest()[:8]
 
 
-def messages(image: bytes, media_type: str) -> list[dict]:
-    """The chat messages that ask for one page. The image comes before the request, and after the rules."""
+def messages(image: bytes, media_type: str, request: str = "") -> list[dict]:
+    """The chat messages that ask for one page. The image comes before the request, and after the rules.
+
+    A `request` of one's own stands alone, for models that were trained on it and know the rules.
+    """
     url = f"data:{media_type};base64,{base64.b64encode(image).decode()}"
-    return [
-        {"role": "system", "content": INSTRUCTIONS},
-        {
-            "role": "user",
-            "content": [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": REQUEST}],
-        },
-    ]
+    page = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": request or REQUEST}]
+    rules = [] if request else [{"role": "system", "content": INSTRUCTIONS}]
+    return [*rules, {"role": "user", "content": page}]

@@ -67,6 +67,11 @@ class OpenAIProvider:
         agreed = self.phi_agreement and not self.batch
         return self.may_receive is True and (page.contains_phi is False or agreed is True)
 
+    @property
+    def on_this_machine(self) -> bool:
+        """Whether its address is this machine's own, so that a page sent to it leaves nothing."""
+        return _is_loopback(urllib.parse.urlsplit(self.base_url).hostname)
+
     def key(self) -> str:
         """The key, out of the environment. Raises ValueError where it is missing, before anything is sent."""
         if not self.key_variable:

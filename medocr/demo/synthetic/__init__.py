@@ -7,7 +7,7 @@ is the same whoever draws it and whatever else is drawn.
 - lab_report: `header`; `analytes` of name, value (float, or the word), unit (UCUM or None), low, high (floats or
   None), flag (HL7 interpretation code or None), and `printed`, the same row as the page shows it;
 - prescription: `header`; `drugs` of drug, dose (float, or "500/125"), unit, strength, form, route, frequency,
-  duration, None where the page does not print one;
+  duration, amount (at a time), None where the page does not print one;
 - form: `header`; `options` of question, label, ticked;
 - receipt, invoice: issuer, date, number, …; `items`; subtotal, tax_rate, tax, total, currency.
 """

@@ -1,0 +1,161 @@
+"""What a drug order's directions mean: how much at a time, how often, by which route, for how long, and whether at all.
+
+Each function takes the words as they are printed and gives a value that is equal for equal directions: `BID`, `twice
+daily`, `1-0-1` and `q12h` are all 2 times a day. What is not understood gives None.
+"""
+
+import functools
+import re
+
+from .text import number
+
+NUMBERS = {"once": 1, "one": 1, "a": 1, "an": 1, "twice": 2, "two": 2, "thrice": 3, "three": 3, "four": 4, "five": 5}
+NUMBERS |= {"six": 6, "half": 0.5, "½": 0.5, "¼": 0.25, "single": 1}
+ONCE = "od qd daily qday mane nocte qam qpm qhs hs on om nightly bedtime atbedtime beforebed atnight"
+ONCE += " inthemorning morning everymorning eachmorning everyevening intheevening eachevening evening everynight"
+ONCE += " eachnight night everyday"
+A_DAY = {  # without points and spaces → times a day
+    **dict.fromkeys(ONCE.split(), 1.0),
+    **dict.fromkeys(("bd", "bid"), 2.0),
+    **dict.fromkeys(("tds", "tid", "witheachmeal", "beforemeals", "qac"), 3.0),
+    **dict.fromkeys(("qid", "qds"), 4.0),
+    **dict.fromkeys(("qod", "alternatedays", "onalternatedays", "everyotherday", "everyalternateday"), 0.5),
+    **dict.fromkeys(("weekly", "qw", "qwk", "everyweek"), 1 / 7),
+    **dict.fromkeys(("monthly", "everymonth"), 1 / 30),
+}
+DAYS = {"h": 1 / 24, "d": 1.0, "w": 7.0, "m": 30.0, "y": 365.0}  # by the first letter of the period
+PERIOD = r"(?P<unit>hours?|hourly|hrly|hrs?|h|days?|d|nights?|weeks?|wks?|wk|w|months?|mths?|mos?|m|years?|y)"
+COUNT = r"(?P<count>\d{1,3}(?:\.\d)?|once|one|twice|two|thrice|three|four|five|six)"
+EVERY = re.compile(rf"(?:q|every)\s?{COUNT}(?:\s?(?:-|to)\s?(?P<high>\d{{1,2}}))?\s?-?{PERIOD}\b")
+HOURLY = re.compile(rf"{COUNT}\s?-?(?P<unit>hourly|hrly)\b")
+TIMES = re.compile(
+    rf"{COUNT}\s?(?:times|x)?\s?(?:daily|nightly|weekly|monthly|(?:a|per|each|every|in a|/)\s?{PERIOD})\b"
+)
+SLOTS = re.compile(r"(?:\d{1,2}(?:[./]\d)?|½|¼|x)(?:\s?[-+]\s?(?:\d{1,2}(?:[./]\d)?|½|¼|x)){2,3}")
+LASTS = re.compile(rf"{COUNT}(?:\s?(?:-|to)\s?(?P<high>\d{{1,3}}))?\s?-?(?:{PERIOD}\b|/\s?(?P<of>7|52|12))")
+OF_A_YEAR = {"7": 1.0, "52": 7.0, "12": 30.0}  # 7/7 days, 3/52 weeks, 3/12 months
+NEEDED = re.compile(r"p\.?r\.?n\b|as needed|if needed|as required|(?:when|if) (?:needed|required)|s\.?o\.?s\b")
+ROUTES = {
+    "oral": ("po", "oral", "orally", "bymouth", "peros", "peroral"),
+    "intravenous": ("iv", "intravenous", "intravenously", "ivpb"),
+    "intramuscular": ("im", "intramuscular", "intramuscularly"),
+    "subcutaneous": ("sc", "subq", "sq", "subcut", "subcutaneous", "subcutaneously"),
+    "sublingual": ("sl", "sublingual", "sublingually"),
+    "topical": ("top", "topical", "topically"),
+    "inhaled": ("inh", "inhaled", "inhalation"),
+    "nasal": ("nas", "nasal", "nasally", "intranasal", "intranasally", "eachnostril"),
+    "rectal": ("pr", "rectal", "rectally", "perrectum"),
+    "vaginal": ("pv", "vaginal", "vaginally", "pervagina"),
+    "ophthalmic": ("opth", "ophth", "ophthalmic"),
+    "transdermal": ("td", "transdermal"),
+}
+ROUTE_OF = {word: route for route, words in ROUTES.items() for word in words}
+TAKEN = (
+    r"(?:tab(?:let)?s?|cap(?:sule)?s?|puffs?|drops?|gtts?|sprays?|units?|iu|mls?|cc|tsp|teaspoons?|tbsp|sachets?|"
+    r"patch(?:es)?|vials?|amp(?:oule)?s?|supp(?:ository|ositories)?|lozenges?)"
+)
+FORMS = {
+    "tab": "tablet",
+    "cap": "capsule",
+    "gtt": "drop",
+    "iu": "unit",
+    "cc": "ml",
+    "teaspoon": "tsp",
+    "patche": "patch",
+}
+AMOUNT = re.compile(
+    r"(?<![\w.,/-])(?P<amount>\d{1,3}(?:\.\d{1,2})?(?:\s?(?:-|to)\s?\d{1,2})?|½|¼|half|one|two|three|four|a)"
+    rf"\s?(?P<form>{TAKEN})(?![\w/])(?!\s?/)"
+)
+ASKED = re.compile(r"(?:take|inject|give|apply|use|instil|inhale|sig:?)\s*$")
+STOPPED = re.compile(
+    r"\b(?:discontinued?|stop(?:ped|ping)?|d/c(?:'?e?d)?|held|hold|withh(?:eld|old)|ceased?|suspend(?:ed)?|off of|"
+    r"no longer (?:on|taking)|cancell?ed)\b"
+    r"(?:\s+(?:the|his|her|taking|using|home|oral|tab\w*\.?|cap\w*\.?|inj\w*\.?))*\W*$"
+)
+DENIED = re.compile(
+    r"\b(?:den(?:ies|ied)|not (?:currently )?(?:on|taking)|never (?:took|taken)|declin(?:es|ed)|refus(?:es|ed)|"
+    r"allerg\w+ to|avoid|contraindicated:?)\b(?:\s+(?:any|the|use of|using|taking|to take))*\W*$"
+)
+
+
+@functools.lru_cache(20_000)
+def times_a_day(frequency: str) -> float | None:
+    """How often a day: 2 for `BID`, `twice daily`, `1-0-1`, `q12h`; 1/7 for `weekly`; a range gives its least."""
+    flat = " ".join(NEEDED.sub(" ", frequency.lower()).replace("(", " ").replace(")", " ").split())
+    if slots := SLOTS.search(flat):
+        parts = re.split(r"\s?[-+]\s?", slots.group())
+        return float(parts.count("1")) if set(parts) <= {"0", "1", "x"} else None  # amounts that differ: by their words
+    for pattern in (EVERY, HOURLY):
+        if found := pattern.search(flat):
+            longest = found.groupdict().get("high") or found["count"]
+            return round(1 / (_count(longest) * _days(found["unit"])), 4)
+    if found := TIMES.search(flat):
+        period = found["unit"] or ("w" if "weekly" in found.group() else "m" if "monthly" in found.group() else "d")
+        return round(_count(found["count"]) / _days(period), 4)
+    parts = [part for part in re.split(r"\band\b|\+|,", flat) if part.strip()]
+    known = [A_DAY.get(re.sub(r"[.\s-]", "", part)) for part in parts]
+    if known and None not in known:
+        return round(sum(known), 4)
+    words = [A_DAY[word] for word in re.sub(r"[.]", "", flat).split() if word in A_DAY]
+    return round(words[0], 4) if words else None
+
+
+def _count(word: str) -> float:
+    return float(NUMBERS.get(word) or word)
+
+
+def _days(unit: str) -> float:
+    return 1.0 if unit.startswith("n") else DAYS["h" if unit.startswith("h") else unit[0]]
+
+
+def is_as_needed(text: str) -> bool:
+    """Whether a frequency says as needed: `PRN`, `when required`, `SOS`."""
+    return NEEDED.search(text.lower()) is not None
+
+
+@functools.lru_cache(20_000)
+def days(duration: str) -> float | None:
+    """For how many days: 7 for `x 7 days`, `1 week`, `7/7`; a range gives its most."""
+    found = LASTS.search(duration.lower())
+    if not found:
+        return None
+    length = OF_A_YEAR[found["of"]] if found["of"] else _days(found["unit"])
+    return round(_count(found["high"] or found["count"]) * length, 4)
+
+
+def route_of(route: str) -> str | None:
+    """The route by its whole name: `oral` for `PO`, `by mouth`, `per os`."""
+    return ROUTE_OF.get(re.sub(r"[.\s-]", "", route.lower()))
+
+
+def amount_at(lowered: str, start: int, limit: int, strength: tuple[int, int] | None) -> tuple[int, int] | None:
+    """The span of what is taken at a time (`2 tablets`, `20 units`), apart from the strength of the drug."""
+    for found in AMOUNT.finditer(lowered, start, limit):
+        asked = ASKED.search(lowered, max(start, found.start() - 12), found.start())
+        if strength and found.start() < strength[1] and strength[0] < found.end() and not asked:
+            continue
+        if found["amount"] == "a" and not asked:
+            continue
+        return found.span()
+    return None
+
+
+@functools.lru_cache(20_000)
+def amount_of(amount: str) -> tuple[float, str] | None:
+    """How much at a time, and of what: (2, tablet) for `2 tabs`, `two tablets`; a range gives its most."""
+    found = AMOUNT.search(amount.lower())
+    if not found:
+        return None
+    most = re.split(r"\s?(?:-|to)\s?", found["amount"])[-1]
+    form = found["form"].rstrip("s")
+    return (NUMBERS.get(most) or number(most)), FORMS.get(form, form)
+
+
+def status_before(lowered: str, start: int) -> str:
+    """Whether the words before a drug's name stop it or deny it: active, stopped or denied."""
+    before = lowered[max(0, start - 60) : start].rpartition("\n")[2]
+    before = re.split(r"[.;]\s", before)[-1]
+    if STOPPED.search(before):
+        return "stopped"
+    return "denied" if DENIED.search(before) else "active"
