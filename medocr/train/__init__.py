@@ -68,10 +68,8 @@ def train(
     killed goes on from its last whole checkpoint; a finished one by the same recipe is taken over as it is. Processes
     that `accelerate launch` started share each optimizer step's pages, and the first of them writes.
 
-    Before the first step `guard` looks for what is known to make a fine-tuning worse; `pretrained` False lets a base
-    through that reads nothing yet. Training stops early where general validation pages are read much worse than by
-    the base.
-
+    Before the first step `guard` looks for what makes a fine-tuning worse; `pretrained` False lets a base through that
+    reads nothing yet. Training stops early where general pages are read much worse than by the base.
     Returns a report: steps, seconds and peak_memory_gb (over all runs that led here), seconds_per_step, trainable,
     weights, best_step, best_loss, best_cer, resumed_from, base_loss, base_cer, history (dicts of
     step, loss, learning_rate, eval_loss, eval_cer, general_cer, …), precision, processes and recipe.
@@ -94,10 +92,9 @@ def train(
     limits = {"min_pixels": recipe.min_pixels, "max_pixels": recipe.max_pixels}
     loaded = models.load(base, device=device, backend=backend, **limits)
     collator = data.Collator(loaded[1], [*train_rows, *validation_rows])
-    guard.check_pages(collator)
-    guard.check_base_model(loaded[0], models.resolve(base))
-    options = {"keep": keep_checkpoints, "processes": processes, "progress": progress, "pretrained": pretrained}
-    run = trainer.Run(loaded, str(base), collator, len(train_rows), recipe, folder, **options)
+    guard.check_inputs(loaded[0], models.resolve(base), collator)
+    options = {"keep": keep_checkpoints, "processes": processes, "progress": progress}
+    run = trainer.Run(loaded, str(base), collator, len(train_rows), recipe, folder, pretrained=pretrained, **options)
     report = run.train(parallel.by_first(checkpoints.last_whole, folder, run.shapes()))
     chosen = parallel.by_first(_finish, folder, report["history"], run.shapes(), made_from, Path(out) / "adapter")
     return {**report, **chosen, "pages": len(train_rows), "processes": processes, "recipe": dataclasses.asdict(recipe)}

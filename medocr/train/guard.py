@@ -26,6 +26,12 @@ TEMPLATE_TOKEN = re.compile(r"<\|?[A-Za-z_]+\|?>")
 PARTS = {"language model": lora.LANGUAGE, "vision tower": lora.VISION, "projector": lora.PROJECTOR}
 
 
+def check_inputs(model: torch.nn.Module, folder: Path, collator: data.Collator) -> None:
+    """`check_pages` and `check_base_model`: what is looked at before LoRA is attached."""
+    check_pages(collator)
+    check_base_model(model, folder)
+
+
 def check_pages(collator: data.Collator) -> None:
     """Raise ValueError where the first page's prompt, labels or size are not what reading will meet."""
     sample, processor = collator.samples[0], collator.processor
