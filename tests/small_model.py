@@ -16,7 +16,7 @@ VISION = {"hidden_size": 48, "intermediate_size": 64, "num_hidden_layers": 2, "n
 
 # A training of a few steps, with three checkpoints, that the tests run, kill and resume.
 RECIPE = {"max_steps": 6, "batch_size": 2, "accumulation": 2, "r": 4, "alpha": 4, "save_every": 2, "progress": False}
-RECIPE |= {"learning_rate": 1e-2, "keep_checkpoints": 3}
+RECIPE |= {"learning_rate": 1e-2, "keep_checkpoints": 3, "pretrained": False}
 
 
 def make_base(folder, seed=0):

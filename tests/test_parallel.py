@@ -21,6 +21,7 @@ RECIPE = {
     "alpha": 4,
     "save_every": 4,
     "learning_rate": 1e-2,
+    "pretrained": False,
 }
 
 

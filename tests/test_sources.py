@@ -562,6 +562,35 @@ def test_invoices_hold_python_literals_in_json_strings(tmp_path):
     assert not items[0].contains_phi
 
 
+def test_clinocr_gives_one_part_of_one_subset_with_its_templates_as_groups(tmp_path):
+    def row(template: int, sample: int, **other) -> dict:
+        text = f"Clinic {template}\nHb {sample}.5 g/dL\n"
+        name = f"template_{template}_sample_{sample}_poor"
+        return {"image": image_cell(text), "ground_truth": text, "doc_id": name, "template": template} | other
+
+    for subset in ("normal", "poor"):
+        (tmp_path / subset).mkdir()
+        broken = [row(2, 3, ground_truth=""), row(2, 4, doc_id="scan 7")]
+        save_table(tmp_path / subset, train=[row(1, 1), row(2, 1)], test=[row(1, 2), row(2, 2), *broken])
+    exemplars = list(sources.load("clinocr", path=tmp_path, subset="poor"))
+    assert [page.origin.rpartition("#")[2] for page in exemplars] == ["poor/train/0", "poor/train/1"]
+    assert [page.group for page in exemplars] == ["clinocr/template_1", "clinocr/template_2"]
+    assert exemplars[0].text == "Clinic 1\nHb 1.5 g/dL"
+    assert {(page.domain, page.label_origin, page.contains_phi) for page in exemplars} == {
+        ("medical", "annotation", False)
+    }
+    scored = list(sources.load("clinocr", path=tmp_path, subset="poor", part="eval"))
+    assert [page.text.splitlines()[1] for page in scored[:2]] == ["Hb 2.5 g/dL"] * 2
+    assert list(reasons(scored).values()) == ["label_missing", "label_broken"]
+    assert not {page.text for page in exemplars} & {page.text for page in scored[:2]}
+    with pytest.raises(ValueError, match="subset is 'fax': use one of normal, handwriting, poor"):
+        sources.load("clinocr", path=tmp_path, subset="fax")
+    with pytest.raises(ValueError, match="part is 'test': use one of exemplars, eval"):
+        sources.load("clinocr", path=tmp_path, part="test")
+    with pytest.raises(ValueError, match="holds no folder 'tables'"):
+        sources.load("clinocr", path=tmp_path, subset="tables")
+
+
 def test_invoices_are_drawn_by_seed_from_the_labelled_rows_of_all_splits(tmp_path):
     splits = {"train": [invoice_row(n) for n in range(12)], "valid": [invoice_row(n) for n in range(12, 16)]}
     splits["valid"].append(invoice_row(99) | {"raw_data": None})
@@ -594,7 +623,7 @@ def silent_port():
         yield server.getsockname()[1]
 
 
-@pytest.mark.parametrize("name", ["prescriptions", "omr_forms", "invoices"])
+@pytest.mark.parametrize("name", ["prescriptions", "omr_forms", "invoices", "clinocr"])
 def test_without_network_a_hub_source_says_which_and_what_to_do(monkeypatch, name):
     closed = huggingface_hub.HfApi(endpoint="http://127.0.0.1:9")
     monkeypatch.setattr(huggingface_hub, "HfApi", lambda: closed)

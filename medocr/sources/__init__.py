@@ -28,6 +28,7 @@ SOURCES = {
     "lab_reports": (hub.lab_reports, hub.state(hub.LAB_REPORTS)),
     "omr_forms": (hub.omr_forms, hub.state(hub.OMR_FORMS)),
     "invoices": (hub.invoices, hub.state(hub.INVOICES)),
+    "clinocr": (hub.clinocr, hub.state(hub.CLINOCR)),
 }
 
 

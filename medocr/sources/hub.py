@@ -1,4 +1,4 @@
-"""The four public data sets of the recipe, each with its quirks.
+"""The four public data sets of the recipe and one to test on, each with its quirks.
 
 All loaders take `path`, a copy downloaded before; `revision`, a commit (or Kaggle version) to stay with
 instead of the latest; and `contains_phi`. A page's origin is `dataset@revision#row`. A row that cannot
@@ -20,8 +20,12 @@ PRESCRIPTIONS = Dataset("prescriptions", "huggingface", "chinmays18/medical-pres
 LAB_REPORTS = Dataset("lab_reports", "kaggle", "dikshaasinghhh/bajaj")
 OMR_FORMS = Dataset("omr_forms", "huggingface", "saurabh1896/OMR-scanned-documents")
 INVOICES = Dataset("invoices", "huggingface", "mychen76/invoices-and-receipts_ocr_v1")
-DATASETS = (PRESCRIPTIONS, LAB_REPORTS, OMR_FORMS, INVOICES)
+CLINOCR = Dataset("clinocr", "huggingface", "ClinOCR-Bench/ClinOCR-Bench")
+DATASETS = (PRESCRIPTIONS, LAB_REPORTS, OMR_FORMS, INVOICES, CLINOCR)
 
+CLINOCR_SUBSETS = ("normal", "handwriting", "poor", "rotated", "tables", "mixed")
+CLINOCR_SPLITS = {"exemplars": "train", "eval": "test"}
+CLINOCR_TEMPLATE = re.compile(r"template_(\d+)_sample_\d+")
 DONUT_MARKERS = re.compile(r"</?s(_\w+)?/?>")
 # what parsing a row of someone else's making may raise; ast.literal_eval alone raises five of them
 BROKEN = (ValueError, SyntaxError, TypeError, AttributeError, MemoryError, RecursionError)
@@ -83,6 +87,33 @@ def invoices(
     left_out = set(labelled) - drawn
     rows = ((name, row) for name, row in copies.rows(copy.folder) if name not in left_out)
     return _pages(rows, copy, INVOICES.source, invoice_row, contains_phi)
+
+
+def clinocr(
+    path: str | Path | None = None,
+    revision: str | None = None,
+    contains_phi: bool = False,
+    subset: str = "normal",
+    part: str = "exemplars",
+) -> Iterator[Page | Rejection]:
+    """ClinOCR-Bench (arXiv 2607.03650): scans of invented clinical documents with audited text, for one subset.
+
+    `part` is exemplars (the data set's train split: a page of each template, to fine-tune on) or eval (its test
+    split, to score). A template is a group, so pages of one layout stay together. A form of several kinds of
+    document: the type is not stated. Raises ValueError for another subset or part, or where the copy lacks it.
+    """
+    for name, value, known in (("subset", subset, CLINOCR_SUBSETS), ("part", part, tuple(CLINOCR_SPLITS))):
+        if value not in known:
+            raise ValueError(f"source 'clinocr': {name} is {value!r}: use one of {', '.join(known)}")
+    copy = copies.fetch(CLINOCR, path, revision)
+    if not (copy.folder / subset).is_dir():
+        raise ValueError(f"{copy.folder} holds no folder {subset!r}: ClinOCR-Bench has one per subset")
+    chosen = (
+        (f"{subset}/{name}", row)
+        for name, row in copies.rows(copy.folder / subset)
+        if name.startswith(f"{CLINOCR_SPLITS[part]}/")
+    )
+    return _pages(chosen, copy, CLINOCR.source, clinocr_row, contains_phi)
 
 
 def state(dataset: Dataset) -> Callable[..., object]:
@@ -150,6 +181,17 @@ def invoice_row(row: dict) -> dict:
         raise LookupError("no words or no parsed fields")
     doc_type = "invoice" if any("invoice" in name.lower() for name in _names(parsed)) else "receipt"
     return _labelled("\n".join(words), doc_type, "ocr/invoices-and-receipts_ocr_v1")
+
+
+def clinocr_row(row: dict) -> dict:
+    """A clinical document's fields. Raises LookupError without a text, ValueError with an id of another form."""
+    if not row.get("ground_truth"):
+        raise LookupError("ground_truth is empty")
+    template = CLINOCR_TEMPLATE.match(str(row.get("doc_id")))
+    if not template:
+        raise ValueError(f"doc_id {row.get('doc_id')!r} names no template")
+    labelled = _labelled(row["ground_truth"].strip(), "unknown", "annotation")
+    return labelled | {"domain": "medical", "group": f"clinocr/template_{template[1]}"}
 
 
 def _labelled(text: str, doc_type: str, label_origin: str) -> dict:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from medocr import model as models
 from medocr import storage
-from medocr.train import checkpoints, data, parallel, trainer
+from medocr.train import checkpoints, data, guard, parallel, trainer
 
 __all__ = ["Recipe", "train"]
 
@@ -58,6 +58,7 @@ def train(
     device: str = "auto",
     backend: str = "auto",
     progress: bool = True,
+    pretrained: bool = True,
     **recipe,
 ) -> dict:
     """Fine-tune `base` with LoRA on `train_rows` (prepare.Sample); keywords that Recipe has may be given as well.
@@ -67,9 +68,11 @@ def train(
     killed goes on from its last whole checkpoint; a finished one by the same recipe is taken over as it is. Processes
     that `accelerate launch` started share each optimizer step's pages, and the first of them writes.
 
+    Before the first step `guard` looks for what makes a fine-tuning worse; `pretrained` False lets a base through that
+    reads nothing yet. Training stops early where general pages are read much worse than by the base.
     Returns a report: steps, seconds and peak_memory_gb (over all runs that led here), seconds_per_step, trainable,
-    weights, best_step, best_loss, best_cer, resumed_from, history (dicts of step, loss, learning_rate, eval_loss,
-    eval_cer, …), precision, processes and recipe.
+    weights, best_step, best_loss, best_cer, resumed_from, base_loss, base_cer, history (dicts of
+    step, loss, learning_rate, eval_loss, eval_cer, general_cer, …), precision, processes and recipe.
     Raises ValueError when there is nothing to train on, when the rows do not fit the base's processor, and when
     an unfinished training with another recipe, base or data lies in `out`; OSError when the disk is full.
     """
@@ -89,9 +92,9 @@ def train(
     limits = {"min_pixels": recipe.min_pixels, "max_pixels": recipe.max_pixels}
     loaded = models.load(base, device=device, backend=backend, **limits)
     collator = data.Collator(loaded[1], [*train_rows, *validation_rows])
-    data.check(collator)
+    guard.check_inputs(loaded[0], models.resolve(base), collator)
     options = {"keep": keep_checkpoints, "processes": processes, "progress": progress}
-    run = trainer.Run(loaded, str(base), collator, len(train_rows), recipe, folder, **options)
+    run = trainer.Run(loaded, str(base), collator, len(train_rows), recipe, folder, pretrained=pretrained, **options)
     report = run.train(parallel.by_first(checkpoints.last_whole, folder, run.shapes()))
     chosen = parallel.by_first(_finish, folder, report["history"], run.shapes(), made_from, Path(out) / "adapter")
     return {**report, **chosen, "pages": len(train_rows), "processes": processes, "recipe": dataclasses.asdict(recipe)}

@@ -138,8 +138,8 @@ def last_whole(folder: Path, shapes: dict[str, tuple] | None = None) -> Path | N
 
 
 def losses(history: list[dict]) -> dict[int, float]:
-    """Step → validation loss; one that is not a number counts as endless."""
-    rows = {row["step"]: row["eval_loss"] for row in history if "eval_loss" in row}
+    """Step → validation loss; one that is not a number, or of a model that lost general reading, counts as endless."""
+    rows = {r["step"]: math.inf if r.get("collapsed") else r["eval_loss"] for r in history if "eval_loss" in r}
     return {at: loss if math.isfinite(loss) else math.inf for at, loss in rows.items()}
 
 

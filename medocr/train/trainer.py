@@ -3,10 +3,8 @@
 import contextlib
 import ctypes
 import importlib.util
-import logging
 import math
 import resource
-import statistics
 import time
 import warnings
 from collections.abc import Callable
@@ -17,14 +15,12 @@ import torch
 from accelerate.utils import AutocastKwargs
 from datasets import Dataset
 from peft import get_peft_model_state_dict, set_peft_model_state_dict
-from tqdm.auto import tqdm
 from transformers import PrinterCallback, TrainerCallback, TrainerState
 from trl import SFTConfig, SFTTrainer
 
-from medocr import metrics
 from medocr import model as models
 from medocr.model.loading import bf16_is_fast
-from medocr.train import checkpoints, data, parallel
+from medocr.train import checkpoints, data, guard, parallel, progress_bar
 
 READ_PAGES = 16  # validation pages read at each checkpoint: always the same ones, evenly drawn
 
@@ -48,6 +44,7 @@ class Run:
         keep: int,
         processes: int,
         progress: bool,
+        pretrained: bool,
     ) -> None:
         base_model, processor = loaded
         self.recipe, self.device, self.steps = recipe, base_model.device.type, recipe.steps(pages)
@@ -72,9 +69,21 @@ class Run:
             train_dataset=rows.select(range(pages)),
             eval_dataset=rows.select(range(pages, len(samples))) if judged else None,
             processing_class=processor,
-            callbacks=[_Bar()] if progress and parallel.rank() == 0 else [],
+            callbacks=[progress_bar.Bar()] if progress and parallel.rank() == 0 else [],
         )
         self.trainer.add_callback(_ReadOnResume(self.trainer))
+        guard.check_lora(self.model)
+        self.base = self._try_base(collator, pages, pretrained)
+
+    def _try_base(self, collator, pages: int, pretrained: bool) -> dict[str, float]:
+        """Try the learning rate, and the base itself where it ought to read; returns what it scored."""
+        loss = guard.check_learning_rate(self.model, collator, self.recipe.learning_rate, self.precision)
+        if not pretrained:
+            return {"base_loss": loss}
+        scores = {"base_loss": loss, "base_cer": guard.check_pretrained(self.model, collator, pages, loss)}
+        if len(collator.samples) > pages:
+            self.trainer.base_general = self.trainer.read().get("general_cer")
+        return scores
 
     def _arguments(self, folder: Path, processes: int, judged: bool, checkpointing: bool) -> SFTConfig:
         recipe, cpu, steps = self.recipe, self.device == "cpu", self.steps
@@ -129,7 +138,7 @@ class Run:
                 torch.cuda.reset_peak_memory_stats()
             trainer.began = time.perf_counter()
             composing = models.merged_forward(self.model) if self.device == "cpu" else contextlib.nullcontext()
-            with composing, _quiet("transformers", "accelerate", "trl"):
+            with composing, progress_bar.quiet("transformers", "accelerate", "trl"):
                 trainer.train(resume_from_checkpoint=str(resume) if resume else None)
         return {
             "steps": trainer.state.global_step,
@@ -139,6 +148,7 @@ class Run:
             "weights": sum(p.numel() for p in self.model.parameters()),
             "resumed_from": before or None,
             "history": [row for row in trainer.state.log_history if "loss" in row or "eval_loss" in row],
+            **self.base,
             "precision": self.precision,
             "device": self.device,
             "backend": "unsloth" if models.is_unsloth(self.model) else "transformers",
@@ -148,8 +158,10 @@ class Run:
 class _Trainer(SFTTrainer):
     """TRL's trainer with batches of like size, whole checkpoints of the adapter alone, and pages read as it goes."""
 
-    def __init__(self, *, sampler: data.LengthGroupedSampler, keep: int, read: Callable[[], float], **options) -> None:
-        self.sampler, self.keep, self.read = sampler, keep, read
+    def __init__(
+        self, *, sampler: data.LengthGroupedSampler, keep: int, read: Callable[[], dict[str, float]], **options
+    ) -> None:
+        self.sampler, self.keep, self.read, self.base_general = sampler, keep, read, None
         self.earlier, self.began, self.output_dir = {"seconds": 0.0, "peak_memory_gb": 0.0}, None, None
         super().__init__(**options)
         self.remove_callback(PrinterCallback)
@@ -180,10 +192,11 @@ class _Trainer(SFTTrainer):
         if row is None or "eval_cer" in row or not self.args.should_save:
             return
         try:
-            row["eval_cer"] = self.read()
+            row.update(self.read())
         except Exception as error:
             step = self.state.global_step
             warnings.warn(f"step {step}: the validation pages could not be read ({error})", stacklevel=2)
+        self._stop_where_collapsed(row)
         _give_back_memory()
 
     def spent(self) -> dict[str, float]:
@@ -201,8 +214,18 @@ class _Trainer(SFTTrainer):
             self.output_dir = str(part.parent)
             super()._save_checkpoint(model, trial)
             checkpoints.write_manifest(part, **self.spent())
-        checkpoints.rotate(folder, self.keep, self.state.log_history)
         self.read_pages()
+        checkpoints.rotate(folder, self.keep, self.state.log_history)
+
+    def _stop_where_collapsed(self, row: dict) -> None:
+        if guard.collapsed(self.base_general, row.get("general_cer")):
+            row["collapsed"] = True
+            self.control.should_training_stop = True
+            warnings.warn(
+                f"step {row['step']}: general pages are read at a CER of {row['general_cer']:.2f}, by the base at "
+                f"{self.base_general:.2f}: training stops, and the best checkpoint before is kept",
+                stacklevel=2,
+            )
 
     def _get_output_dir(self, trial) -> str:
         return self.output_dir or super()._get_output_dir(trial)
@@ -253,13 +276,13 @@ class _Trainer(SFTTrainer):
         return super(SFTTrainer, self).compute_loss(model, inputs, return_outputs, num_items_in_batch)
 
 
-def _validation_cer(model, processor, samples: list) -> float:
-    """Mean CER (each page's at most 1) of the same READ_PAGES pages each time, read against their answers."""
+def _validation_cer(model, processor, samples: list) -> dict[str, float]:
+    """Mean CER of the same READ_PAGES pages each time, read against their answers, and of the general ones apart."""
     pages = data.spread(samples, READ_PAGES)
     longest = max(sample.answer_tokens for sample in pages)
     readings = models.read(model, processor, pages, max_new_tokens=longest + 16, batch_size=8, progress=False)
-    pairs = zip(pages, readings, strict=True)
-    return statistics.fmean(min(1.0, metrics.cer(sample.answer, reading.text)) for sample, reading in pairs)
+    general = guard.general_cer(pages, readings)
+    return {"eval_cer": guard.mean_cer(pages, readings)} | ({} if general is None else {"general_cer": general})
 
 
 class _ReadOnResume(TrainerCallback):
@@ -270,37 +293,6 @@ class _ReadOnResume(TrainerCallback):
 
     def on_train_begin(self, *_, **__):
         self.trainer.read_pages()
-
-
-class _Bar(TrainerCallback):
-    """One progress bar over the optimizer steps, with the latest loss."""
-
-    def on_train_begin(self, args, state, control, **_):
-        self.bar = tqdm(total=state.max_steps, initial=state.global_step, desc="training", unit="step", leave=False)
-
-    def on_step_end(self, args, state, control, **_):
-        self.bar.update(state.global_step - self.bar.n)
-
-    def on_log(self, args, state, control, logs=None, **_):
-        shown = {name: f"{logs[name]:.3f}" for name in ("loss", "eval_loss") if name in (logs or {})}
-        self.bar.set_postfix(shown, refresh=False)
-
-    def on_train_end(self, args, state, control, **_):
-        self.bar.close()
-
-
-@contextlib.contextmanager
-def _quiet(*names: str):
-    """Keep libraries' advice about arguments that are meant as they are out of the notebook."""
-    loggers = [logging.getLogger(name) for name in names]
-    before = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, before, strict=True):
-            logger.setLevel(level)
 
 
 def _precision(precision: str, model) -> str:

@@ -42,7 +42,7 @@ def start(folder: Path, precision: str) -> multiprocessing.Process:
 def run(folder: Path, precision: str) -> None:
     torch.set_num_threads(2)
     samples = make_samples(26)
-    recipe = {**RECIPE, "precision": precision, "progress": False}
+    recipe = {**RECIPE, "precision": precision, "progress": False, "pretrained": False}
     made = train.train(folder.parent / "base", samples[:22], samples[22:], folder, **recipe)
     storage.write_json(folder / "report.json", made)
 

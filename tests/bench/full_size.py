@@ -43,9 +43,8 @@ def train(folder: Path) -> dict:
 
     rows = full_size.make_samples(TRAINED + 1, COLUMNS, ROWS, ANSWER)
     recipe = {"batch_size": 1, "accumulation": TRAINED, "max_steps": 1, "warmup": 0, "gradient_checkpointing": True}
-    report = train.train(
-        folder / "base", rows[:TRAINED], rows[TRAINED:], folder, device="cpu", progress=False, **recipe
-    )
+    options = {"device": "cpu", "progress": False, "pretrained": False}
+    report = train.train(folder / "base", rows[:TRAINED], rows[TRAINED:], folder, **options, **recipe)
     (checkpoint,) = (folder / "checkpoints").glob("checkpoint-*")
     weights = safetensors.torch.load_file(folder / "adapter/adapter_model.safetensors")
     moved = sum(bool(tensor.any()) for name, tensor in weights.items() if "lora_B" in name)

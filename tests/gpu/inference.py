@@ -23,7 +23,7 @@ def adapter(setting: Setting) -> Path:
     folder = setting.work / "tuned/adapter"
     if not folder.is_dir():
         recipe = {**setting.recipe, "max_steps": 2}
-        options = {"device": setting.device, "backend": "transformers", "progress": False}
+        options = {"device": setting.device, "backend": "transformers", "progress": False, "pretrained": False}
         train.train(setting.base(), setting.pages(8), [], folder.parent, **options, **setting.limits, **recipe)
         full_size.fill_adapter(folder)
     return folder

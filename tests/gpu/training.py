@@ -36,6 +36,7 @@ def lora(setting: Setting, backend: str) -> dict:
             backend=backend,
             progress=False,
             gradient_checkpointing=True,
+            pretrained=False,
             **setting.limits,
             **setting.recipe,
         )
