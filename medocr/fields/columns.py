@@ -3,11 +3,11 @@
 import re
 
 from .marks import (
-    FLAG_WORDS,
+    EARLIER,
     LEAD_IN,
-    OPENERS,
     QUALITIES,
     SEXES,
+    TELLING,
     bound_at,
     critical,
     flag_at,
@@ -15,6 +15,7 @@ from .marks import (
     quality_at,
     range_at,
     range_from,
+    reaches,
     signed,
 )
 from .text import Atoms
@@ -22,8 +23,6 @@ from .units import LIKE_UNIT, unit_at, unit_code
 
 # `1 - 0 - 1`: tablets in the morning, at noon, at night
 DOSES = re.compile(r"\d{1,2}[ ]-[ ]\d{1,2}[ ]-[ ]\d{1,2}(?![\d.,/])")
-EARLIER = {"prev", "previous", "prior", "earlier", "baseline"}
-TELLING = EARLIER | SEXES.keys() | OPENERS | LEAD_IN | FLAG_WORDS | QUALITIES | {"a", "b", "ab", "o"}  # and units
 
 
 def read_columns(atoms: Atoms, at: int, names: list[int], range_first: bool = False) -> "Columns":
@@ -243,7 +242,7 @@ class Columns:
             return self._misread_unit(here)
         if lowered in EARLIER and self.printed:
             return self._pass_earlier()
-        if lowered in SEXES and self._reaches(here + 1, 3):
+        if lowered in SEXES and reaches(self.atoms, here + 1, 3):
             self.sex = SEXES[lowered]
             return self._skip()
         if bound_at(atoms, here):
@@ -275,7 +274,7 @@ class Columns:
         """A flag, a value in words, or words that lead to a range."""
         atoms, here = self.atoms, self.here
         ranged = bool(self.ranges or self.bounds)
-        if lowered in LEAD_IN and not (ranged and self.printed and not self.sex) and self._reaches(here + 1, 6):
+        if lowered in LEAD_IN and not (ranged and self.printed and not self.sex) and reaches(self.atoms, here + 1, 6):
             return self._skip()
         if (flag := flag_at(atoms, here)) and self.flag is None and not self._labels(here):
             if lowered == "normal" and not self.printed:
@@ -293,18 +292,6 @@ class Columns:
         if len(self.words[here]) <= 2 or not (self.ranges or self.bounds):
             return False
         return bool(range_at(self.atoms, after) or bound_at(self.atoms, after))
-
-    def _reaches(self, at: int, most: int) -> bool:
-        """Whether a range follows, with nothing between but signs and words that lead to one."""
-        for index in range(at, at + most):
-            if range_at(self.atoms, index) or bound_at(self.atoms, index):
-                return True
-            kind, word, lowered = self.kinds[index], self.words[index], self.lowered[index]
-            if not (
-                (kind == "sym" and word in "():[]=-.,") or lowered in LEAD_IN or lowered in SEXES or kind == "cell"
-            ):
-                return False
-        return False
 
     def settle(self) -> None:
         """Decide what a lone bound or range is: the value where there is no other, else the reference."""

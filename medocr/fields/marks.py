@@ -46,6 +46,8 @@ OPENERS = {
     "higher",
 }
 QUALITIES = words("qualities")
+EARLIER = {"prev", "previous", "prior", "earlier", "baseline"}
+TELLING = EARLIER | SEXES.keys() | OPENERS | LEAD_IN | FLAG_WORDS | QUALITIES | {"a", "b", "ab", "o"}  # and units
 JOINED = words("joined")
 AFTER_JOINED = words("after_joined")
 STRONG = words("strong")
@@ -194,3 +196,14 @@ def critical(value: float | str | None, low: float | None, high: float | None) -
     if isinstance(value, float) and high is not None and value > high:
         return "HH"
     return "LL" if isinstance(value, float) and low is not None and value < low else "A"
+
+
+def reaches(atoms: Atoms, at: int, most: int) -> bool:
+    """Whether a range follows, with nothing between but signs and words that lead to one."""
+    for index in range(at, at + most):
+        if range_at(atoms, index) or bound_at(atoms, index):
+            return True
+        kind, word, lowered = atoms.kinds[index], atoms.words[index], atoms.lowered[index]
+        if not ((kind == "sym" and word in "():[]=-.,") or lowered in LEAD_IN or lowered in SEXES or kind == "cell"):
+            return False
+    return False
