@@ -643,3 +643,70 @@ def test_runtime_needs_no_lexicon_package():
 def test_a_unit_that_no_table_knows_does_not_cost_the_row(line, value, unit, low, high):
     (row,) = fields.read_analytes(line)
     assert (row.value, row.unit, row.low, row.high) == (value, unit, low, high)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Transfuse if Hb < 7",
+        "Hold until ANC > 1500",
+        "Target HbA1c < 7 %",
+        "Call if glucose > 400 mg/dL",
+        "Goal LDL < 70 mg/dL",
+        "Patient ID PT-8827364",
+        "Any Town, CA 92126",
+        "Springfield, PA 19064",
+        "Fax K 555 0199",
+        "Patient Name: John Smith MRN: 7890123",
+        "Patient Name: John Smith MRN: 78901",
+        "Troponin I lab draws at 0 and 3 hours",
+    ],
+)
+def test_conditions_and_identifiers_are_no_results(text):
+    assert fields.read_analytes(text) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "flag"),
+    [
+        ("2. THROMBOCYTOPENIA (Platelets 45 K/uL): HIGH BLEEDING RISK.", None),
+        ("Potassium 3.0 mmol/L: low potassium diet advised", None),
+        ("INR 3.4, high risk of a bleed", None),
+        ("Glucose 151 mg/dL High Hexokinase", "H"),
+        ("Hb 9.8 g/dL low", "L"),
+        ("Sodium 128 mmol/L LOW Potassium 4.1 mmol/L", "L"),
+    ],
+)
+def test_a_sentence_is_no_flag(text, flag):
+    assert fields.read_analytes(text)[0].flag == flag
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Hb when admitted 9.2 g/dL",
+        "Hb 7.2 g/dL, transfuse if < 7",
+        "PLT 245000",
+        "eGFR If NonAfricn Am 98 mL/min/1.73 >59",
+    ],
+)
+def test_results_beside_conditions_stay(text):
+    assert len(fields.read_analytes(text)) == 1
+
+
+@pytest.mark.parametrize(
+    ("text", "header"),
+    [
+        ("Name: Jane Smith\nAge: 52", {"patient": "Jane Smith", "age": "52"}),
+        ("PATIENT DISCHARGE SUMMARY\nSt. Jude Regional Medical Center\nPatient Name: John Doe", {"patient": "John Doe", "facility": "St. Jude Regional Medical Center"}),
+        ("PATIENT INFORMATION SHEET\nName: Anna Lee", {"patient": "Anna Lee"}),
+        ("Attending Oncologist: Dr. Marcus Vance, MD", {"doctor": "Marcus Vance"}),
+        ("Consultant Surgeon: Mr. Alan Smith", {"doctor": "Mr. Alan Smith"}),
+        ("Resulting lab: Harbor Hospital Lab", {"facility": "Harbor Hospital Lab"}),
+        ("Performing laboratory: Northfield Clinical Lab", {"facility": "Northfield Clinical Lab"}),
+        ("Patient: Huber, Anna    Geb.: 03.04.1961\nEntnahme: 12.02.2024 07:45", {"patient": "Huber, Anna", "date_of_birth": "03.04.1961", "collected": "12.02.2024"}),
+        ("Paciente: Ana Souza\nIdade: 45\nData de nascimento: 01/02/1979", {"patient": "Ana Souza", "age": "45", "date_of_birth": "01/02/1979"}),
+    ],
+)  # fmt: skip
+def test_header_of_other_hospitals(text, header):
+    assert fields.read_header(text) == header

@@ -11,6 +11,7 @@ from .marks import (
     bound_at,
     critical,
     flag_at,
+    opens_prose,
     outside,
     quality_at,
     range_at,
@@ -277,6 +278,8 @@ class Columns:
         if lowered in LEAD_IN and not (ranged and self.printed and not self.sex) and reaches(self.atoms, here + 1, 6):
             return self._skip()
         if (flag := flag_at(atoms, here)) and self.flag is None and not self._labels(here):
+            if not ranged and opens_prose(atoms, flag[1], self.names):
+                return False
             if lowered == "normal" and not self.printed:
                 return self._take(self._printed(here, here + 1), here + 1)
             self.flag, self.here = flag

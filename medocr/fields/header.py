@@ -31,6 +31,7 @@ from .labels import (
     SEX_VALUE,
     SMALL_LETTER,
     STOP_WORDS,
+    SURNAMES,
     TITLE,
     TITLES,
     UNLABELLED_DOCTOR,
@@ -49,7 +50,10 @@ def read_header(text: str) -> dict:
     found: dict[str, str] = {}
     labels = list(LABEL.finditer(lower(flat)))
     for index, label in enumerate(labels):
-        limit = labels[index + 1].start() if index + 1 < len(labels) else len(flat)
+        following = (
+            other for other in labels[index + 1 : index + 6] if not other.lastgroup == label.lastgroup == "facility"
+        )
+        limit = next((other.start() for other in following), len(flat))
         _take(found, label, flat, original, min(limit, label.end() + 120))
     _take_unlabelled(found, flat, original, labels)
     return {name: found[name] for name in (*LABELS, "facility") if name in found}
@@ -162,6 +166,7 @@ def _no_name(word: str, lowered: str, words: int) -> bool:
         words > 0
         and len(lowered) > 2
         and (lowered in lexicon.drugs() or lexicon.squeeze(lowered) in lexicon.analytes())
+        and lowered not in SURNAMES
     )
 
 

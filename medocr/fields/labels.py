@@ -8,7 +8,9 @@ from .words import words
 NUMBER_WORD = r"(?:[ ]?(?:no|number|num|id|#)\b\.?|[ ]?#)"
 LABELS = {
     "age_sex": r"age[ ]?[/&][ ]?(?:sex|gender)|sex[ ]?[/&][ ]?age|gender[ ]?/[ ]?age|age and sex",
-    "date_of_birth": r"date of birth|d\.?o\.?b\b\.?|birth[ ]?date|born",
+    "date_of_birth": r"date of birth|d\.?o\.?b\b\.?|birth[ ]?date|born|geb\b\.?(?:[ ]?am)?|geburtsdatum|"
+                     r"geboren(?: am)?|data de nascimento|fecha de nacimiento|date de naissance|data di nascita|"
+                     r"geboortedatum|data urodzenia",
     "mrn": rf"m\.?r\.?n\b\.?{NUMBER_WORD}?|(?:medical|med\.?) rec(?:ord)?\.?{NUMBER_WORD}?|uhid{NUMBER_WORD}?|"
            rf"mr{NUMBER_WORD}|(?:patient|pt|pat)\.?(?:'s)?{NUMBER_WORD}|"
     rf"(?:hospital|hosp|ip|op|opd|reg|registration|chart|nhs|cr|file|umr){NUMBER_WORD}|health record{NUMBER_WORD}?",
@@ -19,27 +21,30 @@ LABELS = {
     "collected": r"(?:date|time)[ ](?:of collection|of sample collection|collected|drawn)|(?:sample|"
                  r"specimen)[ ](?:collected|drawn|collection|taken|date)(?:[ ]date)?|"
     r"collection(?:[ ]date)?|collected(?:[ ]date)?|coll\.?(?:[ ]date)?|drawn|date and time of collection|"
-    r"collected date|registered|sample drawn",
+    r"collected date|registered|sample drawn|entnahme(?:datum)?|abnahme(?:datum)?|"
+    r"(?:date de )?prélèvement|fecha de (?:toma|extracción)|data da coleta|data (?:del )?prelievo",
     "received": r"(?:date[ ])?(?:of receipt|received)(?:[ ]date)?|(?:sample|specimen)[ ]received|rec'?d\b|"
                 r"receiving date",
     "reported": r"date[ ](?:of report|reported|of issue)|report(?:ed|ing)?[ ](?:date|released)|reported|"
                 r"report generated|result date|date released|released|finali[sz]ed|approved|resulted",
     "doctor": r"(?:ordering|referring|requesting|attending|primary care|treating|prescribing)[ ](?:physician|"
-              r"doctor|provider|clinician|dr)|ordered by|ordering|ref(?:erred|er)?\.?[ ]?by|"
+              r"doctor|provider|clinician|dr|surgeon|(?:onc|cardi|neur|nephr|ur|hemat|haemat|radi)ologist)|"
+              r"ordered by|ordering|ref(?:erred|er)?\.?[ ]?by|"
     r"ref\.?[ ](?:dr|doctor|physician)|requested by|prescribed by|physician(?:[ ]name)?|doctor(?:'s name|"
-    r"[ ]name)?|consultant|attending|prescriber|provider|referring",
+    r"[ ]name)?|consultant(?:[ ](?:surgeon|physician|[a-z]{3,12}ologist))?|attending|prescriber|provider|referring",
     "verified": r"(?:verified|authori[sz]ed|signed|reviewed|validated|reported)(?:[ ]by|(?=[ ]?:))|pathologist|"
                 r"medical director",
-    "patient": r"patient(?:'s)?[ ]name|name of (?:the )?patient|pt\.?[ ]name|client name|patient|pt\b|full name|name",
-    "age": r"age",
+    "patient": r"patient(?:'s)?[ ]name|name of (?:the )?patient|pt\.?[ ]name|client name|patient|pt\b|full name|name|"
+               r"paciente|paziente|patientin|(?:nombre|nome|nom)(?=[ ]?:)",
+    "age": r"age|(?:alter|edad|idade|età|âge)(?=[ ]?:)",
     "sex": r"sex|gender",
     "facility": r"facility(?:[ ]name)?|hospital(?:[ ]name)?|clinic(?:[ ]name)?|laboratory(?:[ ]name)?|"
-                r"lab(?:[ ]name)?|performing lab(?:oratory)?|performed at",
+                r"lab(?:[ ]name)?|(?:performing|resulting|testing) lab(?:oratory)?|performed at",
     "date": r"(?:visit |service |issue |admission )?date|dated|issued(?: on)?|date of (?:visit|service|issue|"
             r"admission)",
 }  # fmt: skip
 LABEL = re.compile(  # of `text.lower`; no label starts with another letter than those
-    r"(?=[a-dfghil-prstuv])(?<![\w./'-])(?:"
+    r"(?=[a-il-pr-vâ])(?<![\w./'-])(?:"
     + "|".join(f"(?P<{name}>{pattern})" for name, pattern in LABELS.items())
     + r")(?![\w'])[ ]?\.?(?:on\b|at\b|by\b)?(?:[ ]?[(/][ ]?(?:time|yrs?|years?|dd/mm/yyyy)[ ]?\)?)?"
 )
@@ -66,6 +71,7 @@ PARTICLES = words("particles")
 TITLES = words("titles")
 DEGREES = words("degrees")
 STOP_WORDS = words("stop_words")
+SURNAMES = words("surnames")  # that are also analytes: anti-Smith antibodies
 FACILITY_WORD = (
     r"hospitals?|clinics?|laborator(?:y|ies)|labs?|diagnostics?|medical|health|healthcare|pathology|patholab|"
     r"pharmacy|infirmary|practice|surgery|"

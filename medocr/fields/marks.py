@@ -48,6 +48,7 @@ OPENERS = {
 QUALITIES = words("qualities")
 EARLIER = {"prev", "previous", "prior", "earlier", "baseline"}
 TELLING = EARLIER | SEXES.keys() | OPENERS | LEAD_IN | FLAG_WORDS | QUALITIES | {"a", "b", "ab", "o"}  # and units
+NOT_PROSE = TELLING | words("methods") | words("headings") | words("stops") | {"for", "comment", "result"}
 JOINED = words("joined")
 AFTER_JOINED = words("after_joined")
 STRONG = words("strong")
@@ -150,6 +151,16 @@ def flag_at(atoms: Atoms, at: int) -> tuple[str, int] | None:
     if following in {"*", "!"} and atoms.starts[after] == atoms.ends[at] and (following == "*" or len(code) == 1):
         return code * 2 if following == "!" and code in "HL" else code, at + 2
     return code, after
+
+
+def opens_prose(atoms: Atoms, at: int, names: list[int]) -> bool:
+    """Whether a sentence goes on after a word such as HIGH to its line's end: `HIGH BLEEDING RISK`."""
+    if atoms.kinds[at] != "word" or unit_at(atoms, at) or atoms.lowered[at] in NOT_PROSE:
+        return False
+    first = at
+    while at - first < 30 and atoms.kinds[at] in ("word", "sym", "code") and atoms.lowered[at] not in QUALITIES:
+        at += 1
+    return atoms.kinds[at] in ("nl", "end") and (at - first > 1 or not names[first])
 
 
 def _starred(atoms: Atoms, at: int) -> tuple[str, int] | None:
