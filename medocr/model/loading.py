@@ -34,7 +34,7 @@ def load(
     min_pixels: int | None = None,
     max_pixels: int | None = None,
     adapter: str | Path | None = None,
-    backend: str = "auto",
+    backend: str = "transformers",
     revision: str | None = None,
     max_tokens: int = 16_384,
 ) -> tuple[torch.nn.Module, PaddleOCRVLProcessor]:
@@ -43,8 +43,9 @@ def load(
     `base` is `tiny`, a folder or a name on the Hub (at `revision`). `device` is auto (cuda where there is
     one), cpu or cuda. `dtype` defaults to float32 on a CPU, else to bfloat16 or, where the card lacks it, float16.
     `min_pixels` and `max_pixels` bound the pixels of a page after resizing; by default the model's own. `adapter` is
-    a folder with a LoRA adapter to put on the model. `backend` is auto, unsloth or transformers; `max_tokens` is the
-    longest sequence, which only Unsloth wants to know.
+    a folder with a LoRA adapter to put on the model. `backend` is transformers, unsloth or auto (Unsloth where it is
+    installed and a card is there), which training takes: Unsloth trains faster and in less memory, but its reading did
+    not end in the time that transformers' took. `max_tokens` is the longest sequence, which only Unsloth wants to know.
     Raises ValueError when the model is neither here nor within reach, the adapter is not of this base, or the device
     or backend is not there.
     """

@@ -30,13 +30,20 @@ def measure(part: str, setting, out: Path) -> dict:
         "unsloth": lambda: training.lora(setting, "unsloth"),
         "full": lambda: training.full(setting),
         "merge": lambda: inference.merge(setting),
-        "reading": lambda: inference.reading(setting),
+        "reading": lambda: inference.reading(setting, lambda rows: _keep(out, "reading", setting.size, rows)),
         "stages": lambda: inference.stages(setting),
     }[part]()
     if "tflops" in found:
         rate = card.matrix_rate(setting.device)
         found |= {"bf16_tflops": rate, "share_of_matrix_rate": found["tflops"] / rate}
     return {"card": card.name(setting.device), **found}
+
+
+def _keep(out: Path, part: str, size: str, rows: list[dict]) -> None:
+    """Write what a part has measured so far, so that a time limit costs only what is not measured yet."""
+    from medocr import storage
+
+    storage.write_record(out / f"{part}.json", part=part, size=size, ran=True, finished=False, rows=rows)
 
 
 def one(part: str, chosen: argparse.Namespace) -> int:

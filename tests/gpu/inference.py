@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import torch
@@ -48,13 +49,20 @@ def merge(setting: Setting) -> dict:
     }
 
 
-def reading(setting: Setting) -> dict:
-    """Pages per second in batches of 16: with the adapter attached, and merged."""
+def reading(setting: Setting, keep: Callable[[list[dict]], None] = lambda rows: None) -> dict:
+    """Pages per second in batches of 16: merged, with the adapter attached, and that through Unsloth, last as slowest.
+
+    `keep` is given the rows so far, after each.
+    """
     if not (setting.work / "merged/config.json").is_file():
         merging.merge(setting.base(), adapter(setting), setting.work / "merged", **setting.limits)
-    rows = [_read(setting, "merged", "transformers"), _read(setting, "adapter", "transformers")]
+    ways = [("merged", "transformers"), ("adapter", "transformers")]
     if setting.device == "cuda" and importlib.util.find_spec("unsloth"):
-        rows.append(_read(setting, "adapter", "unsloth"))
+        ways.append(("adapter", "unsloth"))
+    rows = []
+    for way in ways:
+        rows.append(_read(setting, *way))
+        keep(rows)
     return {"rows": rows, "merged_over_adapter": rows[0]["pages_per_s"] / rows[1]["pages_per_s"]}
 
 
