@@ -49,7 +49,7 @@ class Names:
                 if self.words[index] in ":;=|!?" and squeezed != "a":  # but `A : G ratio`
                     break
                 continue
-            if kind in {"nl", "cell", "time", "cmp", "end"}:
+            if kind in {"nl", "cell", "time", "cmp", "arrow", "end"}:
                 break
             squeezed += lexicon.squeeze(self.words[index])
             if squeezed not in starts:
