@@ -61,7 +61,7 @@ def table(rng: random.Random) -> list[list[tuple[int, str]]]:
     for analyte in rng.sample(ANALYTES, 21):
         low = rng.randint(1, 90)
         value, unit = f"{low + rng.random() * 30:.1f}", rng.choice(("mg/dL", "mmol/L", "g/L", "U/L"))
-        rows.append([(MARGIN, analyte.name), (560, value), (700, unit), (900, f"{low} - {low + 30}")])
+        rows.append([(MARGIN, analyte.names[0]), (560, value), (700, unit), (900, f"{low} - {low + 30}")])
     return rows
 
 
