@@ -710,3 +710,48 @@ def test_results_beside_conditions_stay(text):
 )  # fmt: skip
 def test_header_of_other_hospitals(text, header):
     assert fields.read_header(text) == header
+
+
+@pytest.mark.parametrize(
+    ("text", "orders"),
+    [
+        ("500 mg metformin BID and 5 mg glipizide daily", [("metformin", 500, "mg", "BID"), ("glipizide", 5, "mg", "daily")]),
+        ("Started on 40 mg of furosemide IV and 20 mEq KCl PO", [("furosemide", 40, "mg", None), ("KCl", 20, "meq", None)]),
+        ("40 mg furosemide, 25 mg spironolactone and 5 mg bisoprolol", [("furosemide", 40, "mg", None), ("spironolactone", 25, "mg", None), ("bisoprolol", 5, "mg", None)]),
+        ("Metformin 500 mg glipizide 5 mg daily", [("Metformin", 500, "mg", None), ("glipizide", 5, "mg", "daily")]),
+        ("Tab Metformin 500 mg\nTab Glimepiride 2 mg", [("Metformin", 500, "mg", None), ("Glimepiride", 2, "mg", None)]),
+        ("Increase Lisinopril from 10mg to 20mg once daily", [("Lisinopril", 20, "mg", "once daily")]),
+        ("Bisoprolol increased from 2.5 mg to 5 mg daily", [("Bisoprolol", 5, "mg", "daily")]),
+        ("Co-amoxiclav 500/125 tablets 1 TDS 7/7", [("Co-amoxiclav", "500/125", None, "TDS")]),
+        ("Co-codamol 30/500 2 tablets QDS PRN", [("Co-codamol", "30/500", None, "QDS PRN")]),
+        ("KCl 20 mEq PO daily", [("KCl", 20, "meq", "daily")]),
+        ("Symbicort 200/6 2 puffs BD", [("Symbicort", "200/6", None, "BD")]),
+        ("Seretide 250/25 2 puffs BD", [("Seretide", "250/25", None, "BD")]),
+    ],
+)  # fmt: skip
+def test_doses_before_the_drug_changed_and_compound(text, orders):
+    assert [(order.drug, order.dose, order.unit, order.frequency) for order in fields.read_drugs(text)] == orders
+
+
+@pytest.mark.parametrize(
+    ("text", "subtotal", "tax", "total"),
+    [
+        ("Apotheke am Bahnhof\nVerband 3.20\nTotal CHF 1'152.20", None, None, 1152.2),
+        ("Sanitätshaus Keller GmbH\nRechnungsnummer: RE-2024-118\nRollator 1.129,00 €\nZwischensumme 1.129,00 €\nMwSt 19 % 214,51 €\nGesamtbetrag 1.343,51 €", 1129, 214.51, 1343.51),
+        ("Shree Medicals\nSub Total 185.91\nCGST 6% 11.15\nSGST 6% 11.15\nNet Amount Rs. 208.00", 185.91, 22.3, 208),
+        ("Pharmacie du Parc\nFacture n° 2024-17\nTotal HT 1 234,50 €\nTVA 20 % 246,90 €\nTotal TTC 1 481,40 €", 1234.5, 246.9, 1481.4),
+        ("Farmacia Sol\nFactura: F-2231\nBase imponible 10,00 €\nIVA 21 % 2,10 €\nTotal a pagar 12,10 €", 10, 2.1, 12.1),
+        ("Farmacia Verdi\nImponibile 100,00\nIVA 22% 22,00\nTotale da pagare 122,00", 100, 22, 122),
+    ],
+)  # fmt: skip
+def test_receipts_of_other_countries(text, subtotal, tax, total):
+    receipt = fields.read_receipt(text)
+    assert (receipt.subtotal, receipt.tax, receipt.total) == (subtotal, tax, total)
+
+
+@pytest.mark.parametrize(
+    ("printed", "number"),
+    [("Rechnungsnummer: RE-2024-118", "RE-2024-118"), ("Facture n° 2024-17", "2024-17"), ("Factura: F-2231", "F-2231"), ("Beleg-Nr. 4711", "4711")],
+)  # fmt: skip
+def test_receipt_number(printed, number):
+    assert fields.read_receipt(f"Shop\n{printed}\nTotal 9,00 €").number == number

@@ -6,11 +6,8 @@ import functools
 import itertools
 import re
 
-from . import directions, lexicon
+from . import directions, lexicon, strengths
 from .sig import (
-    BARE_NUMBER,
-    COUNT_UNITS,
-    COUNTED,
     DURATION,
     FORMS,
     FREQUENCY,
@@ -24,8 +21,7 @@ from .sig import (
     STRENGTH,
     TAGS,
 )
-from .text import Atoms, atoms, clean, line_starts, lower, number, plain
-from .units import unit_code
+from .text import Atoms, atoms, clean, line_starts, lower, plain
 
 
 @dataclasses.dataclass(frozen=True)
@@ -57,6 +53,7 @@ class _Start:
     form: str | None
     known: bool
     nutrient: bool
+    lead: int | None = None  # where a dose before the drug starts: `500 mg metformin`
 
 
 def read_drugs(text: str) -> list[DrugOrder]:
@@ -87,9 +84,12 @@ def _starts(items: Atoms, lowered: str) -> list[_Start]:
         ):
             end = after
             begin, form = _form_before(items, at)
+            last = found[-1] if found else None
+            lead = strengths.before(lowered, begin, last.end if last else 0, last is not None and last.lead is not None)
+            begin = begin if lead is None else lead
             exact = _is_drug(word) or word in lexicon.drug_starts()
             nutrient = word.split("-")[0] in NUTRIENTS
-            found.append(_Start(begin, items.starts[at], items.ends[end - 1], form, exact, nutrient))
+            found.append(_Start(begin, items.starts[at], items.ends[end - 1], form, exact, nutrient, lead))
     return found
 
 
@@ -214,7 +214,10 @@ def _form_before(items: Atoms, at: int) -> tuple[int, str | None]:
 
 def _order(text: str, flat: str, start: _Start, limit: int, line: int) -> DrugOrder | None:
     lowered = lower(flat)
-    dose, unit = _dose(flat, start.end, limit)
+    dosed = strengths.changed(lowered, start.end, limit)
+    dose, unit = strengths.strength(flat, dosed, limit)
+    if unit is None and start.lead is not None:
+        dose, unit = strengths.strength(flat, start.lead, start.name)
     duration = DURATION.search(lowered, start.end, limit)
     frequency = _frequency(flat, start.end, limit, duration)
     form = FORMS.search(lowered, start.end, limit)
@@ -222,7 +225,7 @@ def _order(text: str, flat: str, start: _Start, limit: int, line: int) -> DrugOr
     if len(routes) > 1 and routes[0].group(1) == "inh" and not form:
         form = routes.pop(0)  # `90 mcg inh INH q4h`
     route = routes[0] if routes else None
-    amount = directions.amount_at(lowered, start.end, limit, _strength_at(lowered, start.end, limit))
+    amount = directions.amount_at(lowered, start.end, limit, strengths.span(lowered, dosed, limit))
     order = DrugOrder(
         " ".join(text[start.name : start.end].split()).rstrip("."),
         dose,
@@ -255,59 +258,6 @@ def _holds(order: DrugOrder, start: _Start, text: str) -> bool:
             or (told > 0 and order.dose is not None and start.nutrient)
         )
     return order.dose is not None or order.frequency is not None or order.duration is not None
-
-
-def _dose(flat: str, start: int, limit: int) -> tuple[float | str | None, str | None]:
-    """The strength, or else the counted dose, or else a bare number right after the name (`Dolo 650`)."""
-    volume, lowered = None, lower(flat)
-    for found in STRENGTH.finditer(lowered, start, limit):
-        if found.group("unit") in ("ml", "cc"):
-            volume = volume or found
-        else:
-            return _amount(found)
-    if counted := COUNTED.search(lowered, start, limit):
-        return number(counted.group("number")), COUNT_UNITS[counted.group("unit").rstrip("s")]
-    if volume:
-        return _amount(volume)
-    bare = BARE_NUMBER.match(flat, start)
-    if not bare or bare.end() > limit:
-        return None, None
-    return (bare.group(1) if "/" in bare.group(1) else number(bare.group(1))), None
-
-
-def _strength_at(lowered: str, start: int, limit: int) -> tuple[int, int] | None:
-    """The span of the first strength that is no volume, else of a counted dose."""
-    for found in STRENGTH.finditer(lowered, start, limit):
-        if found.group("unit") not in ("ml", "cc"):
-            return found.span()
-    return None
-
-
-def _amount(found: re.Match) -> tuple[float | str, str | None]:
-    low, high, unit = found.group("low"), found.group("high"), found.group("unit").rstrip(".")
-    unit = {
-        "milligram": "mg",
-        "milligrams": "mg",
-        "mgs": "mg",
-        "microgram": "ug",
-        "micrograms": "ug",
-        "cc": "mL",
-        "unit": "units",
-        "i.u": "iu",
-    }.get(unit, unit)
-    factor = 1.0
-    for word, size in (("lakh ", 1e5), ("million ", 1e6), ("k ", 1e3)):
-        if unit.startswith(word):
-            unit, factor = unit.removeprefix(word), size
-    code = unit_code("units" if unit == "unit" else unit)
-    if found.group("per"):
-        per = {"ml": "mL", "g": "g", "gm": "g", "h": "h", "hr": "h", "kg": "kg", "day": "d", "min": "min"}.get(
-            found.group("per"), "{" + found.group("per") + "}"
-        )
-        count = found.group("count")
-        code = f"{code}/({count}.{per})" if count and count != "1" else f"{code}/{per}"
-    amount = f"{low}{found.group('and')}{high}" if high else number(low) * factor
-    return amount, code
 
 
 def _frequency(flat: str, start: int, limit: int, duration: re.Match | None) -> tuple[int, int] | None:

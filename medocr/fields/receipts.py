@@ -8,15 +8,19 @@ from .text import DATE, MONTH_FIRST, clean, lower, number, plain
 
 MONEY = (
     r"(?:(?:[$£€₹¥]|rs\.?|inr|usd|eur|gbp|rm|chf)[ ]?)?-?(?:\d{1,3}(?:,\d{2,3}){1,3}\.\d{2}|"
-    r"\d{1,3}(?:\.\d{3}){1,3},\d{2}|\d{1,7}[.,]\d{2})(?!\d|[./-]\d|[ ]?%)(?:[ ]?(?:[$£€₹¥]|eur\b|usd\b))?"
+    r"\d{1,3}(?:\.\d{3}){1,3},\d{2}|\d{1,3}(?:'\d{3}){1,3}\.\d{2}|"
+    r"\d{1,7}[.,]\d{2})(?!\d|[./-]\d|[ ]?%)(?:[ ]?(?:[$£€₹¥]|eur\b|usd\b))?"
 )
 AMOUNT = re.compile(rf"(?<![\w.,/-])(?:{MONEY})", re.IGNORECASE)
 WHOLE = re.compile(r"(?<![\w.,/-])[$£€₹¥][ ]?(\d{1,7})(?![\d.,]*\d)")
 SUMS = {
-    "subtotal": r"sub[ -]?total|net(?: amount| total)?|sum|amount excl\w*|total (?:excl\w*|before tax|net)|"
+    "subtotal": r"sub[ -]?totale?|net(?! à)(?: amount| total)?|zwischensumme|(?:summe )?netto(?:betrag|summe)?|"
+                r"sous[ -]total|"
+                r"(?:total|montant) ht|base imponible|(?:totale )?imponibile|sum|"
+                r"amount excl\w*|total (?:excl\w*|before tax|net)|"
                 r"taxable(?: amount| value)?|merchandise total",
     "tax": r"(?:sales |state |local |total |plus |incl\.? |includes? )?(?:tax|vat|gst|hst|pst|cgst|sgst|igst|"
-           r"mwst|tva|iva)(?: amount| total)?",
+           r"mwst|tva|iva|ust|umsatzsteuer|mehrwertsteuer)(?: amount| total)?",
     "discount": r"discount|savings|coupon|you saved",
     "paid": r"cash(?: tendered)?|change(?: due)?|card|visa|mastercard|amex|debit(?: card)?|credit(?: card)?|"
             r"paid(?: by card| amount)?|tendered|tend|payment|deposit|eftpos|amount paid|balance paid|rounding|"
@@ -27,6 +31,9 @@ SUMS = {
                r"(?:balance )?(?:brought|carried) forward|balance forward|arrears",
     "total": r"(?:grand |invoice |order )?total(?: due| amount| payable| to pay| incl\w*(?: \w+)?| price)?|"
              r"(?:amount|balance|sum)(?: now)? (?:due|payable|owing)|balance|to pay|please pay|total sale|"
+             r"gesamt(?:betrag|summe)?|(?:end|rechnungs|zahl)betrag|zu zahlen(?:der betrag)?|summe|"
+             r"(?:montant )?total ttc|montant total|(?:net )?à payer|importe total|total (?:a pagar|factura|general)|"
+             r"totale(?: fattura| documento| da pagare)?|importo totale|da pagare|valor total|"
              r"pay this amount|net payable|amount payable|due now",
 }  # fmt: skip
 SUM = re.compile(  # of `text.lower`
@@ -41,8 +48,9 @@ ISSUED = re.compile(
     re.IGNORECASE,
 )
 NUMBER = re.compile(
-    r"(?<![\w])(?:invoice|receipt|ticket|bill|order|trans(?:action)?|no|check|folio)\b\.?[ ]?(?:no|number|num|"
-    r"id|#)?\b\.?[ ]?[:#]?[ ]*(?P<id>[A-Z]{0,4}[-/]?\d[\w/-]{1,20})|(?<![\w])#[ ]?(?P<hash>\d{2,12})",
+    r"(?<![\w])(?:invoice|receipt|ticket|bill|order|trans(?:action)?|no|check|folio|rechnung(?:s?-?nr|snummer)?|"
+    r"beleg(?:-?nr|nummer)?|facture|factura|fattura)\b\.?[ ]?(?:(?:no|nr|number|num|id)\b|#|n[°º])?\.?[ ]?[:#]?[ ]*"
+    r"(?P<id>[A-Z]{0,4}[-/]?\d[\w/-]{1,20})|(?<![\w])#[ ]?(?P<hash>\d{2,12})",
     re.IGNORECASE,
 )
 TITLE = re.compile(
@@ -163,7 +171,9 @@ def _sums(flat: str, labels: list[re.Match], amounts: list[re.Match]) -> tuple[d
                 sums["total"] = number(whole.group(1))
             continue
         used.add(amount.start())
-        value = money(amount.group())
+        value = money(amount.group()) + _thousands(flat[label.end() : amount.start()], amount.group())
+        if name == "subtotal" and label.group().startswith("net") and sums.keys() & {"subtotal", "tax"}:
+            name = "total"  # `Net Amount` under a subtotal is what is to be paid
         if name == "tax":
             sums["tax"] = (
                 round(sums.get("tax", 0.0) + value, 2)
@@ -175,6 +185,12 @@ def _sums(flat: str, labels: list[re.Match], amounts: list[re.Match]) -> tuple[d
         else:
             sums.setdefault(name, value)
     return sums, used
+
+
+def _thousands(before: str, printed: str) -> float:
+    """The thousands that stand apart from a sum's amount by a space: the 1000 of `Total TTC 1 481,40 €`."""
+    apart = re.fullmatch(r"[^\d\n]{0,20}?[ ](\d{1,3})[ ]", before)
+    return float(apart.group(1)) * 1000 if apart and re.match(r"\d{3},\d{2}", printed) else 0.0
 
 
 def _issuer(flat: str, text: str) -> str | None:

@@ -68,8 +68,8 @@ STRENGTH = re.compile(
     r"tab(?:let)?|min)(?![a-z]))?(?![ ]?/[ ]?d?l\b)",
 )
 BARE_NUMBER = re.compile(
-    r"[ ]?[-–]?[ ]?(\d{1,4}(?:\.\d{1,3})?|\d{2,4}/\d{2,4})(?![\w./+-]|[ ]?[-+/][ ]?\d"
-    r"|[ ]?(?:x|d|days?|weeks?|months?|hour\w*|hrs?|times|tab\w*|cap\w*|puff\w*|drop\w*|ml)\b)"
+    r"[ ]?[-–]?[ ]?(\d{2,4}(?:\.\d)?/\d{1,4}(?:\.\d)?(?![\w./+-])|\d{1,4}(?:\.\d{1,3})?(?![\w./+-]|[ ]?[-+/][ ]?\d"
+    r"|[ ]?(?:x|d|days?|weeks?|months?|hour\w*|hrs?|times|tab\w*|cap\w*|puff\w*|drop\w*|ml)\b))"
 )
 COUNTED = re.compile(
     rf"(?<![\w.,/-])(?P<number>{AMOUNT})[ ]?(?P<unit>puffs?|drops?|gtts?|sprays?|tsp|teaspoons?|tbsp)(?!\w)",

@@ -1,0 +1,85 @@
+"""The strength of a drug order: after the drug, before it, or changed from one to another."""
+
+import re
+
+from .sig import BARE_NUMBER, COUNT_UNITS, COUNTED, STRENGTH
+from .text import lower, number
+from .units import unit_code
+
+CHANGED = re.compile(r"[ ]?(?:[a-z]{2,12}[ ]){0,2}?from[ ][^\n]{1,24}?[ ]to[ ]")  # of `text.lower`
+LEADING = re.compile(r"[ ](?:of[ ])?$")
+LONGEST = 24  # characters of a dose before its drug
+
+
+def changed(lowered: str, start: int, limit: int) -> int:
+    """Where a drug's new strength starts: after `from 10 mg to` where that follows the drug, else at `start`."""
+    found = CHANGED.match(lowered, start, limit)
+    return found.end() if found and STRENGTH.match(lowered, found.end()) else start
+
+
+def before(lowered: str, begin: int, last: int, led: bool) -> int | None:
+    """Where a dose right before a drug starts (`500 mg metformin`, `40 mg of furosemide`); None where none does.
+
+    `last` is the offset after the drug before, whose own dose it is when it stands right after that one
+    (`metformin 500 mg glipizide`), unless that one has its dose before it too (`led`).
+    """
+    gap = LEADING.search(lowered, max(last, begin - 4), begin)
+    if not gap:
+        return None
+    for found in STRENGTH.finditer(lowered, max(last, begin - LONGEST), begin):
+        if found.end() == gap.start() and found["unit"] not in ("ml", "cc", "%"):
+            return found.start() if led or not last or lowered[last : found.start()].strip() else None
+    return None
+
+
+def strength(flat: str, start: int, limit: int) -> tuple[float | str | None, str | None]:
+    """The strength, or else the counted dose, or else a bare number right after the name (`Dolo 650`)."""
+    volume, lowered = None, lower(flat)
+    for found in STRENGTH.finditer(lowered, start, limit):
+        if found.group("unit") in ("ml", "cc"):
+            volume = volume or found
+        else:
+            return _amount(found)
+    bare = BARE_NUMBER.match(flat, start)
+    if bare and bare.end() <= limit and "/" in bare.group(1):
+        return bare.group(1), None
+    if counted := COUNTED.search(lowered, start, limit):
+        return number(counted.group("number")), COUNT_UNITS[counted.group("unit").rstrip("s")]
+    if volume:
+        return _amount(volume)
+    return (number(bare.group(1)) if bare and bare.end() <= limit else None), None
+
+
+def span(lowered: str, start: int, limit: int) -> tuple[int, int] | None:
+    """The span of the first strength that is no volume, else of a counted dose."""
+    for found in STRENGTH.finditer(lowered, start, limit):
+        if found.group("unit") not in ("ml", "cc"):
+            return found.span()
+    return None
+
+
+def _amount(found: re.Match) -> tuple[float | str, str | None]:
+    low, high, unit = found.group("low"), found.group("high"), found.group("unit").rstrip(".")
+    unit = {
+        "milligram": "mg",
+        "milligrams": "mg",
+        "mgs": "mg",
+        "microgram": "ug",
+        "micrograms": "ug",
+        "cc": "mL",
+        "unit": "units",
+        "i.u": "iu",
+    }.get(unit, unit)
+    factor = 1.0
+    for word, size in (("lakh ", 1e5), ("million ", 1e6), ("k ", 1e3)):
+        if unit.startswith(word):
+            unit, factor = unit.removeprefix(word), size
+    code = unit_code("units" if unit == "unit" else unit)
+    if found.group("per"):
+        per = {"ml": "mL", "g": "g", "gm": "g", "h": "h", "hr": "h", "kg": "kg", "day": "d", "min": "min"}.get(
+            found.group("per"), "{" + found.group("per") + "}"
+        )
+        count = found.group("count")
+        code = f"{code}/({count}.{per})" if count and count != "1" else f"{code}/{per}"
+    amount = f"{low}{found.group('and')}{high}" if high else number(low) * factor
+    return amount, code
