@@ -2,7 +2,6 @@ import collections
 import itertools
 import random
 import re
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -115,7 +114,7 @@ def test_no_ink_at_the_edge(doc_type):
 
 
 def test_the_tiny_tokenizer_knows_every_character(drawn):
-    tokenizer = Tokenizer.from_file(str(Path(medocr.__file__).parent / "tiny" / "tokenizer.json"))
+    tokenizer = Tokenizer.from_file(str(medocr.BASES["tiny"] / "tokenizer.json"))
     used = set("".join(page.truth for page in itertools.chain(*drawn.values())).replace("\n", " "))
     assert not [sign for sign in sorted(used) if tokenizer.decode(tokenizer.encode(sign).ids) != sign]
 
