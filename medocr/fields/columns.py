@@ -122,8 +122,7 @@ class Columns:
     def _amount(self) -> bool:
         """A range or a number."""
         atoms, here = self.atoms, self.here
-        single = signed(atoms, here)
-        if not single:
+        if not (single := signed(atoms, here)):
             return False
         if two := range_from(atoms, here, *single):
             if len(self.ranges) >= 2 + bool(self.sex) or (
@@ -200,11 +199,8 @@ class Columns:
             return self._skip()
         if word in "+-" and self._amount():
             return True
-        if (
-            self.unit is None
-            and (unit := unit_at(self.atoms, here))
-            and (self._started() or "/" in unit[0] or unit[0] == "%")
-        ):
+        unit = unit_at(self.atoms, here) if self.unit is None else None
+        if unit and (self._started() or "/" in unit[0] or unit[0] == "%"):
             self.unit, self.here = unit
             return True
         if word == "*" and self.kinds[here + 1] == "power":
@@ -310,9 +306,7 @@ class Columns:
         self.ranges += [bound[:4] for bound in self.bounds]
         if self.unit == "/uL":
             self.value = counted(self.value, self.printed)
-            self.ranges = [
-                (counted(low, printed), counted(high, printed), sex, printed) for low, high, sex, printed in self.ranges
-            ]
+            self.ranges = [(counted(r[0], r[3]), counted(r[1], r[3]), *r[2:]) for r in self.ranges]
         several = len(self.ranges) > 1 or (self.ranges and self.unit in ("/[HPF]", "/[LPF]"))
         if several and not self.printed and not self.ranges[0][2]:
             self.value = self.printed = self.ranges.pop(0)[3]
