@@ -785,3 +785,20 @@ def test_flags_in_every_dress(mark):
 def test_a_form_is_no_drug():
     orders = fields.read_drugs("Morphine sulfate 10mg/5ml oral solution 5ml 3 hrly when required")
     assert [(order.drug, order.form) for order in orders] == [("Morphine sulfate", "solution")]
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "value"),
+    [
+        ("GLUCOSE, GESTATIONAL SCREEN (50G) 151 H <135 mg/dL", "GLUCOSE, GESTATIONAL SCREEN (50G)", 151),
+        ("Glucose (75 g) 140 mg/dL", "Glucose (75 g)", 140),
+        ("Eritrocitos (x10^12/L) 4.35 4.5 a 5.9", "Eritrocitos", 4.35),
+        ("Colour Lemon Yellow Pale Yellow", "Colour", "Lemon Yellow"),
+        ("Kreatinin 0,9", "Kreatinin", 0.9),
+        ("Glicemia 92", "Glicemia", 92),
+        ("Hématocrite 41", "Hématocrite", 41),
+        ("Colesterolo 210", "Colesterolo", 210),
+    ],
+)
+def test_names_of_other_countries(line, name, value):
+    assert [(row.name, row.value) for row in fields.read_analytes(line)] == [(name, value)]

@@ -187,6 +187,10 @@ class Names:
         kind, word, lowered = self.kinds[inside], self.words[inside], self.lowered[inside]
         if CODE.match(self.plain, self.starts[inside]) or (kind == "num" and self.lowered[inside + 1] in HOURS):
             return False
+        if (
+            kind == "num" and self.lowered[inside + 1] in ("g", "gm") and self.words[inside + 2] == ")"
+        ):  # a load: `(50G)`
+            return False
         if kind in ("num", "cmp", "power", "arrow") or word in ("%", "/", "*"):
             return True
         return kind == "word" and (
