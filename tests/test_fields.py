@@ -802,3 +802,15 @@ def test_a_form_is_no_drug():
 )
 def test_names_of_other_countries(line, name, value):
     assert [(row.name, row.value) for row in fields.read_analytes(line)] == [(name, value)]
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("Haemoglobin\nTotal Leucocyte Count\nNeutrophils\n14.6\n5200\n51", []),
+        ("Sodium\nPotassium\n140\n4.1", []),
+        ("Sodium\n140\nPotassium\n4.1", [("Sodium", 140), ("Potassium", 4.1)]),
+    ],
+)
+def test_names_and_values_in_two_blocks_are_not_guessed(text, rows):
+    assert [(row.name, row.value) for row in fields.read_analytes(text)] == rows
