@@ -144,7 +144,8 @@ def hardware_section() -> str:
             "one NVIDIA L4 (24 GB)",
             f"not measured; by arithmetic {computed['memory_gb_total']:.1f} GB and {minutes['40%']:.0f} to "
             f"{minutes['25%']:.0f} minutes of training at 40 to 25 % of the card's peak; carried over from steps with "
-            f"random weights on an {measured['card']}: {measured['peak_memory_gb']:.1f} GB, {measured['hours']:.1f} hours",
+            f"random weights on an {measured['card']}: {measured['peak_memory_gb']:.1f} GB, "
+            f"{measured['hours']:.1f} hours",
         ),
     ]
     head = ["| command | what | machine | time |", "|---|---|---|---|"]
