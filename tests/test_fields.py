@@ -755,3 +755,50 @@ def test_receipts_of_other_countries(text, subtotal, tax, total):
 )  # fmt: skip
 def test_receipt_number(printed, number):
     assert fields.read_receipt(f"Shop\n{printed}\nTotal 9,00 €").number == number
+
+
+@pytest.mark.parametrize(
+    ("line", "value", "low", "high"),
+    [
+        ("Leucócitos: 6.540 /mm³ 4.000 - 11.000", 6540, 4000, 11000),
+        ("Thrombozyten 245.000 /µl 150.000-400.000", 245000, 150000, 400000),
+        ("Plaquettes 231 000 /mm3 150 000 - 400 000", 231000, 150000, 400000),
+        ("Leucocytes 6 540 /mm3 4 000 - 10 000", 6540, 4000, 10000),
+        ("ANC 1500 /uL 1.500-8.000", 1500, 1500, 8000),
+        ("WBC 5.400 10*3/uL 4.000-11.000", 5.4, 4, 11),
+        ("TSH 1.234 mIU/L 0.400-4.000", 1.234, 0.4, 4),
+        ("Hemoglobina: 13,4 g/dL 12,0 a 16,0", 13.4, 12, 16),
+        ("Creatinine Level\nNormal range: 0.50 - 0.90 mg/dL\n0.77", 0.77, 0.5, 0.9),
+    ],
+)  # fmt: skip
+def test_numbers_of_other_countries(line, value, low, high):
+    assert [(row.value, row.low, row.high) for row in fields.read_analytes(line)] == [(value, low, high)]
+
+
+@pytest.mark.parametrize(
+    "mark", ["Hemoglobin ▼ 10.9 g/dL 12.0-15.5", "Hemoglobin 10.9 g/dL 12.0-15.5 <-- LOW", "Hemoglobin: 10.9 g/dL (Reference: 12.0-15.5)  # Low", "Hemoglobin 10.9 g/dL 12.0-15.5 [LOW]"]
+)  # fmt: skip
+def test_flags_in_every_dress(mark):
+    assert [(row.name, row.value, row.flag) for row in fields.read_analytes(mark)] == [("Hemoglobin", 10.9, "L")]
+
+
+def test_a_form_is_no_drug():
+    orders = fields.read_drugs("Morphine sulfate 10mg/5ml oral solution 5ml 3 hrly when required")
+    assert [(order.drug, order.form) for order in orders] == [("Morphine sulfate", "solution")]
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "value"),
+    [
+        ("GLUCOSE, GESTATIONAL SCREEN (50G) 151 H <135 mg/dL", "GLUCOSE, GESTATIONAL SCREEN (50G)", 151),
+        ("Glucose (75 g) 140 mg/dL", "Glucose (75 g)", 140),
+        ("Eritrocitos (x10^12/L) 4.35 4.5 a 5.9", "Eritrocitos", 4.35),
+        ("Colour Lemon Yellow Pale Yellow", "Colour", "Lemon Yellow"),
+        ("Kreatinin 0,9", "Kreatinin", 0.9),
+        ("Glicemia 92", "Glicemia", 92),
+        ("Hématocrite 41", "Hématocrite", 41),
+        ("Colesterolo 210", "Colesterolo", 210),
+    ],
+)
+def test_names_of_other_countries(line, name, value):
+    assert [(row.name, row.value) for row in fields.read_analytes(line)] == [(name, value)]

@@ -9,8 +9,10 @@ from .marks import (
     SEXES,
     TELLING,
     bound_at,
+    counted,
     critical,
     flag_at,
+    names_band,
     opens_prose,
     outside,
     quality_at,
@@ -69,7 +71,10 @@ class Columns:
 
     def _started(self) -> bool:
         """Whether there are columns, so that a name is the next row's."""
-        return bool(self.printed or self.bounds or self.ranges)
+        return bool(self.printed) or self._ranged()
+
+    def _ranged(self) -> bool:
+        return bool(self.ranges or self.bounds)
 
     def _line(self) -> bool:
         """Go on to the next line, where it holds columns alone."""
@@ -103,6 +108,8 @@ class Columns:
     def _compared(self) -> bool:
         """A bound, of a number or a titre."""
         after = self.here + 2
+        if self.words[self.here] == "<" and self.words[self.here + 1] == "-":  # an arrow: `<-- LOW`
+            return self._skip()
         return self._take(self._printed(self.here, after), after) if self.kinds[after - 1] == "titre" else self._bound()
 
     def _number(self) -> bool:
@@ -115,8 +122,7 @@ class Columns:
     def _amount(self) -> bool:
         """A range or a number."""
         atoms, here = self.atoms, self.here
-        single = signed(atoms, here)
-        if not single:
+        if not (single := signed(atoms, here)):
             return False
         if two := range_from(atoms, here, *single):
             if len(self.ranges) >= 2 + bool(self.sex) or (
@@ -193,11 +199,8 @@ class Columns:
             return self._skip()
         if word in "+-" and self._amount():
             return True
-        if (
-            self.unit is None
-            and (unit := unit_at(self.atoms, here))
-            and (self._started() or "/" in unit[0] or unit[0] == "%")
-        ):
+        unit = unit_at(self.atoms, here) if self.unit is None else None
+        if unit and (self._started() or "/" in unit[0] or unit[0] == "%"):
             self.unit, self.here = unit
             return True
         if word == "*" and self.kinds[here + 1] == "power":
@@ -208,7 +211,12 @@ class Columns:
             return True
         if word == "+" and (grade := quality_at(self.atoms, here)):
             return self._take(*grade)
-        leads = word in "([{:=,;-" or (word in "._" and not self.printed) or (word in "/%" and self.unit)
+        leads = (
+            word in "([{:=,;-"
+            or (word == "#" and flag_at(self.atoms, here + 1))
+            or (word in "._" and not self.printed)
+            or (word in "/%" and self.unit)
+        )
         return bool(leads) and self._skip()
 
     def _power(self) -> bool:
@@ -248,7 +256,8 @@ class Columns:
             return self._skip()
         if bound_at(atoms, here):
             return self._bound()
-        if lowered == "normal" and not self.printed and not self._labels(here):
+        heading = self.lowered[here + 1] in ("range", "ranges", "values", "limits")
+        if lowered == "normal" and not self.printed and not heading and not names_band(atoms, here, self._ranged()):
             return self._take(self.words[here], here + 1)
         return self._flagged(lowered)
 
@@ -274,10 +283,10 @@ class Columns:
     def _flagged(self, lowered: str) -> bool:
         """A flag, a value in words, or words that lead to a range."""
         atoms, here = self.atoms, self.here
-        ranged = bool(self.ranges or self.bounds)
+        ranged = self._ranged()
         if lowered in LEAD_IN and not (ranged and self.printed and not self.sex) and reaches(self.atoms, here + 1, 6):
             return self._skip()
-        if (flag := flag_at(atoms, here)) and self.flag is None and not self._labels(here):
+        if (flag := flag_at(atoms, here)) and self.flag is None and not names_band(atoms, here, ranged):
             if not ranged and opens_prose(atoms, flag[1], self.names):
                 return False
             if lowered == "normal" and not self.printed:
@@ -287,15 +296,6 @@ class Columns:
         quality = quality_at(atoms, here)
         return quality is not None and self._take(*quality)
 
-    def _labels(self, here: int) -> bool:
-        """Whether a word only names a band of an interpretation: `High: >240`, `Borderline 200-239`."""
-        after = here + 1
-        if self.words[after] in (":", "="):
-            return True
-        if len(self.words[here]) <= 2 or not (self.ranges or self.bounds):
-            return False
-        return bool(range_at(self.atoms, after) or bound_at(self.atoms, after))
-
     def settle(self) -> None:
         """Decide what a lone bound or range is: the value where there is no other, else the reference."""
         self.end = self.here
@@ -304,6 +304,9 @@ class Columns:
             self.at = result[5]
             self.value = self.printed = result[3]
         self.ranges += [bound[:4] for bound in self.bounds]
+        if self.unit == "/uL":
+            self.value = counted(self.value, self.printed)
+            self.ranges = [(counted(r[0], r[3]), counted(r[1], r[3]), *r[2:]) for r in self.ranges]
         several = len(self.ranges) > 1 or (self.ranges and self.unit in ("/[HPF]", "/[LPF]"))
         if several and not self.printed and not self.ranges[0][2]:
             self.value = self.printed = self.ranges.pop(0)[3]

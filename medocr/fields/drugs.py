@@ -143,7 +143,12 @@ def _name_end(items: Atoms, at: int, lowered: str) -> int:
 
 @functools.lru_cache(maxsize=20_000)
 def _may_be_misspelt(word: str) -> bool:
-    return word.isalpha() and len(word) in lexicon.MISSPELT and lexicon.squeeze(word) not in lexicon.analytes()
+    return (
+        word.isalpha()
+        and len(word) in lexicon.MISSPELT
+        and lexicon.squeeze(word) not in lexicon.analytes()
+        and not FORMS.fullmatch(word)
+    )
 
 
 def _listed(items: Atoms, at: int, lowered: str) -> bool:

@@ -59,6 +59,7 @@ BOUND = re.compile(
     r"greaterthan)|atleast|atmost"
 )
 LINKS = {"-", "to", "and", "à", "bis"}  # between the ends of a range
+THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}\.\d{3}(?![\d.,])")
 GRADE = re.compile(r"[1-4]\+{1,2}|\+{1,4}|\([+-]\)")
 
 
@@ -83,7 +84,7 @@ def range_at(atoms: Atoms, at: int) -> tuple[float | None, float | None, int] | 
 
 def range_from(atoms: Atoms, at: int, low: float, link: int) -> tuple[float | None, float | None, int] | None:
     """The range that starts at an atom with a number, which ends before the atom `link`."""
-    if atoms.lowered[link] not in LINKS:
+    if atoms.lowered[link] not in LINKS and atoms.words[link] != "a":  # `12,0 a 16,0`; `A` is a flag
         unit = unit_at(atoms, link) if atoms.kinds[link] in {"word", "power"} else None
         if not unit or atoms.lowered[unit[1]] not in {"-", "to"}:
             return None
@@ -163,6 +164,14 @@ def opens_prose(atoms: Atoms, at: int, names: list[int]) -> bool:
     return atoms.kinds[at] in ("nl", "end") and (at - first > 1 or not names[first])
 
 
+def names_band(atoms: Atoms, at: int, ranged: bool) -> bool:
+    """Whether a word only names a band of an interpretation: `High: >240`, `Borderline 200-239`."""
+    after = at + 1
+    if atoms.words[after] in (":", "="):
+        return True
+    return len(atoms.words[at]) > 2 and ranged and bool(range_at(atoms, after) or bound_at(atoms, after))
+
+
 def _starred(atoms: Atoms, at: int) -> tuple[str, int] | None:
     """A flag of stars: `*`, `*H`; but `***` opens a remark."""
     after = at + 1
@@ -200,6 +209,11 @@ def quality_at(atoms: Atoms, at: int) -> tuple[str, int] | None:
 def outside(value: float | str | None, low: float | None, high: float | None) -> bool:
     """Whether a number is outside a range."""
     return isinstance(value, float) and ((low is not None and value < low) or (high is not None and value > high))
+
+
+def counted(value: float | str | None, printed: str) -> float | str | None:
+    """A count per volume, which has no fraction: the points of `6.540 /mm³` and `4.000 - 11.000` part thousands."""
+    return round(value * 1000, 3) if isinstance(value, float) and THOUSANDS.search(printed) else value
 
 
 def critical(value: float | str | None, low: float | None, high: float | None) -> str:

@@ -49,7 +49,7 @@ class Names:
                 if self.words[index] in ":;=|!?" and squeezed != "a":  # but `A : G ratio`
                     break
                 continue
-            if kind in {"nl", "cell", "time", "cmp", "end"}:
+            if kind in {"nl", "cell", "time", "cmp", "arrow", "end"}:
                 break
             squeezed += lexicon.squeeze(self.words[index])
             if squeezed not in starts:
@@ -186,6 +186,10 @@ class Names:
         inside = at + 1
         kind, word, lowered = self.kinds[inside], self.words[inside], self.lowered[inside]
         if CODE.match(self.plain, self.starts[inside]) or (kind == "num" and self.lowered[inside + 1] in HOURS):
+            return False
+        if (
+            kind == "num" and self.lowered[inside + 1] in ("g", "gm") and self.words[inside + 2] == ")"
+        ):  # a load: `(50G)`
             return False
         if kind in ("num", "cmp", "power", "arrow") or word in ("%", "/", "*"):
             return True

@@ -96,12 +96,15 @@ POWER = (
 PLAIN_NUMBER = (  # what follows cannot make it a date, a titre, a time, a power, a code or a longer number
     rf"\d++\.\d++(?!\.)|\d++(?![\w.,-]|[ ]?(?:[:^*(ex/⁰¹²³⁴-⁹]|{MONTHS}))"
 )
+SPACED = (  # `231 000`, and `6 540` before a count's unit
+    r"(?<![\w.,/-])\d{1,3}(?:[ ]\d{3}){0,2}[ ](?:000(?![\w.,/-])|\d{3}(?=[ ]?/[ ]?(?:mm[3³]|ul|cumm)))"
+)
 NUMBER = r"\d{1,3}(?:,\d{2,3}){0,4},\d{3}(?:\.\d{1,9})?(?![\d,])|\d+(?:[.,]\d+)?"
 WORD = r"[^\W\d_][^\W_]*(?:[.'\-+/&%][^\W_]+)*%?"
 ATOM = re.compile(  # of `lower`; commonest first, what starts with a digit only at digits; one space is passed over
     rf"(?:[ ](?=\S))?(?:(?P<word>(?!{MONTH}[ ]?\d|x[ ]?10){WORD})"
     r"|(?=\d)(?:"
-    rf"(?P<plain>{PLAIN_NUMBER})"
+    rf"(?P<spaced>{SPACED})|(?P<plain>{PLAIN_NUMBER})"
     rf"|(?P<date>(?<![\w.:])(?:{DATE}))"
     r"|(?P<titre>(?<![\w.,:/-])1[ ]?:[ ]?\d{1,5}(?![\d:])(?![ ]?[ap]\.?m\b))"
     rf"|(?P<time>(?<![\w.])(?:{TIME}))"
@@ -113,7 +116,15 @@ ATOM = re.compile(  # of `lower`; commonest first, what starts with a digit only
     rf"|(?P<day>{MONTH_FIRST})|(?P<times>(?=[x*])(?:{POWER}))|(?P<fraction>\.\d{{1,9}})"
     rf"|(?P<other>{WORD})|(?P<sym>\S))"
 )
-RENAMED = {"plain": "num", "fraction": "num", "day": "date", "times": "power", "other": "word", "mark": "sym"}
+RENAMED = {
+    "plain": "num",
+    "spaced": "num",
+    "fraction": "num",
+    "day": "date",
+    "times": "power",
+    "other": "word",
+    "mark": "sym",
+}
 KINDS = {group: RENAMED.get(name, name) for name, group in ATOM.groupindex.items()}
 AHEAD = 8  # how far readers look ahead
 
@@ -200,7 +211,8 @@ def line_starts(text: str) -> list[int]:
 
 @functools.lru_cache(maxsize=20_000)
 def number(text: str) -> float:
-    """`1,200` → 1200, `1,50,000` → 150000, `13,2` and `0,123` → 13.2 and 0.123, `4.10` → 4.1."""
+    """`1,200` → 1200, `1,50,000` → 150000, `231 000` → 231000, `13,2` and `0,123` → 13.2 and 0.123, `4.10` → 4.1."""
+    text = text.replace(" ", "")
     whole, comma, rest = text.partition(",")
     if not comma:
         return float(text[:40])
