@@ -131,8 +131,9 @@ def _table(what: str, rows: list[str]) -> list[str]:
 
 
 def hardware_section() -> str:
-    """What each command needs and how long it took; of the L4 what arithmetic says."""
-    computed = load("l4.json", RESULTS / "gpu")["computed"]
+    """What each command needs and how long it took; of the L4 what arithmetic and another card's steps say."""
+    l4 = load("l4.json", RESULTS / "gpu")
+    computed, measured = l4["computed"], l4["measured"]["unsloth"]
     minutes = computed["minutes_at_share_of_peak"]
     rows = [
         ("`make run`", "the recipe with half of its steps, embedded model", *_took(DEMO)),
@@ -142,7 +143,9 @@ def hardware_section() -> str:
             "PaddleOCR-VL",
             "one NVIDIA L4 (24 GB)",
             f"not measured; by arithmetic {computed['memory_gb_total']:.1f} GB and {minutes['40%']:.0f} to "
-            f"{minutes['25%']:.0f} minutes of training at 40 to 25 % of the card's peak",
+            f"{minutes['25%']:.0f} minutes of training at 40 to 25 % of the card's peak; carried over from steps with "
+            f"random weights on an {measured['card']}: {measured['peak_memory_gb']:.1f} GB, "
+            f"{measured['hours']:.1f} hours",
         ),
     ]
     head = ["| command | what | machine | time |", "|---|---|---|---|"]
