@@ -50,9 +50,9 @@ def _crosses(lines: list[str]) -> list[Option]:
         cells = [cell.strip() for cell in line.strip().removeprefix("|").split("|")]
         if {"yes", "no"} <= {cell.lower() for cell in cells}:
             heads = cells
-        elif len(cells) != len(heads):
+        elif line.strip() and len(cells) != len(heads):
             heads = []
-        elif any(cell.lower() == "x" for cell in cells):
+        elif len(cells) == len(heads) and any(cell.lower() == "x" for cell in cells):
             marked = [(h, c) for h, c in zip(heads, cells, strict=True) if h.lower() in ("yes", "no")]
             options += [Option(head, cell.lower() == "x", _tidy(cells[0]) or None, number) for head, cell in marked]
     return options
