@@ -802,3 +802,28 @@ def test_a_form_is_no_drug():
 )
 def test_names_of_other_countries(line, name, value):
     assert [(row.name, row.value) for row in fields.read_analytes(line)] == [(name, value)]
+
+
+@pytest.mark.parametrize(
+    ("text", "rows"),
+    [
+        ("Haemoglobin\nTotal Leucocyte Count\nNeutrophils\n14.6\n5200\n51", []),
+        ("Sodium\nPotassium\n140\n4.1", []),
+        ("Sodium\n140\nPotassium\n4.1", [("Sodium", 140), ("Potassium", 4.1)]),
+    ],
+)
+def test_names_and_values_in_two_blocks_are_not_guessed(text, rows):
+    assert [(row.name, row.value) for row in fields.read_analytes(text)] == rows
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "| Condition | Yes | No |\n|---|---|---|\n| Asthma | X |  |\n| Diabetes |  | X |",
+        "Condition | Yes | No\nAsthma | x | \nDiabetes | | x",
+        "<table><tr><th>Condition</th><th>Yes</th><th>No</th></tr><tr><td>Asthma</td><td>X</td><td></td></tr><tr><td>Diabetes</td><td></td><td>X</td></tr></table>",
+    ],
+)
+def test_yes_no_table_marked_with_crosses(text):
+    ticked = [(option.question, option.label) for option in fields.read_options(text) if option.ticked]
+    assert ticked == [("Asthma", "Yes"), ("Diabetes", "No")]

@@ -114,6 +114,9 @@ class _Reader:
         if self._is_condition(here, columns) or self._is_identifier(here, after, columns) or self._is_time(columns):
             self.begin = columns.end
             return columns.end
+        if self._is_apart(here, columns):
+            self.begin = columns.end
+            return columns.end
         begin = self.names.start(here, self.begin)
         if isinstance(columns.value, float) and self._is_negative(here, name_end, columns):
             columns.value = -columns.value
@@ -140,6 +143,20 @@ class _Reader:
             return True
         short = self.ends[after - 1] - self.starts[here] <= 2
         return len(columns.printed) >= (5 if short else 7)
+
+    def _is_apart(self, here: int, columns: Columns) -> bool:
+        """Whether names stand in one block and bare numbers in another, so that nobody knows which is whose."""
+        if not columns.bare or self.kinds[columns.at - 1] != "nl":
+            return False
+        if self.kinds[columns.end] != "nl" or self.kinds[columns.end + 1] != "num":
+            return False
+        at = here - 1  # the newline before the name's line, then the line above it, at most twelve words
+        while at > 0 and self.kinds[at] != "nl" and here - at < 12:
+            at -= 1
+        above = at - 1
+        while above > 0 and self.kinds[above - 1] != "nl" and at - above < 12:
+            above -= 1
+        return above >= 0 and self.after[above] > 0 and "num" not in self.kinds[above:at]
 
     def _is_time(self, columns: Columns) -> bool:
         """Whether a bare number is the first of several hours or days: `draws at 0 and 3 hours`."""

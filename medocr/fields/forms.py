@@ -29,7 +29,7 @@ class Option:
 def read_options(text: str) -> list[Option]:
     """The options of a form, in order. A line with marks but no label (a blank box) gives none."""
     flat = plain(clean(text))
-    options: list[Option] = []
+    options = _crosses(flat.split("\n")) if "|" in flat else []
     question = None
     for number, line in enumerate(flat.split("\n") if MARK.search(flat) else ()):
         marks = list(MARK.finditer(line))
@@ -39,6 +39,22 @@ def read_options(text: str) -> list[Option]:
             question = asked or question
         else:
             question = _asked(line)
+    return options
+
+
+def _crosses(lines: list[str]) -> list[Option]:
+    """The options of tables whose heading has Yes and No and whose cells are crossed: `| Asthma | X | |`."""
+    options: list[Option] = []
+    heads: list[str] = []
+    for number, line in enumerate(lines):
+        cells = [cell.strip() for cell in line.strip().removeprefix("|").split("|")]
+        if {"yes", "no"} <= {cell.lower() for cell in cells}:
+            heads = cells
+        elif line.strip() and len(cells) != len(heads):
+            heads = []
+        elif len(cells) == len(heads) and any(cell.lower() == "x" for cell in cells):
+            marked = [(h, c) for h, c in zip(heads, cells, strict=True) if h.lower() in ("yes", "no")]
+            options += [Option(head, cell.lower() == "x", _tidy(cells[0]) or None, number) for head, cell in marked]
     return options
 
 
