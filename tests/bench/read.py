@@ -38,15 +38,16 @@ WORDS = (
     *("results", "are", "stable", "no", "new", "complaints", "medication", "continues", "unchanged", "follow", "up"),
     *("in", "six", "weeks", "with", "repeat", "chemistry", "please", "arrange", "transport", "thank", "you"),
 )
-PAGES, KILLED, KILLS = 2, 60, 10
+PAGES, KILLED, KILLS = 1, 60, 10
 
 
 def main() -> None:
     """Draw, read, compare, kill, print and keep."""
     pages = [drawn(layout, number, turn) for layout in LAYOUTS for number in range(PAGES) for turn in TURNS]
-    rows = [{"reader": name, **scored(pages, read)} for name, read in readers().items()]
-    for row in rows:
-        print(row)
+    rows = []
+    for name, read in readers().items():
+        rows.append({"reader": name, **scored(pages, read)})
+        print(rows[-1], flush=True)
     found = {"pages": len(pages), "readers": rows, "kills": killed()}
     print(found["kills"])
     storage.write_record(ROOT / "results/bench/read.json", cpus=os.cpu_count(), **found)
