@@ -14,6 +14,7 @@ RECIPE = (
     *(
         "schema",
         "storage",
+        "markdown",
         "workspace",
         "fields",
         "metrics",
