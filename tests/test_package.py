@@ -17,6 +17,7 @@ RECIPE = (
         "workspace",
         "fields",
         "metrics",
+        "review",
         "sources",
         "preflight",
         "ocr",
