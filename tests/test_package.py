@@ -18,6 +18,7 @@ RECIPE = (
         "workspace",
         "fields",
         "metrics",
+        "review",
         "sources",
         "preflight",
         "ocr",
