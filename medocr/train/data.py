@@ -13,7 +13,7 @@ from medocr import prepare
 from medocr.model import encode
 
 IGNORED = -100
-THREADS = min(4, os.cpu_count() or 1)  # that decode and resize pages while a GPU works
+THREADS = 4  # at most, that decode and resize pages while a GPU works
 AHEAD = 16  # pages that threads encode before a batch asks for them: two optimizer steps of the published recipe
 
 
@@ -108,6 +108,11 @@ class Collator:
 
     def _ids(self, text: str) -> torch.Tensor:
         return torch.tensor(self.processor.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def threads(device: torch.device) -> int:
+    """How many threads the collator may have: none on a CPU, where the step itself takes every core."""
+    return 0 if device.type == "cpu" else min(THREADS, os.cpu_count() or 1)
 
 
 def _normalised_values(image_processor) -> torch.Tensor:
