@@ -82,7 +82,11 @@ class Output:
         """Write queue.jsonl anew: a line for every field that waits for a person, the least sure first; returns how
         many."""
         waiting = [
-            {"document": record["id"], **{name: field[name] for name in ("confidence", "reasons")}, "field": field["id"]}
+            {
+                "document": record["id"],
+                **{name: field[name] for name in ("confidence", "reasons")},
+                "field": field["id"],
+            }
             for record in self.records()
             for field in record["fields"]
             if field["status"] == "review"

@@ -10,6 +10,7 @@ from . import dates
 
 SEXES = {"m": "male", "male": "male", "man": "male", "f": "female", "female": "female", "woman": "female"}
 SEXES |= {"other": "other", "unknown": "unknown"}
+IDENTIFYING = {"patient": "name", "mrn": "number", "date_of_birth": "birth date"}
 SAME_NAME = 80  # of 100: a misread letter makes nobody another person
 OTHER = "another patient"  # how the warning of a page that is somebody else's begins
 
@@ -43,13 +44,13 @@ def who_else(entries: Iterable[Mapping]) -> list[str]:
     """A warning for each page whose patient is not that of the pages before: another name, number or birth date."""
     by_page: dict[int, dict[str, str]] = defaultdict(dict)
     for entry in entries:
-        if entry["kind"] == "header" and entry["name"] in ("patient", "mrn", "date_of_birth"):
+        if entry["kind"] == "header" and entry["name"] in IDENTIFYING:
             by_page[entry["page"]][entry["name"]] = str(entry["columns"]["value"])
     warnings, known = [], {}
     for page, header in sorted(by_page.items()):
         differing = [name for name, value in header.items() if name in known and not _same(name, value, known[name])]
         if differing:
-            what = " and ".join({"patient": "name", "mrn": "number", "date_of_birth": "birth date"}[n] for n in differing)
+            what = " and ".join(IDENTIFYING[name] for name in differing)
             warnings.append(f"{OTHER}'s {what} stands on page {page}: a person has to look at the whole document")
         known = {**header, **known}
     return warnings

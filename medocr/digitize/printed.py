@@ -9,6 +9,8 @@ from ..fields.text import plain
 NUMBER = re.compile(r"\d(?:[\d.,' ]*\d)?")
 PIECE = re.compile(r"\d+(?:[.,]\d+)?")
 LONGEST_UNIT = 4  # words
+GLUED = re.compile(r"(?<![\w^*/])(\d+(?:[.,]\d+)?)(?=[^\W\d_]|%)(?!x10|[eE]\d)()")  # `105mg/dL`
+NUMBER_FIRST = re.compile(r"[\d.,<>=-]+(?![\d^*x ]{0,4}[\^*])")  # a value, not the power of `10^3/uL`
 
 
 def number(value: float, text: str) -> Decimal:
@@ -47,13 +49,10 @@ def _shortest(value: float) -> Decimal:
 
 def unit(code: str, text: str) -> str:
     """How a unit with this UCUM code is printed in a text: `10^3/uL` for `10*3/uL`; the code where it is not there."""
-    words = text.split()
+    words = [word for piece in text.split() for word in GLUED.sub(r"\1 \2", piece).split()]
     for length in range(LONGEST_UNIT, 0, -1):
         for start in range(len(words) - length + 1):
             piece = " ".join(words[start : start + length]).strip("()[],;:|")
-            if not piece[:1].isdigit() or "^" in piece[:4] or "*" in piece[:4]:
-                if unit_code(piece) == code:
-                    return piece
-            elif (bare := piece.lstrip("0123456789.,")) and unit_code(bare) == code:
-                return bare
+            if not NUMBER_FIRST.match(piece) and unit_code(piece) == code:
+                return piece
     return code

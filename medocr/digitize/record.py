@@ -14,12 +14,13 @@ from ..read import PageRecord
 from ..schema import Page, Rejection
 from . import printed, reasons
 from .patient import patient_of, who_else
+from .settle import NAMED_BY
 
 SCHEMA = 1
 ROWS_BELOW = 4  # lines under a name on which its columns may stand
 SAME_LINE = 90  # of 100: how alike a line of a page and one that was read from it must be
 SUMS = ("subtotal", "tax", "discount", "tip", "earlier", "total")
-NAME_OF = {"analyte": "name", "drug": "drug", "tick": "label"}
+
 
 Read = tuple[Page | Rejection, PageRecord | str | None]
 
@@ -72,7 +73,8 @@ def _page(index: int, item: Page | Rejection, result: PageRecord | str | None) -
     if not isinstance(result, PageRecord):
         return {**about, "text": "", "lines": [], "error": str(result or "reader_failed: nothing was read")}
     error = f"{result.finish}: the reading did not come to an end" if result.finish != "stop" else None
-    return {**about, "turn": result.turn, "text": result.text, "lines": result.lines, "error": error}
+    lines = [{**line, "box": line["box"] and list(line["box"])} for line in result.lines]
+    return {**about, "turn": result.turn, "text": result.text, "lines": lines, "error": error}
 
 
 def image_of(item: Page, turn: int) -> tuple[bytes, str, tuple[int, int]]:
@@ -123,7 +125,7 @@ def _found(read: Mapping, lines: Sequence[str]) -> Iterator[tuple]:
         yield "header", name, {"value": value}, line, [line]
     for key, kind in (("analytes", "analyte"), ("drugs", "drug"), ("options", "tick")):
         for row in read.get(key, ()):
-            yield kind, row[NAME_OF[kind]], row, row["line"], _span(row, lines)
+            yield kind, row[NAMED_BY[kind]], row, row["line"], _span(row, lines)
     for name in SUMS:
         if (value := read.get("receipt", {}).get(name)) is not None:
             line = next((at for at in range(len(lines) - 1, -1, -1) if printed.stands_in(value, lines[at])), 0)

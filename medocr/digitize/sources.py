@@ -28,8 +28,8 @@ def find(paths: Sequence[str | Path], together: str = "") -> list[Source]:
     """The documents under `paths`, each of one file, or of the files for which the pattern `together` gives one name.
 
     `together` is a regular expression with a group `document` that is searched for in each file's path: with
-    `(?P<document>visit\\d+)_page\\d+` the files visit7_page1.png and visit7_page2.png are one document, its pages in the
-    order of their names, numbers by their value. Files that it does not match are documents of their own. Raises
+    `(?P<document>visit\\d+)_page\\d+` the files visit7_page1.png and visit7_page2.png are one document, its pages in
+    the order of their names, numbers by their value. Files that it does not match are documents of their own. Raises
     ValueError for a missing path and for a pattern that is none.
     """
     pattern = _pattern(together)
