@@ -1,4 +1,4 @@
-"""`python -m tests.bench.route`: folders of drawn scans through all six notebooks, as the README says; results/bench/route.json.
+"""`python -m tests.bench.route`: folders of drawn scans through all six notebooks; results/bench/route.json.
 
 Each folder is of a kind that a person may have: of several types or one, without folders for types, with every label,
 with some or with none. The profile is folder.toml with the paths of the folder and with four training steps.
