@@ -138,20 +138,17 @@ def _read(chosen) -> int:
 
 def _add_train(train: argparse.ArgumentParser) -> None:
     train.add_argument("folder", type=Path, metavar="FOLDER", help="a run's folder, data/<run>, in which 03 has run")
-    train.add_argument("options", nargs="*", metavar="NAME=VALUE", help="a parameter of 04_train, e.g. max_steps=20")
+    train.add_argument(
+        "options", nargs="*", metavar="PARAMETER=VALUE", help="a parameter of 04_train, e.g. max_steps=20"
+    )
 
 
 def _train(chosen) -> int:
     """Train a run's model alone, for `accelerate launch`. Notebook 04 takes the finished training over."""
-    from .run.profile import parse_value
+    from .run.profile import parse_override
     from .train import several
 
-    options = {}
-    for option in chosen.options:
-        name, equals, text = option.partition("=")
-        if not equals:
-            raise ValueError(f"{option}: write NAME=VALUE, for example max_steps=20")
-        options[name] = parse_value(text)
+    options = dict(parse_override(option, "PARAMETER") for option in chosen.options)
     several.train_folder(chosen.folder, options)
     return 0
 

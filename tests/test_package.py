@@ -14,9 +14,11 @@ RECIPE = (
     *(
         "schema",
         "storage",
+        "markdown",
         "workspace",
         "fields",
         "metrics",
+        "review",
         "sources",
         "preflight",
         "ocr",

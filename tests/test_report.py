@@ -122,10 +122,10 @@ AGREED = [
 ]
 DISAGREEING = {"id": PAGES[0].id, "texts": ["5 mg", "50 mg"], "readers": ["a", "b"]}
 FIGURES = {
-    "agreement": 0.9991,
+    "token_agreement": 0.9991,
     "tokens": 12345,
-    "passed": True,
     "logit_difference": 0.004,
+    "limits": {"token_agreement": 0.995, "logit_difference": 0.05},
     "histogram": {"edges": [1e-4, 1e-3, 1e-2], "to_tuned": [90, 2], "to_base": [1, 91]},
 }
 
@@ -282,6 +282,12 @@ def test_tables_have_at_most_eight_columns():
         report.parity_table(FIGURES),
     ]
     assert all(len(table.columns) + table.index.nlevels <= 9 and len(table.columns) <= 8 for table in tables)
+
+
+def test_the_parity_table_gives_units_and_limits():
+    table = report.parity_table(FIGURES)
+    assert table.loc["tokens that agree"].tolist() == ["99.91%", "at least 99.5%"]
+    assert table.loc["largest difference of a logit"].tolist() == ["0.004 standard deviations", "at most 0.05"]
 
 
 def test_the_split_table_adds_up():

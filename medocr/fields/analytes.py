@@ -37,7 +37,8 @@ NEGATIVE = re.compile(r"excess|deficit|(?<!\w)be(?!\w)|score", re.IGNORECASE)
 class Analyte:
     """One result. `value` is a number, or the text as printed for bounds, titres and words; `unit` a UCUM code;
     `low` and `high` the reference range, None where it is open; `flag` an HL7 interpretation code (H, L, HH, LL, A, N);
-    `line` the number of the line, from 0, on which the name stands."""
+    `line` the number of the line, from 0, on which the name stands; `previous` an earlier result that the row repeats,
+    and the date printed beside it."""
 
     name: str
     value: float | str
@@ -46,6 +47,8 @@ class Analyte:
     high: float | None = None
     flag: str | None = None
     line: int = 0
+    previous: float | str | None = None
+    previous_date: str | None = None
 
 
 def read_analytes(text: str) -> list[Analyte]:
@@ -283,7 +286,8 @@ class _Reader:
         flag = columns.flag or self._leading_flag(begin)
         offset = self.starts[begin]
         line = _line_of(self.lines, offset)
-        self.rows.append(Analyte(name, columns.value, columns.unit, low, high, flag, line))
+        earlier = columns.previous, columns.previous_date
+        self.rows.append(Analyte(name, columns.value, columns.unit, low, high, flag, line, *earlier))
         self.begin = self.row_end = columns.end
         return columns.end
 

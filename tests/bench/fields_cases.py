@@ -39,7 +39,8 @@ def score_case(case: dict) -> dict:
     if isinstance(reference, dict):
         rows = [({"value": value}, {"value": prediction.get(name)}) for name, value in reference.items()]
         return _count(rows, ("value",), 0, list(reference))
-    columns = COLUMNS[case["reader"]]
+    extra = [name for name in ("previous", "previous_date") if any(name in row for row in reference)]
+    columns = (*COLUMNS[case["reader"]], *extra)
     rows, left = [], list(prediction)
     for row in reference:
         match = next((other for other in left if same(row[columns[0]], other[columns[0]])), None)
