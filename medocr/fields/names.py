@@ -5,7 +5,7 @@ import itertools
 import re
 
 from . import lexicon
-from .marks import FLAGS, QUALITIES, flag_at, quality_at, range_at
+from .marks import FLAGS, FOREIGN_OPENERS, QUALITIES, flag_at, quality_at, range_at
 from .text import AHEAD, atoms, plain
 from .units import unit_code
 from .words import words
@@ -25,6 +25,7 @@ GLUED = re.compile(r"([A-Za-z](?<![\w-].)[A-Za-z0-9]{0,11})[-–](?=\d)")
 CODE = re.compile(r"\d{3,5}-\d(?=[)\]])")  # LOINC's, in brackets
 AREA = re.compile(r"/1\.73[ ]?m[*^]?[2²](?=[ ]{2,}|[ ]\d)")  # `eGFR/1.73 m*2 82`: a part of the name, not a value
 INTERVAL = re.compile(r"q\d{1,2}h|q[aph]m|b\.?i\.?d|t\.?i\.?d")  # of a test that is ordered: `Lactate q6h x 2`
+COLUMN_WORDS = FOREIGN_OPENERS | words("column_words")
 LONG = 160  # characters: a longer line holds rows run together
 
 
@@ -163,7 +164,7 @@ class Names:
             and (first or self.lowered[at - 1] != "factor")
         ):
             return True
-        if lowered in ("up", "less", "below", "upto", "more", "greater", "male", "female", "ref", "reference"):
+        if lowered in COLUMN_WORDS:
             return True
         return quality_at(self.atoms, at) is not None or (
             unit_code(word) is not None and ("/" in word or "%" in word or lowered == "fl")
