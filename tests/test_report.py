@@ -366,7 +366,8 @@ def test_the_provider_table_says_why_one_was_dropped():
     table = report.provider_table([PROVIDER, IDLE])
     assert table.shape == (2, 8)
     assert table["share"].tolist() == ["100%", "0%"]
-    assert table["cost per 1,000"].tolist() == ["0.50", "0.00"]
+    assert table["cost per 1,000 pages"].tolist() == ["0.50", "none"]
+    assert table["per second"].tolist()[1] == "–"  # nothing was read: no speed, and not a speed of zero
     assert table["dropped because"].tolist() == ["–", "it does not accept the key (401)"]
     assert report.provider_table([]).empty
 
@@ -426,3 +427,9 @@ def test_the_gallery_shows_pages_with_clinical_errors_and_marks_them():
     assert "&lt;m" in made
     assert "<mmol" not in made
     assert "0 of 0 pages" in report.gallery(pd.DataFrame(rows).iloc[2:], {right.id: right})
+
+
+def test_marks_are_explained_where_they_stand():
+    ticked = page(text="☑ Yes ☐ No", truth="☑ Yes ☐ Nope")
+    written = [text.get_text() for text in report.transcript_examples([ticked]).texts]
+    assert written == ["struck through: missing · ■ ticked · □ empty"]

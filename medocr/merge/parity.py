@@ -146,7 +146,7 @@ def probe(model, processor, pages: list) -> dict[str, torch.Tensor]:
     collator = Collator(processor, pages)
     tokens, margins, logits = [], [], []
     for row in range(len(pages)):
-        batch = {name: tensor.to(model.device) for name, tensor in collator([{"row": row}]).items()}
+        batch = collator.model_inputs([row], model.device)
         answer = (batch.pop("labels")[0] != IGNORED).nonzero().flatten() - 1
         with torch.inference_mode():
             all_logits = model(**batch, logits_to_keep=answer).logits[0].float().cpu()
