@@ -2,6 +2,7 @@
 
 import re
 
+from . import earlier
 from .marks import (
     EARLIER,
     LEAD_IN,
@@ -9,23 +10,21 @@ from .marks import (
     SEXES,
     TELLING,
     bound_at,
-    counted,
-    critical,
     flag_at,
     names_band,
     opens_prose,
-    outside,
     quality_at,
-    range_at,
     range_from,
     reaches,
     signed,
 )
+from .settle import settle
 from .text import Atoms
 from .units import LIKE_UNIT, unit_at, unit_code
 
-# `1 - 0 - 1`: tablets in the morning, at noon, at night
-DOSES = re.compile(r"\d{1,2}[ ]-[ ]\d{1,2}[ ]-[ ]\d{1,2}(?![\d.,/])")
+NO_RESULT = re.compile(  # `1 - 0 - 1`, tablets in the morning, at noon, at night; `217) 555-1212`, a telephone number
+    r"\d{1,2}[ ]-[ ]\d{1,2}[ ]-[ ]\d{1,2}(?![\d.,/])|\d{3}(?:\)[ ]?|[ .-])\d{3}[ .-]\d{4}(?!\d)"
+)
 
 
 def read_columns(atoms: Atoms, at: int, names: list[int], range_first: bool = False) -> "Columns":
@@ -37,7 +36,7 @@ def read_columns(atoms: Atoms, at: int, names: list[int], range_first: bool = Fa
     row = Columns(atoms, names, at, range_first)
     while (take := STEPS.get(row.kinds[row.here])) and take(row):
         pass
-    row.settle()
+    settle(row)
     return row
 
 
@@ -52,11 +51,16 @@ class Columns:
     quality = False
     extra = 0  # numbers beyond the value
     repeated = False  # a second value in words or titre: the reference
+    previous: float | str | None = None
+    previous_date: str | None = None
     end = 0
     # While they are read:
     sex = ""  # whose range comes next
     star = False  # `7.9 * 10^3/uL`: a sign of multiplication, or a flag
     qualities = 0
+    further: float | str | None = None  # the last number beyond the value, and where it stands
+    further_at = flagged = -1  # and where the flag does
+    sign = ""  # `1,34 +`: the laboratory's mark for above or below its range
 
     def __init__(self, atoms: Atoms, names: list[int], at: int, range_first: bool) -> None:
         self.atoms, self.names, self.range_first = atoms, names, range_first
@@ -81,13 +85,18 @@ class Columns:
         at = after = self.here + 1
         while self.kinds[after] not in {"nl", "end"} and after - at < 8:
             after += 1
-        lone = after - at == 1 and self.kinds[at] == "num"
+        lone = self.kinds[at] == "num" and (after - at == 1 or (after - at == 2 and flag_at(self.atoms, at + 1)))
         complete = self.value is not None and self.unit is not None and self.ranges and self.flag is not None
-        if after == at or after - at > 7 or complete or (lone and self.printed):
+        if lone and self.printed:  # an earlier result, where its date has the next line
+            lone = self.kinds[after + 1] != "date" or self.further is not None
+            return not lone and self._skip()
+        if after == at or after - at > 7 or complete:
             return False
-        return all(map(self._is_column, range(at, after))) and self._skip()
+        if self.kinds[at] == "date" and self.further is not None:
+            return after - at == 1 and self._skip()
+        return all(map(self.is_column, range(at, after))) and self._skip()
 
-    def _is_column(self, index: int) -> bool:
+    def is_column(self, index: int) -> bool:
         kind, word = self.kinds[index], self.words[index]
         if kind in ("num", "cmp", "arrow", "power", "titre", "cell"):
             return True
@@ -116,8 +125,8 @@ class Columns:
         atoms, here = self.atoms, self.here
         if self.names[here] and self._started():
             return False
-        doses = self.words[here + 1] == "-" and DOSES.match(atoms.text, atoms.starts[here])
-        return not doses and self._amount()
+        other = len(self.words[here]) < 4 and NO_RESULT.match(atoms.text, atoms.starts[here])
+        return not other and self._amount()
 
     def _amount(self) -> bool:
         """A range or a number."""
@@ -147,12 +156,12 @@ class Columns:
         if word == "/" and self.kinds[after + 1] == "num" and not unit_at(atoms, after):
             return False
         if self.printed:
-            return self._extra(after)
+            return self._extra(value, after)
         self.value, self.printed, self.at = value, self._printed(here, after), here
         self.here = after
         return True
 
-    def _extra(self, after: int) -> bool:
+    def _extra(self, value: float, after: int) -> bool:
         """A second plain number: an earlier result or a laboratory's code. Skipped, where the row goes on after it."""
         unit = unit_at(self.atoms, after)
         glued = self.atoms.starts[after] == self.atoms.ends[after - 1]
@@ -163,6 +172,8 @@ class Columns:
         ends = self.kinds[after] in ("word", "code") and not (flag_at(self.atoms, after) or unit_at(self.atoms, after))
         if ends or self.extra > 2:
             return False
+        if not self.words[self.here].startswith("0") or "." in self.words[self.here]:  # `01` is a laboratory's code
+            self.further, self.further_at = value, self.here
         self.here = after
         return True
 
@@ -207,8 +218,10 @@ class Columns:
             self.star = True
             return self._skip()
         if word in ("*", "!") and (flag := flag_at(self.atoms, here)):
-            self.flag, self.here = self.flag or flag[0], flag[1]
-            return True
+            return self._mark(*flag)
+        if isinstance(self.value, float) and self._is_mark(here):
+            self.sign = word
+            return self._skip()
         if word == "+" and (grade := quality_at(self.atoms, here)):
             return self._take(*grade)
         leads = (
@@ -219,6 +232,12 @@ class Columns:
         )
         return bool(leads) and self._skip()
 
+    def _is_mark(self, here: int) -> bool:
+        """Whether a plus or a minus stands for a flag: between value and unit, or at the end of the row."""
+        apart = self.atoms.starts[here] > self.atoms.ends[here - 1]
+        ends = self.kinds[here + 1] in ("nl", "end", "cell") or unit_at(self.atoms, here + 1) is not None
+        return self.words[here] in "+-" and apart and ends
+
     def _power(self) -> bool:
         """A power that is a unit's; any other ends the row after it."""
         if (unit := unit_at(self.atoms, self.here)) and self._unit(*unit):
@@ -227,8 +246,13 @@ class Columns:
         return False
 
     def _arrow(self) -> bool:
-        self.flag = self.flag or flag_at(self.atoms, self.here)[0]
-        return self._skip()
+        return self._mark(*flag_at(self.atoms, self.here))
+
+    def _mark(self, flag: str, after: int) -> bool:
+        if self.flag is None:
+            self.flag, self.flagged = flag, self.here
+        self.here = after
+        return True
 
     def _unit(self, code: str, after: int) -> bool:
         """A unit; before any other column only one that cannot be a word."""
@@ -250,7 +274,7 @@ class Columns:
         if lowered not in TELLING:
             return self._misread_unit(here)
         if lowered in EARLIER and self.printed:
-            return self._pass_earlier()
+            return earlier.named(self)
         if lowered in SEXES and reaches(self.atoms, here + 1, 3):
             self.sex = SEXES[lowered]
             return self._skip()
@@ -269,17 +293,6 @@ class Columns:
         self.unit = self.words[here]
         return self._skip()
 
-    def _pass_earlier(self) -> bool:
-        """Leave out an earlier result: `(prev 10.4)`, `Previous: 154`."""
-        after = self.here + 1
-        while after - self.here < 4 and self.words[after] in (":", "=", ".", "value", "result"):
-            after += 1
-        self.extra += 1  # of several, the row ends at the third
-        if self.kinds[after] != "num" or self.extra > 2 or range_at(self.atoms, after):
-            return False
-        self.here = after + 1
-        return True
-
     def _flagged(self, lowered: str) -> bool:
         """A flag, a value in words, or words that lead to a range."""
         atoms, here = self.atoms, self.here
@@ -291,30 +304,11 @@ class Columns:
                 return False
             if lowered == "normal" and not self.printed:
                 return self._take(self._printed(here, here + 1), here + 1)
-            self.flag, self.here = flag
-            return True
+            return self._mark(*flag)
+        if flag and self.flag and self.further_at == here - 1:  # that of the earlier result
+            return self._skip()
         quality = quality_at(atoms, here)
         return quality is not None and self._take(*quality)
-
-    def settle(self) -> None:
-        """Decide what a lone bound or range is: the value where there is no other, else the reference."""
-        self.end = self.here
-        if self.bounds and not self.printed and not self.bounds[0][4]:
-            result = self.bounds.pop(1 if self.range_first and len(self.bounds) > 1 else 0)
-            self.at = result[5]
-            self.value = self.printed = result[3]
-        self.ranges += [bound[:4] for bound in self.bounds]
-        if self.unit == "/uL":
-            self.value = counted(self.value, self.printed)
-            self.ranges = [(counted(r[0], r[3]), counted(r[1], r[3]), *r[2:]) for r in self.ranges]
-        several = len(self.ranges) > 1 or (self.ranges and self.unit in ("/[HPF]", "/[LPF]"))
-        if several and not self.printed and not self.ranges[0][2]:
-            self.value = self.printed = self.ranges.pop(0)[3]
-        if self.star and self.flag is None and self.ranges and outside(self.value, *self.ranges[0][:2]):
-            self.flag = "A"
-        if self.flag == "C":  # critical, in a direction that value and range tell
-            self.flag = critical(self.value, *(self.ranges[0][:2] if self.ranges else (None, None)))
-        self.bare = self.unit is None and not self.ranges and self.flag is None
 
 
 STEPS = {  # how an atom of each kind is taken; others end the row
@@ -327,4 +321,5 @@ STEPS = {  # how an atom of each kind is taken; others end the row
     "arrow": Columns._arrow,
     "cell": Columns._skip,
     "nl": Columns._line,
+    "date": earlier.dated,
 }

@@ -77,7 +77,7 @@ def _words(name: str) -> str:
     return known.get(name, plain(name))
 
 
-_LABELLERS = {"rapidocr": "RapidOCR", "synthetic": "the generator", "annotation": "annotators"}
+_LABELLERS = {"rapidocr": "RapidOCR", "synthetic": "the generator", "annotation": "annotators", "person": "a person"}
 
 
 def _what_changed(paired: dict[str, dict]) -> str:

@@ -10,6 +10,7 @@ from hashlib import sha256
 from .. import DEMO_SOURCES
 from ..schema import Page, Rejection
 from . import folder, hub
+from . import reviewed as reviews
 from .hub import DATASETS
 
 __all__ = ["DATASETS", "SOURCES", "fingerprint", "holds_phi", "load", "load_all"]
@@ -29,6 +30,7 @@ SOURCES = {
     "omr_forms": (hub.omr_forms, hub.state(hub.OMR_FORMS)),
     "invoices": (hub.invoices, hub.state(hub.INVOICES)),
     "clinocr": (hub.clinocr, hub.state(hub.CLINOCR)),
+    "reviewed": (reviews.reviewed, reviews.state),
 }
 
 

@@ -121,13 +121,13 @@ def _metadata_row(line: bytes) -> tuple[str, dict]:
         if not isinstance(value, COLUMNS[name]):
             raise ValueError(f"{name} is {value!r}, not a {COLUMNS[name].__name__}")
     if "fields" in known:
-        _check_fields(known["fields"])
+        check_fields(known["fields"])
     if "doc_type" in known:
         known["doc_type"] = _known_type(known["doc_type"])
     return row["file_name"], known
 
 
-def _check_fields(fields: dict) -> None:
+def check_fields(fields: dict) -> None:
     """Raise ValueError, naming what is wrong, for `fields` not in the form that `medocr.fields.read_fields` gives."""
     if fields and not fields.keys() & (KINDS.keys() | SUMS):
         raise ValueError(f"fields: it holds {', '.join(fields)}, and none of {', '.join(KINDS)}")

@@ -1,0 +1,83 @@
+"""A field's columns as text that a person can correct, and back; and the printed line with a corrected value in it."""
+
+import re
+
+PLACES = ("line", "printed")  # where a value stood, not what it is
+NUMBERS = ("low", "high", "subtotal", "tax", "tax_rate", "total", "discount", "tip", "earlier")
+EITHER = ("value", "dose")  # a number, or a word as printed
+MARKS = ("ticked",)
+YES, NO = "yes", "no"
+NUMBER = re.compile(r"(?<![\w.,])[-+−]?\d+(?:[.,]\d+)*(?![\w]*\d)")
+
+
+def shown(columns: dict) -> dict[str, str]:
+    """The columns as text, an absent value as an empty one."""
+    return {name: _text(value) for name, value in columns.items() if name not in PLACES}
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bool):
+        return YES if value else NO
+    if isinstance(value, float) and value.is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return "" if value is None else str(value)
+
+
+def parsed(texts: dict[str, str], before: dict) -> dict:
+    """The columns that a person's texts say; of a text left as it was shown the value that `before` has.
+
+    Raises ValueError, naming the column, for a text that is not what the column holds.
+    """
+    unchanged = shown(before)
+    return before | {
+        name: before.get(name) if text == unchanged.get(name) else _value(name, text.strip())
+        for name, text in texts.items()
+    }
+
+
+def _value(name: str, text: str) -> object:
+    if name in MARKS:
+        if text.lower() not in (YES, NO):
+            raise ValueError(f"{name} is {text!r}: write {YES} or {NO}")
+        return text.lower() == YES
+    if not text:
+        return None
+    number = _number(text)
+    if name in NUMBERS and number is None:
+        raise ValueError(f"{name} is {text!r}: write a number, or leave it empty where none is printed")
+    if name in NUMBERS or (name in EITHER and number is not None):
+        return number
+    return text
+
+
+def _number(text: str) -> float | None:
+    """The number that a text is: `4.10`, `4,1`, `−2`; None for bounds, words and anything not plain."""
+    plain = text.replace("−", "-")
+    if plain.count(",") == 1 and "." not in plain:
+        plain = plain.replace(",", ".")
+    return float(plain) if re.fullmatch(r"[-+]?\d+(?:\.\d+)?", plain) else None
+
+
+def corrected_line(line: str, before: dict[str, str], after: dict[str, str]) -> str | None:
+    """The printed line with every changed column put in place of what stood there.
+
+    None where a value is new, gone, or printed in no place or several: then a person has to write the line.
+    """
+    for name, text in after.items():
+        old = before.get(name, "")
+        if text == old:
+            continue
+        places = _places(line, old)
+        if not text.strip() or len(places) != 1:
+            return None
+        start, end = places[0]
+        line = line[:start] + text.strip() + line[end:]
+    return line
+
+
+def _places(line: str, text: str) -> list[tuple[int, int]]:
+    """Where a value stands in a line: a number however it is written, a text as it is."""
+    number = _number(text) if text else None
+    if number is not None:
+        return [match.span() for match in NUMBER.finditer(line) if _number(match[0]) == number]
+    return [match.span() for match in re.finditer(rf"(?<!\w){re.escape(text)}(?!\w)", line)] if text else []

@@ -1,0 +1,63 @@
+"""Codes of analytes, ingredients and units; those of a site come first."""
+
+import pytest
+
+from medocr.fields import codes, lexicon
+
+
+@pytest.mark.parametrize(
+    ("name", "unit", "code"),
+    [
+        ("Na", None, "2951-2"),
+        ("Leukozyten", None, "6690-2"),
+        ("AST (SGOT)", "U/L", "1920-8"),
+        ("Glucose", "mg/dL", "2345-7"),
+        ("Glucose", "mmol/L", "14749-6"),
+        ("Glucose", None, ""),  # two codes, and nobody says which
+        ("Neutrophils", "%", "770-8"),
+        ("Neutrophils", "10*9/L", "751-8"),
+        ("Flux capacity", None, ""),
+    ],
+)
+def test_an_analyte_has_the_code_of_its_name_and_unit(name: str, unit: str | None, code: str) -> None:
+    assert codes.loinc(name, unit) == code
+
+
+def test_an_ingredient_has_its_number_with_and_without_a_salt() -> None:
+    assert [codes.rxnorm(name) for name in ("Metformin HCl", "paracetamol", "Potassium chloride", "Xyzal")] == [
+        "6809",
+        "161",
+        "8591",
+        "",
+    ]
+
+
+def test_a_unit_that_is_none_has_no_code() -> None:
+    assert [codes.ucum(unit) for unit in ("K/uL", "mmol/L", "mmoI/L", "m9/dl")] == ["10*3/uL", "mmol/L", "", ""]
+
+
+def test_every_loinc_code_has_its_check_digit_and_every_name_is_in_the_lexicon() -> None:
+    for system, code, _, names in codes._rows(lexicon.DATA / "codes.tsv"):
+        if system == "loinc":
+            body, check = code.split("-")
+            doubled = [int(digit) * (2 - at % 2) for at, digit in enumerate(reversed(body))]
+            assert (10 - sum(sum(divmod(digit, 10)) for digit in doubled) % 10) % 10 == int(check), code
+            assert codes._names(names), names
+            assert set(codes._names(names)) <= lexicon.analytes().keys(), names
+
+
+def test_a_sites_own_codes_come_first(tmp_path, monkeypatch) -> None:
+    site = tmp_path / "site.tsv"
+    site.write_text("loinc\t42757-5\t-\ttnih|troponin i\n", encoding="utf-8")
+    monkeypatch.setenv(codes.SITE, str(site))
+    assert (codes.loinc("TnIH"), codes.loinc("Troponin I"), codes.loinc("Na")) == ("42757-5", "42757-5", "2951-2")
+
+
+@pytest.mark.parametrize(("text", "part"), [(None, "is no file"), ("snomed\t1\t-\ta\n", "must hold loinc or rxnorm")])
+def test_a_sites_file_that_is_wrong_is_said_to_be(text, part, tmp_path, monkeypatch) -> None:
+    site = tmp_path / "site.tsv"
+    if text:
+        site.write_text(text, encoding="utf-8")
+    monkeypatch.setenv(codes.SITE, str(site))
+    with pytest.raises(ValueError, match=part):
+        codes.loinc("Na")

@@ -1,0 +1,19 @@
+"""Texts in the shapes that other people's reports, prescriptions, headers, receipts and forms have."""
+
+import pytest
+
+from tests.bench import fields_cases
+
+
+@pytest.mark.parametrize(
+    "case", fields_cases.load("fields_by_others.jsonl"), ids=lambda case: f"{case['kind']}: {case['text'][:40]}"
+)
+def test_a_text_of_others_is_read_whole(case):
+    assert fields_cases.score_case(case)["wrong"] == []
+
+
+def test_texts_that_nobody_tuned_to():
+    """The floor under what was measured; their first reading is the estimate for texts not seen before."""
+    score = fields_cases.score(fields_cases.load("held_out_fields.jsonl"))
+    assert score["columns"] / score["columns_of"] >= 0.95
+    assert score["rows"] / score["rows_of"] >= 0.84
