@@ -46,7 +46,10 @@ def split(
     stated = np.array(_stated(pages, clusters))
     (free,) = np.nonzero(stated == "")
     drawn = _assign([pages[i] for i in free], clusters[free], shares, np.random.default_rng(seed))
-    parts = {name: sorted([*np.flatnonzero(stated == name).tolist(), *(int(free[i]) for i in drawn[name])]) for name in SPLITS}
+    parts = {
+        name: sorted([*np.flatnonzero(stated == name).tolist(), *(int(free[i]) for i in drawn[name])])
+        for name in SPLITS
+    }
     for name in ("train", "test"):
         if not parts[name]:
             raise ValueError(

@@ -29,6 +29,7 @@ ROOT = Path(__file__).parents[2]
 PAGES, COLUMNS, ROWS, ANSWER = 4, 32, 40, 400
 PROMPT = 25  # tokens of the template before and after the image
 IMAGE, START = 100_295, 101_305  # the published ids of an image's place and of its start
+LORA = "LoRA, rank 64"
 GRID = [[1, ROWS * 2, COLUMNS * 2]] * PAGES  # patches: time, height, width
 LAYOUT = ("get_vision_interpolation_indices_and_weights", "get_vision_position_ids", "get_vision_attention_seqlens")
 
@@ -60,17 +61,14 @@ OPTIMIZERS = {"AdamW, float32 states": torch.optim.AdamW, "AdamW, 8-bit states":
 
 def main() -> None:
     """Count every combination, print and keep."""
-    rows = [
-        {"trained": trained, "optimizer": optimizer, "checkpointing": checkpointing, **counted(trained, optimizer, checkpointing)}
-        for trained in ("all weights", "LoRA, rank 64")
-        for optimizer in OPTIMIZERS
-        for checkpointing in (False, True)
-    ]
-    for row in rows:
-        print(row)
+    rows = []
+    for trained, optimizer, checkpointing in itertools.product(("all weights", LORA), OPTIMIZERS, (False, True)):
+        how = {"trained": trained, "optimizer": optimizer, "checkpointing": checkpointing}
+        rows.append({**how, **counted(trained, optimizer, checkpointing)})
+        print(rows[-1], flush=True)
     measured = {
         "all weights": _measured("full"),
-        "LoRA, rank 64": _measured("peft"),
+        LORA: _measured("peft"),
     }
     print(measured)
     shape = {"pages": PAGES, "visual_tokens": COLUMNS * ROWS, "answer_tokens": ANSWER}
