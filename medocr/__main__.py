@@ -42,7 +42,14 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="medocr", description=__doc__)
     parser.add_argument("--version", action="version", version=f"medocr {_version()}", help="show it and exit")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
-    for name, add, command in (("run", _add_run, _run), ("read", _add_read, _read), ("train", _add_train, _train)):
+    named = (
+        ("run", _add_run, _run),
+        ("read", _add_read, _read),
+        ("digitize", _add_digitize, _digitize),
+        ("export", _add_export, _export),
+        ("train", _add_train, _train),
+    )
+    for name, add, command in named:
         about = command.__doc__.splitlines()[0]
         subparser = commands.add_parser(name, help=about.partition(".")[0], description=about)
         subparser.set_defaults(command=command)
@@ -136,22 +143,62 @@ def _read(chosen) -> int:
     return read.read(chosen.model, chosen.paths, chosen.out, chosen.jobs)
 
 
+def _add_digitize(digitize: argparse.ArgumentParser) -> None:
+    digitize.add_argument(
+        "model", help="a model folder, a hub name, `tiny`, `rapidocr`, or the http(s) address of a server"
+    )
+    digitize.add_argument("paths", nargs="+", metavar="PATH", help="an image, a PDF, or a folder of them")
+    digitize.add_argument("--out", type=Path, required=True, metavar="DIR", help="where documents and Bundles go")
+    together = "files whose paths this finds with the same (?P<document>…) are one document"
+    digitize.add_argument("--together", default="", metavar="REGEX", help=f"{together} (default: each file is one)")
+    digitize.add_argument("--jobs", type=int, default=1, metavar="N", help="so many processes read with rapidocr")
+    digitize.add_argument("--transaction", action="store_true", help="Bundles that a FHIR server takes, once each")
+    server = digitize.add_argument_group("for the address of a server")
+    server.add_argument("--served-as", default="", metavar="NAME", help="the model's name there (default: the first)")
+    server.add_argument("--may-receive", action="store_true", help="a server elsewhere may have the pages …")
+    server.add_argument("--phi-agreement", action="store_true", help="… though they may hold health information")
+    server.add_argument("--key-variable", default="", metavar="NAME", help="the environment variable with its key")
+    digitize.epilog = (
+        "DIR is for this user alone: documents/, bundles/, pages/, queue.jsonl, audit.jsonl. Exit status: 0 all pages "
+        "read, 3 some refused, 1 none read, 2 wrong request. The same command goes on after what is done."
+    )
+
+
+def _digitize(chosen) -> int:
+    """Digitise images and PDFs. Each document becomes a record, a FHIR Bundle and a queue of what to look at."""
+    from . import digitize
+
+    server = {name: getattr(chosen, name) for name in ("may_receive", "phi_agreement", "key_variable")}
+    server["model"] = chosen.served_as
+    reader = digitize.open_reader(chosen.model, chosen.jobs, store=chosen.out / "answers.sqlite", **server)
+    return digitize.run(reader, chosen.paths, chosen.out, together=chosen.together, transaction=chosen.transaction)
+
+
+def _add_export(export: argparse.ArgumentParser) -> None:
+    export.add_argument("folder", type=Path, metavar="DIR", help="what digitize wrote, reviewed or not")
+    export.add_argument("--transaction", action="store_true", help="Bundles that a FHIR server takes, once each")
+
+
+def _export(chosen) -> int:
+    """Write the Bundles of digitised documents anew, with what persons decided. Settled values are final there."""
+    from . import digitize
+
+    return digitize.export(chosen.folder, transaction=chosen.transaction)
+
+
 def _add_train(train: argparse.ArgumentParser) -> None:
     train.add_argument("folder", type=Path, metavar="FOLDER", help="a run's folder, data/<run>, in which 03 has run")
-    train.add_argument("options", nargs="*", metavar="NAME=VALUE", help="a parameter of 04_train, e.g. max_steps=20")
+    train.add_argument(
+        "options", nargs="*", metavar="PARAMETER=VALUE", help="a parameter of 04_train, e.g. max_steps=20"
+    )
 
 
 def _train(chosen) -> int:
     """Train a run's model alone, for `accelerate launch`. Notebook 04 takes the finished training over."""
-    from .run.profile import parse_value
+    from .run.profile import parse_override
     from .train import several
 
-    options = {}
-    for option in chosen.options:
-        name, equals, text = option.partition("=")
-        if not equals:
-            raise ValueError(f"{option}: write NAME=VALUE, for example max_steps=20")
-        options[name] = parse_value(text)
+    options = dict(parse_override(option, "PARAMETER") for option in chosen.options)
     several.train_folder(chosen.folder, options)
     return 0
 

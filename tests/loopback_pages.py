@@ -1,26 +1,97 @@
 """Small pages with known text for the loopback servers, and what a run over them must have come to."""
 
+import gzip
 import io
+from collections.abc import Iterable
 
 from PIL import Image, ImageDraw
 
 from medocr.demo.loopback import Server
 from medocr.schema import Page
 
-ALL_FAULTS = {
-    **{"429": 0.02, "429_retry_after": 0.02, "500": 0.03, "503": 0.02, "reset": 0.04, "invalid_json": 0.02},
-    **{"plain_text": 0.02, "hang": 0.02},
-    **{
-        "no_choice": 0.02,
-        "empty": 0.02,
-        "refusal": 0.02,
-        "cut_off": 0.02,
-        "loop": 0.02,
-        "fenced": 0.1,
-        "duplicate": 0.05,
-    },
+OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+TRAP = b"Sodium 999"  # what no page says: a label that holds it is wrong
+CHAT = b'{"model": "known-text", "choices": [{"message": {"content": "%s"}, "finish_reason": "stop"}]}' % TRAP
+BOMB = gzip.compress(b"[" + b" " * 40_000_000 + b"]", 1)
+
+
+def _reply(body: bytes, head: bytes = OK) -> bytes:
+    return head + b"Content-Length: %d\r\n\r\n" % len(body) + body
+
+
+def _busy(wait: bytes) -> bytes:
+    return _reply(b"{}", b"HTTP/1.1 503 Busy\r\nRetry-After: " + wait + b"\r\n")
+
+
+# What a server can send in place of an answer: each is a fault of that request, and of nothing else.
+MALFORMED = {
+    "long header": OK + b"X-Long: " + b"x" * 200_000 + b"\r\n\r\n",
+    "bad length": OK + b"Content-Length: many\r\n\r\n{}",
+    "negative length": OK + b"Content-Length: -5\r\n\r\n{}",
+    "two lengths": OK + b"Content-Length: 2\r\nContent-Length: 900\r\n\r\n{}",
+    "vast length": OK + b"Content-Length: 999999999999999999999\r\n\r\n{}",
+    "short body": OK + b"Content-Length: 500\r\n\r\n{}",
+    "bad chunk": OK + b"Transfer-Encoding: chunked\r\n\r\nzz\r\n{}\r\n",
+    "cut chunk": OK + b"Transfer-Encoding: chunked\r\n\r\n50\r\n{}\r\n",
+    "nul in header": OK + b"X-Nul: a\0b\r\nContent-Length: 2\r\n\r\n{}",
+    "no http": b"SSH-2.0-OpenSSH_9.2 secret-of-the-server\r\n",
+    "nothing": b"",
+    "no status": b"HTTP/1.1\r\n\r\n",
+    "odd status": b"HTTP/1.1 999 Odd\r\nContent-Length: 0\r\n\r\n",
+    "only informed": b"HTTP/1.1 100 Continue\r\n\r\n" * 50,
+    "nested": _reply(b"[" * 200_000),
+    "nested objects": _reply(b'{"a":' * 100_000),
+    "vast number": _reply(b'{"choices": ' + b"9" * 10_000 + b"}"),
+    "null": _reply(b"null"),
+    "list": _reply(b"[]"),
+    "string": _reply(b'"' + TRAP + b'"'),
+    "empty object": _reply(b"{}"),
+    "page of a proxy": _reply(b"<html>" + TRAP + b"</html>", OK.replace(b"application/json", b"text/html")),
+    "bare text": _reply(TRAP, OK.replace(b"application/json", b"text/plain")),
+    "choices an object": _reply(CHAT.replace(b"[", b'{"0": ').replace(b"]}", b"}}")),
+    "choice null": _reply(b'{"choices": [null]}'),
+    "message text": _reply(b'{"choices": [{"message": "%s"}]}' % TRAP),
+    "content a number": _reply(CHAT.replace(b'"%s"' % TRAP, b"999")),
+    "part a number": _reply(CHAT.replace(b'"%s"' % TRAP, b'[{"text": 999}]')),
+    "far date": _busy(b"Fri, 31 Dec 99999999999 23:59:59 GMT"),
+    "odd date": _busy(b"secret-of-the-server"),
+    "endless wait": _busy(b"1e999"),
+    "negative wait": _busy(b"-86400"),
+    "bomb": _reply(BOMB, OK + b"Content-Encoding: gzip\r\n"),
+    "cut gzip": _reply(BOMB[:1000], OK + b"Content-Encoding: gzip\r\n"),
+    "no gzip": _reply(CHAT, OK + b"Content-Encoding: gzip\r\n"),
+    "error inside": _reply(b'{"choices": null, "error": {"message": "secret-of-the-server"}}'),
+    "error beside": _reply(CHAT[:-1] + b', "error": {"message": "secret-of-the-server"}}'),
+    "ended in error": _reply(CHAT.replace(b'"stop"', b'"error"')),
+    "aborted": _reply(CHAT.replace(b'"stop"', b'"abort"')),
+    "another model": _reply(CHAT.replace(b'"known-text"', b'"other"')),
+    "not utf-8": _reply(b"\xff\xfe\x00"),
 }
-SET_ASIDE = {"no_choice", "empty_transcript", "refused", "cut_off", "repetition_loop", "transcription_failed"}
+REPLIES = {kind: reply.decode("latin-1") for kind, reply in MALFORMED.items()}
+STATUSES = ("400", "408", "409", "413", "425", "429", "500", "502", "503", "504", "520", "529")
+REQUESTS = (*STATUSES, "429_retry_after", "reset", "hang", "drip", "invalid_json", "plain_text", *MALFORMED)
+LINES = ("lost_line", "broken_line", "nested_line", "foreign_line", "odd_line", "line_twice")
+# What a page's answer amounts to, whoever gives it; the last are transcriptions.
+WHOLE = ("fenced", "thought", "duplicate", "parts")
+ENDS = {
+    "no_choice": "no_choice",
+    "empty": "empty_transcript",
+    **dict.fromkeys(("refusal", "refusal_elsewhere", "nothing_seen", "filtered"), "refused"),
+    "cut_off": "cut_off",
+    "loop": "repetition_loop",
+    "outside_fence": "text_outside_fence",
+    "unfinished_thought": "unfinished_thought",
+    **dict.fromkeys(("bidi", "zero_width", "half_character"), "unseen_characters"),
+    "tool_call": "unknown_ending",
+    **dict.fromkeys(WHOLE, ""),
+}
+SET_ASIDE = {*ENDS.values(), "transcription_failed"} - {""}
+
+
+def shares(kinds: Iterable[str], whole: float) -> dict[str, float]:
+    """Faults of equal shares that together meet so many."""
+    kinds = list(kinds)
+    return dict.fromkeys(kinds, whole / len(kinds))
 
 
 def pages(count: int, start: int = 0, **known) -> list[Page]:
@@ -40,5 +111,6 @@ def _page(number: int, **known) -> Page:
 
 
 def faulty(seed: int, **settings) -> Server:
-    """A server that meets a page with every kind of fault, after short delays."""
-    return Server(**{"median_s": 0.02, "faults": ALL_FAULTS, "seed": seed, **settings})
+    """A server that meets every other request or page with some kind of fault, after short delays."""
+    every = shares(REQUESTS, 0.3) | shares(ENDS, 0.25)
+    return Server(**{"median_s": 0.02, "faults": every, "replies": REPLIES, "seed": seed, **settings})

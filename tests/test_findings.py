@@ -181,7 +181,7 @@ def test_merging_is_judged_by_times_taken_side_by_side(tmp_path):
         record = {"scores": cers, "parity": {"passed": True}} | more
         (tmp_path / folder / "merge.json").write_text(json.dumps(record))
     table = benchmarks.merging(tmp_path)
-    assert table.values.tolist() == [["demo", n, 1.0, 0.5, 0.5, 0.75, 0.0, "passed"] for n in (1, 4)]
+    assert table.values.tolist() == [["demo", n, "1.000, 0.500", 0.5, 0.75, 0.0, "passed"] for n in (1, 4)]
     verdict, why = benchmarks.judged(tmp_path)["merge"]
     assert (verdict, why) == (
         HOLDS,
@@ -264,3 +264,10 @@ def test_no_table_has_more_than_eight_columns(tmp_path):
     ):
         assert isinstance(table, pd.DataFrame)
         assert table.shape[1] <= 8
+
+
+def test_a_ratio_is_printed_at_its_own_bar_and_off_the_line_of_the_claim():
+    figure = figures.ratios(["demo", "near"], [0.54, 0.97], 1.0, "seconds per page")
+    at = {text.get_text(): text.get_position()[0] for text in figure.axes[0].texts}
+    assert 0.54 < at["0.54"] < 0.6
+    assert at["0.97"] > 1.0

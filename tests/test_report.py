@@ -122,10 +122,10 @@ AGREED = [
 ]
 DISAGREEING = {"id": PAGES[0].id, "texts": ["5 mg", "50 mg"], "readers": ["a", "b"]}
 FIGURES = {
-    "agreement": 0.9991,
+    "token_agreement": 0.9991,
     "tokens": 12345,
-    "passed": True,
     "logit_difference": 0.004,
+    "limits": {"token_agreement": 0.995, "logit_difference": 0.05},
     "histogram": {"edges": [1e-4, 1e-3, 1e-2], "to_tuned": [90, 2], "to_base": [1, 91]},
 }
 
@@ -284,6 +284,12 @@ def test_tables_have_at_most_eight_columns():
     assert all(len(table.columns) + table.index.nlevels <= 9 and len(table.columns) <= 8 for table in tables)
 
 
+def test_the_parity_table_gives_units_and_limits():
+    table = report.parity_table(FIGURES)
+    assert table.loc["tokens that agree"].tolist() == ["99.91%", "at least 99.5%"]
+    assert table.loc["largest difference of a logit"].tolist() == ["0.004 standard deviations", "at most 0.05"]
+
+
 def test_the_split_table_adds_up():
     table = report.split_table(SAMPLES)
     assert table.loc["all", ["train", "validation", "test", "pages"]].tolist() == [2, 0, 1, 3]
@@ -360,7 +366,8 @@ def test_the_provider_table_says_why_one_was_dropped():
     table = report.provider_table([PROVIDER, IDLE])
     assert table.shape == (2, 8)
     assert table["share"].tolist() == ["100%", "0%"]
-    assert table["cost per 1,000"].tolist() == ["0.50", "0.00"]
+    assert table["cost per 1,000 pages"].tolist() == ["0.50", "none"]
+    assert table["per second"].tolist()[1] == "–"  # nothing was read: no speed, and not a speed of zero
     assert table["dropped because"].tolist() == ["–", "it does not accept the key (401)"]
     assert report.provider_table([]).empty
 
@@ -420,3 +427,9 @@ def test_the_gallery_shows_pages_with_clinical_errors_and_marks_them():
     assert "&lt;m" in made
     assert "<mmol" not in made
     assert "0 of 0 pages" in report.gallery(pd.DataFrame(rows).iloc[2:], {right.id: right})
+
+
+def test_marks_are_explained_where_they_stand():
+    ticked = page(text="☑ Yes ☐ No", truth="☑ Yes ☐ Nope")
+    written = [text.get_text() for text in report.transcript_examples([ticked]).texts]
+    assert written == ["struck through: missing · ■ ticked · □ empty"]

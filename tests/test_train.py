@@ -5,7 +5,9 @@ import json
 
 import pytest
 import torch
+from accelerate.data_loader import BatchSamplerShard
 from small_model import RECIPE
+from torch.utils.data import BatchSampler
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
 from medocr import metrics, prepare, train
@@ -25,7 +27,7 @@ def test_batches_are_those_of_trl(base, samples):
     expected = DataCollatorForVisionLanguageModeling(processor, completion_only_loss=True)(rows)
     collator = data.Collator(processor, samples)
     for _ in range(2):  # encoded, and then kept
-        found = collator([{"row": row} for row in range(4)])
+        found = collator.model_inputs(range(4))
         assert found.keys() == expected.keys()
         for name, tensor in expected.items():
             assert torch.equal(found[name], tensor), name
@@ -39,6 +41,60 @@ def test_pages_that_do_not_fit_are_not_kept(base, samples):
     assert len(collator.kept) < 4
 
 
+def test_a_batch_is_handed_over_as_bytes(base, samples):
+    """Two batches of four full-size pages in float32 are more than the 64 MB of shared memory of many containers."""
+    batch = data.Collator(models.load_processor(base), samples)([{"row": row} for row in range(4)])
+    assert batch["pixel_values"].dtype == torch.uint8
+    assert batch["pixel_values"].nbytes == 588 * batch["image_grid_thw"].prod(1).sum()
+
+
+def test_pages_encoded_ahead_by_threads_are_the_same(base, samples):
+    processor = models.load_processor(base)
+    collators = [data.Collator(processor, samples, threads=threads) for threads in (0, 2)]
+    collators[1].expect(range(6))
+    for rows in ([0, 1], [2, 3], [5, 4], [0, 5]):
+        plain, ahead = (collator([{"row": row} for row in rows]) for collator in collators)
+        assert all(torch.equal(ahead[name], tensor) for name, tensor in plain.items())
+        assert collators[1].started.keys() | collators[1].kept.keys() == set(range(6))
+    assert not collators[1].started
+    broken = dataclasses.replace(samples[0], image=b"no image")
+    collator = data.Collator(processor, [samples[0], broken], threads=2)
+    collator.expect(range(2))
+    collator([{"row": 0}])
+    with pytest.raises(ValueError, match="image"):
+        collator([{"row": 1}])
+
+
+@pytest.mark.parametrize(("processes", "batch_size", "skipped"), [(1, 4, 0), (1, 4, 3), (2, 4, 1), (3, 2, 5)])
+def test_what_is_encoded_ahead_is_what_batches_ask_for(processes, batch_size, skipped):
+    sampler = data.LengthGroupedSampler(list(range(50)), 4, seed=3, processes=processes)
+    for rank in range(processes):
+        batches = BatchSampler(sampler, batch_size, drop_last=False)
+        shard = BatchSamplerShard(batches, num_processes=processes, process_index=rank)
+        asked = [row for batch in list(shard)[skipped:] for row in batch]
+        assert sampler.of_process(rank, batch_size, skipped) == asked
+
+
+def test_a_training_on_pages_encoded_ahead_has_the_same_losses(base, samples, finished, tmp_path, monkeypatch):
+    asked, made = [], []
+
+    class Ahead(data.Collator):
+        def __init__(self, *arguments, **_):
+            super().__init__(*arguments, threads=2)
+            made.append(self)
+
+        def expect(self, rows):
+            asked.append(list(rows))
+            super().expect(asked[-1])
+
+    monkeypatch.setattr(data, "Collator", Ahead)
+    report = train.train(base, samples[:10], samples[10:], tmp_path, device="cpu", **RECIPE)
+    losses = [[row.get("loss"), row.get("eval_loss")] for row in report["history"]]
+    assert losses == [[row.get("loss"), row.get("eval_loss")] for row in finished[1]["history"]]
+    assert [sorted(rows) for rows in asked] == [list(range(10))] * 2
+    assert made[0].kept.keys() == set(range(len(samples)))
+
+
 def test_the_loss_is_the_model_s_own_on_these_pages(tmp_path):
     """What is minimised must be the error of reading: TRL and its patches of the model may see labels otherwise."""
     pages = [page for page in synthetic.pages({"receipt": 8}, workers=1) if page.text][:8]
@@ -48,7 +104,7 @@ def test_the_loss_is_the_model_s_own_on_these_pages(tmp_path):
     model, processor = models.load("tiny")
     collator = data.Collator(processor, samples)
     with torch.no_grad():
-        expected = [model(**collator([{"row": row} for row in rows])).loss.item() for rows in (range(8), range(4))]
+        expected = [model(**collator.model_inputs(rows)).loss.item() for rows in (range(8), range(4))]
     found = [next(row[name] for row in made["history"] if name in row) for name in ("loss", "eval_loss")]
     assert found == pytest.approx(expected, rel=1e-4)
     assert max(found) < 1  # the base reads these pages: chance would be some 4
@@ -102,7 +158,8 @@ def test_a_training_leaves_an_adapter_and_a_report(base, samples, finished):
     assert report["peak_memory_gb"] > 0
     json.dumps(report)
     model, processor = models.load(base, device="cpu", adapter=out / "adapter")
-    inputs = data.Collator(processor, samples)([{"row": 0}])
+    collator = data.Collator(processor, samples)
+    inputs = collator.model_inputs([0])
     with torch.no_grad():
         tuned = model(**inputs).loss
         with model.disable_adapter():

@@ -141,7 +141,7 @@ def test_the_loss_is_that_of_all_logits(loaded):
     """Unsloth hands out no logits in training, and at full size a page's are gigabytes: answers' alone count."""
     model, processor = loaded
     collator = data.Collator(processor, make_samples(4))
-    batch = collator([{"row": row} for row in range(4)])
+    batch = collator.model_inputs(range(4))
     cut = training.answers_only(batch)
     assert cut["logits_to_keep"] < batch["labels"].shape[1]
     with torch.no_grad():

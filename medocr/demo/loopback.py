@@ -18,15 +18,32 @@ from ..transcribe import outgoing
 from ..transcribe.providers import OpenAIProvider
 
 MODEL = "known-text"
+WORDS = {  # what a model answers instead of the page's text, and how the answer ends
+    "empty": ("", "stop"),
+    "refusal": ("I'm sorry, but I can't help with transcribing this document.", "stop"),
+    "refusal_elsewhere": ("Es tut mir leid, aber ich kann dieses Bild nicht transkribieren.", "stop"),
+    "nothing_seen": ("No text is visible in this image.", "stop"),
+    "cut_off": ("{half}", "length"),
+    "filtered": ("{half}", "content_filter"),
+    "loop": ("{text}\n" + "Sodium 139 mmol/L\n" * 40, "stop"),
+    "fenced": ("Here is the transcription of the page:\n\n```\n{text}\n```", "stop"),
+    "outside_fence": ("Dictated but not read\n```\n{text}\n```", "stop"),
+    "thought": ("<think>\nThis is a lab report.\n</think>\n\n{text}", "stop"),
+    "unfinished_thought": ("<think>\nThe page says {text}", "stop"),
+    "bidi": ("\u202e{text}", "stop"),
+    "zero_width": ("{half}\u200b{text}", "stop"),
+    "half_character": ("{text}\ud83d", "stop"),
+}
 
 
 @dataclasses.dataclass(frozen=True)
 class Server:
     """How one server behaves.
 
-    Delays are lognormal. `faults` gives the share of requests (of pages for `PAGE_FAULTS`) that meet each, see
-    `loopback_server`; `misread` is the share of pages with one changed digit; after `revoked_after` answers the key is
-    no longer accepted. Limits count any `window_s` seconds.
+    Delays are lognormal. `faults` gives the share of requests (of pages, of lines) that meet each, see
+    `loopback_server`, and `call_faults` that of calls about files and batches; `replies` are faults of one's own, as
+    the bytes that the server sends (in Latin-1); `misread` is the share of pages with one changed digit; after
+    `revoked_after` answers the key is no longer accepted. Limits count any `window_s` seconds.
     """
 
     median_s: float = 0.4
@@ -34,6 +51,8 @@ class Server:
     requests_per_minute: float = 0
     window_s: float = 60.0
     faults: dict[str, float] = dataclasses.field(default_factory=dict)
+    call_faults: dict[str, float] = dataclasses.field(default_factory=dict)
+    replies: dict[str, str] = dataclasses.field(default_factory=dict)
     misread: float = 0.0
     revoked_after: int | None = None
     retry_after_s: float = 1.0
@@ -48,7 +67,8 @@ class Loopback:
         known = {digest(page.image): page.truth or page.text or "" for page in pages}
         self._folder = tempfile.TemporaryDirectory(prefix="medocr-")
         settings = Path(self._folder.name) / "servers.json"
-        settings.write_text(json.dumps({"known": known, "servers": [dataclasses.asdict(server) for server in servers]}))
+        every = [dataclasses.asdict(server) for server in servers]
+        settings.write_text(json.dumps({"known": known, "words": WORDS, "servers": every}))
         self._servers = servers
         # by its path, for it needs nothing of medocr; -P: the names in its folder are none to import
         command = [sys.executable, "-P", str(Path(__file__).with_name("loopback_server.py")), str(settings)]

@@ -1,12 +1,14 @@
 """`python loopback_server.py SETTINGS`: the servers that `loopback` starts. They end when stdin does.
 
-Transient faults, by request: `400`, `429` (no word of when), `429_retry_after`, `500`, `503`, `reset` (the connection
-breaks), `hang` (no answer for an hour), `invalid_json`, `plain_text`. Faults that stay with a page: `no_choice`,
-`empty`, `refusal`, `cut_off`, `loop`, and `fenced` and `duplicate`, which a client should see through.
+Faults of a request: a status (`400`, `429` with no word of when, `500`, …), `429_retry_after`, `reset` (the connection
+breaks), `hang` (no answer for an hour), `drip` (a byte now and then), `invalid_json`, `plain_text`, and whatever bytes
+the settings' `replies` hold. Faults that stay with a page are those in `PAGE_FAULTS` and the settings' `words`; through
+some of them a client should see. `BATCH_FAULTS` are of a page's line in a batch's output.
 """
 
 import asyncio
 import base64
+import contextlib
 import hashlib
 import json
 import random
@@ -15,24 +17,27 @@ import threading
 import time
 import uuid
 from collections import Counter, deque
+from collections.abc import Callable
 from pathlib import Path
 
 from aiohttp import web
 
-TRANSIENT = ("400", "429", "429_retry_after", "500", "503", "reset", "hang", "invalid_json", "plain_text")
-PAGE_FAULTS = ("no_choice", "empty", "refusal", "cut_off", "loop", "fenced", "duplicate")
+PAGE_FAULTS = ("no_choice", "duplicate", "parts", "tool_call")  # beside those whose words are in the settings
+BATCH_FAULTS = ("lost_line", "broken_line", "nested_line", "foreign_line", "odd_line", "line_twice")
 HANG_S = 3600
 
 
 class Behaviour:
     """One server: its settings, what it knows, and what it counted."""
 
-    def __init__(self, settings: dict, known: dict[str, str]) -> None:
-        self.settings, self.known = settings, known
+    def __init__(self, settings: dict, known: dict[str, str], words: dict[str, list[str]]) -> None:
+        self.settings, self.known, self.words = settings, known, words
+        self.page_faults = (*words, *PAGE_FAULTS)
         self.recent: deque[float] = deque()
         self.asked: Counter[str] = Counter()
         self.answered: Counter[str] = Counter()
         self.faults: Counter[str] = Counter()
+        self.calls: Counter[str] = Counter()
         self.files: dict[str, bytes] = {}
         self.batches: dict[str, dict] = {}
         self.times: list[float] = []
@@ -44,12 +49,12 @@ class Behaviour:
     def app(self) -> web.Application:
         app = web.Application(client_max_size=256 << 20)
         app.router.add_post("/v1/chat/completions", self.complete)
-        app.router.add_post("/v1/files", self.upload)
-        app.router.add_get("/v1/files/{id}/content", self.download)
-        app.router.add_delete("/v1/files/{id}", self.delete)
-        app.router.add_post("/v1/batches", self.start_batch)
-        app.router.add_get("/v1/batches", self.list_batches)
-        app.router.add_get("/v1/batches/{id}", self.show_batch)
+        app.router.add_post("/v1/files", self._perhaps(self.upload))
+        app.router.add_get("/v1/files/{id}/content", self._perhaps(self.download))
+        app.router.add_delete("/v1/files/{id}", self._perhaps(self.delete))
+        app.router.add_post("/v1/batches", self._perhaps(self.start_batch))
+        app.router.add_get("/v1/batches", self._perhaps(self.list_batches))
+        app.router.add_get("/v1/batches/{id}", self._perhaps(self.show_batch))
         app.router.add_get("/stats", self.stats)
         return app
 
@@ -75,7 +80,7 @@ class Behaviour:
         page = page_of(body)
         self.asked[page] += 1
         draw = random.Random(f"{self.settings['seed']}/{page}/{self.asked[page]}")
-        fault = self._drawn(TRANSIENT, draw)
+        fault = self._drawn(self.settings["faults"], draw)
         delay = draw.lognormvariate(0, self.settings["sigma"]) * self.settings["median_s"]
         if fault == "hang":
             self.faults[fault] += 1
@@ -83,7 +88,7 @@ class Behaviour:
         await asyncio.sleep(delay if fault in ("", "hang") else delay / 4)
         if fault:
             self.faults[fault] += 1
-            return self._faulty(fault, request, headers)
+            return await self._faulty(fault, request, headers)
         self.answered[page] += 1
         self.seconds += delay
         self.times.append(time.time())
@@ -105,18 +110,26 @@ class Behaviour:
         reset = max(0.001, self.recent[0] + window - now)
         return {"x-ratelimit-remaining-requests": str(left), "x-ratelimit-reset-requests": f"{reset:.3f}s"}, 0.0
 
-    def _drawn(self, kinds: tuple[str, ...], draw: random.Random) -> str:
+    def _drawn(self, faults: dict[str, float], draw: random.Random, kinds: tuple[str, ...] = ()) -> str:
+        """One of these kinds by its share, or none; without kinds named, of those that a request meets."""
         at = draw.random()
-        for kind in kinds:
-            at -= self.settings["faults"].get(kind, 0.0)
-            if at < 0:
-                return kind
+        for kind, share in faults.items():
+            if kind in kinds if kinds else kind not in (*self.page_faults, *BATCH_FAULTS):
+                at -= share
+                if at < 0:
+                    return kind
         return ""
 
-    def _faulty(self, fault: str, request: web.Request, headers: dict) -> web.StreamResponse:
+    async def _faulty(self, fault: str, request: web.Request, headers: dict) -> web.StreamResponse:
         if fault == "reset":
             request.transport.abort()
             return web.Response()
+        if fault in self.settings["replies"]:
+            request.transport.write(self.settings["replies"][fault].encode("latin-1"))
+            request.transport.close()
+            return web.Response()
+        if fault == "drip":
+            return await _drip(request)
         if fault == "invalid_json":
             return web.Response(text='{"choices": [{"message": {"content": "', content_type="application/json")
         if fault == "plain_text":
@@ -125,25 +138,35 @@ class Behaviour:
             headers = {**headers, "Retry-After": str(self.settings["retry_after_s"])}
         return _error(int(fault[:3]), "try again", headers)
 
+    def _perhaps(self, handle: Callable) -> Callable:
+        """A call about files or batches, or a fault in place of its reply; what a reset cuts off has been done."""
+
+        async def handler(request: web.Request) -> web.StreamResponse:
+            name = handle.__name__
+            self.calls[name] += 1
+            draw = random.Random(f"{self.settings['seed']}/{name}/{self.calls[name]}")
+            fault = self._drawn(self.settings["call_faults"], draw)
+            reply = await handle(request) if fault in ("", "reset") else None
+            if not fault:
+                return reply
+            self.faults[f"call: {fault}"] += 1
+            return await self._faulty(fault, request, {})
+
+        return handler
+
     def answer(self, page: str, request: dict) -> dict:
         """A chat completion with the page's text, or the page's own fault."""
         draw = random.Random(f"{self.settings['seed']}/{page}")
-        fault, text, finish = self._drawn(PAGE_FAULTS, draw), self.known.get(page, ""), "stop"
+        fault, text = self._drawn(self.settings["faults"], draw, self.page_faults), self.known.get(page, "")
         if draw.random() < self.settings["misread"]:
             text = _misread(text, draw)
         if fault:
             self.faults[fault] += 1
-        if fault in ("empty", "no_choice"):
-            text = ""
-        elif fault == "refusal":
-            text = "I'm sorry, but I can't help with transcribing this document."
-        elif fault == "cut_off":
-            text, finish = text[: len(text) // 2], "length"
-        elif fault == "loop":
-            text = text + "\n" + "Sodium 139 mmol/L\n" * 40
-        elif fault == "fenced":
-            text = f"Here is the transcription of the page:\n\n```\n{text}\n```"
-        choice = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": text}}
+        text = "" if fault == "no_choice" else text
+        words, finish = self.words.get(fault, ("{text}", "tool_calls" if fault == "tool_call" else "stop"))
+        text = words.replace("{half}", text[: len(text) // 2]).replace("{text}", text)
+        content = {"parts": [{"type": "text", "text": text}], "tool_call": None}.get(fault, text)
+        choice = {"index": 0, "finish_reason": finish, "message": {"role": "assistant", "content": content}}
         choices = [] if fault == "no_choice" else [choice, choice] if fault == "duplicate" else [choice]
         usage = {"prompt_tokens": 500 + 100 * len(request["messages"]), "completion_tokens": len(text) // 3 + 1}
         usage["total_tokens"] = sum(usage.values())
@@ -178,9 +201,6 @@ class Behaviour:
         return web.json_response({"object": "list", "data": rows, "has_more": False})
 
     async def show_batch(self, request: web.Request) -> web.Response:
-        self.faults["polls"] += 1
-        if self.settings["faults"].get("503") and self.faults["polls"] % 2:
-            return _error(503, "try again")
         return web.json_response(self._batch(request.match_info["id"]))
 
     def _batch(self, name: str) -> dict:
@@ -196,17 +216,21 @@ class Behaviour:
             asked = json.loads(line)
             page = page_of(asked["body"])
             self.asked[page] += 1
-            failing = self._drawn(("500",), random.Random(f"{self.settings['seed']}/{page}/{self.asked[page]}"))
-            status, body = (
-                (500, {"error": {"message": "try again"}}) if failing else (200, self.answer(page, asked["body"]))
-            )
-            self.answered[page] += not failing
+            draw = random.Random(f"{self.settings['seed']}/{page}/{self.asked[page]}")
+            fault = self._drawn(self.settings["faults"], draw, ("500", *BATCH_FAULTS))
             row = {"id": uuid.uuid4().hex, "custom_id": asked["custom_id"], "error": None}
-            (errors if failing else done).append({**row, "response": {"status_code": status, "body": body}})
+            if fault == "500":
+                failure = {"status_code": 500, "body": {"error": {"message": "try again"}}}
+                errors.append(json.dumps({**row, "response": failure}))
+            else:
+                self.answered[page] += fault in ("", "line_twice")
+                answer = {"status_code": 200, "body": self.answer(page, asked["body"])}
+                done += _lines(fault, {**row, "response": answer})
+            self.faults[f"line: {fault}"] += bool(fault)
         for name, rows in (("output_file_id", done), ("error_file_id", errors)):
             if rows:
                 batch[name] = f"file-{uuid.uuid4().hex[:8]}"
-                self.files[batch[name]] = "\n".join(map(json.dumps, rows)).encode()
+                self.files[batch[name]] = "\n".join(rows).encode()
 
     async def stats(self, _: web.Request) -> web.Response:
         return web.json_response(
@@ -215,6 +239,8 @@ class Behaviour:
                 "answers": self.answered.total(),
                 "twice": sum(count > 1 for count in self.answered.values()),
                 "pages": dict(self.answered),
+                "asked": dict(self.asked),
+                "calls": self.calls.total(),
                 "over_limit": self.over_limit,
                 "in_flight": self.in_flight,
                 "most_in_flight": self.most_in_flight,
@@ -248,6 +274,30 @@ def _misread(text: str, draw: random.Random) -> str:
     return text[:at] + other + text[at + 1 :]
 
 
+def _lines(fault: str, row: dict) -> list[str]:
+    """A page's lines in a batch's output: one with its answer, or what a faulty server writes in its place."""
+    line = json.dumps(row)
+    return {
+        "lost_line": [],
+        "broken_line": [line[: len(line) // 2]],
+        "nested_line": ["[" * 100_000],
+        "foreign_line": [json.dumps({**row, "custom_id": "f" * 64})],
+        "odd_line": [json.dumps({**row, "custom_id": [row["custom_id"]]})],
+        "line_twice": [line, line],
+    }.get(fault, [line])
+
+
+async def _drip(request: web.Request) -> web.StreamResponse:
+    """An answer that comes a byte at a time, and never ends."""
+    response = web.StreamResponse()
+    await response.prepare(request)
+    with contextlib.suppress(ConnectionError):
+        for _ in range(HANG_S):
+            await response.write(b" ")
+            await asyncio.sleep(1)
+    return response
+
+
 def _error(status: int, message: str, headers: dict | None = None) -> web.Response:
     return web.json_response({"error": {"message": message, "code": None}}, status=status, headers=headers)
 
@@ -256,7 +306,7 @@ async def serve(settings: dict) -> None:
     """Start every server on a free port, print the ports, and serve until stdin ends."""
     ports = []
     for own in settings["servers"]:
-        runner = web.AppRunner(Behaviour(own, settings["known"]).app(), access_log=None)
+        runner = web.AppRunner(Behaviour(own, settings["known"], settings["words"]).app(), access_log=None)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()

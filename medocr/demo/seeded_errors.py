@@ -33,14 +33,27 @@ UNITS = ("mg/dL", "mmol/L", "g/L", "ng/mL", "IU/L")
 
 
 def count_back(pages: int = 500, seed: int = metrics.SEED) -> pd.DataFrame:
-    """Seed errors into half as many lab reports and prescriptions each: kind, made, counted; kinds not seeded too."""
+    """Seed errors into half as many lab reports and prescriptions each: kind, made, counted, where either is not 0."""
     rng, made, counted = random.Random(seed), Counter(), Counter()
     for page in synthetic.pages({"lab_report": pages // 2, "prescription": pages // 2}, seed, unlabelled=(), workers=1):
         text, own = corrupt(page, rng)
         made += own
         scores = metrics.score_fields(page.fields, text)
         counted += Counter({kind: int(scores.get(kind, 0)) for kind in safety.KINDS})
-    return pd.DataFrame({"kind": kind, "made": made[kind], "counted": counted[kind]} for kind in safety.KINDS)
+    kinds = [kind for kind in safety.KINDS if made[kind] or counted[kind]]
+    return pd.DataFrame({"kind": kind, "made": made[kind], "counted": counted[kind]} for kind in kinds)
+
+
+def answer(counts: pd.DataFrame) -> str:
+    """What `count_back` says about the counts, in a sentence or two."""
+    seeded = counts[counts["made"] > 0]
+    made, right = seeded["made"].sum(), seeded[["made", "counted"]].min(axis=1).sum()
+    extra = (counts["counted"] - counts["made"]).clip(lower=0).sum()
+    untried = ", ".join(text for kind, text in safety.KINDS.items() if kind not in set(seeded["kind"]))
+    return (
+        f"Of {made:,} errors of {len(seeded)} kinds, {right / max(1, made):.0%} were counted as what they are; "
+        f"{extra:,} were counted that nobody made. Not tried: {untried}."
+    )
 
 
 def corrupt(page: Page, rng: random.Random) -> tuple[str, Counter]:

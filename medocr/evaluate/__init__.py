@@ -16,7 +16,7 @@ import pandas as pd
 from medocr import metrics
 from medocr import model as models
 from medocr.evaluate.calibration import CAUGHT, calibration, numbers_read, to_check
-from medocr.evaluate.checking import check, pass_rates
+from medocr.evaluate.checking import check, labels_and_truth, pass_rates
 from medocr.evaluate.examples import changes, pick_examples
 from medocr.evaluate.summary import slices, summarise
 from medocr.metrics import headline
@@ -30,6 +30,7 @@ __all__ = [
     "check",
     "from_transcripts",
     "headline",
+    "labels_and_truth",
     "numbers_read",
     "pass_rates",
     "pick_examples",
@@ -156,4 +157,6 @@ def score(predictions: Iterable[Prediction]) -> pd.DataFrame:
 
 def _scores(text: str, prediction: Prediction, fields: dict | None) -> dict[str, float]:
     scores = metrics.score_page(text, prediction.text, fields)
+    if "<table" in text.lower():
+        scores["teds"] = metrics.teds(text, prediction.text)
     return scores | {"loop": max(scores["loop"], float(prediction.finish == "loop"))}

@@ -20,6 +20,7 @@ PER_PAGE = (
         "reading_order",
         "row_integrity",
         "heading_recall",
+        "teds",
         "loop",
         "empty",
         *metrics.MEDICAL,

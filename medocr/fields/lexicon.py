@@ -50,6 +50,12 @@ def usual_units() -> frozenset[str]:
 
 
 @functools.cache
+def units_of(analyte: str) -> tuple[str, ...]:
+    """UCUM codes that an analyte of the lexicon is usually reported in; none for a ratio or a word."""
+    return next((units for name, units, _ in _analyte_rows() if name == analyte), ())
+
+
+@functools.cache
 def drugs() -> frozenset[str]:
     """Drug names, generics and brands, lower case; some of two or three words."""
     return frozenset(_lines("drugs.txt")) | frozenset(word for line in _lines("brands.txt") for word in line.split())

@@ -14,12 +14,11 @@ NO_CHANGE = 0.05  # a ratio nearer to one than this is none
 MERGED = (
     "run",
     "pages at once",
-    "adapter, s per page",
-    "merged, s per page",
+    "s per page: adapter, merged",
     "merged ÷ adapter",
-    "memory of weights, merged ÷ adapter",
-    "CER, merged − adapter",
-    "parity",
+    "memory, ÷",
+    "CER, −",
+    "gate",
 )
 LEAST_LABELLED = 0.99  # of the pages: no rate is given for clients that fail on more
 LABELLING = {
@@ -63,16 +62,17 @@ def merging(results: Path) -> pd.DataFrame:
         for (way, at_once), merged in timed.items():
             if way == "merged":
                 adapter = timed["adapter", at_once]
-                seconds = (adapter["seconds_per_page"], merged["seconds_per_page"])
+                seconds = f"{adapter['seconds_per_page']:.3f}, {merged['seconds_per_page']:.3f}"
                 ratio = statistics.median(merged["over_adapter"])
                 size = merged["megabytes"] / adapter["megabytes"]
-                rows.append((path.parent.name, at_once, *seconds, ratio, size, *rest))
+                rows.append((path.parent.name, at_once, seconds, ratio, size, *rest))
     if reading := _gpu(results, "reading"):
         of = {(row["what"], row["backend"]): 1 / row["pages_per_s"] for row in reading["rows"]}
         adapter, merged = (of[name, "transformers"] for name in ("adapter", "merged"))
         gate = _gpu(results, "merge") or {"passed": None}
         passed = {True: "passed", False: "failed"}.get(gate["passed"], "")
-        rows.append((f"full size, {reading['card']}", 16, adapter, merged, merged / adapter, None, None, passed))
+        seconds = f"{adapter:.3f}, {merged:.3f}"
+        rows.append((f"full size, {reading['card']}", 16, seconds, merged / adapter, None, None, passed))
     return pd.DataFrame(rows, columns=list(MERGED))
 
 

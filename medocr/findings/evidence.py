@@ -243,10 +243,9 @@ def table(scores: pd.DataFrame, contrasts: Sequence[Contrast]) -> pd.DataFrame:
             by, low, high = (number(found[key], contrast, "+") for key in ("advantage", "low", "high"))
             rows.append(
                 {
-                    "measured": f"{SHORT[contrast.metric]}, {pages(contrast)}",
+                    "measured": f"{SHORT[contrast.metric]}, {pages(contrast)}{': no worse?' * contrast.no_loss}",
                     "first": f"{contrast.left.shown} {number(found['left'], contrast)}",
                     "second": f"{contrast.right.shown} {number(found['right'], contrast)}",
-                    "asked of the first": "no worse?" if contrast.no_loss else "better?",
                     "first better by [95 %]": f"{by} [{low},\u00a0{high}]",
                     "each seed": ", ".join(number(one, contrast, "+") for one in found["seeds"]),
                     "pages / groups": f"{found['pages']} / {found['groups']}",

@@ -142,7 +142,8 @@ def ratios(names: Sequence[str], values: Sequence[float], claimed: float, what: 
     ax.barh(list(names), list(values), color=BLUE, height=0.5)
     reach = max(*values, claimed)
     for place, value in enumerate(values):
-        beside = max(value, claimed) if value < claimed + 0.02 * reach else value  # clear of the line at `claimed`
+        crosses = value < claimed < value + 0.1 * reach  # the number would lie on the line at `claimed`
+        beside = claimed if crosses else value
         ax.text(beside + 0.01 * reach, place, f"{value:.{digits}f}", va="center", fontsize=11)
     ax.axvline(claimed, color=INK, linestyle="--", linewidth=1.5)
     ax.text(claimed, -0.75, f"{claimed:g}", ha="center", va="bottom", fontsize=11)

@@ -4,6 +4,7 @@ import json
 import tomllib
 from pathlib import Path
 
+from medocr import markdown
 from medocr.findings import claims, evidence, records
 from medocr.run import summary_cell
 
@@ -45,9 +46,7 @@ def findings_section() -> str:
         [
             " ".join(said),
             "",
-            f"| {' | '.join(table.columns)} |",
-            "|---|---|---|",
-            *(f"| {' | '.join(row)} |" for row in table.itertuples(index=False)),
+            markdown.table(table, table.itertuples(index=False)),
             "",
             claims.demos(RESULTS),
         ]
@@ -90,10 +89,11 @@ def _run_table(folder: Path) -> list[str]:
         f"[one page]({folder.name}/index.html)" + (f"; {run['accepted']}" if run.get("accepted") else "")
     )
     rows = [
-        f"| [{name}]({folder.name}/{name}.ipynb) | {finding} | {seconds[name]:.0f} |"
+        (f"[{name}]({folder.name}/{name}.ipynb)", finding, f"{seconds[name]:.0f}")
         for name, finding in summary_cell.findings(folder).items()
     ]
-    return [f"## {folder.name}", "", head, "", "| notebook | what it found | seconds |", "|---|---|---:|", *rows]
+    table = markdown.table(("notebook", "what it found", "seconds"), rows, "llr")
+    return [f"## {folder.name}", "", head, "", table]
 
 
 def base_opening() -> tuple[str, ...]:

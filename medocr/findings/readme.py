@@ -6,6 +6,7 @@ python -m medocr.findings.readme    # README.md, results/README.md, and the cell
 import json
 from pathlib import Path
 
+from medocr import markdown
 from medocr.findings import index
 from medocr.findings.index import RESULTS, ROOT
 from medocr.metrics import LABELS
@@ -70,11 +71,11 @@ def results_section() -> str:
         [
             f"{index.stand_in()} Character error rate (CER, mean per page; lower is better):",
             "",
-            *_table("pages", rates),
+            _table("pages", rates),
             "",
             "Fields extracted from medical pages (F1 or share found; higher is better):",
             "",
-            *_table("medical pages", fields),
+            _table("medical pages", fields),
             "",
             f"More frequent after fine-tuning: {_harm()}.",
             "",
@@ -121,13 +122,13 @@ def _interval(row: dict) -> str:
     return f"[{low}, {high}]"
 
 
-def _row(name: str, row: dict) -> str:
+def _row(name: str, row: dict) -> tuple[str, ...]:
     change = rounded(row["difference"], sign="+")
-    return f"| {name} | {row['n']:,} | {row['base']:.3f} | {row['tuned']:.3f} | {change} {_interval(row)} |"
+    return (name, f"{row['n']:,}", f"{row['base']:.3f}", f"{row['tuned']:.3f}", f"{change} {_interval(row)}")
 
 
-def _table(what: str, rows: list[str]) -> list[str]:
-    return [f"| {what} | n | base | tuned | difference [95 %] |", "|---|---:|---:|---:|---:|", *rows]
+def _table(what: str, rows: list[tuple]) -> str:
+    return markdown.table((what, "n", "base", "tuned", "difference [95 %]"), rows, "lrrrr")
 
 
 def hardware_section() -> str:
@@ -148,8 +149,7 @@ def hardware_section() -> str:
             f"{measured['hours']:.1f} hours",
         ),
     ]
-    head = ["| command | what | machine | time |", "|---|---|---|---|"]
-    return "\n".join([*head, *(f"| {' | '.join(row)} |" for row in rows)])
+    return markdown.table(("command", "what", "machine", "time"), rows)
 
 
 def _took(run: Path) -> tuple[str, str]:

@@ -3,9 +3,9 @@
 from collections import Counter
 from pathlib import Path
 
-from huggingface_hub import ModelCard
+from huggingface_hub import EvalResult, ModelCard, ModelCardData
 
-from medocr import BASES
+from medocr import BASES, markdown
 from medocr import model as models
 
 TINY_NOTE = (
@@ -37,6 +37,7 @@ LIMITS = """\
 - It knows the kinds of pages it was trained on. Others, handwriting above all, may come out as fluent nonsense.
 - On a page that it cannot read it may repeat itself until it is cut off.
 """
+TASK = "image-text-to-text"
 RECIPE = ("learning_rate", "epochs", "max_steps", "batch_size", "accumulation", "r", "alpha", "warmup", "seed")
 METRICS = ("cer", "wer", "field_recall", "test_value_f1", "range_f1", "drug_f1", "term_recall", "changed_digit")
 
@@ -49,13 +50,21 @@ def model_card(base: str | Path, model, *, training: dict, splits: dict, compari
     """
     name = f"medocr/{base}" if str(base) in BASES else str(base)
     weights = sum(p.numel() for p in model.parameters())
-    called, licence = Path(name).name if Path(name).is_absolute() else name, _licence(base)
-    header = ["---", "library_name: transformers", "pipeline_tag: image-text-to-text", f"license: {licence}"]
-    header += ["tags:", "- ocr", "- medical", *([] if Path(name).is_absolute() else [f'base_model: "{name}"']), "---"]
+    local, licence = Path(name).is_absolute(), _licence(base)
+    shown = Path(name).name if local else name
+    header = ModelCardData(
+        base_model=None if local else name,
+        library_name="transformers",
+        license=licence,
+        pipeline_tag=TASK,
+        tags=["ocr", "medical"],
+        model_name=f"{shown}, fine-tuned by medocr",
+        eval_results=[_result(row) for row in _told(comparisons)],
+    )
     parts = [
-        "\n".join(header),
+        f"---\n{header.to_yaml()}\n---",
         "# A document reader fine-tuned by medocr",
-        f"{called}, fine-tuned with LoRA on medical and general documents to write down the text of a page, and merged "
+        f"{shown}, fine-tuned with LoRA on medical and general documents to write down the text of a page, and merged "
         f"into one model of {weights:,} weights in float16.",
         *([TINY_NOTE] if str(base) in BASES else []),
         "## Use\n\n" + USE,
@@ -91,36 +100,40 @@ def _recipe(training: dict) -> list[str]:
     rows = [(name.replace("_", " "), recipe[name]) for name in RECIPE if name in recipe]
     rows += [("optimizer steps", f"{training['steps']:,}"), ("adapter of step", training["best_step"])]
     rows += [("trained weights", f"{training['trainable']:,}"), ("precision", training["precision"])]
-    return ["## Recipe\n\n" + _table(["", ""], rows)]
+    return ["## Recipe\n\n" + markdown.table(["", ""], rows)]
 
 
 def _data(splits: dict) -> list[str]:
     kinds = list(dict.fromkeys(kind for counts in splits.values() for kind in counts))
     rows = [(split, *(counts.get(kind, 0) for kind in kinds)) for split, counts in splits.items()]
     names = [kind.replace("_", " ") for kind in kinds]
-    return ["## Data\n\nPages per split and type:\n\n" + _table(["split", *names], rows)] if rows else []
+    return ["## Data\n\nPages per split and type:\n\n" + markdown.table(["split", *names], rows)] if rows else []
+
+
+def _told(comparisons: list[dict]) -> list[dict]:
+    slices = ("all", "medical", "general")
+    return [row for row in comparisons if row["metric"] in METRICS and row["slice"] in slices]
+
+
+def _result(row: dict) -> EvalResult:
+    """The tuned model's score, as the Hub shows scores."""
+    return EvalResult(TASK, "medocr", f"{row['slice']} test pages", row["metric"], row["tuned"])
 
 
 def _metrics(comparisons: list[dict]) -> list[str]:
     rows = [
         (row["metric"], row["slice"], row["n"], f"{row['base']:.3f}", f"{row['tuned']:.3f}", _interval(row))
-        for row in comparisons
-        if row["metric"] in METRICS and row["slice"] in ("all", "medical", "general")
+        for row in _told(comparisons)
     ]
     note = (
         "Base and tuned on the same pages, the difference with its 95 % interval, measured before merging; the parity "
         "gate holds the merged model to the tuned one, tensor by tensor."
     )
     titles = ["metric", "pages", "n", "base", "tuned", "difference [95 %]"]
-    return [f"## Metrics\n\n{note}\n\n{_table(titles, rows)}"] if rows else []
+    return [f"## Metrics\n\n{note}\n\n{markdown.table(titles, rows)}"] if rows else []
 
 
 def _interval(row: dict) -> str:
     """The difference with its interval; one page alone has none."""
     interval = f" [{row['low']:+.3f}, {row['high']:+.3f}]" if row["low"] is not None else ""
     return f"{row['difference']:+.3f}{interval}"
-
-
-def _table(titles: list[str], rows: list[tuple]) -> str:
-    lines = [titles, ["---"] * len(titles), *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)

@@ -146,7 +146,7 @@ def probe(model, processor, pages: list) -> dict[str, torch.Tensor]:
     collator = Collator(processor, pages)
     tokens, margins, logits = [], [], []
     for row in range(len(pages)):
-        batch = {name: tensor.to(model.device) for name, tensor in collator([{"row": row}]).items()}
+        batch = collator.model_inputs([row], model.device)
         answer = (batch.pop("labels")[0] != IGNORED).nonzero().flatten() - 1
         with torch.inference_mode():
             all_logits = model(**batch, logits_to_keep=answer).logits[0].float().cpu()
@@ -192,7 +192,13 @@ def compare(expected: dict, before: dict, found: dict) -> tuple[list[str], dict]
         why.append(f"logits differ by {difference:.3f} of their standard deviation; {LOGIT_DIFFERENCE} is allowed")
     if moved <= off:
         why.append(f"the merged model is as near to the base ({moved:.1e}) as to the tuned model ({off:.1e})")
-    figures = {"token_agreement": agreement, "logit_difference": difference, "tokens": len(found["tokens"])}
+    limits = {"token_agreement": AGREEMENT, "logit_difference": LOGIT_DIFFERENCE}
+    figures = {
+        "limits": limits,
+        "token_agreement": agreement,
+        "logit_difference": difference,
+        "tokens": len(found["tokens"]),
+    }
     figures["near_ties"] = int(near_ties.sum())
     histogram = {"edges": _edges(), "to_tuned": _counts(to_tuned), "to_base": _counts(to_base)}
     return why, {**figures, "rms_to_tuned": off, "rms_to_base": moved, "histogram": histogram}

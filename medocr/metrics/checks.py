@@ -12,7 +12,12 @@ from medocr import fields as medical
 from medocr.metrics.text import NUMBER
 from medocr.metrics.values import comparable, header, letters, rows
 
-FAMILIES = ("row", "drug", "header", "absent")
+FAMILIES = {  # of checks, and what each asks
+    "row": "an analyte's row: value, unit and range",
+    "drug": "a drug with its strength",
+    "header": "a header field under its label",
+    "absent": "no number ten times too large or too small",
+}
 ROW = "name", ("value", "unit", "low", "high"), ("name", "value", "unit")  # the name, what must agree, what is shown
 MOST_ROWS = 16  # of one name that are compared to say why none agrees
 DRUG = "drug", ("dose", "unit"), ("drug", "dose", "unit")
@@ -78,7 +83,7 @@ def _absent(fields: Mapping, known: set[float], read: set[float]) -> Iterator[Ch
         for wrong in (round(value * 10, 9), round(value / 10, 9)):
             if wrong not in known:
                 why = f"{wrong:g} was read" if wrong in read else ""
-                yield Check("absent", f"{wrong:g} beside {value:g}", not why, why)
+                yield Check("absent", f"no {wrong:g}, since the page says {value:g}", not why, why)
 
 
 def _numbers(text: str) -> set[float]:

@@ -17,6 +17,7 @@ LABELS = {
     "reading_order": "reading order error",
     "row_integrity": "rows that stay together",
     "heading_recall": "headings found",
+    "teds": "tables, TEDS",
     "loop": "endless repetition",
     "empty": "empty answers",
     "field_recall": "fields found with the right value",
@@ -39,5 +40,14 @@ MEDICAL = (
     *("term_recall", "term_precision"),
 )
 HIGHER_IS_BETTER = frozenset(
-    {"exact", "line_exact", "coverage_recall", "coverage_precision", "row_integrity", "heading_recall", *MEDICAL}
+    {
+        "exact",
+        "line_exact",
+        "coverage_recall",
+        "coverage_precision",
+        "row_integrity",
+        "heading_recall",
+        "teds",
+        *MEDICAL,
+    }
 )

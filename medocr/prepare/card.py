@@ -1,8 +1,10 @@
 """The dataset card: where the pages come from, under which licences, and how many are in each split."""
 
-import json
 from collections import Counter
 
+from huggingface_hub import DatasetCardData
+
+from medocr import markdown
 from medocr.schema import DOC_TYPES
 
 
@@ -16,23 +18,23 @@ def dataset_card(prepared, *, name: str, revisions: dict[str, str] | None = None
     parts += ["## Sources", _sources(samples, revisions or {}), "## Labels", _labels(samples)]
     parts += ["## Leakage between splits", _leakage(prepared.leakage)]
     if prepared.rejected:
-        parts += ["## Turned away", _table(["reason", "pages"], prepared.counts["rejected"].items())]
+        parts += ["## Turned away", markdown.table(["reason", "pages"], prepared.counts["rejected"].items())]
     if prepared.warnings:
         parts += ["## Warnings", "\n".join(f"- {warning}" for warning in prepared.warnings)]
     return "\n\n".join(parts) + "\n"
 
 
 def _header(name: str, samples: list) -> str:
-    """YAML; its strings are written as JSON strings, which YAML reads as they are."""
-    licences = sorted({s.licence for s in samples if s.licence}) or ["unknown"]
-    languages = sorted({s.language for s in samples if s.language})
-    lines = ["---", f"pretty_name: {json.dumps(name)}", "task_categories:\n- image-to-text", "tags:\n- ocr\n- medical"]
-    lines += ["license:", *(f"- {json.dumps(licence)}" for licence in licences)]
-    if languages:
-        lines += ["language:", *(f"- {json.dumps(language)}" for language in languages)]
-    files = "\n".join(f"  - split: {split}\n    path: {split}.parquet" for split in ("train", "validation", "test"))
-    lines += ["configs:\n- config_name: default\n  data_files:", files, "---"]
-    return "\n".join(lines)
+    files = [{"split": split, "path": f"{split}.parquet"} for split in ("train", "validation", "test")]
+    data = DatasetCardData(
+        pretty_name=name,
+        license=sorted({s.licence for s in samples if s.licence}) or ["unknown"],
+        language=sorted({s.language for s in samples if s.language}) or None,
+        task_categories=["image-to-text"],
+        tags=["ocr", "medical"],
+        configs=[{"config_name": "default", "data_files": files}],
+    )
+    return f"---\n{data.to_yaml()}\n---"
 
 
 def _summary(prepared, samples: list) -> str:
@@ -53,13 +55,13 @@ def _splits(prepared) -> str:
     counts = prepared.counts["by_split"]
     kinds = [kind for kind in DOC_TYPES if any(kind in split for split in counts.values())]
     rows = [(split, *(by.get(kind, 0) for kind in kinds), sum(by.values())) for split, by in counts.items()]
-    return _table(["split", *kinds, "all"], rows)
+    return markdown.table(["split", *kinds, "all"], rows)
 
 
 def _sources(samples: list, revisions: dict[str, str]) -> str:
     counts = Counter((s.source, s.licence or "unknown") for s in samples)
     rows = [(source, revisions.get(source, ""), licence, n) for (source, licence), n in sorted(counts.items())]
-    return _table(["source", "revision", "licence", "pages"], rows)
+    return markdown.table(["source", "revision", "licence", "pages"], rows)
 
 
 def _labels(samples: list) -> str:
@@ -70,7 +72,7 @@ def _labels(samples: list) -> str:
             confidences[s.label_origin or "unknown", s.doc_type].append(s.confidence)
     mean = {key: f"{sum(values) / len(values):.3f}" if values else "" for key, values in confidences.items()}
     rows = [(*key, n, mean[key]) for key, n in sorted(counts.items())]
-    return _table(["label from", "document type", "pages", "mean confidence"], rows)
+    return markdown.table(["label from", "document type", "pages", "mean confidence"], rows)
 
 
 def _leakage(report: dict) -> str:
@@ -87,9 +89,3 @@ def _leakage(report: dict) -> str:
             f"and differ in {closest['image_bits']} of {bits} bits of the perceptual hash."
         )
     return text
-
-
-def _table(header: list, rows) -> str:
-    lines = ["| " + " | ".join(map(str, header)) + " |", "|" + " --- |" * len(header)]
-    lines += ["| " + " | ".join(str(cell).replace("|", "\\|") for cell in row) + " |" for row in rows]
-    return "\n".join(lines)

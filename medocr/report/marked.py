@@ -23,6 +23,8 @@ KINDS = {  # ink, paper
     "given": (FAINT, None),
     "learnt": ("#005a8e", "#d6eaf6"),
 }
+BOXES = {"☑": "■", "☒": "■", "☐": "□"}  # told apart at half size, as a tick in a box is not
+LEGEND = {"extra": "underlined: wrong or extra", "lacking": "struck through: missing"}
 ISLAND = 3  # equal characters between two edits that are too few to be read apart from them
 TOO_DIFFERENT = 0.5  # similarity below which marks on single characters would be confetti
 
@@ -119,6 +121,7 @@ def _drawable(character: str) -> str:
     """The character, or a box where the font has none."""
     if character.isspace():
         return " "
+    character = BOXES.get(character, character)
     return character if _font().get_char_index(ord(character)) else "▯"
 
 

@@ -8,9 +8,19 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from medocr.report.style import COLOURS, INK, SMALL, WIDTH, conclude, nothing, plain
+from medocr.report.style import COLOURS, INK, SMALL, WIDTH, conclude, nothing
 
-PARITY_LIMIT = 0.05  # standard deviations of the logits
+SIGMA = "standard deviations"  # of the tuned model's logits
+PARITY = {  # what the gate measures: name, how it is shown, and in words what it has to be
+    "modules_merged": ("modules merged", "{:,}", "all of {modules:,}"),
+    "pages": ("pages", "{:,}", ""),
+    "tokens": ("tokens compared", "{:,}", ""),
+    "token_agreement": ("tokens that agree", "{:.2%}", "at least {limits[token_agreement]:.1%}"),
+    "near_ties": ("near ties that rounding turned, not counted", "{:,}", ""),
+    "logit_difference": ("largest difference of a logit", f"{{:.2g}} {SIGMA}", "at most {limits[logit_difference]:g}"),
+    "rms_to_tuned": ("root mean square, from base with adapter", f"{{:.2g}} {SIGMA}", "less than from the base"),
+    "rms_to_base": ("root mean square, from the base", f"{{:.2g}} {SIGMA}", ""),
+}
 
 
 def parity(figures: dict) -> Figure:
@@ -38,22 +48,26 @@ def parity(figures: dict) -> Figure:
         counts = np.asarray(histogram[name], float)
         ax.stairs(100 * counts / max(1, counts.sum()), edges, fill=True, **look)
     ax.margins(y=0.15)
-    ax.axvline(PARITY_LIMIT, color=INK, linestyle="--", linewidth=1.5)
-    ax.text(PARITY_LIMIT, 0.98, f" limit {PARITY_LIMIT}", va="top", transform=ax.get_xaxis_transform(), fontsize=SMALL)
+    limit = figures["limits"]["logit_difference"]
+    ax.axvline(limit, color=INK, linestyle="--", linewidth=1.5)
+    ax.text(limit, 0.98, f" limit {limit:g}", va="top", transform=ax.get_xaxis_transform(), fontsize=SMALL)
     ax.set(xscale="log", xlabel="|difference| in standard deviations of the logits", ylabel="% of the logits")
     figure.legend(loc="outside lower center", ncols=2, fontsize=SMALL)
     largest = figures.get("logit_difference")
     if largest is not None:
-        side = "below" if largest <= PARITY_LIMIT else "above"
+        side = "below" if largest <= limit else "above"
         conclude(figure, f"Logits differ by at most {largest:.2g} standard deviations, {side} the limit")
     return figure
 
 
 def parity_table(figures: dict) -> pd.DataFrame:
-    """The single numbers of a parity check, one per row."""
-    numbers = {key: value for key, value in figures.items() if isinstance(value, (bool, int, float, str))}
-    table = pd.DataFrame({"value": [_shown(value) for value in numbers.values()]}, [plain(key) for key in numbers])
-    return table.rename_axis("figure")
+    """The single numbers of a parity check, one per row, each with its unit and what it has to be."""
+    rows = [
+        (label, shown.format(figures[key]), limit.format(**figures))
+        for key, (label, shown, limit) in PARITY.items()
+        if key in figures
+    ]
+    return pd.DataFrame(rows, columns=["measured", "value", "must be"]).set_index("measured")
 
 
 def latency_table(rows: Sequence[dict]) -> pd.DataFrame:
@@ -73,12 +87,4 @@ def latency_table(rows: Sequence[dict]) -> pd.DataFrame:
             }
             for row in rows
         ]
-    )
-
-
-def _shown(value) -> str:
-    return (
-        f"{value:,}"
-        if isinstance(value, int) and not isinstance(value, bool)
-        else (f"{value:.6g}" if isinstance(value, float) else str(value))
     )

@@ -137,7 +137,17 @@ def beside(
             right.text(0, top + 0.8, heading, size=TEXT_SIZE, weight="bold", color=FAINT, parse_math=False)
             marked.draw(right, rows, top + 1.1, TEXT_SIZE)
             top += len(rows) + 1.5
+    figure.text(0, -0.04 / sum(heights), _legend(laid_out), va="top", fontsize=SMALL, color=FAINT)
     return figure
+
+
+def _legend(laid_out: list[list[tuple[str, list]]]) -> str:
+    """What the marks mean that stand in the blocks."""
+    runs = [run for page in laid_out for _, rows in page for row in rows for run in row]
+    parts = [meaning for kind, meaning in marked.LEGEND.items() if any(run[2] == kind for run in runs)]
+    boxes = ("■ ticked", "□ empty")
+    parts += [meaning for meaning in boxes if any(meaning[0] in run[1] for run in runs)]
+    return " · ".join(parts)
 
 
 def _axes(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:

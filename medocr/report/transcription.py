@@ -128,7 +128,7 @@ def disagreements(pages: Sequence[Page], rows: Sequence[Mapping], n: int = 3) ->
 
 
 def provider_table(providers: Sequence[Mapping]) -> pd.DataFrame:
-    """A row per provider: its share of the pages, speed, latency, faults and cost."""
+    """A row per provider: its share of the pages, speed, latency, faults, and cost in the currency of its prices."""
     total = sum(row["read"] for row in providers) or 1
     return pd.DataFrame(
         [
@@ -136,10 +136,12 @@ def provider_table(providers: Sequence[Mapping]) -> pd.DataFrame:
                 "provider": row["provider"],
                 "answers": row["read"],
                 "share": f"{row['read'] / total:.0%}",
-                "per second": f"{row['pages_per_second'] or 0:.1f}",
-                "median, 95 % (s)": f"{row['latency_median_s'] or 0:.2f}, {row['latency_p95_s'] or 0:.2f}",
+                "per second": f"{row['pages_per_second']:.1f}" if row["read"] else "–",
+                "median, 95 % (s)": f"{row['latency_median_s']:.2f}, {row['latency_p95_s']:.2f}"
+                if row["read"]
+                else "–",
                 "faults": sum(row["faults"].values()),
-                "cost per 1,000": f"{1000 * row['cost'] / (row['read'] or 1):.2f}",
+                "cost per 1,000 pages": f"{1000 * row['cost'] / row['read']:.2f}" if row["cost"] else "none",
                 "dropped because": row["dropped"] or "–",
             }
             for row in providers

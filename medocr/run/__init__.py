@@ -45,7 +45,7 @@ def execute(
         seals.check(run, [stage for stage in STAGES[: _last(only)] if stage.notebook not in forced], hashes)
         storage.write_json(run.data / "run.json", report)  # what is planned: the machine is held against it
         if only is None or _full_name(only) == names[0]:  # sources' fingerprints already ask hub and Kaggle
-            preflight.check(run.data, run.parameters["curate"].get("pages_from", []))
+            preflight.check(run.data)
         try:
             for stage in STAGES:
                 if only is None or stage.notebook == _full_name(only):

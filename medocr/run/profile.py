@@ -17,6 +17,7 @@ PACKAGE = Path(__file__).resolve().parents[1]
 NOTEBOOKS = (PACKAGE / "notebooks").resolve()  # in the repository a link to its top level, in a wheel package data
 # Where data/ and results/ go unless told otherwise: the repository, or where an installed package is called.
 ROOT = PACKAGE.parent if (PACKAGE.parent / "pyproject.toml").is_file() else Path.cwd()
+EXAMPLES = {"STAGE.PARAMETER": "train.max_steps", "PARAMETER": "max_steps"}  # of overrides
 SPLITS = ("train.parquet", "validation.parquet", "test.parquet")
 
 
@@ -171,7 +172,8 @@ def resolve(content: dict, name: str, path: Path, overrides: list[str], out: Pat
     content = {table: dict(values) if isinstance(values, dict) else values for table, values in content.items()}
     publish = content.pop("publish", False)
     for override in overrides:
-        stage, parameter, value = _parse_override(override)
+        parameter, value = parse_override(override)
+        stage, parameter = parameter.split(".")
         content.setdefault(stage, {})[parameter] = value
     stages = {stage.name: stage for stage in STAGES}
     for table in content:
@@ -181,20 +183,15 @@ def resolve(content: dict, name: str, path: Path, overrides: list[str], out: Pat
     return Run(name, parameters, publish, Path(out).resolve(), path.resolve(), tuple(overrides))
 
 
-def _parse_override(override: str) -> tuple[str, str, object]:
-    match = re.fullmatch(r"(\w+)\.(\w+)=(.*)", override, re.DOTALL)
-    if not match:
-        raise ValueError(f"-p {override}: write STAGE.PARAMETER=VALUE, for example -p train.max_steps=20")
-    stage, parameter, text = match.groups()
-    return stage, parameter, parse_value(text)
-
-
-def parse_value(text: str) -> object:
-    """A parameter's value as it is written on the command line: TOML, or a bare word, which is a string."""
+def parse_override(override: str, form: str = "STAGE.PARAMETER") -> tuple[str, object]:
+    """The name and the value of `NAME=VALUE`: a value is TOML, or a bare word, which is a string."""
+    name, equals, text = override.partition("=")
+    if not equals or name.count(".") != form.count("."):
+        raise ValueError(f"{override}: write {form}=VALUE, for example {EXAMPLES[form]}=20")
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        return name, tomllib.loads(f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
-        return text
+        return name, text
 
 
 def check_known(name: str, known, what: str, extra: tuple = ()) -> None:

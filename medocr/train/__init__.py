@@ -91,7 +91,7 @@ def train(
     parallel.by_first(checkpoints.open_folder, folder, made_from)
     limits = {"min_pixels": recipe.min_pixels, "max_pixels": recipe.max_pixels}
     loaded = models.load(base, device=device, backend=backend, **limits)
-    collator = data.Collator(loaded[1], [*train_rows, *validation_rows])
+    collator = data.Collator(loaded[1], [*train_rows, *validation_rows], threads=data.threads(loaded[0].device))
     guard.check_inputs(loaded[0], models.resolve(base), collator)
     options = {"keep": keep_checkpoints, "processes": processes, "progress": progress}
     run = trainer.Run(loaded, str(base), collator, len(train_rows), recipe, folder, pretrained=pretrained, **options)

@@ -1,7 +1,10 @@
 """What a training step is fed: pages encoded once and kept, in batches of like size."""
 
 import hashlib
-from collections.abc import Iterator
+import itertools
+import os
+from collections.abc import Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 
 import torch
 from torch.utils.data import Sampler
@@ -10,32 +13,40 @@ from medocr import prepare
 from medocr.model import encode
 
 IGNORED = -100
+THREADS = 4  # at most, that decode and resize pages while a GPU works
+AHEAD = 16  # pages that threads encode before a batch asks for them: two optimizer steps of the published recipe
 
 
 class Collator:
-    """Makes a batch of samples: exactly the tensors of TRL's `DataCollatorForVisionLanguageModeling`.
+    """Makes a batch of samples, its pixels as bytes; `model_inputs` makes of it what TRL's would be.
 
-    TRL's decodes, resizes and tokenises each page anew in every epoch; this one does it once and keeps the pixels
-    as bytes (588 per patch), as long as they fit into `keep_bytes`. Rescaling and normalising, left for every
-    batch, is a table of what the processor makes of each of the 256 values.
+    TRL's `DataCollatorForVisionLanguageModeling` decodes, resizes and tokenises each page anew in every epoch, and
+    hands over float32. This one encodes a page once and keeps it (588 bytes per patch), as long as pages fit into
+    `keep_bytes`. Rescaling and normalising, left to the device, is a table of what the processor makes of each of the
+    256 values. `threads` encode the pages that `expect` names before their batch asks for them, within this process:
+    there is one cache, and nothing passes through shared memory, which is 64 MB in many containers.
     """
 
-    def __init__(self, processor, samples: list, *, keep_bytes: int = 6 << 30) -> None:
+    def __init__(self, processor, samples: list, *, keep_bytes: int = 6 << 30, threads: int = 0) -> None:
         self.processor, self.samples, self.room = processor, samples, keep_bytes
         self.kept: dict[int, dict] = {}
         self.pad = processor.tokenizer.pad_token_id
         self.table = _normalised_values(processor.image_processor)
+        self.pool = ThreadPoolExecutor(threads) if threads else None
+        self.expected: Iterator[int] = iter(())
+        self.started: dict[int, Future] = {}
 
     def __call__(self, rows: list[dict]) -> dict[str, torch.Tensor]:
-        """Collate rows of the form {"row": index of the sample}."""
+        """Collate rows of the form {"row": index of the sample}; pixel_values are uint8."""
+        self._start(row["row"] for row in rows)
         parts = [self.encoded(row["row"]) for row in rows]
-        pixels = torch.cat([p["pixels"] for p in parts]).int()
+        self._start(itertools.islice(self.expected, max(0, AHEAD - len(self.started))))
         return {
             "input_ids": self._pad([p["ids"] for p in parts], self.pad),
             "attention_mask": self._pad([torch.ones_like(p["ids"]) for p in parts], 0),
             "mm_token_type_ids": self._pad([p["types"] for p in parts], 0),
             "labels": self._pad([p["labels"] for p in parts], IGNORED),
-            "pixel_values": torch.stack([self.table[c][pixels[:, c]] for c in range(len(self.table))], dim=1),
+            "pixel_values": torch.cat([p["pixels"] for p in parts]),
             "image_grid_thw": torch.stack([p["grid"] for p in parts]),
         }
 
@@ -43,37 +54,65 @@ class Collator:
     def _pad(rows: list[torch.Tensor], value: int) -> torch.Tensor:
         return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=value)
 
+    def normalised(self, pixels: torch.Tensor) -> torch.Tensor:
+        """A batch's pixels, bytes on any device, as the processor would have normalised them: the same float32."""
+        self.table, pixels = self.table.to(pixels.device), pixels.int()
+        return torch.stack([values[pixels[:, channel]] for channel, values in enumerate(self.table)], dim=1)
+
+    def model_inputs(self, rows: list[int], device: torch.device | str = "cpu") -> dict[str, torch.Tensor]:
+        """A batch of these samples on a device, as the model takes it."""
+        batch = {name: tensor.to(device) for name, tensor in self([{"row": row} for row in rows]).items()}
+        return {**batch, "pixel_values": self.normalised(batch["pixel_values"])}
+
+    def expect(self, rows: Iterable[int]) -> None:
+        """Say which samples batches will ask for, in which order, so that threads encode AHEAD of them."""
+        self.expected = iter(rows)
+
+    def _start(self, rows: Iterable[int]) -> None:
+        """Let threads decode and resize pages; the tokenizer, which threads cannot share, is used in `encoded`."""
+        for row in rows if self.pool else ():
+            if row not in self.kept and row not in self.started:
+                self.started[row] = self.pool.submit(self._pixels, self.samples[row])
+
     def encoded(self, row: int) -> dict[str, torch.Tensor]:
         """One sample: token ids, their types, labels, pixels (patches, 3, 14, 14) as bytes and the grid."""
         if row in self.kept:
             return self.kept[row]
-        part = self._encode(self.samples[row])
+        sample, started = self.samples[row], self.started.pop(row, None)
+        part = self._encode(sample, *(started.result() if started else self._pixels(sample)))
         size = part["pixels"].nbytes
         if size <= self.room:
             self.room -= size
             self.kept[row] = part
         return part
 
-    def _encode(self, sample) -> dict[str, torch.Tensor]:
-        image = sample.open()
-        prompt = encode(self.processor, [image], do_rescale=False, do_normalize=False)
-        answer = torch.tensor(self._answer_ids(image, sample.answer))
-        head = prompt["input_ids"][0]
-        return {
-            "ids": torch.cat([head, answer]),
-            "types": torch.cat([prompt["mm_token_type_ids"][0], torch.zeros_like(answer)]),
-            "labels": torch.cat([torch.full_like(head, IGNORED), answer]),
-            "pixels": prompt["pixel_values"].to(torch.uint8),
-            "grid": prompt["image_grid_thw"][0],
-        }
+    def _pixels(self, sample) -> tuple[torch.Tensor, torch.Tensor]:
+        """A page's patches as bytes, and its grid: (1, rows, columns)."""
+        images = self.processor.image_processor
+        made = images(images=[sample.open()], do_rescale=False, do_normalize=False, return_tensors="pt")
+        return made["pixel_values"].to(torch.uint8), made["image_grid_thw"][0]
 
-    def _answer_ids(self, image, answer: str) -> list[int]:
-        template = self.processor.apply_chat_template
-        prompt = template(prepare.messages(image), add_generation_prompt=True)
-        whole = template(prepare.messages(image, answer))
+    def _encode(self, sample, pixels: torch.Tensor, grid: torch.Tensor) -> dict[str, torch.Tensor]:
+        processor, template = self.processor, self.processor.apply_chat_template
+        prompt = template(prepare.messages(None), add_generation_prompt=True)
+        whole = template(prepare.messages(None, sample.answer))
         if not whole.startswith(prompt):
             raise ValueError("the chat template writes another prompt when an answer follows: training cannot use it")
-        return self.processor.tokenizer(whole[len(prompt) :], add_special_tokens=False)["input_ids"]
+        image = processor.replace_image_token({"image_grid_thw": grid[None]}, 0)
+        head = self._ids(prompt.replace(processor.image_token, image))
+        answer = self._ids(whole[len(prompt) :])
+        ids = torch.cat([head, answer])
+        labels = torch.cat([torch.full_like(head, IGNORED), answer])
+        types = (ids == processor.image_token_id).long()
+        return {"ids": ids, "types": types, "labels": labels, "pixels": pixels, "grid": grid}
+
+    def _ids(self, text: str) -> torch.Tensor:
+        return torch.tensor(self.processor.tokenizer(text, add_special_tokens=False)["input_ids"])
+
+
+def threads(device: torch.device) -> int:
+    """How many threads the collator may have: none on a CPU, where the step itself takes every core."""
+    return 0 if device.type == "cpu" else min(THREADS, os.cpu_count() or 1)
 
 
 def _normalised_values(image_processor) -> torch.Tensor:
@@ -112,6 +151,12 @@ class LengthGroupedSampler(Sampler[int]):
         batches = [p[i : i + self.batch_size] for p in pools for i in range(0, len(p), self.batch_size)]
         for i in torch.randperm(len(batches), generator=random).tolist():
             yield from batches[i]
+
+    def of_process(self, rank: int, batch_size: int, skipped: int = 0) -> list[int]:
+        """What one process sees of this epoch, in batches of `batch_size`, after the first `skipped` of them."""
+        order, processes = list(self), self.unit // self.batch_size
+        starts = range((skipped * processes + rank) * batch_size, len(order), processes * batch_size)
+        return [row for start in starts for row in order[start : start + batch_size]]
 
 
 def size(sample) -> int:

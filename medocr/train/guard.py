@@ -108,8 +108,8 @@ def check_learning_rate(model: torch.nn.Module, collator: data.Collator, rate: f
 
     Raises ValueError where they raise the loss of the very pages they learn from.
     """
-    rows = [{"row": row} for row in range(min(2, len(collator.samples)))]
-    batch = {name: tensor.to(model.device) for name, tensor in collator(rows).items()}
+    rows = list(range(min(2, len(collator.samples))))
+    batch = collator.model_inputs(rows, model.device)
     learnt = [parameter for parameter in model.parameters() if parameter.requires_grad]
     before, training = [parameter.detach().clone() for parameter in learnt], model.training
     optimizer = torch.optim.AdamW(learnt, lr=rate)

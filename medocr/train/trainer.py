@@ -109,8 +109,7 @@ class Run:
             save_steps=every,
             logging_steps=max(1, steps // 150),
             logging_first_step=True,
-            dataloader_pin_memory=not cpu,
-            dataloader_num_workers=0 if cpu else 2,
+            dataloader_pin_memory=not cpu,  # and no workers: the collator's threads look ahead
             max_length=None,
             completion_only_loss=True,
             dataset_kwargs={"skip_prepare_dataset": True},
@@ -175,7 +174,15 @@ class _Trainer(SFTTrainer):
 
     def _run_epoch(self, *, epoch: int, **options) -> None:
         self.sampler.set_epoch(epoch)  # which does not come through when batches are both shared out and skipped
+        skipped = options["steps_trained_in_current_epoch"] if epoch == options["epochs_trained"] else 0
+        batch_size = self.args.per_device_train_batch_size
+        self.data_collator.expect(self.sampler.of_process(parallel.rank(), batch_size, skipped))
         super()._run_epoch(epoch=epoch, **options)
+
+    def _prepare_inputs(self, inputs: dict) -> dict[str, torch.Tensor]:
+        """What the collator hands over, on the device; pixels come as bytes and are normalised here."""
+        inputs = super()._prepare_inputs(inputs)
+        return {**inputs, "pixel_values": self.data_collator.normalised(inputs["pixel_values"])}
 
     def evaluation_loop(self, *args, **options):
         output = super().evaluation_loop(*args, **options)

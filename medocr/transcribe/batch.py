@@ -19,8 +19,10 @@ from .store import Answer, Store
 
 MOST_PAGES = 5_000
 MOST_BYTES = 90 << 20  # providers take files of 100 to 200 MB
+MOST_ANSWERED = 256 << 20  # bytes of the answers to one file, unpacked
 OVER = ("completed", "failed", "expired", "cancelled")
 SLOWEST_POLL = 30.0  # seconds
+LONGEST_WAIT = 26 * 3600.0  # seconds: providers promise an answer within a day
 
 Seen = Callable[[OpenAIProvider, str, Answer | Fault], None]
 Batch = tuple[str, str, list[str]]  # token, the provider's id, images
@@ -38,7 +40,7 @@ def read(jobs: Iterator[Job], provider: OpenAIProvider, store: Store, seen: Seen
 
 async def _read(jobs, provider, store, seen) -> tuple[dict[str, str], str]:
     failed: dict[str, str] = {}
-    api = client.api(provider)
+    api = client.api(provider, MOST_ANSWERED)
     under_way: list[Batch] = []
     try:
         under_way += await _found_again(api, provider, store)
@@ -57,30 +59,52 @@ async def _read(jobs, provider, store, seen) -> tuple[dict[str, str], str]:
     return failed, ""
 
 
-async def _patiently(request: Callable[[], Awaitable]):
+async def _patiently(request: Callable[[], Awaitable], *names: str):
     """Make a request that may be made twice; try again after passing faults. Raises Fault."""
     for attempt in range(client.TRIES):
         try:
-            return await client.without_words(request())
+            return await _asked(request(), *names)
         except Fault as fault:
-            if fault.dropped or fault.kind == "bad_request" or attempt == client.TRIES - 1:
+            if not _passing(fault, attempt):
                 raise
-            await asyncio.sleep(max(fault.wait, 0.5 * 2**attempt))
+            await asyncio.sleep(_back_off(fault, attempt))
+
+
+async def _asked(request: Awaitable, *names: str):
+    """The reply to a request, in which these fields hold text. Raises Fault where anything else comes."""
+    reply = await client.without_words(request)
+    if not all(isinstance(getattr(reply, name, None), str) for name in names):
+        raise Fault("invalid_answer", "what came is none of the protocol")
+    return reply
+
+
+def _passing(fault: Fault, attempt: int) -> bool:
+    return not fault.dropped and fault.kind != "bad_request" and attempt < client.TRIES - 1
+
+
+def _back_off(fault: Fault, attempt: int) -> float:
+    return max(fault.wait, 0.5 * 2**attempt)
 
 
 async def _found_again(api, provider, store) -> list[Batch]:
     """The batches of an earlier run. One that was killed while sending may have got through: its token tells."""
     noted = store.batches(provider)
-    tokens = {}
-    if any(batch is None for _, batch, _ in noted):
-        listed = await _patiently(lambda: api.batches.list(limit=100))
-        tokens = {(batch.metadata or {}).get("medocr"): batch.id for batch in listed.data}
+    tokens = await _tokens(api) if any(batch is None for _, batch, _ in noted) else {}
     found = []
     for token, batch, images in noted:
         batch = batch or tokens.get(token)
         store.put_batch(provider, token, batch, images, finished=batch is None)
         found += [(token, batch, images)] if batch else []
     return found
+
+
+async def _tokens(api) -> dict[str, str]:
+    """Token → id of the provider's newest batches."""
+    listed = await _patiently(lambda: api.batches.list(limit=100))
+    if not isinstance(rows := getattr(listed, "data", None), list):
+        raise Fault("invalid_answer", "what came is none of the protocol")
+    known = [(getattr(row, "metadata", None), getattr(row, "id", None)) for row in rows]
+    return {meta["medocr"]: name for meta, name in known if isinstance(meta, dict) and name and "medocr" in meta}
 
 
 def _parts(jobs: Iterator[Job], provider: OpenAIProvider, failed: dict[str, str]) -> Iterator[dict[str, bytes]]:
@@ -105,29 +129,45 @@ def _parts(jobs: Iterator[Job], provider: OpenAIProvider, failed: dict[str, str]
 async def _send(api, provider: OpenAIProvider, store: Store, part: dict[str, bytes]) -> Batch:
     token, images = uuid.uuid4().hex, list(part)
     content = b"".join(part.values())
-    uploaded = await _patiently(lambda: api.files.create(file=("pages.jsonl", content), purpose="batch"))
+    uploaded = await _patiently(lambda: api.files.create(file=("pages.jsonl", content), purpose="batch"), "id")
     store.put_batch(provider, token, None, images)
-    batch = await client.without_words(  # once: where the answer is lost, the token finds the batch
-        api.batches.create(
-            input_file_id=uploaded.id,
-            endpoint="/v1/chat/completions",
-            completion_window="24h",
-            metadata={"medocr": token},
-        )
-    )
-    store.put_batch(provider, token, batch.id, images)
-    return token, batch.id, images
+    batch_id = await _start(api, uploaded.id, token)
+    store.put_batch(provider, token, batch_id, images)
+    return token, batch_id, images
+
+
+async def _start(api, file_id: str, token: str) -> str:
+    """Start a batch, once: where the reply is lost, its token tells whether it has begun. Returns its id."""
+    for attempt in range(client.TRIES):
+        try:
+            settings = {"endpoint": "/v1/chat/completions", "completion_window": "24h", "metadata": {"medocr": token}}
+            return (await _asked(api.batches.create(input_file_id=file_id, **settings), "id")).id
+        except Fault as fault:
+            if not _passing(fault, attempt):
+                raise
+            await asyncio.sleep(_back_off(fault, attempt))
+            if begun := (await _tokens(api)).get(token):
+                return begun
+
+
+async def _ended(api, batch_id: str):
+    """The batch, once it is over."""
+    started = time.monotonic()
+    while (batch := await _patiently(lambda: api.batches.retrieve(batch_id), "status")).status not in OVER:
+        if (waited := time.monotonic() - started) > LONGEST_WAIT:
+            raise Fault("timeout", f"a batch is not over after {waited / 3600:.0f} hours")
+        await asyncio.sleep(min(SLOWEST_POLL, 0.1 + waited / 4))
+    return batch
 
 
 async def _collect(api, provider, store, seen: Seen, token: str, batch_id: str, images: list[str]) -> dict[str, str]:
     """Wait for one batch and keep its answers; what it lacks has failed."""
-    started = time.monotonic()
-    while (batch := await _patiently(lambda: api.batches.retrieve(batch_id))).status not in OVER:
-        await asyncio.sleep(min(SLOWEST_POLL, 0.1 + (time.monotonic() - started) / 4))
+    batch = await _ended(api, batch_id)
     failed = dict.fromkeys(images, f"{provider.name}: the batch ended as {batch.status}")
-    for name in filter(None, (batch.output_file_id, batch.error_file_id)):
-        content = (await _patiently(lambda name=name: api.files.content(name))).content
-        for image, answer in _answers(provider, content):
+    output, errors, sent = (getattr(batch, f"{name}_file_id", None) for name in ("output", "error", "input"))
+    for name in filter(_is_name, (output, errors)):
+        rows = await _patiently(lambda name=name: _rows(api, name))
+        for image, answer in _answers(provider, rows):
             if image in failed:
                 store.put(provider, image, answer)
                 seen(provider, image, answer)
@@ -135,16 +175,32 @@ async def _collect(api, provider, store, seen: Seen, token: str, batch_id: str, 
     for image in failed:
         seen(provider, image, Fault("server_error", "the batch holds no answer for a page"))
     store.put_batch(provider, token, batch_id, images, finished=True)
-    for name in filter(None, (batch.input_file_id, batch.output_file_id, batch.error_file_id)):
+    for name in filter(_is_name, (sent, output, errors)):
         with contextlib.suppress(Fault):
-            await client.without_words(api.files.delete(name))
+            await _patiently(lambda name=name: api.files.delete(name))
     return failed
 
 
-def _answers(provider: OpenAIProvider, content: bytes) -> Iterator[tuple[str, Answer]]:
-    """(id, answer) of each line of an output file that holds a chat completion."""
-    for line in content.splitlines():
-        with contextlib.suppress(Fault, ValueError, TypeError, AttributeError, KeyError):
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and bool(value)
+
+
+async def _rows(api, file_id: str) -> list[dict]:
+    """The lines of an output file that name a page. Raises Fault where none does: then it is no such file."""
+    rows = []
+    for line in (await client.without_words(api.files.content(file_id))).content.splitlines():
+        with contextlib.suppress(ValueError, RecursionError):
             row = json.loads(line)
+            if isinstance(row, dict) and isinstance(row.get("custom_id"), str):
+                rows.append(row)
+    if not rows:
+        raise Fault("invalid_answer", "the file of answers holds none")
+    return rows
+
+
+def _answers(provider: OpenAIProvider, rows: list[dict]) -> Iterator[tuple[str, Answer]]:
+    """(id, answer) of each line that holds a chat completion."""
+    for row in rows:
+        with contextlib.suppress(Fault, TypeError, KeyError):
             if row["response"]["status_code"] == 200:
                 yield row["custom_id"], client.completion(provider, row["response"]["body"])

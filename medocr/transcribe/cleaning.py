@@ -38,7 +38,7 @@ ABOUT_ELSEWHERE = re.compile(
     r"ayudar|ajudar|aiutar|helfen|pomóc|helpen|изображен|помочь|图|圖|转录|画像|文字起こし|이미지|صورة|छवि",
     re.IGNORECASE,
 )
-UNSEEN = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069\u200b\u2060\ufeff]")
+UNSEEN = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069\u200b\u2060\ufeff\ufffd]")
 ABOUT = re.compile(
     r"transcri|assist|help (?:you|with)|\bimage|picture|photo|request|comply|language model|\ban ai\b", re.I
 )

@@ -6,6 +6,7 @@ and prompts in their errors.
 
 import asyncio
 import contextlib
+import functools
 import json
 import logging
 import os
@@ -62,6 +63,7 @@ class Client:
         self.dropped = ""
         self.answers = 0
         self.in_a_row = 0  # faults since the last answer, overload aside
+        self.refused = 0  # of these, requests refused as bad
         self.usual_tokens, self.usual_seconds = 2000.0, 2.0  # of a request, until some are known
         self._resume = 0.0
         self._well = clock()
@@ -123,7 +125,7 @@ class Client:
 
     def _answered(self, answer: Answer, booked: float) -> None:
         self.answers += 1
-        self._well, self.in_a_row = self.clock(), 0
+        self._well, self.in_a_row, self.refused = self.clock(), 0, 0
         self.window.clean()
         self.usual_seconds += (answer.seconds - self.usual_seconds) / 8
         used = (answer.prompt_tokens or 0) + (answer.answer_tokens or 0)
@@ -135,6 +137,7 @@ class Client:
         """Back off as the fault asks; drop the provider when it is of no more use."""
         limited = fault.kind == "rate_limited"
         self.in_a_row += not limited
+        self.refused += fault.kind == "bad_request"
         if limited or fault.kind in ("unavailable", "timeout"):
             self.window.overloaded(self.usual_seconds)
         self._pause(fault.wait)
@@ -143,10 +146,8 @@ class Client:
             self.dropped = fault.dropped
         elif limited and silent > GIVE_UP_LIMITED:
             self.dropped = f"it has answered 'too many requests' for {silent / 60:.0f} minutes"
-        elif fault.kind == "bad_request" and self.in_a_row >= (FEWEST if self.answers else FIRST_REFUSED):
-            self.dropped = (
-                f"it refused {self.in_a_row} requests in a row as bad; is the model {self.provider.model!r} right?"
-            )
+        elif self.refused >= (FEWEST if self.answers else FIRST_REFUSED):
+            self.dropped = f"it refused {self.refused} requests as bad; is the model {self.provider.model!r} right?"
         elif self.in_a_row >= FEWEST:
             self._pause(min(30.0, 0.25 * 2 ** min(self.in_a_row // FEWEST, 8)))
             if silent > max(GIVE_UP, 2 * self.provider.timeout_s * (fault.kind == "timeout")):
@@ -167,6 +168,8 @@ async def without_words(request: Awaitable[T]) -> T:
 
     try:
         return await request
+    except Fault:  # of a request within this one
+        raise
     except openai.APIStatusError as error:
         raise _status_fault(error.status_code, error.response.headers, error.code) from None
     except openai.APIConnectionError:  # a time-out as well, to openai: a connection that broke counts as one there
@@ -184,7 +187,7 @@ def completion(provider: OpenAIProvider, body) -> Answer:
         usage = body.get("usage") or {}
         tokens = [usage.get(name) for name in ("prompt_tokens", "completion_tokens")]
         text, refusal = _text(message.get("content")), message.get("refusal")
-        if not isinstance(body["choices"], list) or "error" in body or finish in TRANSIENT:
+        if not isinstance(body["choices"], list) or body.get("error") or finish in TRANSIENT:
             raise Fault("server_error", "the server ended the answer with an error")
     except (AttributeError, TypeError, KeyError, IndexError):
         raise Fault("invalid_answer", "what came is no chat completion") from None
@@ -213,8 +216,11 @@ def request(provider: OpenAIProvider, messages: list[dict]) -> dict:
     return {"model": provider.model, "messages": messages, "max_tokens": provider.max_tokens, "temperature": 0}
 
 
-def api(provider: OpenAIProvider) -> "openai.AsyncOpenAI":
-    """The provider's own client: its address and key, nothing of OpenAI's environment, no retries, no redirects."""
+def api(provider: OpenAIProvider, most_bytes: int = MOST_BYTES) -> "openai.AsyncOpenAI":
+    """The provider's own client: its address and key, nothing of OpenAI's environment, no retries, no redirects.
+
+    A response longer than `most_bytes`, once it is unpacked, is a fault.
+    """
     import openai
 
     for name in QUIET:  # they log requests, pictures included, at lower levels
@@ -225,7 +231,7 @@ def api(provider: OpenAIProvider) -> "openai.AsyncOpenAI":
         timeout=provider.timeout_s + 5,
         follow_redirects=False,
         trust_env=encrypted,
-        event_hooks={"response": [_read_bounded]},
+        event_hooks={"response": [functools.partial(_read_bounded, most_bytes)]},
     )
     with _without("OPENAI_"):  # organisation, project and headers of one's OpenAI account are nobody else's business
         return openai.AsyncOpenAI(
@@ -233,12 +239,12 @@ def api(provider: OpenAIProvider) -> "openai.AsyncOpenAI":
         )  # fmt: skip
 
 
-async def _read_bounded(response) -> None:
-    """Read a response here, up to MOST_BYTES: compressed, a few hundred kilobytes can hold gigabytes."""
+async def _read_bounded(most_bytes: int, response) -> None:
+    """Read a response here, up to a limit: compressed, a few hundred kilobytes can hold gigabytes."""
     parts, size = [], 0
     async for part in response.aiter_bytes():
         size += len(part)
-        if size > MOST_BYTES:
+        if size > most_bytes:
             await response.aclose()
             raise ValueError("the answer is longer than any page's")
         parts.append(part)
@@ -279,4 +285,6 @@ def _text(content) -> str:
     """An answer's text: a string, or the list of parts that some servers send."""
     if isinstance(content, list):
         content = "".join(part.get("text") or "" for part in content if isinstance(part, dict))
-    return content if isinstance(content, str) else ""
+    if not isinstance(content, str | None):
+        raise TypeError("an answer's text is no text")
+    return content or ""

@@ -101,11 +101,14 @@ def _without(ingredient: str | None):
     from medocr.cpu import attention, gqa
     from medocr.train import data
 
+    def encoded_anew(collator, row):
+        return collator._encode(collator.samples[row], *collator._pixels(collator.samples[row]))
+
     def shuffled(sampler):
         yield from torch.randperm(len(sampler.sizes)).tolist()[: len(sampler)]
 
     plain = {
-        "once": [mock.patch.object(data.Collator, "encoded", lambda self, row: self._encode(self.samples[row]))],
+        "once": [mock.patch.object(data.Collator, "encoded", encoded_anew)],
         "like_sizes": [mock.patch.object(data.LengthGroupedSampler, "__iter__", shuffled)],
         "attention": [mock.patch.object(module, "install") for module in (attention, gqa)],
         "side_by_side": [mock.patch.object(models, "parallel_map", return_value=contextlib.nullcontext(map))],

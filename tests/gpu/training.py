@@ -73,8 +73,8 @@ def _step(model, collator, optimizer, step: int, setting: Setting) -> float:
     size, batches = setting.recipe["batch_size"], setting.recipe["accumulation"]
     total = 0.0
     for part in range(batches):
-        rows = [{"row": (step * size * batches + part * size + i) % PAGES} for i in range(size)]
-        batch = {name: tensor.to(setting.device) for name, tensor in collator(rows).items()}
+        rows = [(step * size * batches + part * size + i) % PAGES for i in range(size)]
+        batch = collator.model_inputs(rows, setting.device)
         loss = model(**answers_only(batch), use_cache=False).loss / batches
         loss.backward()
         total += loss.item()

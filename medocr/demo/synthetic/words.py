@@ -1,10 +1,17 @@
-"""Invented people, places, dates and numbers."""
+"""Invented people, places, dates and numbers, and the tables of real things under data/."""
 
 import datetime
 import functools
 import random
+from pathlib import Path
 
 from faker import Faker
+
+
+def table(file: str) -> list[list[str]]:
+    """The rows of a table under data/: cells between `|`; lines that begin with # are comments."""
+    lines = (Path(__file__).parent / "data" / file).read_text(encoding="utf-8").splitlines()
+    return [[cell.strip() for cell in line.split("|")] for line in lines if not line.startswith("#")]
 
 
 @functools.cache

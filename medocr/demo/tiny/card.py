@@ -16,7 +16,7 @@ from pathlib import Path
 import pandas as pd
 from PIL import Image
 
-from medocr import metrics, model, storage
+from medocr import markdown, metrics, model, storage
 from medocr.demo import synthetic
 from medocr.demo.synthetic.draw import MOST_LINES
 from medocr.demo.tiny import FOLDER, corpus, pages
@@ -131,6 +131,10 @@ def figures(card: dict) -> str:
     return "\n\n".join(parts)
 
 
+def _table(rows: list[dict]) -> str:
+    return markdown.table(rows[0], [[*row.values()] for row in rows])
+
+
 def _curve(rows: list[dict]) -> list[dict]:
     names = ("step", "stage", "text", "place", "letters")
     return [{"minute": round(row["seconds"] / 60)} | {name: row[name] or "–" for name in names} for row in rows]
@@ -147,11 +151,6 @@ def _errors(by: str, rows: Iterable[dict]) -> list[dict]:
         }
         for row in rows
     ]
-
-
-def _table(rows: list[dict]) -> str:
-    lines = [rows[0].keys(), ["---"] * len(rows[0]), *(row.values() for row in rows)]
-    return "\n".join("| " + " | ".join(map(str, cells)) + " |" for cells in lines)
 
 
 def write(card: dict, result: Path, readme: Path = FOLDER / "README.md") -> None:
