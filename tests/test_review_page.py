@@ -133,7 +133,8 @@ class Person:
         """Correct a column, and wait for the line to follow."""
         self.page.keyboard.press("c")
         self.page.wait_for_selector("#mr-save", state="visible")
-        self.page.get_by_label(column, exact=True).fill(text)
+        self.page.get_by_label(column, exact=True).select_text()
+        self.page.keyboard.type(text)
         self.page.wait_for_function("line => document.querySelector('#mr-line textarea').value === line", arg=line)
         self.press("Control+Enter")
 
@@ -142,9 +143,10 @@ class Person:
 def test_a_whole_pass_in_a_browser(served, tmp_path):
     sync_api = pytest.importorskip("playwright.sync_api")
     address, document = served
-    with sync_api.sync_playwright() as started, started.chromium.launch(
-        executable_path=CHROMIUM, args=["--no-sandbox"]
-    ) as browser:
+    with (
+        sync_api.sync_playwright() as started,
+        started.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]) as browser,
+    ):
         ann = Person(browser, address)
         ann.write("value", 'O"Neill-"Smith", Ann', 'Patient: O"Neill-"Smith", Ann')
         assert ann.shown() == "Haemoglobin"

@@ -18,7 +18,7 @@ MOST_COLUMNS = 14  # of a field: a drug order has ten
 POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; form-action 'self'; frame-ancestors *"
 HELP = "**A** accept · **C** correct · **N** not on the page · **→** next · **←** back · in a correction: \
 **Ctrl+Enter** save · **Esc** leave it"
-LINE_AS_IT_WAS = "The printed line stayed as it was read. If it is printed so, save again; else write what is printed."
+LINE_AS_IT_WAS = "You did not touch the printed line. If it is printed as it now stands, save again; else write it."
 FILES = Path(__file__).parent
 
 
@@ -123,7 +123,7 @@ def _form(gr: object) -> dict:
     """What a correction is written into: the columns, and the printed line, which follows them."""
     with gr.Row():
         boxes = [
-            gr.Textbox(visible=False, max_lines=1, min_width=130, elem_classes="mr-column") for _ in range(MOST_COLUMNS)
+            gr.Textbox(visible=False, max_lines=3, min_width=130, elem_classes="mr-column") for _ in range(MOST_COLUMNS)
         ]
     line = gr.Textbox(label="The printed line (empty: it is not printed)", lines=1, max_lines=5, elem_id="mr-line")
     with gr.Row():
@@ -188,10 +188,11 @@ class _Shower:
             return self._kept(str(error))
         return self.at(self.session.next_open(view.place))
 
-    def _kept(self, told: str) -> list:
-        """A message alone: what the person has written stays as it is."""
+    def _kept(self, told: str, view: View | None = None, line: str | None = None) -> list:
+        """A message, and the line where it follows: what the person has written stays as it is."""
         skip = self.gr.skip()
-        return [skip, skip, skip, skip, markup.message(told, "mr-warning"), *[skip] * (3 + MOST_COLUMNS)]
+        shows = [skip if view is None else view, skip, skip, skip, markup.message(told, "mr-warning"), skip, skip]
+        return [*shows, skip if line is None else line, *[skip] * MOST_COLUMNS]
 
     def accept(self, view: View | None, by: str) -> list:
         """Accept what is shown."""
@@ -212,8 +213,8 @@ class _Shower:
     def save(self, view: View, by: str, line: str, *boxes: str) -> list:
         """Save a correction."""
         texts = dict(zip(shown(view.columns), boxes, strict=False))
-        if not view.warned and line == view.line and proposed_line(view, texts) is None:
-            return [dataclasses.replace(view, warned=True), *self._kept(LINE_AS_IT_WAS)[1:]]
+        if not view.warned and line == view.line and texts != shown(view.columns) and view.standing.line is not None:
+            return self._kept(LINE_AS_IT_WAS, dataclasses.replace(view, warned=True), proposed_line(view, texts))
         return self._after(view, lambda: self.session.correct(view, by, texts, line))
 
     def line(self, view: View, *boxes: str) -> object:
