@@ -42,7 +42,15 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="medocr", description=__doc__)
     parser.add_argument("--version", action="version", version=f"medocr {_version()}", help="show it and exit")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", title="commands")
-    for name, add, command in (("run", _add_run, _run), ("read", _add_read, _read), ("train", _add_train, _train)):
+    named = (
+        ("run", _add_run, _run),
+        ("read", _add_read, _read),
+        ("digitize", _add_digitize, _digitize),
+        ("review", _add_review, _review),
+        ("export", _add_export, _export),
+        ("train", _add_train, _train),
+    )
+    for name, add, command in named:
         about = command.__doc__.splitlines()[0]
         subparser = commands.add_parser(name, help=about.partition(".")[0], description=about)
         subparser.set_defaults(command=command)
@@ -134,6 +142,71 @@ def _read(chosen) -> int:
     from . import read
 
     return read.read(chosen.model, chosen.paths, chosen.out, chosen.jobs)
+
+
+def _add_digitize(digitize: argparse.ArgumentParser) -> None:
+    digitize.add_argument(
+        "model", help="a model folder, a hub name, `tiny`, `rapidocr`, or the http(s) address of a server"
+    )
+    digitize.add_argument("paths", nargs="+", metavar="PATH", help="an image, a PDF, or a folder of them")
+    digitize.add_argument("--out", type=Path, required=True, metavar="DIR", help="where documents and Bundles go")
+    together = "files whose paths this finds with the same (?P<document>…) are one document"
+    digitize.add_argument("--together", default="", metavar="REGEX", help=f"{together} (default: each file is one)")
+    digitize.add_argument("--jobs", type=int, default=1, metavar="N", help="so many processes read with rapidocr")
+    digitize.add_argument("--transaction", action="store_true", help="Bundles that a FHIR server takes, once each")
+    server = digitize.add_argument_group("for the address of a server")
+    server.add_argument("--served-as", default="", metavar="NAME", help="the model's name there (default: the first)")
+    server.add_argument("--may-receive", action="store_true", help="a server elsewhere may have the pages …")
+    server.add_argument("--phi-agreement", action="store_true", help="… though they may hold health information")
+    server.add_argument("--key-variable", default="", metavar="NAME", help="the environment variable with its key")
+    digitize.epilog = (
+        "DIR is for this user alone: documents/, bundles/, pages/, queue.jsonl, audit.jsonl. Exit status: 0 all pages "
+        "read, 3 some refused, 1 none read, 2 wrong request. The same command goes on after what is done."
+    )
+
+
+def _digitize(chosen) -> int:
+    """Digitise images and PDFs. Each document becomes a record, a FHIR Bundle and a queue of what to look at."""
+    from . import digitize
+
+    server = {name: getattr(chosen, name) for name in ("may_receive", "phi_agreement", "key_variable")}
+    server["model"] = chosen.served_as
+    reader = digitize.open_reader(chosen.model, chosen.jobs, store=chosen.out / "answers.sqlite", **server)
+    return digitize.run(reader, chosen.paths, chosen.out, together=chosen.together, transaction=chosen.transaction)
+
+
+def _add_review(review: argparse.ArgumentParser) -> None:
+    review.add_argument("folder", type=Path, metavar="DIR", help="what digitize wrote")
+    review.add_argument("--by", metavar="NAME", help="who decides (default: this user's name)")
+    review.add_argument("--port", type=int, metavar="N", help="of the page (default: the first free from 7860 on)")
+    studio = review.add_mutually_exclusive_group()
+    studio.add_argument("--to-label-studio", type=Path, metavar="FILE", help="write tasks for Label Studio instead")
+    studio.add_argument("--from-label-studio", type=Path, metavar="FILE", help="take over what was annotated there")
+
+
+def _review(chosen) -> int:
+    """Review what digitize was not sure of, in a browser. Every decision is saved at once, in DIR/reviews."""
+    from .review import label_studio, page
+
+    if chosen.to_label_studio:
+        label_studio.export(chosen.folder, chosen.to_label_studio)
+    elif chosen.from_label_studio:
+        return label_studio.take_over(chosen.folder, chosen.from_label_studio)
+    else:
+        page.launch(chosen.folder, chosen.by, chosen.port)
+    return 0
+
+
+def _add_export(export: argparse.ArgumentParser) -> None:
+    export.add_argument("folder", type=Path, metavar="DIR", help="what digitize wrote, reviewed or not")
+    export.add_argument("--transaction", action="store_true", help="Bundles that a FHIR server takes, once each")
+
+
+def _export(chosen) -> int:
+    """Write the Bundles of digitised documents anew, with what persons decided. Settled values are final there."""
+    from . import digitize
+
+    return digitize.export(chosen.folder, transaction=chosen.transaction)
 
 
 def _add_train(train: argparse.ArgumentParser) -> None:

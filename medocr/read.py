@@ -4,14 +4,15 @@ A line of a page that was read holds
 - `schema` (1), `origin` (the path as given, with #page for a file of several), `page` and `pages` (its number and of
   how many), `sha256` of the page's image, `reader`, `dpi` (None where the file does not say);
 - `turn`: by how many degrees clockwise the page was turned to stand upright;
-- `text`, and `lines` with `text`, `box` (left, top, right, bottom in px of the upright page) and `confidence`; box and
-  confidence are None where a model reads;
+- `text`, and `lines` with `text`, `box` (left, top, right, bottom in px of the upright page; None where a model reads)
+  and `confidence` (of a model: the probability of the line's least certain token);
 - `confidence` and `lowest` (of the page and of its least certain piece, 0 to 1, or None), `fields` (what
   `medocr.fields.read_fields` finds), `finish` (stop, length or loop) and `seconds`.
 
 A line of an input that could not be read holds `schema`, `origin`, `reader`, `error` (a reason by name) and `detail`.
 """
 
+import bisect
 import contextlib
 import dataclasses
 import io
@@ -64,8 +65,15 @@ def records(
     if model != "rapidocr" and jobs != 1:
         raise ValueError("--jobs is for rapidocr: a model uses all cores by itself")
     items = itertools.chain.from_iterable([_items(path) for path in paths])  # a list: missing paths raise at once
-    reader = _rapidocr(jobs) if model == "rapidocr" else _model(model)
-    return _read_all((item for item in items if not known(_key(item))), reader, model)
+    return _read_all((item for item in items if not known(_key(item))), reader(model, jobs), model)
+
+
+def reader(model: str, jobs: int = 1) -> Callable:
+    """A function that reads pages: an iterable of pages and rejections in, pairs of each with what was read out.
+
+    What was read is a PageRecord, `reason: detail` where the page could not be read, or None for a rejection.
+    """
+    return _rapidocr(jobs) if model == "rapidocr" else _model(model)
 
 
 def _items(path: str | Path) -> Iterator[Page | Rejection]:
@@ -185,10 +193,22 @@ def _upright(item: Page | Rejection) -> tuple[Image.Image | str | None, int]:
 
 def _record(reading, turn: int, seconds: float) -> PageRecord:
     lowest = math.exp(min(reading.token_logprobs)) if len(reading.token_logprobs) else None
-    lines = [{"text": line, "box": None, "confidence": None} for line in reading.text.splitlines() if line.strip()]
+    lines = [{"text": text, "box": None, "confidence": least} for text, least in _lines(reading)]
     return PageRecord(
         reading.text, lines, turn, _rounded(reading.confidence), _rounded(lowest), reading.finish, seconds
     )
+
+
+def _lines(reading) -> Iterator[tuple[str, float | None]]:
+    """The lines of a model's reading, each with the probability of its least certain token."""
+    ends = list(itertools.accumulate(map(len, reading.pieces)))
+    start = 0
+    for line in reading.text.splitlines(keepends=True):
+        first, last = bisect.bisect_right(ends, start), bisect.bisect_left(ends, start + len(line.rstrip()))
+        logprobs = reading.token_logprobs[first : last + 1] if ends else []
+        start += len(line)
+        if line.strip():
+            yield line.rstrip("\r\n"), _rounded(math.exp(min(logprobs))) if len(logprobs) else None
 
 
 class Output:

@@ -26,7 +26,7 @@ RECIPE = (
         "transcribe",
         "prepare",
     ),
-    *("cpu", "model", "train", "evaluate", "merge", "report", "run", "read"),
+    *("cpu", "model", "train", "evaluate", "merge", "report", "run", "read", "digitize"),
 )
 ORDER = [*RECIPE, "demo", "findings", "__main__"]
 

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from . import languages
+
 DATA = Path(__file__).parent / "data"
 SQUEEZED = re.compile(r"[\W_]+")
 MISSPELT = range(6, 25)  # letters of a drug's name that is known for what it is when misspelt
@@ -47,6 +49,12 @@ def short_names() -> frozenset[str]:
 def usual_units() -> frozenset[str]:
     """UCUM codes that analytes are usually reported in."""
     return frozenset(unit for _, units, _ in _analyte_rows() for unit in units)
+
+
+@functools.cache
+def units_of(analyte: str) -> tuple[str, ...]:
+    """UCUM codes that an analyte of the lexicon is usually reported in; none for a ratio or a word."""
+    return next((units for name, units, _ in _analyte_rows() if name == analyte), ())
 
 
 @functools.cache
@@ -149,8 +157,13 @@ def _analyte_at(words: list[str], at: int) -> tuple[Term, int] | None:
 def _analyte_rows() -> tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]:
     rows = (line.split("\t") for line in _lines("analytes.tsv"))
     return tuple(
-        (name, tuple(filter(None, units.split(","))), tuple(aliases.split("|"))) for name, units, aliases in rows
+        (name, tuple(filter(None, units.split(","))), _aliases(name, aliases)) for name, units, aliases in rows
     )
+
+
+def _aliases(name: str, english: str) -> tuple[str, ...]:
+    others = languages.words("analyte", name)
+    return (*english.split("|"), *others, *map(languages.unaccented, others))
 
 
 def _lines(file: str) -> list[str]:

@@ -18,10 +18,11 @@ def contradictions(fields: Mapping) -> list[str]:
     """
     found = rows(fields, "analytes")
     flagged = any(row.get("flag") in HIGH + LOW for row in found)
-    return [*(told for row in found for told in _flag(row, flagged)), *_sums(fields.get("receipt") or {})]
+    return [*(told for row in found for told in of_row(row, flagged)), *_sums(fields.get("receipt") or {})]
 
 
-def _flag(row: Mapping, flagged: bool) -> Iterator[str]:
+def of_row(row: Mapping, flagged: bool) -> Iterator[str]:
+    """What disagrees in one analyte row; `flagged` says whether its page flags any row as high or low."""
     value, low, high, flag = (row.get(name) for name in ("value", "low", "high", "flag"))
     if not isinstance(value, float) or (low is None and high is None):
         return

@@ -43,7 +43,7 @@ def folder(
         raise ValueError(f"document type {doc_type!r} is not one of {', '.join(DOC_TYPES)}")
     root, files, problems = find(path)
     rows, bad_lines = labels.read_metadata(files) if labelled else ({}, [])
-    if not problems and not any(_is_document(file) for file in files):
+    if not problems and not any(is_document(file) for file in files):
         kinds = Counter(file.suffix.lower() or "without suffix" for file in files)
         held = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common()) or "nothing"
         raise ValueError(f"{path} has no document: put {', '.join(documents.KINDS)} files there (it holds {held})")
@@ -57,7 +57,7 @@ def _all(root: Path, files, problems, rows, options, dpi: int, max_page_pixels: 
     for file, reason, detail in problems:
         yield Rejection(name_of(file, root), "folder", reason, detail)
     for file in files:
-        if file.suffix.lower() in BESIDE or file.name.lower() in LITTER:
+        if is_beside(file):
             continue
         try:
             yield from _items(file, root, rows.get(file, {}), options, dpi, max_page_pixels)
@@ -65,7 +65,18 @@ def _all(root: Path, files, problems, rows, options, dpi: int, max_page_pixels: 
             yield Rejection(name_of(file, root), "folder", *_refusal(error))
 
 
-def _is_document(file: Path) -> bool:
+def is_beside(file: Path) -> bool:
+    """Whether a file lies beside documents and is none: text, data, what file managers leave, README."""
+    if file.suffix.lower() in BESIDE or file.name.lower() in LITTER:
+        return True
+    try:
+        return not file.suffix and documents.kind(file) is None
+    except OSError:
+        return False
+
+
+def is_document(file: Path) -> bool:
+    """Whether a file is one that pages are read from, by its suffix or, without one, its first bytes."""
     try:
         return file.suffix.lower() in documents.KINDS or (not file.suffix and documents.kind(file) is not None)
     except OSError:
@@ -129,7 +140,7 @@ def _link_problem(link: Path, home: Path) -> str | None:
 
 def count(path: str | Path) -> int:
     """The pages of a folder's documents, without drawing them; a file that cannot be opened counts as one."""
-    return sum(_pages_of(file) for file in find(path)[1] if _is_document(file))
+    return sum(_pages_of(file) for file in find(path)[1] if is_document(file))
 
 
 def _pages_of(file: Path) -> int:

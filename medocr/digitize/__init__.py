@@ -1,0 +1,194 @@
+"""From a scan to a record: pages become documents, documents FHIR Bundles and a queue of what a person should look at.
+
+`python -m medocr digitize MODEL PATH… --out DIR` writes
+- `documents/<id>.json`: what was read and where it stands, as document.schema.json describes it;
+- `bundles/<id>.json`: the same as a FHIR R4 Bundle;
+- `pages/`: the upright pages; `queue.jsonl`: the fields that wait for a person; `audit.jsonl`: who read what, when.
+"""
+
+import dataclasses
+import itertools
+import sys
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from .. import read
+from ..schema import Page, Rejection
+from . import check, fhir, record, sources
+from .output import Output
+from .readers import Reader, open_reader
+
+__all__ = ["Document", "Output", "Reader", "digitize", "digitize_documents", "export", "open_reader", "run"]
+
+Item = Page | Rejection
+
+
+@dataclasses.dataclass(frozen=True)
+class Document:
+    """The pages of one document as they are found, with its name and title."""
+
+    name: str
+    title: str
+    items: tuple[Item, ...]
+
+    @property
+    def id(self) -> str:
+        return record.identity(self.name, [item.id for item in self.items if isinstance(item, Page)])
+
+
+@dataclasses.dataclass
+class Counts:
+    """What became of the documents of one call."""
+
+    digitized: int = 0
+    earlier: int = 0  # which were there already
+    refused: int = 0  # of which no page could be read
+    incomplete: int = 0  # of which some page could not be read
+
+    @property
+    def status(self) -> int:
+        """The exit status: 0 when all is read, 3 when some page is not, 1 when nothing is."""
+        whole = self.digitized + self.earlier
+        if not whole:
+            return read.NONE_READ
+        return read.SOME_REFUSED if self.refused or self.incomplete else read.READ
+
+
+def digitize(
+    reader: Reader,
+    paths: Sequence[str | Path],
+    out: str | Path,
+    *,
+    together: str = "",
+    contains_phi: bool = True,
+    transaction: bool = False,
+    settle: Callable[[dict], None] | None = None,
+) -> Counts:
+    """Digitise every document under `paths` into the folder `out`; those that are done there are passed over.
+
+    `together` is the pattern by which several files make a document (`sources.find`). `settle` decides which of a
+    record's fields need no person (`confidence.Rule`); without one all go to review. Raises ValueError for a missing
+    path and where `out` lies among published results.
+    """
+    sources.check_place(Path(out), synthetic=False)
+    found = sources.find(paths, together)
+    documents = (Document(s.name, s.title, tuple(sources.pages(s, contains_phi))) for s in found)
+    about = {"synthetic": False, "phi": contains_phi, "transaction": transaction, "settle": settle}
+    return digitize_documents(reader, documents, Output(out), **about)
+
+
+def digitize_documents(
+    reader: Reader,
+    documents: Iterable[Document],
+    output: Output,
+    *,
+    synthetic: bool,
+    phi: bool,
+    transaction: bool = False,
+    settle: Callable[[dict], None] | None = None,
+) -> Counts:
+    """Digitise documents as they come, each written as soon as it is read; holds only those that are being read."""
+    sources.check_place(output.folder, synthetic)
+    counts = Counts()
+    wanted = _wanted(documents, output, reader, counts)
+    for document, results in _read(reader, wanted):
+        pairs = list(zip(document.items, results, strict=True))
+        about = record.document(document.name, document.title, pairs, reader.about, synthetic=synthetic, phi=phi)
+        _keep_pictures(about, document.items, output)
+        if settle:
+            settle(about)
+        _write(about, output, reader, transaction)
+        failed = sum(page["error"] is not None for page in about["pages"])
+        counts.refused += failed == len(about["pages"])
+        counts.incomplete += 0 < failed < len(about["pages"])
+        counts.digitized += failed < len(about["pages"])
+    output.write_queue()
+    return counts
+
+
+def _wanted(documents: Iterable[Document], output: Output, reader: Reader, counts: Counts) -> Iterator[Document]:
+    """The documents that this reader has not digitised yet; one of which no page was read is tried again."""
+    for document in documents:
+        earlier = output.record(document.id)
+        if earlier and earlier["reader"] == reader.about and any(not page["error"] for page in earlier["pages"]):
+            counts.earlier += 1
+            counts.incomplete += any(page["error"] for page in earlier["pages"])
+        else:
+            yield document
+
+
+def _read(reader: Reader, documents: Iterable[Document]) -> Iterator[tuple[Document, list]]:
+    """Each document with what was read on its pages; pages of several documents are read together."""
+    waiting: deque[Document] = deque()
+
+    def items() -> Iterator[Item]:
+        for document in documents:
+            waiting.append(document)
+            yield from document.items
+
+    results = (result for _, result in reader.read(items()))
+    for first in results:
+        document = waiting.popleft()
+        yield document, [first, *itertools.islice(results, len(document.items) - 1)]
+
+
+def _keep_pictures(about: dict, items: Sequence[Item], output: Output) -> None:
+    for page, item in zip(about["pages"], items, strict=True):
+        if page["error"] is None or page["text"]:
+            picture, suffix, (page["width"], page["height"]) = record.image_of(item, page["turn"])
+            page["image"] = record.file_name(page, suffix)
+            output.write_picture(page["image"], picture)
+
+
+def _write(about: dict, output: Output, reader: Reader, transaction: bool) -> None:
+    """Bundle, audit line and, last, the record: a kill between them leaves a document that is not done."""
+    bundle, problems = _bundle(about, output, transaction)
+    about["warnings"] += [f"no Bundle: {problem}" for problem in problems]
+    output.write_bundle(about["id"], bundle)
+    output.audit(about, reader.sent_to)
+    output.write_record(about)
+
+
+def _bundle(about: dict, output: Output, transaction: bool) -> tuple[dict | None, list[str]]:
+    """A document's Bundle, and what is wrong with it; None where it is not sound, or there is nothing to say yet."""
+    if not any(page["text"] for page in about["pages"]):
+        return None, []
+    bundle = fhir.bundle(about, output.decisions(about["id"]), transaction=transaction)
+    problems = check.problems(bundle) if bundle else []
+    return (None if problems else bundle), problems
+
+
+def export(folder: str | Path, *, transaction: bool = False) -> int:
+    """Write all Bundles of a folder anew, with what persons decided; returns 0, or 3 where a Bundle is not sound.
+
+    Raises ValueError where nothing has been digitised there.
+    """
+    if not (Path(folder) / "documents").is_dir():
+        raise ValueError(f"{folder} holds no documents: it is for a folder that digitize wrote")
+    output, written, unsound = Output(folder), 0, 0
+    for about in output.records():
+        bundle, problems = _bundle(about, output, transaction)
+        output.write_bundle(about["id"], bundle)
+        written += bundle is not None
+        unsound += bool(problems)
+        for problem in problems:
+            print(f"{about['source']}: no Bundle: {problem}", file=sys.stderr)
+    print(f"{written} Bundles: {Path(folder) / 'bundles'}", file=sys.stderr)
+    return read.SOME_REFUSED if unsound else read.READ
+
+
+def run(reader: Reader, paths: Sequence[str | Path], out: str | Path, **options) -> int:
+    """`medocr digitize`: digitise, and say in one line what became of it; returns the exit status."""
+    try:
+        counts = digitize(reader, paths, out, **options)
+    except KeyboardInterrupt:
+        print("stopped: the same command goes on after what is written", file=sys.stderr)
+        return 130
+    parts = [f"{counts.digitized} documents digitised"]
+    parts += [f"{counts.earlier} done before"] * bool(counts.earlier)
+    parts += [f"{counts.incomplete} with a page that was not read"] * bool(counts.incomplete)
+    parts += [f"{counts.refused} refused"] * bool(counts.refused)
+    waiting = sum(1 for line in (Path(out) / "queue.jsonl").open(encoding="utf-8") if line.strip())
+    print(f"{', '.join(parts)}; {waiting} fields wait for a person: {out}", file=sys.stderr)
+    return counts.status

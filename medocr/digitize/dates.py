@@ -1,0 +1,56 @@
+"""Printed dates as ISO 8601, where what is printed can mean only one day."""
+
+import datetime
+import re
+from collections.abc import Iterable
+
+from ..fields.text import MONTHS
+
+YEAR_FIRST = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?!\d)")
+NUMBERS = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})(?!\d)")
+DAY_FIRST = re.compile(rf"(\d{{1,2}})(?:st|nd|rd|th)?[ \-./,]{{0,2}}({MONTHS})[a-z]*\.?[ \-./,']{{0,2}}(\d{{4}})(?!\d)")
+MONTH_FIRST = re.compile(rf"({MONTHS})[a-z]*\.?[ ]?(\d{{1,2}})(?:st|nd|rd|th)?,?[ ](\d{{4}})(?!\d)")
+MONTH = {name: number for number, name in enumerate(MONTHS.split("|"), 1)}
+
+
+def order(texts: Iterable[str]) -> str | None:
+    """Whether days (`d`) or months (`m`) come first in the dates of a document; None where nothing tells, or both do.
+
+    A date whose first number is above 12 tells that days come first, as does one written with points.
+    """
+    told = set()
+    for first, sign, second, _ in (found.groups() for text in texts for found in NUMBERS.finditer(text)):
+        if int(first) > 12 or sign == ".":
+            told.add("d")
+        elif int(second) > 12:
+            told.add("m")
+    return told.pop() if len(told) == 1 else None
+
+
+def iso(printed: str, day_or_month_first: str | None = None) -> str | None:
+    """`14 Mar 2024`, `2024-03-14`, `14/03/2024`, `03/14/2024` → 2024-03-14; None where a date is ambiguous or none.
+
+    `03/04/2024` is known only with the document's order. Years of two digits are nobody's guess: None.
+    """
+    text = printed.lower().strip()
+    if found := YEAR_FIRST.match(text):
+        return _date(*found.groups())
+    if found := DAY_FIRST.match(text):
+        return _date(found[3], MONTH[found[2]], found[1])
+    if found := MONTH_FIRST.match(text):
+        return _date(found[3], MONTH[found[1]], found[2])
+    if not (found := NUMBERS.match(text)):
+        return None
+    first, second = int(found[1]), int(found[3])
+    if first > 12 or first == second or found[2] == ".":
+        return _date(found[4], second, first)
+    if second > 12 or day_or_month_first == "m":
+        return _date(found[4], first, second)
+    return _date(found[4], second, first) if day_or_month_first == "d" else None
+
+
+def _date(year: str | int, month: str | int, day: str | int) -> str | None:
+    try:
+        return datetime.date(int(year), int(month), int(day)).isoformat()
+    except ValueError:
+        return None

@@ -1,0 +1,24 @@
+"""JSON whose numbers keep the digits that were printed: FHIR's decimals are not floats."""
+
+import json
+import re
+import secrets
+from decimal import Decimal
+
+
+def dumps(content: object) -> str:
+    """JSON text in which a Decimal stands with all its digits: 4.10 is not 4.1."""
+    mark = secrets.token_hex(8)  # that no page can have printed
+    text = json.dumps(content, indent=1, ensure_ascii=False, default=lambda value: f"{mark}{_plain(value)}")
+    return re.sub(rf'"{mark}([^"]*)"', r"\1", text)
+
+
+def _plain(value: object) -> str:
+    if not isinstance(value, Decimal) or not value.is_finite():
+        raise ValueError(f"{value!r} cannot stand in JSON")
+    return f"{value:f}"
+
+
+def loads(text: str) -> dict:
+    """JSON text with its numbers as Decimals."""
+    return json.loads(text, parse_float=Decimal)

@@ -1,0 +1,94 @@
+"""A result row as a FHIR Observation."""
+
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+
+from ..fields import codes
+from ..fields.text import number as parsed
+from . import dates, printed
+from .reasons import is_known
+from .settle import Settled
+
+UCUM = "http://unitsofmeasure.org"
+TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
+CATEGORY = {"coding": [{"system": f"{TERMINOLOGY}/observation-category", "code": "laboratory"}]}
+FLAGS = ("H", "L", "HH", "LL", "A", "AA", "N")
+BOUND = re.compile(r"\s*(<=|>=|<|>|≤|≥)\s*(\d[\d.,' ]*)\s*")
+COMPARATOR = {"≤": "<=", "≥": ">="}
+NOT_BLOOD = re.compile(r"\b(?:urin|csf\b|cerebrospinal|fluid|stool|fa?eces|saliva|semen)", re.IGNORECASE)
+
+
+def observation(field: Settled, about: Mapping) -> dict:
+    """The Observation of an analyte field; `about` has the document's references, header, order of dates and text."""
+    row = field.columns
+    collected = dates.iso(about["header"].get("collected", ""), about["order"])
+    facility = about["header"].get("facility")
+    return {
+        "resourceType": "Observation",
+        "status": "final" if field.final else "preliminary",
+        "category": [CATEGORY],
+        "code": _code(field, about["text"]),
+        "subject": about["refs"]["Patient"],
+        **({"effectiveDateTime": collected} if collected else {}),
+        **({"performer": [{"display": facility}]} if facility else {}),
+        **_value(row, field.text),
+        **_interpretation(row.get("flag")),
+        **_range(row, field.text),
+        "derivedFrom": [about["refs"]["DocumentReference"]],
+    }
+
+
+def _code(field: Settled, text: str) -> dict:
+    """The name as printed, with its LOINC code where the map has one for it and its unit.
+
+    The map's codes are of blood: where a document speaks of another fluid, nobody knows whose value this is.
+    """
+    code = "" if NOT_BLOOD.search(text) else codes.loinc(field.name, field.columns.get("unit"))
+    return {**({"coding": [{"system": "http://loinc.org", "code": code}]} if code else {}), "text": field.name}
+
+
+def _value(row: Mapping, text: str) -> dict:
+    value, unit = row.get("value"), row.get("unit")
+    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
+        return {"valueQuantity": {"value": exact(value, text), **quantity_unit(unit, text)}}
+    value = str(value or "").strip()
+    if bound := BOUND.fullmatch(value):
+        sign = COMPARATOR.get(bound[1], bound[1])
+        number = printed.number(parsed(bound[2].strip()), value)
+        return {"valueQuantity": {"value": number, "comparator": sign, **quantity_unit(unit, text)}}
+    if re.fullmatch(r"-?\d+(?:\.\d+)?", value):  # as a person typed it
+        return {"valueQuantity": {"value": Decimal(value), **quantity_unit(unit, text)}}
+    if not value:
+        return {"dataAbsentReason": {"coding": [{"system": f"{TERMINOLOGY}/data-absent-reason", "code": "unknown"}]}}
+    return {"valueString": value}
+
+
+def exact(value: float | Decimal, text: str) -> Decimal:
+    """A number with the digits that it is printed with."""
+    return value if isinstance(value, Decimal) else printed.number(float(value), text)
+
+
+def quantity_unit(unit: str | None, text: str) -> dict:
+    """A Quantity's unit: as printed, with its UCUM code where the lexicon has one."""
+    if not unit:
+        return {}
+    if not is_known(unit):
+        return {"unit": unit}
+    return {"unit": printed.unit(unit, text), "system": UCUM, "code": unit}
+
+
+def _interpretation(flag: str | None) -> dict:
+    if flag not in FLAGS:
+        return {}
+    return {"interpretation": [{"coding": [{"system": f"{TERMINOLOGY}/v3-ObservationInterpretation", "code": flag}]}]}
+
+
+def _range(row: Mapping, text: str) -> dict:
+    """The reference range; one that is upside down is no range."""
+    limits = {name: row.get(name) for name in ("low", "high")}
+    limits = {name: exact(value, text) for name, value in limits.items() if isinstance(value, int | float | Decimal)}
+    if not limits or ("low" in limits and "high" in limits and limits["low"] > limits["high"]):
+        return {}
+    unit = quantity_unit(row.get("unit"), text)
+    return {"referenceRange": [{name: {"value": value, **unit} for name, value in limits.items()}]}

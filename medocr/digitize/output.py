@@ -1,0 +1,129 @@
+"""The folder that documents are written to: records, pictures, bundles, the queue for review and the audit lines."""
+
+import contextlib
+import dataclasses
+import functools
+import json
+import os
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+
+from .. import __version__, review, storage
+from . import decimals
+
+SCHEMA = Path(__file__).with_name("document.schema.json")
+
+
+class Output:
+    """DIR of `medocr digitize`: readable by this user alone, each file written whole or not at all."""
+
+    def __init__(self, folder: str | Path) -> None:
+        self.folder = Path(folder)
+        with private():
+            for name in ("documents", "bundles", "pages", "reviews"):
+                (self.folder / name).mkdir(parents=True, exist_ok=True)
+            self.folder.chmod(0o700)
+            for name in ("documents", "bundles", "pages"):
+                storage.sweep(self.folder / name)
+
+    def record(self, identity: str) -> dict | None:
+        """The record of a document that was digitised here; None where there is none."""
+        with contextlib.suppress(FileNotFoundError):
+            return json.loads((self.folder / f"documents/{identity}.json").read_text(encoding="utf-8"))
+        return None
+
+    def records(self) -> Iterator[dict]:
+        """All records, one after another, by their ids."""
+        for path in sorted((self.folder / "documents").glob("*.json")):
+            yield json.loads(path.read_text(encoding="utf-8"))
+
+    def write_picture(self, name: str, picture: bytes) -> None:
+        """Keep a page's picture under the name that its record has for it."""
+        with private(), storage.atomic(self.folder / name, self.folder) as temporary:
+            temporary.write_bytes(picture)
+
+    def write_bundle(self, identity: str, bundle: Mapping | None) -> None:
+        """Write a document's Bundle; None takes away one that is there, for the document waits for a person."""
+        path = self.folder / f"bundles/{identity}.json"
+        if bundle is None:
+            path.unlink(missing_ok=True)
+            return
+        with private(), storage.atomic(path) as temporary:
+            temporary.write_text(decimals.dumps(bundle) + "\n", encoding="utf-8")
+
+    def write_record(self, record: Mapping) -> None:
+        """Write a document's record, last of its files: a document without it is not done. Raises ValueError for one
+        that does not hold what document.schema.json says."""
+        check(record)
+        with private():
+            storage.write_json(self.folder / f"documents/{record['id']}.json", dict(record))
+
+    def write_text(self, name: str, text: str) -> None:
+        """Write a text file under the folder."""
+        with private(), storage.atomic(self.folder / name, self.folder) as temporary:
+            temporary.write_text(text, encoding="utf-8", newline="")
+
+    def audit(self, record: Mapping, sent_to: str | None) -> None:
+        """Add a line to audit.jsonl: what was read by what, when, and where its pages went (None: nowhere)."""
+        line = {
+            "at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "document": record["id"],
+            "source": record["source"],
+            "pages": [page["sha256"] for page in record["pages"]],
+            "contains_phi": record["contains_phi"],
+            "reader": record["reader"],
+            "medocr": __version__,
+            "sent_to": sent_to,
+        }
+        with private(), (self.folder / "audit.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+
+    def write_queue(self) -> int:
+        """Write queue.jsonl anew: a line for every field that waits for a person, the least sure first; returns how
+        many."""
+        waiting = [
+            {
+                "document": record["id"],
+                **{name: field[name] for name in ("confidence", "reasons")},
+                "field": field["id"],
+            }
+            for record in self.records()
+            for field in record["fields"]
+            if field["status"] == "review"
+        ]
+        waiting.sort(key=lambda line: (line["confidence"] is not None, line["confidence"] or 0.0))
+        order = ("document", "field", "confidence", "reasons")
+        lines = (json.dumps({name: line[name] for name in order}, ensure_ascii=False) for line in waiting)
+        self.write_text("queue.jsonl", "".join(f"{line}\n" for line in lines))
+        return len(waiting)
+
+    def decisions(self, identity: str) -> dict[str, dict]:
+        """What persons decided on a document's fields: field → the last line of reviews/<id>.jsonl about it."""
+        decisions = review.read_decisions(self.folder, identity)
+        return {decision.field: dataclasses.asdict(decision) for decision in decisions}
+
+
+@contextlib.contextmanager
+def private() -> Iterator[None]:
+    """What is written meanwhile is for this user alone."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+@functools.cache
+def _validator():
+    import jsonschema
+
+    return jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
+
+
+def check(record: Mapping) -> None:
+    """Raise ValueError where a record is not what document.schema.json describes."""
+    problem = next(iter(_validator().iter_errors(record)), None)
+    if problem:
+        where = "/".join(map(str, problem.absolute_path)) or "the record"
+        raise ValueError(f"not a document's record: {where}: {problem.message}")

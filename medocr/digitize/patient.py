@@ -1,0 +1,76 @@
+"""Who a document is about: what its headers say, and whether a page says that it is somebody else."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+
+from rapidfuzz import fuzz
+
+from ..metrics.values import letters
+from . import dates
+
+SEXES = {"m": "male", "male": "male", "man": "male", "f": "female", "female": "female", "woman": "female"}
+SEXES |= {"other": "other", "unknown": "unknown"}
+IDENTIFYING = {"patient": "name", "mrn": "number", "date_of_birth": "birth date"}
+SAME_NAME = 80  # of 100: a misread letter makes nobody another person
+OTHER = "another patient"  # how the warning of a page that is somebody else's begins
+
+
+def patient_of(entries: Iterable[Mapping], texts: Sequence[str]) -> dict:
+    """Name, birth date (ISO 8601), sex (FHIR's word) and identifiers, each from the first page that prints it.
+
+    A birth date that may be two days is left out: the header's field holds it as it is printed.
+    """
+    header = header_of(entries)
+    birth = dates.iso(header["date_of_birth"], dates.order(texts)) if "date_of_birth" in header else None
+    known = {
+        "name": header.get("patient"),
+        "birth_date": birth,
+        "sex": SEXES.get(header.get("sex", "").casefold()),
+        "ids": [header["mrn"]] if "mrn" in header else None,
+    }
+    return {name: value for name, value in known.items() if value}
+
+
+def header_of(entries: Iterable[Mapping]) -> dict[str, str]:
+    """The header that holds for the document: of each field what the first page says that prints it."""
+    header: dict[str, str] = {}
+    for entry in entries:
+        if entry["kind"] == "header":
+            header.setdefault(entry["name"], str(entry["columns"].get("value") or ""))
+    return {name: value for name, value in header.items() if value}
+
+
+def who_else(entries: Iterable[Mapping]) -> list[str]:
+    """A warning for each page whose patient is not that of the pages before: another name, number or birth date."""
+    by_page: dict[int, dict[str, str]] = defaultdict(dict)
+    for entry in entries:
+        if entry["kind"] == "header" and entry["name"] in IDENTIFYING:
+            by_page[entry["page"]][entry["name"]] = str(entry["columns"]["value"])
+    warnings, known = [], {}
+    for page, header in sorted(by_page.items()):
+        differing = [name for name, value in header.items() if name in known and not _same(name, value, known[name])]
+        if differing:
+            what = " and ".join(IDENTIFYING[name] for name in differing)
+            warnings.append(f"{OTHER}'s {what} stands on page {page}: a person has to look at the whole document")
+        known = {**header, **known}
+    return warnings
+
+
+def _same(name: str, value: str, other: str) -> bool:
+    if name == "patient":
+        words = fuzz.token_sort_ratio(value.replace(",", " ").casefold(), other.replace(",", " ").casefold())
+        return words >= SAME_NAME or _initials(value, other) or _initials(other, value)
+    if name == "date_of_birth" and None not in (dates.iso(value), dates.iso(other)):
+        return dates.iso(value) == dates.iso(other)
+    return letters(value) == letters(other)
+
+
+def _initials(short: str, full: str) -> bool:
+    """Whether a name is another one with first names cut to initials or left out: `J. Smith`, `Smith`, `John Smith`."""
+    left = [word.strip(".,").casefold() for word in full.split()]
+    for word in (word.strip(".,").casefold() for word in short.split()):
+        match = next((other for other in left if other == word or (len(word) == 1 and other.startswith(word))), None)
+        if match is None:
+            return False
+        left.remove(match)
+    return True

@@ -1,0 +1,58 @@
+"""Numbers and units as they are printed: 4.10 stays 4.10, and `10^3/uL` stands beside its code."""
+
+import re
+from decimal import Decimal
+
+from ..fields import unit_code
+from ..fields.text import plain
+
+NUMBER = re.compile(r"\d(?:[\d.,' ]*\d)?")
+PIECE = re.compile(r"\d+(?:[.,]\d+)?")
+LONGEST_UNIT = 4  # words
+GLUED = re.compile(r"(?<![\w^*/])(\d+(?:[.,]\d+)?)(?=[^\W\d_]|%)(?!x10|[eE]\d)()")  # `105mg/dL`
+NUMBER_FIRST = re.compile(r"[\d.,<>=-]+(?![\d^*x ]{0,4}[\^*])")  # a value, not the power of `10^3/uL`
+
+
+def number(value: float, text: str) -> Decimal:
+    """The value with the decimals that it is printed with in `text`; with its own where it is not printed there."""
+    flat = plain(text)
+    for pattern in (PIECE, NUMBER):
+        for match in pattern.finditer(flat):
+            if (exact := _scaled(value, match.group())) is not None:
+                return exact
+    return _shortest(value)
+
+
+def stands_in(value: float, text: str) -> bool:
+    """Whether a number is printed in a text."""
+    flat = plain(text)
+    pieces = (match.group() for pattern in (PIECE, NUMBER) for match in pattern.finditer(flat))
+    return any(_scaled(value, piece) is not None for piece in pieces)
+
+
+def _scaled(value: float, piece: str) -> Decimal | None:
+    """The digits of a piece with a decimal point where they make the value, if they can."""
+    digits = re.sub(r"\D", "", piece)
+    after = len(re.split(r"[.,]", piece)[-1]) if re.search(r"[.,]", piece) else 0
+    wanted = abs(_shortest(value))
+    for places in (after, 0):
+        exact = Decimal(int(digits)).scaleb(-places)
+        if exact == wanted:
+            return -exact if value < 0 else exact
+    return None
+
+
+def _shortest(value: float) -> Decimal:
+    exact = Decimal(repr(float(value)))
+    return exact.to_integral_value() if exact == exact.to_integral_value() else exact
+
+
+def unit(code: str, text: str) -> str:
+    """How a unit with this UCUM code is printed in a text: `10^3/uL` for `10*3/uL`; the code where it is not there."""
+    words = [word for piece in text.split() for word in GLUED.sub(r"\1 \2", piece).split()]
+    for length in range(LONGEST_UNIT, 0, -1):
+        for start in range(len(words) - length + 1):
+            piece = " ".join(words[start : start + length]).strip("()[],;:|")
+            if not NUMBER_FIRST.match(piece) and unit_code(piece) == code:
+                return piece
+    return code

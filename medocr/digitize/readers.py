@@ -1,0 +1,98 @@
+"""Who reads: a merged model folder, RapidOCR, or a server of the OpenAI protocol; with its name and hash."""
+
+import dataclasses
+import hashlib
+import importlib.metadata
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+from .. import BASES, ocr, read, storage
+from ..read import PageRecord
+from ..schema import Page, Rejection
+from ..transcribe import OpenAIProvider, Store
+from ..transcribe.single import FIRST_LISTED, read_page
+from ..transcribe.store import Answer
+
+Item = Page | Rejection
+STORE = "answers.sqlite"
+
+
+@dataclasses.dataclass(frozen=True)
+class Reader:
+    """Something that reads pages: as `read.reader`, items in, pairs of each and what was read on it out.
+
+    `hash` tells one model from another: what was calibrated for one holds for no other. `sent_to` is the address that
+    pages go to, None where they stay in this process.
+    """
+
+    name: str
+    hash: str
+    read: Callable[[Iterable[Item]], Iterable[tuple[Item, PageRecord | str | None]]]
+    sent_to: str | None = None
+
+    @property
+    def about(self) -> dict[str, str]:
+        return {"name": self.name, "hash": self.hash}
+
+
+def open_reader(name: str, jobs: int = 1, *, store: str | Path = "", **server) -> Reader:
+    """A reader by the folder of a merged model, a Hub name, `tiny`, `rapidocr`, or an http(s) address.
+
+    `server` holds settings of an address's `transcribe.OpenAIProvider` (model, may_receive, phi_agreement,
+    key_variable); its answers are kept in `store`, so that no page is sent twice. Raises ValueError where there is no
+    such model, or settings are given that do not fit.
+    """
+    if name.startswith(("http://", "https://")):
+        return _server(name, jobs, Path(store or STORE), server)
+    if server := {setting: value for setting, value in server.items() if value}:
+        raise ValueError(f"{', '.join(sorted(server))} is for the address of a server; {name} reads here")
+    if name != "rapidocr" and jobs != 1:
+        raise ValueError("--jobs is for rapidocr: a model uses all cores by itself")
+    return Reader(Path(name).name if Path(name).is_dir() else name, _hash(name), read.reader(name, jobs))
+
+
+def _hash(model: str) -> str:
+    """What tells this reader from another: a model folder's hash, RapidOCR's version with medocr's rules for it."""
+    folder = Path(BASES.get(model, model))
+    if folder.is_dir():
+        return storage.model_hash(folder)
+    named = f"rapidocr {importlib.metadata.version('rapidocr')} rules {ocr.RULES}" if model == "rapidocr" else model
+    return hashlib.sha256(named.encode()).hexdigest()
+
+
+def _server(address: str, jobs: int, store: Path, settings: dict) -> Reader:
+    given = {name: value for name, value in settings.items() if value not in ("", None)}
+    provider = OpenAIProvider(**{"name": "server", "model": FIRST_LISTED, **given}, base_url=address)
+    if jobs != 1:
+        raise ValueError("--jobs is for rapidocr: a server reads one page after another here")
+    named = hashlib.sha256(f"{address} {provider.model}".encode()).hexdigest()
+
+    def pages(items: Iterable[Item]) -> Iterator[tuple[Item, PageRecord | str | None]]:
+        store.parent.mkdir(parents=True, exist_ok=True)
+        with Store(store) as answers:
+            store.chmod(0o600)
+            for item in items:
+                yield item, None if isinstance(item, Rejection) else _ask(item, provider, answers)
+
+    name = provider.model if provider.model != FIRST_LISTED else "server"
+    return Reader(name, named, pages, None if provider.on_this_machine else address)
+
+
+def _ask(page: Page, provider: OpenAIProvider, answers: Store) -> PageRecord | str:
+    """A page's answer, kept or asked for; `reason: detail` where there is none."""
+    answer = answers.get(provider, page.id)
+    if answer is None or answer.finish not in ("stop", "length"):
+        try:
+            answer = read_page(page, provider)
+        except ValueError as error:
+            return f"no_answer: {error}"
+        answers.put(provider, page.id, answer)
+    return _record(answer)
+
+
+def _record(answer: Answer) -> PageRecord | str:
+    if answer.finish not in ("stop", "length"):
+        return f"{answer.finish}: {answer.detail or 'the server gave no text'}"
+    lines = [{"text": line, "box": None, "confidence": None} for line in answer.text.splitlines() if line.strip()]
+    seconds = answer.seconds or 0.0
+    return PageRecord(answer.text, lines, 0, answer.confidence, answer.lowest, answer.finish, seconds)

@@ -1,0 +1,91 @@
+"""Why a person should look at a field: what the page itself says against it, apart from how surely it was read."""
+
+from collections.abc import Iterator, Mapping
+
+from ..fields import lexicon, recognise_drug, unit_code
+from ..metrics import consistency
+from . import dates
+
+NO_RULE = "no threshold: not enough checked pages of this reader"
+
+
+def give(record: dict) -> None:
+    """Fill in every field's reasons, from its own columns, its page and the document."""
+    for page in record["pages"]:
+        entries = [entry for entry in record["fields"] if entry["page"] == page["index"]]
+        rows = [entry["columns"] for entry in entries if entry["kind"] == "analyte"]
+        flagged = any(row.get("flag") in consistency.HIGH + consistency.LOW for row in rows)
+        sums = {entry["name"]: entry["columns"]["value"] for entry in entries if entry["kind"] == "total"}
+        told = consistency.contradictions({"receipt": sums})
+        order = dates.order([page["text"]])
+        for entry in entries:
+            entry["reasons"] = [*REASONS[entry["kind"]](entry, flagged, told, order), *_of_document(record)]
+
+
+def _of_document(record: Mapping) -> Iterator[str]:
+    if record["stopped"]:
+        yield "another patient is named in this document"
+    if failed := [page["index"] for page in record["pages"] if page["error"]]:
+        yield f"page {', '.join(map(str, failed))} of the document was not read"
+
+
+def _of_analyte(entry: Mapping, flagged: bool, *_) -> Iterator[str]:
+    row = entry["columns"]
+    yield from consistency.of_row(row, flagged)
+    low, high = row.get("low"), row.get("high")
+    if None not in (low, high) and low > high:
+        yield f"the range is upside down: {low:g} to {high:g}"
+    if row.get("unit") is None and isinstance(row["value"], float) and not is_unitless(row["name"]):
+        yield "no unit is printed"
+    elif row.get("unit") is not None and not is_known(row["unit"]):
+        yield f"{row['unit']} is no unit that the lexicon knows"
+    if lexicon.squeeze(row["name"]) not in lexicon.analytes():
+        yield "the lexicon does not know the name"
+
+
+def is_known(unit: str) -> bool:
+    """Whether a unit is a UCUM code of the lexicon's: `mg/dL`, not `7mg/dl` or `m9/dl`."""
+    return unit in lexicon.usual_units() or unit_code(unit) == unit
+
+
+def is_unitless(name: str) -> bool:
+    """Whether the lexicon has no usual unit for an analyte: a pH, a ratio, an INR."""
+    known = lexicon.analytes().get(lexicon.squeeze(name))
+    return known is not None and not lexicon.units_of(known)
+
+
+def _of_drug(entry: Mapping, *_) -> Iterator[str]:
+    row = entry["columns"]
+    if row.get("status", "active") != "active":
+        yield f"the page says that it is {row['status']}"
+    if row.get("dose") is None:
+        yield "no strength is printed"
+    elif row.get("unit") is None:
+        yield "no unit is printed"
+    known = recognise_drug(row["drug"].split()[0])
+    if known is None or not known[1]:
+        yield f"the lexicon does not know the name{f'; it has {known[0]}' if known else ''}"
+
+
+def _of_header(entry: Mapping, _flagged: bool, _told: list, order: str | None) -> Iterator[str]:
+    if entry["name"] in ("date_of_birth", "collected", "received", "reported", "date"):
+        value = str(entry["columns"]["value"])
+        if dates.iso(value, order) is None:
+            yield f"{value} is not one day for certain"
+
+
+def _of_total(_entry: Mapping, _flagged: bool, told: list[str], *_) -> Iterator[str]:
+    yield from told
+
+
+def _of_tick(*_) -> Iterator[str]:
+    return iter(())
+
+
+REASONS = {
+    "analyte": _of_analyte,
+    "drug": _of_drug,
+    "header": _of_header,
+    "total": _of_total,
+    "tick": _of_tick,
+}

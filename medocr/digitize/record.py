@@ -1,0 +1,170 @@
+"""The record of a document: its pages as they were read, and a field for everything that the parsers find on them."""
+
+import hashlib
+import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import PurePath
+
+from PIL import Image
+from rapidfuzz import fuzz, process
+
+from .. import __version__, fields
+from ..fields.text import clean
+from ..read import PageRecord
+from ..schema import Page, Rejection
+from . import printed, reasons
+from .patient import patient_of, who_else
+from .settle import NAMED_BY
+
+SCHEMA = 1
+ROWS_BELOW = 4  # lines under a name on which its columns may stand
+SAME_LINE = 90  # of 100: how alike a line of a page and one that was read from it must be
+SUMS = ("subtotal", "tax", "discount", "tip", "earlier", "total")
+
+
+Read = tuple[Page | Rejection, PageRecord | str | None]
+
+
+def document(name: str, title: str, read: Sequence[Read], reader: Mapping, *, synthetic: bool, phi: bool) -> dict:
+    """The record of one document, as document.schema.json describes it; every field is left to a person.
+
+    `read` holds each page with what was read on it; `reader` the reader's name and hash.
+    """
+    pages = [_page(index, item, result) for index, (item, result) in enumerate(read, 1)]
+    entries = [entry for page, (item, result) in zip(pages, read, strict=True) for entry in _entries(page, item)]
+    others = who_else(entries)
+    record = {
+        "schema": SCHEMA,
+        "id": identity(name, [item.id for item, _ in read if isinstance(item, Page)]),
+        "title": title,
+        "source": name,
+        "synthetic": synthetic,
+        "contains_phi": phi,
+        "reader": dict(reader),
+        "medocr": __version__,
+        "patient": patient_of(entries, [page["text"] for page in pages]),
+        "stopped": bool(others),
+        "pages": pages,
+        "fields": entries,
+        "warnings": [*others, *(_failed(page) for page in pages if page["error"])],
+    }
+    reasons.give(record)
+    return record
+
+
+def identity(name: str, hashes: Iterable[str]) -> str:
+    """A document's id: the same for the same pages under the same name, wherever they are digitised."""
+    return hashlib.sha256("\n".join([*hashes, name]).encode()).hexdigest()[:16]
+
+
+def _failed(page: Mapping) -> str:
+    return f"page {page['index']} was not read ({page['error']}): a person has to look at the whole document"
+
+
+def _page(index: int, item: Page | Rejection, result: PageRecord | str | None) -> dict:
+    """What is kept of a page; of one that could not be read, the reason."""
+    file, _, number = item.origin.rpartition("#")
+    place = {"index": index, "file": file if number.isdigit() and file else item.origin, "page": 1}
+    empty = {"sha256": None, "sha1": None, "width": None, "height": None, "turn": 0, "image": None}
+    if isinstance(item, Rejection):
+        error = f"{item.reason}: {item.detail}"
+        return {**place, **empty, "text": "", "lines": [], "error": error}
+    about = {**place, "page": item.page, **empty, "sha256": item.id, "sha1": hashlib.sha1(item.image).hexdigest()}
+    if not isinstance(result, PageRecord):
+        return {**about, "text": "", "lines": [], "error": str(result or "reader_failed: nothing was read")}
+    error = f"{result.finish}: the reading did not come to an end" if result.finish != "stop" else None
+    lines = [{**line, "box": line["box"] and list(line["box"])} for line in result.lines]
+    return {**about, "turn": result.turn, "text": result.text, "lines": lines, "error": error}
+
+
+def image_of(item: Page, turn: int) -> tuple[bytes, str, tuple[int, int]]:
+    """A page's picture as it was read, upright: encoded, its suffix, and (width, height) in px.
+
+    A PNG or JPEG that stands upright is kept byte for byte.
+    """
+    upright = item.open()
+    with Image.open(io.BytesIO(item.image)) as stored:
+        kind, as_it_is = stored.format, stored.size == upright.size and not stored.getexif().get(0x0112, 1) > 1
+    if not turn and as_it_is and kind in ("PNG", "JPEG"):
+        return item.image, {"PNG": ".png", "JPEG": ".jpg"}[kind], upright.size
+    turned = upright.rotate(-turn, expand=True) if turn else upright
+    buffer = io.BytesIO()
+    turned.save(buffer, format="PNG")
+    return buffer.getvalue(), ".png", turned.size
+
+
+def _entries(page: dict, item: Page | Rejection) -> Iterator[dict]:
+    """The fields of one page, in the order in which they are printed."""
+    doc_type = getattr(item, "doc_type", "unknown")
+    cleaned = clean(page["text"]).split("\n")
+    places = _places(cleaned, page["lines"])
+    found = sorted(_found(fields.read_fields(page["text"], doc_type), cleaned), key=lambda row: row[3])
+    for number, (kind, name, columns, line, span) in enumerate(found, 1):
+        at = [places[index] for index in span if places.get(index) is not None]
+        boxes = [page["lines"][index]["box"] for index in at if page["lines"][index]["box"]]
+        sure = [page["lines"][index]["confidence"] for index in at]
+        yield {
+            "id": f"{page['index']}-{number}",
+            "page": page["index"],
+            "kind": kind,
+            "name": str(name),
+            "columns": columns,
+            "text": " ".join(cleaned[index].strip() for index in span),
+            "line": places.get(line),
+            "box": _around(boxes),
+            "confidence": min(sure) if sure and None not in sure else None,
+            "reasons": [],
+            "status": "review",
+        }
+
+
+def _found(read: Mapping, lines: Sequence[str]) -> Iterator[tuple]:
+    """Kind, name, columns, line and all lines of everything that was read on a page."""
+    for name, value in read.get("header", {}).items():
+        line = _line_with(str(value), lines)
+        yield "header", name, {"value": value}, line, [line]
+    for key, kind in (("analytes", "analyte"), ("drugs", "drug"), ("options", "tick")):
+        for row in read.get(key, ()):
+            yield kind, row[NAMED_BY[kind]], row, row["line"], _span(row, lines)
+    for name in SUMS:
+        if (value := read.get("receipt", {}).get(name)) is not None:
+            line = next((at for at in range(len(lines) - 1, -1, -1) if printed.stands_in(value, lines[at])), 0)
+            yield "total", name, {"value": value}, line, [line]
+
+
+def _line_with(value: str, lines: Sequence[str]) -> int:
+    bare = value.casefold()
+    return next((at for at, line in enumerate(lines) if bare in line.casefold()), 0)
+
+
+def _span(row: Mapping, lines: Sequence[str]) -> list[int]:
+    """The lines of a row: that of the name, and those below it up to its value, where this is not beside the name."""
+    start, value = row["line"], row.get("value", row.get("dose"))
+    for end in range(start, min(start + ROWS_BELOW, len(lines) - 1) + 1):
+        there = printed.stands_in(value, lines[end]) if isinstance(value, float) else str(value) in lines[end]
+        if value is None or there:
+            return list(range(start, end + 1))
+    return [start]
+
+
+def _places(cleaned: Sequence[str], lines: Sequence[Mapping]) -> dict[int, int]:
+    """For each line of the text that was parsed, which of the page's lines it is: the same one, else the most alike."""
+    filled = [index for index, line in enumerate(cleaned) if line.strip()]
+    if len(filled) == len(lines):
+        return dict(zip(filled, range(len(lines)), strict=True))
+    texts = [line["text"] for line in lines]
+    alike = ((at, process.extractOne(cleaned[at], texts, scorer=fuzz.partial_ratio)) for at in filled)
+    return {at: best[2] for at, best in alike if best and best[1] >= SAME_LINE}
+
+
+def _around(boxes: Sequence[Sequence[int]]) -> list[int] | None:
+    """The smallest box around several."""
+    if not boxes:
+        return None
+    left, top, right, bottom = zip(*boxes, strict=True)
+    return [min(left), min(top), max(right), max(bottom)]
+
+
+def file_name(page: Mapping, suffix: str) -> str:
+    """Where a page's picture lies under the output folder."""
+    return str(PurePath("pages") / f"{page['sha256']}{suffix}")

@@ -1,0 +1,95 @@
+"""Which pages make a document: those of one file, or of all files whose names a pattern puts together."""
+
+import dataclasses
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from .. import sources
+from ..schema import Page, Rejection
+from ..sources import folder
+from ..storage import ROOT
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """The files of one document: `name` is its path under the folder that was given, `title` what people call it.
+
+    `problem` is a reason and a detail where the files cannot be listed or are none that hold pages.
+    """
+
+    name: str
+    title: str
+    files: tuple[Path, ...]
+    problem: tuple[str, str] | None = None
+
+
+def find(paths: Sequence[str | Path], together: str = "") -> list[Source]:
+    """The documents under `paths`, each of one file, or of the files for which the pattern `together` gives one name.
+
+    `together` is a regular expression with a group `document` that is searched for in each file's path: with
+    `(?P<document>visit\\d+)_page\\d+` the files visit7_page1.png and visit7_page2.png are one document, its pages in
+    the order of their names, numbers by their value. Files that it does not match are documents of their own. Raises
+    ValueError for a missing path and for a pattern that is none.
+    """
+    pattern = _pattern(together)
+    found = [source for path in paths for source in _in_folder(path, pattern)]
+    if not found:
+        raise ValueError(f"{', '.join(map(str, paths))}: nothing there is a document")
+    return found
+
+
+def _pattern(together: str) -> re.Pattern | None:
+    if not together:
+        return None
+    try:
+        pattern = re.compile(together)
+    except re.error as error:
+        raise ValueError(f"--together {together!r} is no regular expression: {error}") from None
+    if "document" not in pattern.groupindex:
+        raise ValueError(f"--together {together!r} has no group (?P<document>…), which names a document")
+    return pattern
+
+
+def _in_folder(path: str | Path, pattern: re.Pattern | None) -> list[Source]:
+    root, files, problems = folder.find(path)
+    grouped: dict[str, list[Path]] = {}
+    for file in files:
+        if not folder.is_beside(file):
+            name = folder.name_of(file, root)
+            matched = pattern.search(name) if pattern else None
+            grouped.setdefault(name[: matched.start()] + matched["document"] if matched else name, []).append(file)
+    unlisted = [Source(folder.name_of(at, root), at.name, (), (why, detail)) for at, why, detail in problems]
+    return [*unlisted, *(_source(name, sorted(files, key=_natural)) for name, files in grouped.items())]
+
+
+def _natural(file: Path) -> list:
+    """A file's name in the order in which people count: page2 before page10."""
+    parts = re.split(r"(\d+)", file.as_posix())
+    return [int(part) if part.isdecimal() else part for part in parts]
+
+
+def _source(name: str, files: list[Path]) -> Source:
+    others = [file for file in files if not folder.is_document(file)]
+    problem = None
+    if others:
+        problem = "unsupported", f"{others[0].suffix or 'such'} files are not read; save it as PDF or PNG"
+    return Source(name, Path(name).name, tuple(files), problem)
+
+
+def pages(source: Source, contains_phi: bool = True) -> Iterator[Page | Rejection]:
+    """The pages of a document, in order; what cannot be opened is a Rejection with its reason."""
+    if source.problem:
+        yield Rejection(source.name, "folder", *source.problem)
+        return
+    for file in source.files:
+        try:
+            yield from sources.load("folder", path=str(file), labelled=False, contains_phi=contains_phi)
+        except (ValueError, OSError) as error:  # it went away since it was listed
+            yield Rejection(file.name, "folder", "vanished", str(error))
+
+
+def check_place(out: Path, synthetic: bool) -> None:
+    """Raise ValueError where documents that are not drawn would be written among the published results."""
+    if not synthetic and out.resolve().is_relative_to((ROOT / "results").resolve()):
+        raise ValueError(f"{out} lies under results/, which is published: documents go elsewhere, as data/digitized")

@@ -1,0 +1,331 @@
+"""From pages to records and FHIR Bundles: what is printed is there, what is not is absent, faults are named."""
+
+import copy
+import hashlib
+import io
+import json
+import stat
+from decimal import Decimal
+
+import pytest
+from PIL import Image
+
+from medocr import digitize
+from medocr.__main__ import main
+from medocr.digitize import check, dates, decimals, fhir, printed, record, sources
+from medocr.read import PageRecord
+from medocr.schema import Page, Rejection
+from medocr.storage import ROOT
+
+LAB = """Northside Clinic
+Patient: Maria Lopez   DOB: 12/31/1961   Sex: F
+MRN: 0012345
+Collected: 03/14/2024
+Glucose 105 H mg/dL 70-99
+Potassium 4.10 mmol/L 3.5-5.1
+CRP <5 mg/L 0-10
+HIV Antibody Negative
+WBC 6.2 10^3/uL 4.0 - 11.0
+Zorblin 3.2 m9/dl 1-5
+Metformin 500 mg PO BID x 30 days
+Lisinopril 10 mg PO q6h PRN"""
+
+
+def encoded(text: str) -> bytes:
+    """A small picture that is another for every text."""
+    digest = hashlib.sha256(text.encode()).digest()
+    buffer = io.BytesIO()
+    Image.frombytes("L", (32, 1), digest).resize((64, 48)).save(buffer, format="PNG")
+    return buffer.getvalue()
+
+
+def reading(text: str, sure: float = 0.99) -> PageRecord:
+    lines = [
+        {"text": line, "box": (10, 20 * n, 200, 20 * n + 15), "confidence": sure}
+        for n, line in enumerate(text.split("\n"))
+    ]
+    return PageRecord(text, lines, 0, sure, sure, "stop", 0.0)
+
+
+class Stub:
+    """Reads pages whose texts it was told, and counts them."""
+
+    def __init__(self, *texts: str) -> None:
+        self.texts = {Page(encoded(text), "", "folder").id: text for text in texts}
+        self.asked = []
+        self.reader = digitize.Reader("stub", "0" * 64, self.read)
+
+    def read(self, items):
+        for item in items:
+            if isinstance(item, Rejection):
+                yield item, None
+            else:
+                self.asked.append(item.origin)
+                yield item, reading(self.texts[item.id])
+
+
+@pytest.fixture
+def scans(tmp_path):
+    """A folder into which pages of given texts are laid."""
+
+    def lay(**texts: str):
+        folder = tmp_path / "scans"
+        folder.mkdir(exist_ok=True)
+        for name, text in texts.items():
+            (folder / f"{name}.png").write_bytes(encoded(text))
+        return folder
+
+    return lay
+
+
+def made(*texts: str, errors: tuple[int, ...] = (), decisions: dict | None = None, **options):
+    """The record of a document of these pages, and its Bundle."""
+    pages = [Page(encoded(text), f"scan.pdf#{n}", "folder", page=n) for n, text in enumerate(texts, 1)]
+    results = ["reader_failed: it broke" if n in errors else reading(text) for n, text in enumerate(texts, 1)]
+    read = list(zip(pages, results, strict=True))
+    reader = {"name": "stub", "hash": "0" * 64}
+    about = record.document("scan.pdf", "scan.pdf", read, reader, synthetic=False, phi=True)
+    return about, fhir.bundle(about, decisions, **options)
+
+
+def of_kind(bundle: dict, kind: str) -> list[dict]:
+    return [entry["resource"] for entry in bundle["entry"] if entry["resource"]["resourceType"] == kind]
+
+
+def test_a_folder_becomes_records_bundles_and_a_queue(scans, tmp_path):
+    stub, out = Stub(LAB), tmp_path / "out"
+    folder = scans(lab=LAB)
+    (folder / "broken.pdf").write_bytes(b"no")
+    assert digitize.run(stub.reader, [folder], out) == 3
+    broken, lab = sorted(
+        map(json.loads, (p.read_text() for p in (out / "documents").iterdir())), key=lambda r: r["title"]
+    )
+    assert broken["pages"][0]["error"].startswith("not_a_pdf")
+    assert not (out / f"bundles/{broken['id']}.json").exists()
+    assert lab["patient"] == {"name": "Maria Lopez", "birth_date": "1961-12-31", "sex": "female", "ids": ["0012345"]}
+    potassium = next(field for field in lab["fields"] if field["name"] == "Potassium")
+    assert potassium["text"] == lab["pages"][0]["lines"][potassium["line"]]["text"]
+    assert potassium["box"] == [10, 100, 200, 115]
+    assert {field["status"] for field in lab["fields"]} == {"review"}
+    queue = [json.loads(line) for line in (out / "queue.jsonl").read_text().splitlines()]
+    assert {row["field"] for row in queue} == {field["id"] for field in lab["fields"]}
+    bundle = decimals.loads((out / f"bundles/{lab['id']}.json").read_text())
+    assert check.problems(bundle) == []
+    assert [path for path in (out, *out.rglob("*")) if stat.S_IMODE(path.stat().st_mode) & 0o077] == []
+    audit = [json.loads(line) for line in (out / "audit.jsonl").read_text().splitlines()]
+    assert all(row["contains_phi"] and row["sent_to"] is None for row in audit)
+
+
+def test_a_second_call_reads_nothing_again_and_gives_the_same(scans, tmp_path):
+    stub, folder = Stub(LAB), scans(lab=LAB)
+    for out in ("a", "a", "b"):
+        assert digitize.run(stub.reader, [folder], tmp_path / out) == 0
+    assert len(stub.asked) == 2
+    (first,), (second,) = (list((tmp_path / out / "bundles").iterdir()) for out in "ab")
+    assert first.name == second.name
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_numbers_keep_their_digits_and_printed_units_stand_beside_codes():
+    _, bundle = made(LAB)
+    by_name = {resource["code"]["text"]: resource for resource in of_kind(bundle, "Observation")}
+    assert str(by_name["Potassium"]["valueQuantity"]["value"]) == "4.10"
+    assert '"value": 4.10,' in decimals.dumps(bundle)
+    count = by_name["WBC"]["valueQuantity"]
+    assert (count["unit"], count["code"]) == ("10^3/uL", "10*3/uL")
+    assert by_name["CRP"]["valueQuantity"]["comparator"] == "<"
+    assert by_name["HIV Antibody"]["valueString"] == "Negative"
+    assert by_name["Glucose"]["interpretation"][0]["coding"][0]["code"] == "H"
+    assert by_name["Zorblin"]["valueQuantity"] == {"value": Decimal("3.2"), "unit": "m9/dl"}
+    assert "coding" not in by_name["Zorblin"]["code"]
+    assert {resource["effectiveDateTime"] for resource in by_name.values()} == {"2024-03-14"}
+
+
+@pytest.mark.parametrize(
+    ("value", "text", "exact"),
+    [
+        (1500.0, "WBC 1,500 /uL", "1500"),
+        (0.0, "x 0.00", "0.00"),
+        (13.2, "Hb 13,2", "13.2"),
+        (231000.0, "231 000", "231000"),
+    ],
+)
+def test_a_number_is_found_as_printed(value, text, exact):
+    assert str(printed.number(value, text)) == exact
+
+
+@pytest.mark.parametrize(
+    ("text", "order", "day"),
+    [
+        ("14/03/2024", None, "2024-03-14"),
+        ("03/04/2024", None, None),
+        ("03/04/2024", "m", "2024-03-04"),
+        ("3 Jan 2024", None, "2024-01-03"),
+        ("January 3, 2024", None, "2024-01-03"),
+        ("31.04.2024", None, None),
+        ("12/31/61", None, None),
+    ],
+)
+def test_a_date_that_may_be_two_days_is_none(text, order, day):
+    assert dates.iso(text, order) == day
+
+
+def test_orders_are_proposals_and_stopped_drugs_are_none():
+    _, bundle = made(LAB + "\nDiscontinue Warfarin 5 mg PO daily")
+    metformin, lisinopril = of_kind(bundle, "MedicationRequest")
+    assert (metformin["status"], metformin["intent"]) == ("draft", "proposal")
+    (dosage,) = metformin["dosageInstruction"]
+    assert dosage["timing"]["repeat"]["frequency"] == 2
+    assert dosage["timing"]["repeat"]["boundsDuration"]["value"] == 30
+    assert dosage["doseAndRate"][0]["doseQuantity"]["code"] == "mg"
+    assert dosage["text"] == "Metformin 500 mg PO BID x 30 days"
+    assert lisinopril["dosageInstruction"][0]["asNeededBoolean"] is True
+    assert lisinopril["dosageInstruction"][0]["timing"]["repeat"]["periodUnit"] == "h"
+
+
+def test_a_page_without_a_patient_names_nobody():
+    about, bundle = made("Sodium 140 mmol/L 135-145")
+    assert about["patient"] == {}
+    assert of_kind(bundle, "Patient")[0].keys() == {"resourceType", "id", "identifier", "meta"}
+    assert check.problems(bundle) == []
+
+
+def test_the_first_pages_header_holds_for_the_next():
+    about, bundle = made(LAB, "Sodium 140 mmol/L 135-145", "Patient: Lopez, Maria\nChloride 101 mmol/L 98-107")
+    assert about["patient"]["name"] == "Maria Lopez"
+    assert not about["stopped"]
+    (patient,) = of_kind(bundle, "Patient")
+    subjects = {resource["subject"]["reference"] for resource in of_kind(bundle, "Observation")}
+    assert subjects == {f"urn:uuid:{patient['id']}"}
+    assert check.problems(bundle) == []
+
+
+@pytest.mark.parametrize("other", ["Patient: John Smith", "MRN: 7890123", "DOB: 01/31/1960"])
+def test_another_patients_page_in_the_middle_stops_the_document(other):
+    about, bundle = made(LAB, f"{other}\nSodium 140 mmol/L 135-145", "Chloride 101 mmol/L 98-107")
+    assert about["stopped"]
+    assert "page 2" in about["warnings"][0]
+    assert all(field["reasons"] for field in about["fields"])
+    assert bundle is None
+    chloride = next(field["id"] for field in about["fields"] if field["name"] == "Chloride")
+    let_stand = {chloride: {"field": chloride, "decision": "accept", "by": "B", "at": "2026-01-02T03:04:05+00:00"}}
+    (left,) = of_kind(fhir.bundle(about, let_stand), "Observation")
+    assert (left["code"]["text"], left["status"]) == ("Chloride", "final")
+
+
+def test_a_document_with_a_bad_page_is_digitised_without_it_and_goes_to_review_whole():
+    about, bundle = made(LAB, "Sodium 140 mmol/L", errors=(2,))
+    assert about["pages"][1]["error"] == "reader_failed: it broke"
+    assert all(any("page 2" in reason for reason in field["reasons"]) for field in about["fields"])
+    assert len(of_kind(bundle, "Observation")) == 6
+    assert check.problems(bundle) == []
+
+
+def test_what_a_person_decided_is_final_and_what_is_not_on_the_page_is_gone():
+    about, _ = made(LAB)
+    ids = {field["name"]: field["id"] for field in about["fields"]}
+    said = {"by": "Dr. B", "at": "2026-01-02T03:04:05+00:00"}
+    decisions = {
+        ids["Potassium"]: {"decision": "accept", **said},
+        ids["Glucose"]: {"decision": "correct", "columns": {"value": "150.0"}, **said},
+        ids["CRP"]: {"decision": "absent", **said},
+    }
+    bundle = fhir.bundle(about, decisions, transaction=True)
+    by_name = {resource["code"]["text"]: resource for resource in of_kind(bundle, "Observation")}
+    assert {name for name, resource in by_name.items() if resource["status"] == "final"} == {"Potassium", "Glucose"}
+    assert str(by_name["Glucose"]["valueQuantity"]["value"]) == "150.0"
+    assert "CRP" not in by_name
+    (provenance,) = of_kind(bundle, "Provenance")
+    assert provenance["recorded"] == said["at"]
+    assert provenance["agent"][1]["who"] == {"display": "Dr. B"}
+    assert of_kind(bundle, "DiagnosticReport")[0]["status"] == "partial"
+    assert check.problems(bundle) == []
+
+
+def test_a_transaction_creates_nothing_twice():
+    _, bundle = made(LAB, transaction=True)
+    requests = [entry["request"] for entry in bundle["entry"]]
+    assert all(request["method"] == "POST" for request in requests)
+    assert len({request["ifNoneExist"] for request in requests}) == len(requests)
+    assert check.problems(bundle) == []
+
+
+FAULTS = {  # a fault → kind, path to what is changed, and its new value (None: taken away)
+    "status that is none": ("Observation", "status", "finalx"),
+    "no status": ("Observation", "status", None),
+    "no code": ("Observation", "code", None),
+    "two values": ("Observation", "valueString", "105"),
+    "a value and no value": ("Observation", "dataAbsentReason", {"text": "unknown"}),
+    "value in words in a quantity": ("Observation", "valueQuantity/value", "high"),
+    "unit with a digit before it": ("Observation", "valueQuantity/code", "7mg/dl"),
+    "unit that is valid UCUM and none of a laboratory": ("Observation", "valueQuantity/code", "m9/dl"),
+    "comparator": ("Observation", "valueQuantity/comparator", "=<"),
+    "LOINC check digit": ("Observation", "code/coding/0/code", "2345-8"),
+    "interpretation": ("Observation", "interpretation/0/coding/0/code", "ZZ"),
+    "range without limits": ("Observation", "referenceRange/0", {}),
+    "range upside down": ("Observation", "referenceRange/0/low/value", 500),
+    "a subject that is a device": ("Observation", "subject/reference", "Device"),
+    "a reference to nothing": ("Observation", "derivedFrom/0/reference", "urn:uuid:0"),
+    "a day that is none": ("Patient", "birthDate", "1961-02-30"),
+    "gender": ("Patient", "gender", "F"),
+    "an order that is active": ("MedicationRequest", "status", "active"),
+    "intent": ("MedicationRequest", "intent", "guess"),
+    "order without its words": ("MedicationRequest", "dosageInstruction/0/text", None),
+    "unknown element": ("Observation", "colour", "red"),
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_seeded_faults_are_named(fault):
+    _, bundle = made(LAB)
+    bundle = copy.deepcopy(bundle)
+    kind, path, value = FAULTS[fault]
+    *parents, last = [int(part) if part.isdigit() else part for part in path.split("/")]
+    target = of_kind(bundle, kind)[0]
+    for part in parents:
+        target = target[part]
+    if value == "Device":
+        value = f"urn:uuid:{of_kind(bundle, 'Device')[0]['id']}"
+    if value is None:
+        del target[last]
+    else:
+        target[last] = value
+    assert check.problems(bundle)
+
+
+def test_files_go_together_by_a_pattern_in_the_order_of_their_numbers(scans):
+    folder = scans(v1_p10="x", v1_p2="y", v2_p1="z", other="w")
+    found = sources.find([folder], r"(?P<document>v\d)_p\d+")
+    assert {source.name: [file.stem for file in source.files] for source in found} == {
+        "other.png": ["other"],
+        "v1": ["v1_p2", "v1_p10"],
+        "v2": ["v2_p1"],
+    }
+
+
+def test_a_server_elsewhere_gets_no_page_without_leave(scans, tmp_path):
+    reader = digitize.open_reader("https://example.invalid/v1", store=tmp_path / "answers.sqlite")
+    assert digitize.run(reader, [scans(lab=LAB)], tmp_path / "out") == 1
+    (about,) = (json.loads(path.read_text()) for path in (tmp_path / "out/documents").iterdir())
+    assert "was not sent the page" in about["pages"][0]["error"]
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        (["--together", "(", "--out", "{out}"], "no regular expression"),
+        (["--together", "x", "--out", "{out}"], "no group"),
+        (["--out", "{root}/results/x"], "results"),
+        (["--may-receive", "--out", "{out}"], "address of a server"),
+    ],
+)
+def test_a_wrong_request_is_told(options, told, scans, tmp_path, capsys):
+    given = [option.format(out=tmp_path / "out", root=ROOT) for option in options]
+    assert main(["digitize", "rapidocr", str(scans(lab=LAB)), *given]) == 2
+    assert told in capsys.readouterr().err
+
+
+def test_records_hold_what_the_published_schema_says():
+    about, _ = made(LAB)
+    with pytest.raises(ValueError, match="fields/0/status"):
+        digitize.output.check({**about, "fields": [{**about["fields"][0], "status": "done"}]})
