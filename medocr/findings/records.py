@@ -46,8 +46,8 @@ def _equivalence(record: dict) -> str:
     equal = sum(row["verdict"]["published"] == "equal within rounding" for row in steps)
     pixels = sorted(record["resizing_by_page"])
     return (
-        f"{equal} of {len(steps)} steps from pixels to logits are those of the publishers' code; vLLM's resizing differs "
-        f"by up to {pixels[-2]:.0f} of 255, on a strip {pixels[-1]:.0f}, and moves random logits by "
+        f"{equal} of {len(steps)} steps from pixels to logits are those of the publishers' code; vLLM's resizing "
+        f"differs by up to {pixels[-2]:.0f} of 255, on a strip {pixels[-1]:.0f}, and moves random logits by "
         f"{rows['logits, from the page']['deviations']['vllm']:.3f} standard deviations"
     )
 
@@ -55,8 +55,8 @@ def _equivalence(record: dict) -> str:
 def _loader(record: dict) -> str:
     sizes, shared = record["bytes"]["batch"], record["bytes"]["shared_memory"]["before"]
     return (
-        f"a batch of four full-size pages holds {sizes['now'] / 1e6:.0f} MB instead of {sizes['before'] / 1e6:.0f}, none "
-        f"in shared memory ({shared / 1e6:.0f} before); an epoch after the first is fed "
+        f"a batch of four full-size pages holds {sizes['now'] / 1e6:.0f} MB instead of {sizes['before'] / 1e6:.0f}, "
+        f"none in shared memory ({shared / 1e6:.0f} before); an epoch after the first is fed "
         f"{min(record['epochs_ratio'][1:]):.0f} times as fast or more"
     )
 
