@@ -104,10 +104,10 @@ def _assign(pages, clusters, shares, rng) -> dict[str, list[int]]:
 
 def _targets(sizes: dict[str, int], share: float) -> dict[str, int]:
     """Pages wanted per type. What rounding leaves over is carried on, so that the sum is right too."""
-    targets, wanted = {}, 0.0
+    targets, total = {}, 0.0
     for kind, size in sizes.items():
-        wanted += size * share
-        targets[kind] = math.floor(wanted + 0.5) - sum(targets.values())
+        total += size * share
+        targets[kind] = math.floor(total + 0.5) - sum(targets.values())
     largest = max(sizes, key=sizes.get)
     if share > 0 and not any(targets.values()) and sizes[largest] > 2:
         targets[largest] = 1
