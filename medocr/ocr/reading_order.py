@@ -108,7 +108,7 @@ def _unwrapped(rows: list[list[Box]]) -> list[list[Box]]:
     whole = [i for i, row in enumerate(rows) if _is_table_row(row)]
     if len(whole) < TABLE_ROWS:
         return rows
-    names = statistics.median(rows[i][0].left for i in whole)
+    names = [rows[i][0].left for i in whole]
     joined: dict[int, list[int]] = {}
     taken: set[int] = set()
     for i in range(whole[0], min(whole[-1] + 2, len(rows))):
@@ -125,14 +125,19 @@ def _is_table_row(row: list[Box], least: int = TABLE_ROWS) -> bool:
     return len(row) >= least and any(any(map(str.isdigit, box.text)) for box in row[1:])
 
 
-def _between(row: list[Box], above: list[Box], below: list[Box], names: float) -> bool:
-    """Whether a row is the values alone, with the two lines of their name above and below."""
-    height = row[0].height
-    if len(above) != 1 or len(below) != 1 or row[0].left < names + 2 * height:
+def _between(row: list[Box], above: list[Box], below: list[Box], names: list[float]) -> bool:
+    """Whether a row is the values alone, with the two lines of their name above and below.
+
+    `names` are the left edges of the table's rows, some of which begin with their names.
+    """
+    height, left = row[0].height, above[0].left
+    if len(above) != 1 or len(below) != 1 or not any(abs(name - left) < ALIGNED * height for name in names):
         return False
-    near = all(abs(line[0].y - row[0].y) < CENTRED * height for line in (above, below))
-    return near and all(
-        abs(line[0].left - names) < ALIGNED * height and line[0].right <= row[0].left for line in (above, below)
+    return all(
+        abs(line.y - row[0].y) < CENTRED * height
+        and abs(line.left - left) < ALIGNED * height
+        and line.right <= row[0].left
+        for line in (above[0], below[0])
     )
 
 
