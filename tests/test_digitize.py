@@ -329,3 +329,11 @@ def test_records_hold_what_the_published_schema_says():
     about, _ = made(LAB)
     with pytest.raises(ValueError, match="fields/0/status"):
         digitize.output.check({**about, "fields": [{**about["fields"][0], "status": "done"}]})
+
+
+def test_a_header_field_stands_on_its_own_line_and_not_where_its_letters_happen_to_be():
+    read = reading("Patient Information\nMr. Male Nurse\nName: Ann Smith\nSex: M\nMRN: 0012345")
+    about = record.document("a", "a", [(Page(encoded("a"), "a", "folder"), read)], {"name": "s", "hash": ""},
+                            synthetic=True, phi=False)  # fmt: skip
+    there = {field["name"]: field["line"] for field in about["fields"] if field["kind"] == "header"}
+    assert (there["patient"], there["sex"], there["mrn"]) == (2, 3, 4)
