@@ -1,6 +1,6 @@
 """What the README says of the results, made from their files.
 
-python -m medocr.findings.readme    # README.md, results/README.md, and the cell under the base notebook's title
+python -m medocr.findings.readme    # README.md, medocr/README.md, results/README.md, and the base notebook's first cell
 """
 
 import json
@@ -158,7 +158,24 @@ def _took(run: Path) -> tuple[str, str]:
     return f"{record['cores']} CPU cores", f"{seconds / 60:.1f} minutes ({load('train.json', run)['precision']})"
 
 
+def cpu_section() -> str:
+    """What each piece of `medocr/cpu` brings, from the benchmark."""
+    record = load("cpu.json", RESULTS / "bench")
+    times = record["cpu_times_more_without"]
+    rows = [
+        (f"[{piece}.py](cpu/{piece}.py)", work, *(f"{times[precision][piece]:.2f}" for precision in times))
+        for piece, work in record["work"].items()
+    ]
+    where = "in hardware" if record["bfloat16_in_hardware"] else "in software"
+    return (
+        "How many times as much CPU time the work takes with transformers' own way in a piece's place "
+        f"([cpu.json](../results/bench/cpu.json), embedded model, a CPU that multiplies bfloat16 {where}):\n\n"
+        + markdown.table(("piece", "work", *times), rows, "llrr")
+    )
+
+
 SECTIONS = {
+    "cpu": cpu_section,
     "opening": opening_section,
     "results/demo": results_section,
     "hardware": hardware_section,
@@ -167,19 +184,22 @@ SECTIONS = {
 }
 
 
+def page(name: str) -> Path:
+    """The file that a section is written into."""
+    return ROOT / ("medocr/README.md" if name == "cpu" else "README.md")
+
+
 def marks(name: str) -> tuple[str, str]:
-    """The comments in the README between which a section is written."""
+    """The comments in its page between which a section is written."""
     return f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
 
 
 def write() -> None:
     """Write all sections, the index of results, and what the notebook on the base opens with."""
-    path = ROOT / "README.md"
-    text = path.read_text()
     for name, section in SECTIONS.items():
+        text = page(name).read_text()
         begin, end = (text.index(mark) for mark in marks(name))
-        text = f"{text[:begin]}{marks(name)[0]}\n{section().strip()}\n{text[end:]}"
-    path.write_text(text)
+        page(name).write_text(f"{text[:begin]}{marks(name)[0]}\n{section().strip()}\n{text[end:]}")
     (RESULTS / "README.md").write_text(index.index())
     summary_cell.insert(BASE, *index.base_opening())
 
