@@ -22,7 +22,7 @@ from medocr.train.data import Collator
 from tests.bench.train import samples
 
 OUT = Path(__file__).parents[2] / "results/bench/cpu.json"
-ROUNDS, PAGES = 5, 8
+ROUNDS, PAGES = 3, 4
 PRECISIONS = {"float32": torch.float32, "bfloat16": torch.bfloat16}
 PIECES = {"attention": "a training step", "gqa": "reading", "threads": "reading by two threads"}
 
@@ -63,7 +63,7 @@ def measure(pages: list, precision: str) -> dict[str, float]:
     model, processor = models.load("tiny", device="cpu", dtype=PRECISIONS[precision])
 
     def read() -> None:
-        models.read(model, processor, pages, max_new_tokens=60, progress=False)
+        models.read(model, processor, pages, max_new_tokens=40, progress=False)
 
     times["gqa"] = seconds(read, _ways(model, "text_config", gqa.NAME))
     model.set_attn_implementation({"text_config": gqa.NAME})
