@@ -153,6 +153,10 @@ def _add_digitize(digitize: argparse.ArgumentParser) -> None:
     digitize.add_argument("--together", default="", metavar="REGEX", help=f"{together} (default: each file is one)")
     digitize.add_argument("--jobs", type=int, default=1, metavar="N", help="so many processes read with rapidocr")
     digitize.add_argument("--transaction", action="store_true", help="Bundles that a FHIR server takes, once each")
+    rule = digitize.add_mutually_exclusive_group()
+    rule.add_argument("--rule", type=Path, metavar="FILE", help="thresholds for fields that need no person: rule.json")
+    rule.add_argument("--checked", type=Path, metavar="DIR", help="take them from what persons reviewed in DIR")
+    digitize.add_argument("--risk", type=float, default=0.02, help="wrong among passed, with --checked (default: 0.02)")
     server = digitize.add_argument_group("for the address of a server")
     server.add_argument("--served-as", default="", metavar="NAME", help="the model's name there (default: the first)")
     server.add_argument("--may-receive", action="store_true", help="a server elsewhere may have the pages …")
@@ -167,11 +171,17 @@ def _add_digitize(digitize: argparse.ArgumentParser) -> None:
 def _digitize(chosen) -> int:
     """Digitise images and PDFs. Each document becomes a record, a FHIR Bundle and a queue of what to look at."""
     from . import digitize
+    from .digitize import confidence
 
     server = {name: getattr(chosen, name) for name in ("may_receive", "phi_agreement", "key_variable")}
     server["model"] = chosen.served_as
     reader = digitize.open_reader(chosen.model, chosen.jobs, store=chosen.out / "answers.sqlite", **server)
-    return digitize.run(reader, chosen.paths, chosen.out, together=chosen.together, transaction=chosen.transaction)
+    options = {"together": chosen.together, "transaction": chosen.transaction}
+    if chosen.rule:
+        options["rule"] = confidence.read_rule(chosen.rule)
+    if chosen.checked:
+        options["rule"] = confidence.fit(*confidence.checked(chosen.checked), risk=chosen.risk)
+    return digitize.run(reader, chosen.paths, chosen.out, **options)
 
 
 def _add_export(export: argparse.ArgumentParser) -> None:

@@ -12,7 +12,6 @@ A line of a page that was read holds
 A line of an input that could not be read holds `schema`, `origin`, `reader`, `error` (a reason by name) and `detail`.
 """
 
-import bisect
 import contextlib
 import dataclasses
 import io
@@ -42,7 +41,10 @@ READ, SOME_REFUSED, NONE_READ = 0, 3, 1  # exit statuses
 
 @dataclasses.dataclass
 class PageRecord:
-    """What was read on one page: a line of `read`'s output but for where the page came from."""
+    """What was read on one page: a line of `read`'s output but for where the page came from.
+
+    `sure` is not put out: where a model reads, the probability of the token that each character of the text is of.
+    """
 
     text: str
     lines: list[dict]
@@ -51,6 +53,7 @@ class PageRecord:
     lowest: float | None
     finish: str
     seconds: float
+    sure: list[float] = dataclasses.field(default_factory=list)
 
 
 def records(
@@ -97,7 +100,8 @@ def _read_all(items: Iterable[Page | Rejection], reader: Callable, model: str) -
         elif isinstance(result, PageRecord):
             about = {"page": item.page, "pages": item.pages, "sha256": item.id, "dpi": _dpi(item.image)}
             found = fields.read_fields(result.text, item.doc_type)
-            yield {**line, **about, **vars(result), "fields": found}
+            told = {name: value for name, value in vars(result).items() if name != "sure"}
+            yield {**line, **about, **told, "fields": found}
         else:
             reason, _, detail = str(result).partition(": ")
             yield {**line, "sha256": item.id, "error": reason, "detail": detail}
@@ -177,7 +181,7 @@ def _model(name: str) -> Callable:
             seconds = round((time.perf_counter() - began) / max(1, len(images)), 3)
             results = iter(readings)
             for item, (page, turn) in zip(batch, upright, strict=True):
-                yield item, page if isinstance(page, str | None) else _record(next(results), turn, seconds)
+                yield item, page if isinstance(page, str | None) else record_of(next(results), turn, seconds)
 
     return read
 
@@ -191,24 +195,25 @@ def _upright(item: Page | Rejection) -> tuple[Image.Image | str | None, int]:
         return str(error), 0
 
 
-def _record(reading, turn: int, seconds: float) -> PageRecord:
+def record_of(reading, turn: int, seconds: float) -> PageRecord:
+    """The record of a model's reading (`model.Reading`)."""
     lowest = math.exp(min(reading.token_logprobs)) if len(reading.token_logprobs) else None
-    lines = [{"text": text, "box": None, "confidence": least} for text, least in _lines(reading)]
+    tokens = zip(reading.pieces, reading.token_logprobs, strict=False)
+    sure = [probability for piece, logprob in tokens for probability in [math.exp(logprob)] * len(piece)]
+    sure = sure if len(sure) == len(reading.text) else []
+    lines = [{"text": text, "box": None, "confidence": least} for text, least in _lines(reading.text, sure)]
     return PageRecord(
-        reading.text, lines, turn, _rounded(reading.confidence), _rounded(lowest), reading.finish, seconds
+        reading.text, lines, turn, _rounded(reading.confidence), _rounded(lowest), reading.finish, seconds, sure
     )
 
 
-def _lines(reading) -> Iterator[tuple[str, float | None]]:
+def _lines(text: str, sure: Sequence[float]) -> Iterator[tuple[str, float | None]]:
     """The lines of a model's reading, each with the probability of its least certain token."""
-    ends = list(itertools.accumulate(map(len, reading.pieces)))
     start = 0
-    for line in reading.text.splitlines(keepends=True):
-        first, last = bisect.bisect_right(ends, start), bisect.bisect_left(ends, start + len(line.rstrip()))
-        logprobs = reading.token_logprobs[first : last + 1] if ends else []
-        start += len(line)
+    for line in text.splitlines(keepends=True):
         if line.strip():
-            yield line.rstrip("\r\n"), _rounded(math.exp(min(logprobs))) if len(logprobs) else None
+            yield line.rstrip("\r\n"), _rounded(min(sure[start : start + len(line)], default=None))
+        start += len(line)
 
 
 class Output:

@@ -10,12 +10,12 @@ import dataclasses
 import itertools
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from .. import read
 from ..schema import Page, Rejection
-from . import check, fhir, record, sources
+from . import check, confidence, fhir, record, sources
 from .output import Output
 from .readers import Reader, open_reader
 
@@ -63,18 +63,18 @@ def digitize(
     together: str = "",
     contains_phi: bool = True,
     transaction: bool = False,
-    settle: Callable[[dict], None] | None = None,
+    rule: confidence.Rule = confidence.NOBODY,
 ) -> Counts:
     """Digitise every document under `paths` into the folder `out`; those that are done there are passed over.
 
-    `together` is the pattern by which several files make a document (`sources.find`). `settle` decides which of a
-    record's fields need no person (`confidence.Rule`); without one all go to review. Raises ValueError for a missing
+    `together` is the pattern by which several files make a document (`sources.find`). `rule` decides which fields need
+    no person; without one all go to review. Raises ValueError for a missing
     path and where `out` lies among published results.
     """
     sources.check_place(Path(out), synthetic=False)
     found = sources.find(paths, together)
     documents = (Document(s.name, s.title, tuple(sources.pages(s, contains_phi))) for s in found)
-    about = {"synthetic": False, "phi": contains_phi, "transaction": transaction, "settle": settle}
+    about = {"synthetic": False, "phi": contains_phi, "transaction": transaction, "rule": rule}
     return digitize_documents(reader, documents, Output(out), **about)
 
 
@@ -86,7 +86,7 @@ def digitize_documents(
     synthetic: bool,
     phi: bool,
     transaction: bool = False,
-    settle: Callable[[dict], None] | None = None,
+    rule: confidence.Rule = confidence.NOBODY,
 ) -> Counts:
     """Digitise documents as they come, each written as soon as it is read; holds only those that are being read."""
     sources.check_place(output.folder, synthetic)
@@ -96,8 +96,7 @@ def digitize_documents(
         pairs = list(zip(document.items, results, strict=True))
         about = record.document(document.name, document.title, pairs, reader.about, synthetic=synthetic, phi=phi)
         _keep_pictures(about, document.items, output)
-        if settle:
-            settle(about)
+        rule.settle(about)
         _write(about, output, reader, transaction)
         failed = sum(page["error"] is not None for page in about["pages"])
         counts.refused += failed == len(about["pages"])

@@ -15,8 +15,10 @@ from ..schema import Page, Rejection
 from . import printed, reasons
 from .patient import patient_of, who_else
 from .settle import NAMED_BY
+from .spans import spans
 
 SCHEMA = 1
+LONG_LINE = 160  # characters: of a page that is read as one line, a field's text is its own part
 ROWS_BELOW = 4  # lines under a name on which its columns may stand
 SAME_LINE = 90  # of 100: how alike a line of a page and one that was read from it must be
 SUMS = ("subtotal", "tax", "discount", "tip", "earlier", "total")
@@ -31,7 +33,11 @@ def document(name: str, title: str, read: Sequence[Read], reader: Mapping, *, sy
     `read` holds each page with what was read on it; `reader` the reader's name and hash.
     """
     pages = [_page(index, item, result) for index, (item, result) in enumerate(read, 1)]
-    entries = [entry for page, (item, result) in zip(pages, read, strict=True) for entry in _entries(page, item)]
+    entries = [
+        entry
+        for page, (item, result) in zip(pages, read, strict=True)
+        for entry in _entries(page, item, getattr(result, "sure", ()))
+    ]
     others = who_else(entries)
     record = {
         "schema": SCHEMA,
@@ -93,29 +99,37 @@ def image_of(item: Page, turn: int) -> tuple[bytes, str, tuple[int, int]]:
     return buffer.getvalue(), ".png", turned.size
 
 
-def _entries(page: dict, item: Page | Rejection) -> Iterator[dict]:
+def _entries(page: dict, item: Page | Rejection, sure: Sequence[float]) -> Iterator[dict]:
     """The fields of one page, in the order in which they are printed."""
-    doc_type = getattr(item, "doc_type", "unknown")
     cleaned = clean(page["text"]).split("\n")
     places = _places(cleaned, page["lines"])
-    found = sorted(_found(fields.read_fields(page["text"], doc_type), cleaned), key=lambda row: row[3])
-    for number, (kind, name, columns, line, span) in enumerate(found, 1):
-        at = [places[index] for index in span if places.get(index) is not None]
-        boxes = [page["lines"][index]["box"] for index in at if page["lines"][index]["box"]]
-        sure = [page["lines"][index]["confidence"] for index in at]
+    found = _found(fields.read_fields(page["text"], getattr(item, "doc_type", "unknown")), cleaned)
+    rows = sorted(found, key=lambda row: row[3])
+    at = spans([(kind, columns) for kind, _, columns, _, _ in rows], page["text"])
+    for number, ((kind, name, columns, line, below), span) in enumerate(zip(rows, at, strict=True), 1):
+        text = " ".join(cleaned[index].strip() for index in below)
+        lines = [page["lines"][places[index]] for index in below if places.get(index) is not None]
         yield {
             "id": f"{page['index']}-{number}",
             "page": page["index"],
             "kind": kind,
             "name": str(name),
             "columns": columns,
-            "text": " ".join(cleaned[index].strip() for index in span),
+            "text": page["text"][slice(*span)] if span and len(text) > LONG_LINE else text,
             "line": places.get(line),
-            "box": _around(boxes),
-            "confidence": min(sure) if sure and None not in sure else None,
+            "box": _around([line["box"] for line in lines if line["box"]]),
+            "confidence": _confidence(lines, sure[slice(*span)] if span else ()),
             "reasons": [],
             "status": "review",
         }
+
+
+def _confidence(lines: Sequence[Mapping], sure: Sequence[float]) -> float | None:
+    """The least of the characters' probabilities where a model gave them, else of the lines' scores."""
+    scores = [line["confidence"] for line in lines]
+    if sure:
+        return round(min(sure), 4)
+    return min(scores) if scores and None not in scores else None
 
 
 def _found(read: Mapping, lines: Sequence[str]) -> Iterator[tuple]:
