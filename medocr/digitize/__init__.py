@@ -17,9 +17,19 @@ from .. import read
 from ..schema import Page, Rejection
 from . import check, confidence, fhir, record, sources
 from .output import Output
-from .readers import Reader, open_reader
+from .readers import Reader, model_reader, open_reader
 
-__all__ = ["Document", "Output", "Reader", "digitize", "digitize_documents", "export", "open_reader", "run"]
+__all__ = [
+    "Document",
+    "Output",
+    "Reader",
+    "digitize",
+    "digitize_documents",
+    "export",
+    "model_reader",
+    "open_reader",
+    "run",
+]
 
 Item = Page | Rejection
 

@@ -140,6 +140,33 @@ def correlation(wrong: np.ndarray, pages: np.ndarray) -> float:
     return float(np.clip((between - inside) / spread, 0, 1)) if spread > 0 else 0.0
 
 
+def outcome(rule: Rule, rows: pd.DataFrame) -> pd.DataFrame:
+    """What a rule does with fields that it was not made from: a row per kind, and one for all.
+
+    `passed` and `share` of the fields, `wrong` among them, their share and its two-sided 95 % interval, in which fields
+    of one page count for as many as they are worth; `wrong_share` of all fields, passed or not.
+    """
+    parts = [(kind, part) for kind, part in rows.groupby("kind")] + [("all", rows)]
+    return pd.DataFrame([{"kind": kind, **_outcome(rule, part)} for kind, part in parts])
+
+
+def _outcome(rule: Rule, rows: pd.DataFrame) -> dict:
+    least = rows["kind"].map(lambda kind: (rule.kinds.get(kind) or {}).get("threshold")).astype(float)
+    passed = rows[(rows["confidence"].astype(float) >= least) & ~rows["reasons"].astype(bool)]
+    wrong = ~passed["right"].to_numpy(bool)
+    about = {"fields": len(rows), "wrong_share": float(1 - rows["right"].astype(bool).mean())}
+    about |= {"passed": len(passed), "share": len(passed) / max(1, len(rows)), "wrong": int(wrong.sum())}
+    if not len(passed):
+        return {**about, "passed_wrong": None, "low": None, "high": None}
+    pages = pd.factorize(passed["page"])[0]
+    sizes = np.bincount(pages)
+    design = max(1.0, 1 + ((sizes**2).sum() / len(passed) - 1) * correlation(wrong, pages))
+    worth, k = len(passed) / design, wrong.sum() / design
+    low = float(stats.beta.ppf(0.025, k, worth - k + 1)) if k else 0.0
+    high = float(upper(wrong.sum(), len(passed), design, 0.025))
+    return {**about, "passed_wrong": float(wrong.mean()), "low": low, "high": high}
+
+
 def least_reviewed(base: float, risk: float) -> float:
     """The share of fields that a person has to look at whatever the threshold: (μ − α) / (1 − α), or none.
 

@@ -3,6 +3,8 @@
 import dataclasses
 import hashlib
 import importlib.metadata
+import itertools
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
@@ -15,6 +17,7 @@ from ..transcribe.store import Answer
 
 Item = Page | Rejection
 STORE = "answers.sqlite"
+TOGETHER = 64  # pages that a model is given at once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -49,6 +52,26 @@ def open_reader(name: str, jobs: int = 1, *, store: str | Path = "", **server) -
     if name != "rapidocr" and jobs != 1:
         raise ValueError("--jobs is for rapidocr: a model uses all cores by itself")
     return Reader(Path(name).name if Path(name).is_dir() else name, _hash(name), read.reader(name, jobs))
+
+
+def model_reader(folder: str | Path, *, device: str = "auto", max_new_tokens: int, batch_size: int) -> Reader:
+    """A reader by a merged model's folder, of pages that are known to stand upright, as drawn ones do."""
+    from .. import model as models
+
+    model, processor = models.load(folder, device=device)
+
+    def pages(items: Iterable[Item]) -> Iterator[tuple[Item, PageRecord]]:
+        items = iter(items)
+        while batch := list(itertools.islice(items, TOGETHER)):
+            started = time.perf_counter()
+            options = {"max_new_tokens": max_new_tokens, "batch_size": batch_size, "progress": False}
+            readings = models.read(model, processor, batch, **options)
+            seconds = round((time.perf_counter() - started) / len(batch), 3)
+            yield from (
+                (item, read.record_of(reading, 0, seconds)) for item, reading in zip(batch, readings, strict=True)
+            )
+
+    return Reader(Path(folder).name, storage.model_hash(folder), pages)
 
 
 def _hash(model: str) -> str:

@@ -1,16 +1,27 @@
 """How well documents are digitised whose fields are known: field by field, and resource by resource."""
 
+import dataclasses
+import re
+import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 import pandas as pd
 
 from ..fields import directions
 from ..metrics.values import comparable, header, letters, plain, rows
+from ..schema import Page
+from . import Document, Reader, digitize_documents, fhir
+from .confidence import NOBODY, Rule
 from .observation import observation
 from .order import medication_request
+from .output import Output
 from .settle import NAMED_BY, Settled
 
+PARTICULARS = re.compile(
+    r"^.*(?= is (?:no unit|not one day|flagged|outside|no analyte))|(?<=flagged ).*|(?<=it has ).*"
+)
 ROWS = {
     "analyte": ("analytes", ("name", "value", "unit", "low", "high", "flag")),
     "drug": ("drugs", ("drug", "dose", "unit", "route", "frequency", "duration", "amount", "status")),
@@ -18,6 +29,50 @@ ROWS = {
 }
 RESOURCES = ("Observation", "MedicationRequest")
 NOTHING = {"refs": defaultdict(dict), "header": {}, "order": None, "text": ""}  # what resources are made with
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """How a reader digitised pages whose fields are known: `right`'s fields, `resources`, seconds, and the folder."""
+
+    fields: pd.DataFrame
+    resources: pd.DataFrame
+    seconds: float
+    output: Output
+
+
+def trial(reader: Reader, pages: Sequence[Page], folder: Path, rule: Rule = NOBODY) -> Trial:
+    """Digitise drawn pages, each a document, into a folder, and hold them against their known fields."""
+    output, start = Output(folder), time.perf_counter()
+    documents = [Document(page.origin, page.origin, (page,)) for page in pages]
+    digitize_documents(reader, documents, output, synthetic=True, phi=False, rule=rule)
+    seconds = time.perf_counter() - start
+    return Trial(*of_folder(output, pages), seconds, output)
+
+
+def why(output: Output) -> pd.DataFrame:
+    """The reasons for which fields of a folder wait for a person, names and numbers left out, with their number."""
+    told = [
+        {"kind": field["kind"], "reason": PARTICULARS.sub("…", reason)}
+        for record in output.records()
+        for field in record["fields"]
+        if field["status"] == "review"
+        for reason in field["reasons"] or ["not read surely enough"]
+    ]
+    counted = pd.DataFrame(told, columns=["kind", "reason"]).value_counts()
+    return counted.rename("fields").reset_index()
+
+
+def of_folder(output: Output, pages: Iterable[Page]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The fields of documents of one page each, as `right` judges them, and the table of their `resources`.
+
+    `pages` have the fields that their source knows; their origins are the documents' names.
+    """
+    known = {page.origin: page.fields or {} for page in pages}
+    records = [record for record in output.records() if record["source"] in known]
+    judged = [right(record, known[record["source"]]) for record in records]
+    made = resources((fhir.bundle(record), known[record["source"]]) for record in records)
+    return pd.concat(judged, ignore_index=True) if judged else pd.DataFrame(), made
 
 
 def right(record: Mapping, known: Mapping) -> pd.DataFrame:
