@@ -187,13 +187,14 @@ def _digitize(chosen) -> int:
 def _add_export(export: argparse.ArgumentParser) -> None:
     export.add_argument("folder", type=Path, metavar="DIR", help="what digitize wrote, reviewed or not")
     export.add_argument("--transaction", action="store_true", help="Bundles that a FHIR server takes, once each")
+    export.add_argument("--hl7", action="store_true", help="HL7 version 2.5 messages too (extra `digitize`)")
 
 
 def _export(chosen) -> int:
     """Write the Bundles of digitised documents anew, with what persons decided. Settled values are final there."""
     from . import digitize
 
-    return digitize.export(chosen.folder, transaction=chosen.transaction)
+    return digitize.export(chosen.folder, transaction=chosen.transaction, hl7=chosen.hl7)
 
 
 def _add_train(train: argparse.ArgumentParser) -> None:

@@ -12,7 +12,7 @@ from PIL import Image
 
 from medocr import digitize
 from medocr.__main__ import main
-from medocr.digitize import check, dates, decimals, fhir, printed, record, sources
+from medocr.digitize import check, dates, decimals, fhir, hl7, printed, record, sources
 from medocr.read import PageRecord
 from medocr.schema import Page, Rejection
 from medocr.storage import ROOT
@@ -323,6 +323,26 @@ def test_a_wrong_request_is_told(options, told, scans, tmp_path, capsys):
     given = [option.format(out=tmp_path / "out", root=ROOT) for option in options]
     assert main(["digitize", "rapidocr", str(scans(lab=LAB)), *given]) == 2
     assert told in capsys.readouterr().err
+
+
+def test_an_hl7_message_says_the_same_and_comes_back_whole():
+    parser = pytest.importorskip("hl7apy.parser")
+    odd = "Patient: Maria Lopez\nGlucose 105 H mg/dL 70-99\nCRP <5 mg/L\nPotassium 4.10 mmol/L\n"
+    odd += "Metformin 500 mg PO a|b^c&d~e\\f"
+    about, _ = made(odd)
+    text = hl7.message(about, at="20260102030405+0000")
+    (patient,) = parser.parse_message(text).oru_r01_patient_result
+    rows = [group.obx for order in patient.oru_r01_order_observation for group in order.oru_r01_observation]
+    assert [(row.obx_2.value, row.obx_5.to_er7()) for row in rows[:3]] == [("NM", "105"), ("SN", "<^5"), ("NM", "4.10")]
+    assert (rows[0].obx_6.to_er7(), rows[0].obx_7.value, rows[0].obx_8.value) == ("mg/dL^mg/dL^UCUM", "70-99", "H")
+    assert hl7.unescape(rows[3].obx_5.value) == odd.splitlines()[-1]
+    assert patient.oru_r01_patient.pid.pid_5.to_er7() == "Maria Lopez"
+
+
+@pytest.mark.parametrize("text", ["a|b^c&d~e\\f", "two\rlines\x0b", "\\F\\"])
+def test_signs_of_hl7_in_a_text_come_back(text):
+    assert not set("|^&~\r\x0b") & set(hl7.escape(text))
+    assert hl7.unescape(hl7.escape(text)) == text
 
 
 def test_records_hold_what_the_published_schema_says():

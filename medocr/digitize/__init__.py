@@ -11,11 +11,13 @@ import itertools
 import sys
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from .. import read
 from ..schema import Page, Rejection
 from . import check, confidence, fhir, record, sources
+from . import hl7 as version2
 from .output import Output
 from .readers import Reader, model_reader, open_reader
 
@@ -168,10 +170,11 @@ def _bundle(about: dict, output: Output, transaction: bool) -> tuple[dict | None
     return (None if problems else bundle), problems
 
 
-def export(folder: str | Path, *, transaction: bool = False) -> int:
+def export(folder: str | Path, *, transaction: bool = False, hl7: bool = False) -> int:
     """Write all Bundles of a folder anew, with what persons decided; returns 0, or 3 where a Bundle is not sound.
 
-    Raises ValueError where nothing has been digitised there.
+    With `hl7` each document that has a Bundle is written as `hl7/<id>.hl7` as well. Raises ValueError where nothing has
+    been digitised there.
     """
     if not (Path(folder) / "documents").is_dir():
         raise ValueError(f"{folder} holds no documents: it is for a folder that digitize wrote")
@@ -181,6 +184,9 @@ def export(folder: str | Path, *, transaction: bool = False) -> int:
         output.write_bundle(about["id"], bundle)
         written += bundle is not None
         unsound += bool(problems)
+        if hl7 and bundle:
+            at = datetime.now(UTC).strftime("%Y%m%d%H%M%S+0000")
+            output.write_text(f"hl7/{about['id']}.hl7", version2.message(about, output.decisions(about["id"]), at=at))
         for problem in problems:
             print(f"{about['source']}: no Bundle: {problem}", file=sys.stderr)
     print(f"{written} Bundles: {Path(folder) / 'bundles'}", file=sys.stderr)
