@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
         ("run", _add_run, _run),
         ("read", _add_read, _read),
         ("digitize", _add_digitize, _digitize),
+        ("review", _add_review, _review),
         ("export", _add_export, _export),
         ("train", _add_train, _train),
     )
@@ -182,6 +183,28 @@ def _digitize(chosen) -> int:
     if chosen.checked:
         options["rule"] = confidence.fit(*confidence.checked(chosen.checked), risk=chosen.risk)
     return digitize.run(reader, chosen.paths, chosen.out, **options)
+
+
+def _add_review(review: argparse.ArgumentParser) -> None:
+    review.add_argument("folder", type=Path, metavar="DIR", help="what digitize wrote")
+    review.add_argument("--by", metavar="NAME", help="who decides (default: this user's name)")
+    review.add_argument("--port", type=int, metavar="N", help="of the page (default: the first free from 7860 on)")
+    studio = review.add_mutually_exclusive_group()
+    studio.add_argument("--to-label-studio", type=Path, metavar="FILE", help="write tasks for Label Studio instead")
+    studio.add_argument("--from-label-studio", type=Path, metavar="FILE", help="take over what was annotated there")
+
+
+def _review(chosen) -> int:
+    """Review what digitize was not sure of, in a browser. Every decision is saved at once, in DIR/reviews."""
+    from .review import label_studio, page
+
+    if chosen.to_label_studio:
+        label_studio.export(chosen.folder, chosen.to_label_studio)
+    elif chosen.from_label_studio:
+        return label_studio.take_over(chosen.folder, chosen.from_label_studio)
+    else:
+        page.launch(chosen.folder, chosen.by, chosen.port)
+    return 0
 
 
 def _add_export(export: argparse.ArgumentParser) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
-from medocr import evaluate, model, storage
+from medocr import evaluate, metrics, model, storage
 from medocr.evaluate import Prediction
 from medocr.schema import DOMAIN_OF, Page
 from medocr.transcribe.store import Answer
@@ -105,7 +105,7 @@ def test_a_page_without_exact_text_is_scored_against_its_label():
     frame = evaluate.score([dataclasses.replace(p, truth=None) for p in made_up(6)])
     assert set(frame["against"]) == {"label"}
     assert (frame["cer"] == frame["label_cer"]).all()
-    assert evaluate.changes(frame)["wanted"].notna().all()
+    assert evaluate.changes(frame)["target"].notna().all()
 
 
 def test_a_reading_stopped_for_repeating_itself_is_a_loop():
@@ -146,9 +146,26 @@ def test_facts_are_checked_for_every_model():
     read = {"base": "Sodium 140 mmol/L 136-145", "tuned": page.truth, "ocr": ""}
     checks = evaluate.check(dataclasses.replace(page, model=name, text=text) for name, text in read.items())
     rates = evaluate.pass_rates(checks)
-    assert rates.loc["row"].to_dict() == {"base": 0.5, "tuned": 1.0, "n": 2}
+    assert rates.loc[metrics.FAMILIES["row"]].to_dict() == {"base": 0.5, "tuned": 1.0, "n": 2}
     assert set(checks[~checks["passed"]]["why"]) == {"none of that name was read"}
     assert evaluate.pass_rates(evaluate.check([])).empty
+
+
+def test_labels_and_truth_are_compared_on_the_same_pages():
+    page = dataclasses.replace(made_up(1)[0], label_origin="ocr", truth="abcd", reference="abce", text="abcd")
+    labelled = [dataclasses.replace(page, model=name, id="both") for name in ("base", "tuned")]
+    others = [dataclasses.replace(page, truth=None, id="label alone"), dataclasses.replace(page, reference=None)]
+    table = evaluate.labels_and_truth(evaluate.score([*labelled, *others]))
+    assert table.loc[("ocr", "tuned")].tolist() == [1, 0.25, 0]
+    assert evaluate.labels_and_truth(evaluate.score([others[0]])).empty
+
+
+def test_a_page_whose_text_holds_a_table_is_scored_by_teds():
+    table = "<table><tr><td>Sodium</td><td>140</td></tr></table>"
+    pages = [dataclasses.replace(made_up(1)[0], truth=table, text=table), dataclasses.replace(made_up(1)[0], id="none")]
+    scored = evaluate.score(pages)
+    assert scored["teds"].isna().tolist() == [False, True]
+    assert scored["teds"][0] == 1
 
 
 def test_metrics_json_has_its_form(summary):

@@ -81,7 +81,7 @@ def test_figures_are_told_with_their_direction_and_without_a_signed_zero():
         "seeds": [-0.0019] * 3,
     }
     general = Contrast(LEFT, RIGHT, pages="general")
-    assert evidence.told(general, found) == (
+    assert evidence.describe(general, found) == (
         "CER, general pages: left 0.0061, right 0.0042, worse by 0.0019 [−0.0004,\u00a00.0030]"
     )
     assert evidence.number(-0.0004, Contrast(LEFT, RIGHT), "+") == "0.000"
@@ -181,7 +181,7 @@ def test_merging_is_judged_by_times_taken_side_by_side(tmp_path):
         record = {"scores": cers, "parity": {"passed": True}} | more
         (tmp_path / folder / "merge.json").write_text(json.dumps(record))
     table = benchmarks.merging(tmp_path)
-    assert table.values.tolist() == [["demo", n, 1.0, 0.5, 0.5, 0.75, 0.0, "passed"] for n in (1, 4)]
+    assert table.values.tolist() == [["demo", n, "1.000, 0.500", 0.5, 0.75, 0.0, "passed"] for n in (1, 4)]
     verdict, why = benchmarks.judged(tmp_path)["merge"]
     assert (verdict, why) == (
         HOLDS,
@@ -264,3 +264,10 @@ def test_no_table_has_more_than_eight_columns(tmp_path):
     ):
         assert isinstance(table, pd.DataFrame)
         assert table.shape[1] <= 8
+
+
+def test_a_ratio_is_printed_at_its_own_bar_and_off_the_line_of_the_claim():
+    figure = figures.ratios(["demo", "near"], [0.54, 0.97], 1.0, "seconds per page")
+    at = {text.get_text(): text.get_position()[0] for text in figure.axes[0].texts}
+    assert 0.54 < at["0.54"] < 0.6
+    assert at["0.97"] > 1.0

@@ -62,7 +62,9 @@ def test_the_config_says_what_the_weights_are(base, merged):
     sizes = json.loads((folder / "preprocessor_config.json").read_text())
     assert (sizes["min_pixels"], sizes["max_pixels"]) == (3136, 78_400)
     assert (folder / "tokenizer.model").read_bytes() == (base / "tokenizer.model").read_bytes()
-    assert "--trust-remote-code" not in (folder / "README.md").read_text()
+    card = (folder / "README.md").read_text()
+    assert "vllm serve FOLDER" in card
+    assert "--trust-remote-code" not in card
     weights = safetensors.torch.load_file(folder / "model.safetensors")
     embedding = next(tensor for name, tensor in weights.items() if name.endswith("embed_tokens.weight"))
     assert not torch.equal(weights["lm_head.weight"], embedding)

@@ -235,6 +235,24 @@ def test_pickled_weights_are_refused_unread(base, loaded, tmp_path):
         models.load(base, adapter=adapter)
 
 
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("{% for a in range(100) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "gives no prompt in 0.02 s"),
+        ("{{ 'x' * 1000000 }}", "1,000,000 characters"),
+        ("{{ messages.nobody.knows }}", "fails"),
+        ("{{ 1 // 0 }}", "fails"),
+        ("{{ ().__class__.__base__.__subclasses__() }}", "fails"),
+    ],
+)
+def test_a_hostile_chat_template_ends_in_a_sentence(base, tmp_path, monkeypatch, template, message):
+    folder = shutil.copytree(base, tmp_path / "hostile")
+    (folder / "chat_template.jinja").write_text(template)
+    monkeypatch.setattr(models.loading, "TEMPLATE_S", 0.02 if "0.02" in message else 60)
+    with pytest.raises(ValueError, match=rf"the chat template .*{message}"):
+        models.load_processor(folder)
+
+
 def test_weights_that_are_no_numbers_are_named(base):
     broken, _ = models.load(base)
     next(broken.parameters()).data[0] = float("nan")

@@ -160,8 +160,8 @@ FIGURES = {
         lambda: report.paired_change(CHANGES),
         lambda: report.paired_change(CHANGES[:1], "coverage_recall"),
         lambda: report.paired_change(CHANGES[:0]),
-        lambda: report.example({"wanted": "a b", "base": "", "tuned": "a c", "example": "best"}, PAGES[0]),
-        lambda: report.example({"wanted": "中文 $x$ " * 900, "ocr": "$" * 9000}, PAGES[2]),
+        lambda: report.example({"target": "a b", "base": "", "tuned": "a c", "example": "best"}, PAGES[0]),
+        lambda: report.example({"target": "中文 $x$ " * 900, "ocr": "$" * 9000}, PAGES[2]),
         lambda: report.safety(SAFETY),
         lambda: report.safety(NOTHING),
         lambda: report.calibration(NUMBERS),
@@ -249,7 +249,7 @@ def test_slices_are_named_in_plain_words():
         lambda: report.lengths(SAMPLES, 156, 200),
         lambda: report.paired_change(CHANGES),
         lambda: report.agreement(AGREED, 0.95),
-        lambda: report.example({"wanted": "a b", "base": "", "tuned": "a c"}, PAGES[0]),
+        lambda: report.example({"target": "a b", "base": "", "tuned": "a c"}, PAGES[0]),
     ],
 )
 def test_no_text_is_too_small_for_a_telephone(draw):
@@ -366,7 +366,8 @@ def test_the_provider_table_says_why_one_was_dropped():
     table = report.provider_table([PROVIDER, IDLE])
     assert table.shape == (2, 8)
     assert table["share"].tolist() == ["100%", "0%"]
-    assert table["cost per 1,000"].tolist() == ["0.50", "0.00"]
+    assert table["cost per 1,000 pages"].tolist() == ["0.50", "none"]
+    assert table["per second"].tolist()[1] == "–"  # nothing was read: no speed, and not a speed of zero
     assert table["dropped because"].tolist() == ["–", "it does not accept the key (401)"]
     assert report.provider_table([]).empty
 
@@ -426,3 +427,9 @@ def test_the_gallery_shows_pages_with_clinical_errors_and_marks_them():
     assert "&lt;m" in made
     assert "<mmol" not in made
     assert "0 of 0 pages" in report.gallery(pd.DataFrame(rows).iloc[2:], {right.id: right})
+
+
+def test_marks_are_explained_where_they_stand():
+    ticked = page(text="☑ Yes ☐ No", truth="☑ Yes ☐ Nope")
+    written = [text.get_text() for text in report.transcript_examples([ticked]).texts]
+    assert written == ["struck through: missing · ■ ticked · □ empty"]

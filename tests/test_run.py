@@ -166,6 +166,21 @@ def test_the_page_shows_results_first_and_folds_the_code(tmp_path):
     assert 'alt="CER fell"' in page
 
 
+def test_executed_notebooks_say_their_parameters_once(tmp_path):
+    default = 'pages = 10  # that are read\nnames = ["a"]  # of them\nplain = 1\nseed = 1  # of draws'
+    cells = [
+        nbformat.v4.new_code_cell(default, metadata={"tags": ["parameters"]}),
+        nbformat.v4.new_code_cell(
+            '# Parameters\npages = 20\nnames = ["b", "c"]\nplain = 2\n', metadata={"tags": ["injected-parameters"]}
+        ),
+    ]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "01.ipynb")
+    results.tidy(tmp_path / "01.ipynb", "/nowhere")
+    (cell,) = nbformat.read(tmp_path / "01.ipynb", as_version=4).cells
+    expected = 'pages = 20  # that are read\nnames = ["b", "c"]  # of them\nplain = 2\nseed = 1  # of draws'
+    assert cell.source == expected
+
+
 def test_bars_and_sliders_do_not_stay_in_executed_notebooks(tmp_path):
     widget = nbformat.v4.new_output("display_data", {results.WIDGET: {"model_id": "1"}, "text/plain": "0%|"})
     kept = nbformat.v4.new_output("display_data", {"text/plain": "kept"})

@@ -1,5 +1,6 @@
 """Clinical safety: each kind of error is named as what it is, and corruption of known kinds is counted back."""
 
+import pandas as pd
 import pytest
 
 from medocr import fields, metrics
@@ -109,6 +110,18 @@ def test_corruption_of_known_kinds_is_counted_back():
     assert set(seeds.index) == set(seeded_errors.RATES)
     assert (abs(seeds["counted"] - seeds["made"]) <= 2 * seeds["made"] ** 0.5).all(), found
     assert found[found["made"] == 0]["counted"].sum() < 0.05 * found["made"].sum()
+    assert (found[["made", "counted"]].max(axis=1) > 0).all()
+
+
+def test_the_counting_back_ends_in_an_answer():
+    counts = pd.DataFrame(
+        {"kind": ["changed_digit", "lost_unit", "changed_drug"], "made": [6, 4, 0], "counted": [5, 4, 2]}
+    )
+    told = seeded_errors.answer(counts)
+    assert told.startswith(
+        "Of 10 errors of 2 kinds, 90% were counted as what they are; 2 were counted that nobody made."
+    )
+    assert "drugs read as another drug" in told.partition("Not tried")[2]
 
 
 @pytest.mark.parametrize(

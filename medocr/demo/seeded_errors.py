@@ -33,14 +33,27 @@ UNITS = ("mg/dL", "mmol/L", "g/L", "ng/mL", "IU/L")
 
 
 def count_back(pages: int = 500, seed: int = metrics.SEED) -> pd.DataFrame:
-    """Seed errors into half as many lab reports and prescriptions each: kind, made, counted; kinds not seeded too."""
+    """Seed errors into half as many lab reports and prescriptions each: kind, made, counted, where either is not 0."""
     rng, made, counted = random.Random(seed), Counter(), Counter()
     for page in synthetic.pages({"lab_report": pages // 2, "prescription": pages // 2}, seed, unlabelled=(), workers=1):
-        text, own = corrupt(page, rng)
-        made += own
+        text, added = corrupt(page, rng)
+        made += added
         scores = metrics.score_fields(page.fields, text)
         counted += Counter({kind: int(scores.get(kind, 0)) for kind in safety.KINDS})
-    return pd.DataFrame({"kind": kind, "made": made[kind], "counted": counted[kind]} for kind in safety.KINDS)
+    kinds = [kind for kind in safety.KINDS if made[kind] or counted[kind]]
+    return pd.DataFrame({"kind": kind, "made": made[kind], "counted": counted[kind]} for kind in kinds)
+
+
+def answer(counts: pd.DataFrame) -> str:
+    """What `count_back` says about the counts, in a sentence or two."""
+    seeded = counts[counts["made"] > 0]
+    made, right = seeded["made"].sum(), seeded[["made", "counted"]].min(axis=1).sum()
+    extra = (counts["counted"] - counts["made"]).clip(lower=0).sum()
+    untried = ", ".join(text for kind, text in safety.KINDS.items() if kind not in set(seeded["kind"]))
+    return (
+        f"Of {made:,} errors of {len(seeded)} kinds, {right / max(1, made):.0%} were counted as what they are; "
+        f"{extra:,} were counted that nobody made. Not tried: {untried}."
+    )
 
 
 def corrupt(page: Page, rng: random.Random) -> tuple[str, Counter]:
@@ -80,8 +93,8 @@ def _after(line: str, name: str, old: str, new: str) -> str:
     return line[:start] + line[start:].replace(old, new, 1)
 
 
-def _swap(lines: list[str], one: tuple[int, dict], other: tuple[int, dict]) -> bool:
-    (i, row), (j, beside) = one, other
+def _swap(lines: list[str], first: tuple[int, dict], second: tuple[int, dict]) -> bool:
+    (i, row), (j, beside) = first, second
     if not all(isinstance(r["value"], float) for r in (row, beside)) or row["value"] == beside["value"] or i == j:
         return False
     lines[i] = _after(lines[i], row["printed"]["name"], _value(row), _value(beside))
@@ -155,18 +168,18 @@ def _directed(column: str, others: Sequence[str]) -> Callable:
     """A function that puts another of `others` in place of what an order says in one column."""
 
     def change(line: str, row: dict, rng: random.Random) -> str | None:
-        said, meaning = row.get(column), COMPARED[column]
-        if not said or not re.search(rf"(?<!\w){re.escape(said)}(?!\w)", line):
+        printed, meaning = row.get(column), COMPARED[column]
+        if not printed or not re.search(rf"(?<!\w){re.escape(printed)}(?!\w)", line):
             return None
-        different = [other for other in others if meaning(other) != meaning(said)]
-        return re.sub(rf"(?<!\w){re.escape(said)}(?!\w)", rng.choice(different), line, count=1)
+        different = [other for other in others if meaning(other) != meaning(printed)]
+        return re.sub(rf"(?<!\w){re.escape(printed)}(?!\w)", rng.choice(different), line, count=1)
 
     return change
 
 
 def _order_amount(line: str, row: dict, rng: random.Random) -> str | None:
-    said = row.get("amount")
-    return line.replace(said, _other_digit(said, rng), 1) if said and line.count(said) == 1 else None
+    printed = row.get("amount")
+    return line.replace(printed, _other_digit(printed, rng), 1) if printed and line.count(printed) == 1 else None
 
 
 RESULT = {

@@ -16,7 +16,7 @@ import pandas as pd
 from medocr import metrics
 from medocr import model as models
 from medocr.evaluate.calibration import CAUGHT, calibration, numbers_read, to_check
-from medocr.evaluate.checking import check, pass_rates
+from medocr.evaluate.checking import check, labels_and_truth, pass_rates
 from medocr.evaluate.examples import changes, pick_examples
 from medocr.evaluate.summary import slices, summarise
 from medocr.metrics import headline
@@ -30,6 +30,7 @@ __all__ = [
     "check",
     "from_transcripts",
     "headline",
+    "labels_and_truth",
     "numbers_read",
     "pass_rates",
     "pick_examples",
@@ -63,7 +64,7 @@ class Prediction:
     numbers: dict | None = None  # the numbers read with their tokens' probabilities, as `numbers_read` gives them
 
     @property
-    def wanted(self) -> str | None:
+    def target(self) -> str | None:
         """The text that the page is scored against: the exact one where it is known, else the label."""
         return self.truth if self.truth is not None else self.reference
 
@@ -140,9 +141,9 @@ def score(predictions: Iterable[Prediction]) -> pd.DataFrame:
     """
     rows = []
     for prediction in predictions:
-        scores = _scores(prediction.wanted, prediction, prediction.fields)
+        scores = _scores(prediction.target, prediction, prediction.fields)
         labelled = prediction.reference is not None
-        alike = prediction.reference == prediction.wanted
+        alike = prediction.reference == prediction.target
         against_label = scores if alike else _scores(prediction.reference or "", prediction, None)
         rows.append(
             dataclasses.asdict(prediction)
@@ -156,4 +157,6 @@ def score(predictions: Iterable[Prediction]) -> pd.DataFrame:
 
 def _scores(text: str, prediction: Prediction, fields: dict | None) -> dict[str, float]:
     scores = metrics.score_page(text, prediction.text, fields)
+    if "<table" in text.lower():
+        scores["teds"] = metrics.teds(text, prediction.text)
     return scores | {"loop": max(scores["loop"], float(prediction.finish == "loop"))}

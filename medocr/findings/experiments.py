@@ -139,11 +139,11 @@ def findings(trials: list[Trial]) -> None:
     target, began = folder / "08_findings.ipynb", time.perf_counter()
     execute_at(notebook.path, target, parameters, run.out)
     scores, facts = evidence.load(folder)
-    total, told = claims.counts(scores, folder.parent)
+    total, verdicts = claims.counts(scores, folder.parent)
     made = {**provenance.stamp(), "cores": os.cpu_count(), "versions": storage.versions()}
-    found = f"Of {total} claims {told}. {claims.provenance(scores, facts, folder.parent)}"
+    finding = f"Of {total} claims {verdicts}. {claims.provenance(scores, facts, folder.parent)}"
     summary_cell.insert(
-        target, found, *summary_cell.origin(made, time.perf_counter() - began), summary_cell.caution(run)
+        target, finding, *summary_cell.origin(made, time.perf_counter() - began), summary_cell.caution(run)
     )
     index(folder, folder.name)
     print(f"findings: {os.path.relpath(folder / 'index.html')}")

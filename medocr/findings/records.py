@@ -8,8 +8,8 @@ from pathlib import Path
 def line(path: Path, results: Path) -> str:
     """A list item: the file, linked, and what it found."""
     name = str(path.relative_to(results))
-    told = TELL.get(name, _part)(json.loads(path.read_text()))
-    return f"- [{name}]({name}){': ' * bool(told)}{told}"
+    finding = TELL.get(name, _part)(json.loads(path.read_text()))
+    return f"- [{name}]({name}){': ' * bool(finding)}{finding}"
 
 
 def _part(record: dict) -> str:
@@ -70,21 +70,21 @@ def _rerun(record: dict) -> str:
 
 def _precision(record: dict) -> str:
     cer = record["cer"]
-    told = f"{record['steps']} steps, {record['seeds']} seeds, {record['pages']} pages"
+    about = f"{record['steps']} steps, {record['seeds']} seeds, {record['pages']} pages"
     low, high = (f"{cer[end]:+.4f}".replace("-", "−") for end in ("low", "high"))
-    return f"CER {cer['float32']:.4f} in float32 and {cer['bfloat16']:.4f} in bfloat16 [{low}, {high}] ({told})"
+    return f"CER {cer['float32']:.4f} in float32 and {cer['bfloat16']:.4f} in bfloat16 [{low}, {high}] ({about})"
 
 
 def _train(record: dict) -> str:
     measured = {"float32": record, "bfloat16": record["bfloat16"]}
-    told = [
-        f"{found['plain_over_ours']:.2f} times as long in {precision} "
-        f"({found['plain_over_ours_cpu']:.2f} by CPU seconds)"
-        for precision, found in measured.items()
-        if found  # not every CPU has bfloat16
+    times = [
+        f"{figures['plain_over_ours']:.2f} times as long in {precision} "
+        f"({figures['plain_over_ours_cpu']:.2f} by CPU seconds)"
+        for precision, figures in measured.items()
+        if figures  # not every CPU has bfloat16
     ]
     return (
-        f"a step of plain TRL and PEFT takes {' and '.join(told)}; pages are read "
+        f"a step of plain TRL and PEFT takes {' and '.join(times)}; pages are read "
         f"{record['reading_batched_over_one_by_one']:.1f} times as fast in batches"
     )
 

@@ -22,14 +22,21 @@ print(model.read(reader, processor, [image], max_new_tokens=1024)[0].text)
 Plain transformers loads it as `AutoModelForImageTextToText` (its processor as `AutoProcessor`, which needs
 torchvision); the prompt is `OCR:` after the image, decoding greedy. transformers 5.15 to 5.22 place the vision tower's
 position embeddings otherwise than this model was trained with: set
-`model.model.visual.vision_model.embeddings.interpolation_align_corners = False` there, as medocr does. To serve it
-(vLLM 0.29 or newer):
+`model.model.visual.vision_model.embeddings.interpolation_align_corners = False` there, as medocr does.
+"""
+VLLM = """\
+To serve it (vLLM 0.29 or newer):
 
 ```bash
 vllm serve FOLDER --max-num-batched-tokens 16384 --no-enable-prefix-caching \\
     --mm-processor-cache-gb 0
 ```
 """
+NO_VLLM = (
+    "vLLM cannot serve it: its rotary positions come in {sections} sections, and vLLM computes three (time, height, "
+    "width), which PaddleOCR-VL has."
+)
+SECTIONS = 3  # of rotary positions that vLLM computes
 LIMITS = """\
 - It is a research result. It is no medical device, and nobody has examined it as one.
 - It can leave out, invent and change words and numbers, a dose or a decimal point among them, without a sign that
@@ -68,6 +75,7 @@ def model_card(base: str | Path, model, *, training: dict, splits: dict, compari
         f"into one model of {weights:,} weights in float16.",
         *([TINY_NOTE] if str(base) in BASES else []),
         "## Use\n\n" + USE,
+        _serving(model),
         "## Limits\n\n" + LIMITS,
         *_recipe(training),
         *_data(splits),
@@ -75,6 +83,12 @@ def model_card(base: str | Path, model, *, training: dict, splits: dict, compari
         "## Licence\n\n" + _licences(licence, pages),
     ]
     return "\n\n".join(part.strip() for part in parts) + "\n"
+
+
+def _serving(model) -> str:
+    """How vLLM serves the model, or why it cannot: it starts without a word and dies at the first page."""
+    sections = model.config.text_config.rope_parameters.get("mrope_section", ())
+    return VLLM if len(sections) == SECTIONS else NO_VLLM.format(sections=len(sections))
 
 
 def _licence(base: str | Path) -> str:

@@ -17,6 +17,7 @@ LABELS = {
     "reading_order": "reading order error",
     "row_integrity": "rows that stay together",
     "heading_recall": "headings found",
+    "teds": "tables, TEDS",
     "loop": "endless repetition",
     "empty": "empty answers",
     "field_recall": "fields found with the right value",
@@ -29,7 +30,7 @@ LABELS = {
     "term_recall": "medical terms found",
     "term_precision": "medical terms not invented",
     **KINDS,
-    **{f"{kind}_per_row": f"{told}, per row read" for kind, told in KINDS.items()},
+    **{f"{kind}_per_row": f"{label}, per row read" for kind, label in KINDS.items()},
     "rows_read": "rows and orders read per page",
     "seconds": "seconds per page",
 }
@@ -39,5 +40,14 @@ MEDICAL = (
     *("term_recall", "term_precision"),
 )
 HIGHER_IS_BETTER = frozenset(
-    {"exact", "line_exact", "coverage_recall", "coverage_precision", "row_integrity", "heading_recall", *MEDICAL}
+    {
+        "exact",
+        "line_exact",
+        "coverage_recall",
+        "coverage_precision",
+        "row_integrity",
+        "heading_recall",
+        "teds",
+        *MEDICAL,
+    }
 )

@@ -4,9 +4,11 @@ import functools
 import importlib.util
 import json
 import logging
+import threading
 from pathlib import Path
 
 import huggingface_hub
+import jinja2
 import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HFValidationError
@@ -15,7 +17,7 @@ from transformers import AutoTokenizer, PaddleOCRVLForConditionalGeneration, Pad
 from transformers.models.paddleocr_vl.image_processing_pil_paddleocr_vl import PaddleOCRVLImageProcessorPil
 from transformers.utils.logging import disable_progress_bar
 
-from medocr import BASES
+from medocr import BASES, prepare
 from medocr.cpu import attention, gqa
 
 # Every load would show a bar and warn that this model's rope has settings that others have not.
@@ -23,6 +25,8 @@ disable_progress_bar()
 logging.getLogger("transformers.modeling_rope_utils").setLevel(logging.ERROR)
 
 huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY = True  # also where it was imported before medocr could say so
+TEMPLATE_S = 20.0  # to render a prompt, which takes a thousandth of a second
+LONGEST_PROMPT = 100_000  # characters
 BACKENDS = ("auto", "unsloth", "transformers")
 
 
@@ -141,7 +145,33 @@ def load_processor(
     tokenizer.init_kwargs.pop("auto_map", None)
     if not tokenizer.chat_template:
         raise ValueError(f"{folder}: there is no chat template (chat_template.jinja), so prompts cannot be built")
-    return PaddleOCRVLProcessor(images, tokenizer, chat_template=tokenizer.chat_template)
+    processor = PaddleOCRVLProcessor(images, tokenizer, chat_template=tokenizer.chat_template)
+    _check_template(processor, folder)
+    return processor
+
+
+def _check_template(processor: PaddleOCRVLProcessor, folder: str | Path) -> None:
+    """Render a prompt once, for a template is a program: transformers shuts it in, but lets it run for ever."""
+    rendered: list = []
+
+    def render() -> None:
+        try:
+            rendered.append(processor.apply_chat_template(prepare.messages(None), add_generation_prompt=True))
+        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, MemoryError, RecursionError) as error:
+            rendered.append(error)
+
+    thread = threading.Thread(target=render, daemon=True)  # which ends with this process, if not before
+    thread.start()
+    thread.join(TEMPLATE_S)
+    if not rendered:
+        why = f"gives no prompt in {TEMPLATE_S:g} s"
+    elif isinstance(rendered[0], Exception):
+        why = f"fails ({type(rendered[0]).__name__})"
+    elif len(rendered[0]) > LONGEST_PROMPT:
+        why = f"gives a prompt of {len(rendered[0]):,} characters"
+    else:
+        return
+    raise ValueError(f"{folder}: the chat template {why}: use the chat_template.jinja that came with the base")
 
 
 def save_processor(processor: PaddleOCRVLProcessor, folder: str | Path) -> None:

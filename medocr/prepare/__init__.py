@@ -46,7 +46,6 @@ class Sample(Page):
     answer: str = ""
     visual_tokens: int = 0
     answer_tokens: int = 0
-    split: str = ""
 
 
 @dataclasses.dataclass

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from medocr.report.style import COLOURS, INK, SMALL, WIDTH, conclude, nothing
+from medocr.report.style import COLOURS, INK, LABEL_SIZE, WIDTH, conclude, nothing
 
 SIGMA = "standard deviations"  # of the tuned model's logits
 PARITY = {  # what the gate measures: name, how it is shown, and in words what it has to be
@@ -50,9 +50,9 @@ def parity(figures: dict) -> Figure:
     ax.margins(y=0.15)
     limit = figures["limits"]["logit_difference"]
     ax.axvline(limit, color=INK, linestyle="--", linewidth=1.5)
-    ax.text(limit, 0.98, f" limit {limit:g}", va="top", transform=ax.get_xaxis_transform(), fontsize=SMALL)
+    ax.text(limit, 0.98, f" limit {limit:g}", va="top", transform=ax.get_xaxis_transform(), fontsize=LABEL_SIZE)
     ax.set(xscale="log", xlabel="|difference| in standard deviations of the logits", ylabel="% of the logits")
-    figure.legend(loc="outside lower center", ncols=2, fontsize=SMALL)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=LABEL_SIZE)
     largest = figures.get("logit_difference")
     if largest is not None:
         side = "below" if largest <= limit else "above"
@@ -73,8 +73,8 @@ def parity_table(figures: dict) -> pd.DataFrame:
 def latency_table(rows: Sequence[dict]) -> pd.DataFrame:
     """What `merge.latency` measured: the ratio to the adapter is the median of the rounds, with the least and most."""
 
-    def ratio(own: Sequence[float]) -> str:
-        return f"{statistics.median(own):.2f} [{min(own):.2f}, {max(own):.2f}]"
+    def ratio(ratios: Sequence[float]) -> str:
+        return f"{statistics.median(ratios):.2f} [{min(ratios):.2f}, {max(ratios):.2f}]"
 
     return pd.DataFrame(
         [

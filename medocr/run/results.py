@@ -1,5 +1,6 @@
 """What a run leaves to read: tidied notebooks, one HTML page, and the decision where they may lie."""
 
+import ast
 import hashlib
 import json
 import os
@@ -25,12 +26,31 @@ def tidy(path: Path, out: str) -> None:
     notebook = nbformat.reads(path.read_text(encoding="utf-8").replace(f"{out}/", "../"), as_version=4)
     for key in ("papermill", "widgets"):
         notebook.metadata.pop(key, None)
+    notebook.cells = _one_parameters_cell(notebook.cells)
     for cell in notebook.cells:
         cell.metadata.pop("papermill", None)
         cell.metadata.pop("execution", None)
         if cell.cell_type == "code":
             cell.outputs = [o for o in cell.outputs if o.get("name") != "stderr" and WIDGET not in o.get("data", {})]
     nbformat.write(notebook, path)
+
+
+def _one_parameters_cell(cells: list) -> list:
+    """The cells without papermill's own: the run's values stand in the notebook's cell, before its comments."""
+    tagged = {tag: cell for cell in cells for tag in cell.metadata.get("tags", ())}
+    default, injected = tagged.get("parameters"), tagged.get("injected-parameters")
+    if default is None or injected is None:
+        return cells
+    given = [node for node in ast.parse(injected.source).body if isinstance(node, ast.Assign)]
+    values = {node.targets[0].id: ast.get_source_segment(injected.source, node.value) for node in given}
+    lines = []
+    for line in default.source.splitlines():
+        name, _, rest = line.partition(" = ")
+        _, mark, comment = rest.rpartition("  #")
+        lines.append(f"{name} = {values[name]}{mark}{comment if mark else ''}" if name in values else line)
+    default.source = "\n".join(lines)
+    default.execution_count = injected.execution_count
+    return [cell for cell in cells if cell is not injected]
 
 
 def publish(run: Run, replace: bool = False) -> None:

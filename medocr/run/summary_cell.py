@@ -68,7 +68,8 @@ def _transcribed(record: dict) -> str:
     parts.append(f"{len(made['set_aside']):,} set aside")
     if made["read"]:
         parts.append(f"{made['pages_per_second']:.1f} pages per second")
-    return f"{', '.join(parts)}; cost {made.get('cost', 0):.2f}."
+    cost = f"cost {made['cost']:.2f} in the currency of the prices" if made.get("cost") else "nothing was paid"
+    return f"{', '.join(parts)}; {cost}."
 
 
 def _prepared(record: dict) -> str:
