@@ -24,6 +24,8 @@ SAME_LINE = 90  # of 100: how alike a line of a page and one that was read from 
 SUMS = ("subtotal", "tax", "discount", "tip", "earlier", "total")
 
 
+PRINTED = ("value", "low", "high", "dose", "form", "route", "frequency", "duration", "amount")  # columns, as they stand
+
 Read = tuple[Page | Rejection, PageRecord | str | None]
 
 
@@ -138,8 +140,10 @@ def _found(read: Mapping, lines: Sequence[str]) -> Iterator[tuple]:
         line = _line_with(str(value), lines)
         yield "header", name, {"value": value}, line, [line]
     for key, kind in (("analytes", "analyte"), ("drugs", "drug"), ("options", "tick")):
-        for row in read.get(key, ()):
-            yield kind, row[NAMED_BY[kind]], row, row["line"], _span(row, lines)
+        found = read.get(key, [])
+        starts = [*(row["line"] for row in found[1:]), len(lines)]
+        for row, until in zip(found, starts, strict=False):
+            yield kind, row[NAMED_BY[kind]], row, row["line"], _span(row, lines, until)
     for name in SUMS:
         if (value := read.get("receipt", {}).get(name)) is not None:
             line = next((at for at in range(len(lines) - 1, -1, -1) if printed.stands_in(value, lines[at])), 0)
@@ -151,14 +155,20 @@ def _line_with(value: str, lines: Sequence[str]) -> int:
     return next((at for at, line in enumerate(lines) if bare in line.casefold()), 0)
 
 
-def _span(row: Mapping, lines: Sequence[str]) -> list[int]:
-    """The lines of a row: that of the name, and those below it up to its value, where this is not beside the name."""
-    start, value = row["line"], row.get("value", row.get("dose"))
-    for end in range(start, min(start + ROWS_BELOW, len(lines) - 1) + 1):
-        there = printed.stands_in(value, lines[end]) if isinstance(value, float) else str(value) in lines[end]
-        if value is None or there:
-            return list(range(start, end + 1))
-    return [start]
+def _span(row: Mapping, lines: Sequence[str], until: int) -> list[int]:
+    """The lines of a row: that of its name, and those below it, before the next row, on which its columns stand."""
+    start, end = row["line"], row["line"]
+    last = max(start, min(start + ROWS_BELOW, until - 1, len(lines) - 1))
+    for name in PRINTED:
+        value = row.get(name)
+        if value is not None:
+            there = (at for at in range(start, last + 1) if _stands(value, lines[at]))
+            end = max(end, next(there, start))
+    return list(range(start, end + 1))
+
+
+def _stands(value: object, line: str) -> bool:
+    return printed.stands_in(value, line) if isinstance(value, float) else str(value).casefold() in line.casefold()
 
 
 def _places(cleaned: Sequence[str], lines: Sequence[Mapping]) -> dict[int, int]:
