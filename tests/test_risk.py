@@ -73,7 +73,13 @@ def test_what_persons_decided_is_what_a_rule_is_made_from(tmp_path):
     about, _ = made(LAB)
     output.write_record(about)
     lines = [
-        {"field": about["fields"][0]["id"], "decision": "correct", "by": "B", "at": "2026-01-01T00:00:00Z"},
+        {
+            "field": about["fields"][0]["id"],
+            "decision": "correct",
+            "columns": {"value": "x"},
+            "by": "B",
+            "at": "2026-01-01T00:00:00Z",
+        },
         {"field": about["fields"][0]["id"], "decision": "accept", "by": "B", "at": "2026-01-01T00:00:01Z"},
         {"field": about["fields"][1]["id"], "decision": "absent", "by": "B", "at": "2026-01-01T00:00:02Z"},
     ]
