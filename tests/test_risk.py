@@ -83,7 +83,7 @@ def test_what_persons_decided_is_what_a_rule_is_made_from(tmp_path):
         {"field": about["fields"][0]["id"], "decision": "accept", "by": "B", "at": "2026-01-01T00:00:01Z"},
         {"field": about["fields"][1]["id"], "decision": "absent", "by": "B", "at": "2026-01-01T00:00:02Z"},
     ]
-    (tmp_path / f"reviews/{about['id']}.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    (tmp_path / f"reviews/{about['id']}.jsonl").write_text("".join(f"{json.dumps(line)}\n" for line in lines))
     rows, reader = confidence.checked(tmp_path)
     assert list(rows["right"]) == [True, False]
     assert reader == about["reader"]
