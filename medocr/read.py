@@ -43,7 +43,8 @@ READ, SOME_REFUSED, NONE_READ = 0, 3, 1  # exit statuses
 class PageRecord:
     """What was read on one page: a line of `read`'s output but for where the page came from.
 
-    `sure` is not put out: where a model reads, the probability of the token that each character of the text is of.
+    Not put out, where a model reads: `sure`, the probability of the token that each character of the text is of, and
+    `seen`, the lines that RapidOCR read on the same page to see which way up it is.
     """
 
     text: str
@@ -54,6 +55,7 @@ class PageRecord:
     finish: str
     seconds: float
     sure: list[float] = dataclasses.field(default_factory=list)
+    seen: list[dict] = dataclasses.field(default_factory=list)
 
 
 def records(
@@ -100,7 +102,7 @@ def _read_all(items: Iterable[Page | Rejection], reader: Callable, model: str) -
         elif isinstance(result, PageRecord):
             about = {"page": item.page, "pages": item.pages, "sha256": item.id, "dpi": _dpi(item.image)}
             found = fields.read_fields(result.text, item.doc_type)
-            told = {name: value for name, value in vars(result).items() if name != "sure"}
+            told = {name: value for name, value in vars(result).items() if name not in ("sure", "seen")}
             yield {**line, **about, **told, "fields": found}
         else:
             reason, _, detail = str(result).partition(": ")
@@ -174,25 +176,32 @@ def _model(name: str) -> Callable:
         items = iter(items)
         while batch := list(itertools.islice(items, TOGETHER)):
             upright = [_upright(item) for item in batch]
-            began, images = time.perf_counter(), [page for page, _ in upright if not isinstance(page, str | None)]
+            began, images = time.perf_counter(), [page for page, _ in upright if isinstance(page, Image.Image)]
             readings = models.read(
                 model, processor, images, max_new_tokens=MAX_NEW_TOKENS, batch_size=4, progress=False
             )
             seconds = round((time.perf_counter() - began) / max(1, len(images)), 3)
             results = iter(readings)
-            for item, (page, turn) in zip(batch, upright, strict=True):
-                yield item, page if isinstance(page, str | None) else record_of(next(results), turn, seconds)
+            for item, (page, seen) in zip(batch, upright, strict=True):
+                if isinstance(page, Image.Image):
+                    record = record_of(next(results), seen.turn, seconds)
+                    yield item, dataclasses.replace(record, seen=[dataclasses.asdict(line) for line in seen.lines])
+                else:
+                    yield item, page
 
     return read
 
 
-def _upright(item: Page | Rejection) -> tuple[Image.Image | str | None, int]:
+def _upright(item: Page | Rejection) -> tuple[Image.Image | str | None, ocr.PageText | None]:
+    """The page as it is to be read, with what RapidOCR saw on it; a reason where it cannot be."""
     if isinstance(item, Rejection):
-        return None, 0
+        return None, None
     try:
-        return ocr.upright(_open(item.image))
+        page = _open(item.image)
+        seen = ocr.read(page)
+        return (page.rotate(-seen.turn, expand=True) if seen.turn else page), seen
     except ValueError as error:
-        return str(error), 0
+        return str(error), None
 
 
 def record_of(reading, turn: int, seconds: float) -> PageRecord:

@@ -1,6 +1,7 @@
 """From pages to records and FHIR Bundles: what is printed is there, what is not is absent, faults are named."""
 
 import copy
+import dataclasses
 import hashlib
 import io
 import json
@@ -291,6 +292,26 @@ def test_seeded_faults_are_named(fault):
     else:
         target[last] = value
     assert check.problems(bundle)
+
+
+def test_a_second_reader_says_where_a_field_stands_and_what_it_reads_otherwise():
+    whole = "Potassium 4.10 mmol/L 3.5-5.1 Glucose 105 H mg/dL 70-99"  # as a model writes a page: one line, no boxes
+    first = dataclasses.replace(reading(whole), sure=[0.5 if 40 <= at < 42 else 0.9 for at in range(len(whole))])
+    first.lines[0]["box"] = None
+    page = Page(encoded(whole), "scan.png", "folder")
+    second = reading("Potassium 4.10 mmol/L 3.5-5.1\nGlucose 165 H mg/dL 70-99")
+    reader = digitize.Reader("model", "0" * 64, lambda items: ((item, first) for item in items))
+    other = digitize.remembering(digitize.Reader("other", "1" * 64, lambda items: ((item, second) for item in items)))
+    (read,) = digitize.seconded(reader, other).read([page])
+    about = record.document("x", "x", [read], reader.about, synthetic=False, phi=True)
+    potassium, glucose = about["fields"]
+    assert (potassium["box"], potassium["reasons"]) == ([10, 0, 200, 15], [])
+    assert (glucose["box"], glucose["reasons"]) == (
+        [10, 20, 200, 35],
+        ["a second reader (RapidOCR) does not read the same"],
+    )
+    assert (potassium["confidence"], glucose["confidence"]) == (0.9, 0.5)
+    assert glucose["text"] == "Glucose 105 H mg/dL 70-99"
 
 
 def test_files_go_together_by_a_pattern_in_the_order_of_their_numbers(scans):

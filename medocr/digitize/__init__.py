@@ -19,7 +19,7 @@ from ..schema import Page, Rejection
 from . import check, confidence, fhir, record, sources
 from . import hl7 as version2
 from .output import Output
-from .readers import Reader, model_reader, open_reader
+from .readers import Reader, model_reader, open_reader, remembering, seconded
 
 __all__ = [
     "Document",
@@ -30,7 +30,9 @@ __all__ = [
     "export",
     "model_reader",
     "open_reader",
+    "remembering",
     "run",
+    "seconded",
 ]
 
 Item = Page | Rejection

@@ -74,6 +74,34 @@ def model_reader(folder: str | Path, *, device: str = "auto", max_new_tokens: in
     return Reader(Path(folder).name, storage.model_hash(folder), pages)
 
 
+def seconded(first: Reader, second: Reader) -> Reader:
+    """The first reader, whose fields the second is asked about as well: what both read alike needs no person sooner.
+
+    A model that `open_reader` opens is seconded by RapidOCR anyway, which looks at each page to see which way up it is.
+    """
+
+    def pages(items: Iterable[Item]) -> Iterator[tuple[Item, PageRecord | str | None]]:
+        own, other = itertools.tee(items)
+        for (item, record), (_, seen) in zip(first.read(own), second.read(other), strict=True):
+            both = isinstance(record, PageRecord) and isinstance(seen, PageRecord) and record.turn == seen.turn
+            yield item, dataclasses.replace(record, seen=seen.lines) if both else record
+
+    return dataclasses.replace(first, read=pages)
+
+
+def remembering(reader: Reader) -> Reader:
+    """A reader that reads no page twice: for one that reads by itself and seconds another."""
+    known: dict[str, PageRecord | str | None] = {}
+
+    def pages(items: Iterable[Item]) -> Iterator[tuple[Item, PageRecord | str | None]]:
+        items = list(items)
+        new = [item for item in items if isinstance(item, Page) and item.id not in known]
+        known.update((item.id, result) for item, result in reader.read(new))
+        yield from ((item, known.get(getattr(item, "id", ""))) for item in items)
+
+    return dataclasses.replace(reader, read=pages)
+
+
 def _hash(model: str) -> str:
     """What tells this reader from another: a model folder's hash, RapidOCR's version with medocr's rules for it."""
     folder = Path(BASES.get(model, model))

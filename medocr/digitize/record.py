@@ -14,6 +14,7 @@ from ..read import PageRecord
 from ..schema import Page, Rejection
 from . import printed, reasons
 from .patient import patient_of, who_else
+from .second import Second
 from .settle import NAMED_BY
 from .spans import spans
 
@@ -36,9 +37,7 @@ def document(name: str, title: str, read: Sequence[Read], reader: Mapping, *, sy
     """
     pages = [_page(index, item, result) for index, (item, result) in enumerate(read, 1)]
     entries = [
-        entry
-        for page, (item, result) in zip(pages, read, strict=True)
-        for entry in _entries(page, item, getattr(result, "sure", ()))
+        entry for page, (item, result) in zip(pages, read, strict=True) for entry in _entries(page, item, result)
     ]
     others = who_else(entries)
     record = {
@@ -101,8 +100,11 @@ def image_of(item: Page, turn: int) -> tuple[bytes, str, tuple[int, int]]:
     return buffer.getvalue(), ".png", turned.size
 
 
-def _entries(page: dict, item: Page | Rejection, sure: Sequence[float]) -> Iterator[dict]:
+def _entries(page: dict, item: Page | Rejection, result: PageRecord | str | None) -> Iterator[dict]:
     """The fields of one page, in the order in which they are printed."""
+    if not page["text"]:
+        return
+    sure, second = result.sure, Second(result.seen, getattr(item, "doc_type", "unknown"))
     cleaned = clean(page["text"]).split("\n")
     places = _places(cleaned, page["lines"])
     found = _found(fields.read_fields(page["text"], getattr(item, "doc_type", "unknown")), cleaned)
@@ -110,6 +112,8 @@ def _entries(page: dict, item: Page | Rejection, sure: Sequence[float]) -> Itera
     at = spans([(kind, columns) for kind, _, columns, _, _ in rows], page["text"])
     for number, ((kind, name, columns, line, below), span) in enumerate(zip(rows, at, strict=True), 1):
         text = " ".join(cleaned[index].strip() for index in below)
+        if span and (len(text) > LONG_LINE or len(page["lines"]) == 1):
+            text = page["text"][slice(*span)]
         lines = [page["lines"][places[index]] for index in below if places.get(index) is not None]
         yield {
             "id": f"{page['index']}-{number}",
@@ -117,11 +121,11 @@ def _entries(page: dict, item: Page | Rejection, sure: Sequence[float]) -> Itera
             "kind": kind,
             "name": str(name),
             "columns": columns,
-            "text": page["text"][slice(*span)] if span and len(text) > LONG_LINE else text,
+            "text": text,
             "line": places.get(line),
-            "box": _around([line["box"] for line in lines if line["box"]]),
+            "box": _around([line["box"] for line in lines if line["box"]] or second.boxes(text)),
             "confidence": _confidence(lines, sure[slice(*span)] if span else ()),
-            "reasons": [],
+            "reasons": second.objections(kind, str(name), columns),
             "status": "review",
         }
 

@@ -10,9 +10,9 @@ from pathlib import Path
 import pandas as pd
 
 from ..fields import directions
-from ..metrics.values import comparable, header, letters, plain, rows
+from ..metrics.values import letters, plain, rows
 from ..schema import Page
-from . import Document, Reader, digitize_documents, fhir
+from . import Document, Reader, digitize_documents, fhir, keys
 from .confidence import NOBODY, Rule
 from .observation import observation
 from .order import medication_request
@@ -22,11 +22,6 @@ from .settle import NAMED_BY, Settled
 PARTICULARS = re.compile(
     r"^.*(?= is (?:no unit|not one day|flagged|outside|no analyte))|(?<=flagged ).*|(?<=it has ).*"
 )
-ROWS = {
-    "analyte": ("analytes", ("name", "value", "unit", "low", "high", "flag")),
-    "drug": ("drugs", ("drug", "dose", "unit", "route", "frequency", "duration", "amount", "status")),
-    "tick": ("options", ("label", "ticked")),
-}
 RESOURCES = ("Observation", "MedicationRequest")
 NOTHING = {"refs": defaultdict(dict), "header": {}, "order": None, "text": ""}  # what resources are made with
 
@@ -81,33 +76,16 @@ def right(record: Mapping, known: Mapping) -> pd.DataFrame:
     `known` are the page's fields in the form of `fields.read_fields`. A row of a table is right where all its columns
     are; each of the source's rows makes one field right.
     """
-    left = {kind: Counter(_keys(kind, known)) for kind in (*ROWS, "header", "total")}
+    left = keys.keys(known)
     judged = []
     for field in record["fields"]:
-        key = _key(field["kind"], field["name"], field["columns"])
-        there = left[field["kind"]][key] > 0
-        left[field["kind"]][key] -= there
+        own = keys.key(field["kind"], field["name"], field["columns"])
+        there = left[field["kind"]][own] > 0
+        left[field["kind"]][own] -= there
         about = {name: field[name] for name in ("kind", "confidence")}
         about |= {"page": f"{record['id']}/{field['page']}", "right": there, "reasons": bool(field["reasons"])}
         judged.append({**about, "status": field["status"], "document": record["id"], "field": field["id"]})
     return pd.DataFrame(judged)
-
-
-def _keys(kind: str, known: Mapping) -> Iterator[tuple]:
-    if kind in ROWS:
-        yield from (_key(kind, "", row) for row in rows(known, ROWS[kind][0]))
-    elif kind == "header":
-        yield from (_key(kind, name, {"value": value}) for name, value in header(known))
-    else:
-        sums = known.get("receipt") or known
-        yield from (_key(kind, name, {"value": sums[name]}) for name in ("subtotal", "tax", "total") if sums.get(name))
-
-
-def _key(kind: str, name: str, columns: Mapping) -> tuple:
-    if kind in ROWS:
-        return tuple(comparable(columns, column) for column in ROWS[kind][1])
-    value = columns.get("value")
-    return name, letters(value) if kind == "header" else plain(value)
 
 
 def resources(bundles: Iterable[tuple[Mapping | None, Mapping]]) -> pd.DataFrame:
@@ -129,7 +107,7 @@ def resources(bundles: Iterable[tuple[Mapping | None, Mapping]]) -> pd.DataFrame
 def _expected(known: Mapping) -> Iterator[dict]:
     """The resources that would be made of a page's fields as its source knows them."""
     for kind, make in (("analyte", observation), ("drug", medication_request)):
-        for row in rows(known, ROWS[kind][0]):
+        for row in rows(known, keys.ROWS[kind][0]):
             made = make(Settled("", kind, str(row[NAMED_BY[kind]]), dict(row), "", 1, False), NOTHING)
             if made:
                 yield made
