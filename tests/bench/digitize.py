@@ -5,6 +5,8 @@
   is installed), rendered here at 150 dpi, not the benchmark's own scans; and clinical PDFs and forms. Of those with an
   audited text, resources are held against what the parser finds in that text: one parser on both sides, so that these
   figures are of reading alone.
+- Drawn pages, half to fix the threshold on and half, of other templates and issuers, to test it: which of RapidOCR's
+  fields need no person, and how many of those are wrong.
 - Drawn pages by one process and two, in one run; and a command that is killed and started again.
 
 Written to results/bench/digitize.json.
@@ -25,13 +27,14 @@ from PIL import Image, ImageDraw, ImageFont
 
 from medocr import digitize, fields, storage
 from medocr.demo import synthetic
-from medocr.digitize import Output, check, decimals, scores
+from medocr.digitize import Output, check, confidence, decimals, scores
 
 ROOT = Path(__file__).parents[2]
 SHARED = ROOT.parent / "shared/data"
 RENDERED = 12  # Word documents that are rendered and read
 FORMS = ("azure_forms/forms/*.pdf", "aws_textract/patient_intake_form_sample.png", "azure_forms/forms/*.png")
 SPEED_PAGES, KILLED, KILLS = 24, 16, 4
+RISK_PAGES = 60  # of each type, in either half
 ROWS = (
     *("Hemoglobin 13.2 g/dL 12.0-15.5", "Hematocrit 39.8 % 36.0-46.0", "RBC 4.51 10^6/uL 3.80-5.10"),
     *("WBC 11.8 H 10^3/uL 4.0-11.0", "Platelets 254 10^3/uL 150-400", "MCV 88.2 fL 80.0-100.0"),
@@ -49,6 +52,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
         found = {"lab_report": lab_report(work), "documents": documents(work), "speed": speed(work)}
+        found["risk"] = risk(work)
         found["kills"] = killed(work)
     print(json.dumps(found, indent=1))
     storage.write_record(ROOT / "results/bench/digitize.json", cpus=os.cpu_count(), **found)
@@ -157,6 +161,25 @@ def speed(work: Path) -> dict:
         "pages": SPEED_PAGES,
         **{f"pages_per_second_{n}": round(r, 2) for n, r in rates.items()},
         "ratio": rates[2] / rates[1],
+    }
+
+
+def risk(work: Path) -> dict:
+    """The rule that validation pages give, by kind of field, and what it does with held-out pages."""
+    counts, reader = dict.fromkeys(("prescription", "lab_report", "form"), RISK_PAGES), digitize.open_reader("rapidocr")
+    halves = (synthetic.HELD_OUT_GROUPS[:20], synthetic.HELD_OUT_GROUPS[20:])
+    pages = [list(synthetic.pages(counts, 3414 + n, groups=groups, unlabelled=())) for n, groups in enumerate(halves)]
+    fixed = scores.trial(reader, pages[0], work / "risk-validation")
+    rule = confidence.fit(fixed.fields, reader.about)
+    tried = scores.trial(reader, pages[1], work / "risk-held-out", rule)
+    found = confidence.outcome(rule, tried.fields).to_dict("records")
+    return {
+        "risk": rule.risk,
+        "delta": rule.delta,
+        "pages": [len(half) for half in pages],
+        "kinds": rule.kinds,
+        "held_out": found,
+        "resources": tried.resources.to_dict("records"),
     }
 
 
