@@ -5,6 +5,8 @@ import dataclasses
 import hashlib
 import io
 import json
+import os
+import re
 import stat
 from decimal import Decimal
 
@@ -370,3 +372,30 @@ def test_records_hold_what_the_published_schema_says():
     about, _ = made(LAB)
     with pytest.raises(ValueError, match="fields/0/status"):
         digitize.output.check({**about, "fields": [{**about["fields"][0], "status": "done"}]})
+
+
+def test_the_readme_shows_what_comes_of_a_page():
+    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("## From a page to a record")[2]
+    (line,) = re.findall(r"`(WBC [^`]*)`", section)
+    shown = decimals.loads(re.search(r"```json\n(.*?)```", section, re.DOTALL)[1])
+    _, bundle = made(line)
+    (observation,) = of_kind(bundle, "Observation")
+    assert {name: observation[name] for name in shown} == shown
+    assert str(shown["valueQuantity"]["value"]) == "11.80"
+
+
+@pytest.mark.skipif("MEDOCR_FHIR_SERVER" not in os.environ, reason="no FHIR server is named in MEDOCR_FHIR_SERVER")
+def test_a_server_holds_a_bundle_once_however_often_it_is_sent():
+    import httpx
+
+    _, bundle = made(LAB, transaction=True)
+    server, headers = os.environ["MEDOCR_FHIR_SERVER"], {"Content-Type": "application/fhir+json"}
+    for _ in range(2):
+        httpx.post(server, content=decimals.dumps(bundle), headers=headers, timeout=60).raise_for_status()
+    for entry in bundle["entry"]:
+        if "identifier" in entry["resource"]:
+            kind, value = entry["resource"]["resourceType"], entry["fullUrl"]
+            found = httpx.get(
+                f"{server.rstrip('/')}/{kind}", params={"identifier": f"urn:ietf:rfc:3986|{value}"}
+            ).json()
+            assert len(found["entry"]) == 1, kind
