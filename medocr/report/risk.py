@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from medocr.report.style import FAINT, SMALL, WIDTH, conclude, nothing
+from medocr.report.style import FAINT, LABEL_SIZE, WIDTH, conclude, nothing
 
 KINDS = {"header": "#E69F00", "analyte": "#009E73", "drug": "#0072B2", "tick": "#CC79A7", "total": "#D55E00"}
 
@@ -35,10 +35,10 @@ def risk_curves(fields: Mapping[str, pd.DataFrame], outcomes: Mapping[str, pd.Da
         for kind in known.index.intersection(list(KINDS)):
             ax.plot(known.loc[kind, "share"], known.loc[kind, "passed_wrong"], "o", color=KINDS[kind], markersize=8)
         ax.set(xlabel="share of fields that pass", xlim=(0, 1.02), ylim=(0, min(0.5, max(4 * risk, ax.get_ylim()[1]))))
-        ax.set_title(name, fontsize=SMALL)
+        ax.set_title(name, fontsize=LABEL_SIZE)
     axes[0][0].set_ylabel("wrong share of those passed")
     handles = {label: line for ax in axes[0] for line, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles), fontsize=SMALL)
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles), fontsize=LABEL_SIZE)
     told = [f"{name} {_share(rows)}" for name, rows in outcomes.items()]
     conclude(figure, f"Fields of held-out pages that need no person: {', '.join(told)}")
     return figure
