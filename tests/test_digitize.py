@@ -203,6 +203,34 @@ def test_the_first_pages_header_holds_for_the_next():
     assert check.problems(bundle) == []
 
 
+def test_a_table_goes_on_under_the_headings_and_the_patient_of_the_page_before():
+    first = "Patient: Maria Lopez Sex: F\nTest Reference Range Units Result\nSodium 135-145 mmol/L 140"
+    about, _ = made(first, "Hemoglobin 13.0 g/dL M: 13.5-17.5 F: 12.0-15.5", "CRP <5.0 mg/L <0.5")
+    rows = {field["name"]: field["columns"] for field in about["fields"] if field["kind"] == "analyte"}
+    assert (rows["Hemoglobin"]["low"], rows["Hemoglobin"]["high"]) == (12.0, 15.5)
+    assert (rows["CRP"]["value"], rows["CRP"]["high"], rows["CRP"]["line"]) == ("<0.5", 5.0, 0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Troponin I lab draws at 0 and 3 hours",
+        "Hold until ANC > 1500",
+        "Target HbA1c < 7 %",
+        "Patient Name: John Smith MRN: 7890123",
+        "San Diego, CA 92109",
+        "Phone: (217) 555-1212 Laboratory: (217) 555-3434",
+        "Discontinue Warfarin",
+        "HIGH BLEEDING RISK",
+        "Allergies: Penicillin, sulfa",
+    ],
+)
+def test_no_invented_result_reaches_a_record(text):
+    _, bundle = made(text)
+    assert of_kind(bundle, "Observation") == []
+    assert of_kind(bundle, "MedicationRequest") == []
+
+
 @pytest.mark.parametrize("other", ["Patient: John Smith", "MRN: 7890123", "DOB: 01/31/1960"])
 def test_another_patients_page_in_the_middle_stops_the_document(other):
     about, bundle = made(LAB, f"{other}\nSodium 140 mmol/L 135-145", "Chloride 101 mmol/L 98-107")

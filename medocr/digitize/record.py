@@ -8,11 +8,11 @@ from pathlib import PurePath
 from PIL import Image
 from rapidfuzz import fuzz, process
 
-from .. import __version__, fields
+from .. import __version__
 from ..fields.text import clean
 from ..read import PageRecord
 from ..schema import Page, Rejection
-from . import printed, reasons
+from . import carried, printed, reasons
 from .patient import patient_of, who_else
 from .second import Second
 from .settle import NAMED_BY
@@ -36,9 +36,10 @@ def document(name: str, title: str, read: Sequence[Read], reader: Mapping, *, sy
     `read` holds each page with what was read on it; `reader` the reader's name and hash.
     """
     pages = [_page(index, item, result) for index, (item, result) in enumerate(read, 1)]
-    entries = [
-        entry for page, (item, result) in zip(pages, read, strict=True) for entry in _entries(page, item, result)
-    ]
+    entries, before = [], ""
+    for page, (item, result) in zip(pages, read, strict=True):
+        entries += _entries(page, item, result, before)
+        before = carried.over(before, page["text"])
     others = who_else(entries)
     record = {
         "schema": SCHEMA,
@@ -100,14 +101,15 @@ def image_of(item: Page, turn: int) -> tuple[bytes, str, tuple[int, int]]:
     return buffer.getvalue(), ".png", turned.size
 
 
-def _entries(page: dict, item: Page | Rejection, result: PageRecord | str | None) -> Iterator[dict]:
-    """The fields of one page, in the order in which they are printed."""
+def _entries(page: dict, item: Page | Rejection, result: PageRecord | str | None, before: str) -> Iterator[dict]:
+    """The fields of one page, in the order in which they are printed; `before` is what holds from earlier pages."""
     if not page["text"]:
         return
     sure, second = result.sure, Second(result.seen, getattr(item, "doc_type", "unknown"))
     cleaned = clean(page["text"]).split("\n")
     places = _places(cleaned, page["lines"])
-    found = _found(fields.read_fields(page["text"], getattr(item, "doc_type", "unknown")), cleaned)
+    read = carried.read_fields(page["text"], getattr(item, "doc_type", "unknown"), before)
+    found = _found(read, cleaned)
     rows = sorted(found, key=lambda row: row[3])
     at = spans([(kind, columns) for kind, _, columns, _, _ in rows], page["text"])
     for number, ((kind, name, columns, line, below), span) in enumerate(zip(rows, at, strict=True), 1):
