@@ -15,6 +15,7 @@ from PIL import Image
 
 from medocr import digitize
 from medocr.__main__ import main
+from medocr.demo.loopback import Loopback, Server
 from medocr.digitize import check, dates, decimals, fhir, hl7, printed, record, sources
 from medocr.read import PageRecord
 from medocr.schema import Page, Rejection
@@ -359,6 +360,20 @@ def test_a_server_elsewhere_gets_no_page_without_leave(scans, tmp_path):
     assert digitize.run(reader, [scans(lab=LAB)], tmp_path / "out") == 1
     (about,) = (json.loads(path.read_text()) for path in (tmp_path / "out/documents").iterdir())
     assert "was not sent the page" in about["pages"][0]["error"]
+
+
+def test_a_server_is_asked_once_and_its_own_words_are_no_page(scans, tmp_path):
+    folder, known = scans(lab=LAB), [Page(encoded(LAB), "lab", "folder", text=LAB)]
+    faults = ("fenced", "refusal")
+    with Loopback(known, [Server(median_s=0.0, faults={fault: 1.0}) for fault in faults]) as servers:
+        for address, fault, status in zip(servers.addresses, faults, (0, 1), strict=True):
+            for out in ("once", "twice"):
+                reader = digitize.open_reader(address, store=tmp_path / f"{fault}.sqlite", model="known-text")
+                assert digitize.run(reader, [folder], tmp_path / fault / out) == status
+        assert [server["requests"] for server in servers.stats()] == [1, 1]
+    (fenced,), (refused,) = (list(digitize.Output(tmp_path / fault / "once").records()) for fault in faults)
+    assert fenced["pages"][0]["text"].startswith("Northside Clinic")
+    assert refused["pages"][0]["error"].startswith("refused")
 
 
 @pytest.mark.parametrize(

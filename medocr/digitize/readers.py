@@ -11,12 +11,13 @@ from pathlib import Path
 from .. import BASES, ocr, read, storage
 from ..read import PageRecord
 from ..schema import Page, Rejection
-from ..transcribe import OpenAIProvider, Store
+from ..transcribe import OpenAIProvider, Store, cleaning
 from ..transcribe.single import FIRST_LISTED, read_page
 from ..transcribe.store import Answer
 
 Item = Page | Rejection
 STORE = "answers.sqlite"
+PARTIAL = {"cut_off": "length", "repetition_loop": "loop"}  # flaws of an answer that has read a part of the page
 TOGETHER = 64  # pages that a model is given at once
 
 
@@ -132,7 +133,7 @@ def _server(address: str, jobs: int, store: Path, settings: dict) -> Reader:
 def _ask(page: Page, provider: OpenAIProvider, answers: Store) -> PageRecord | str:
     """A page's answer, kept or asked for; `reason: detail` where there is none."""
     answer = answers.get(provider, page.id)
-    if answer is None or answer.finish not in ("stop", "length"):
+    if answer is None:
         try:
             answer = read_page(page, provider)
         except ValueError as error:
@@ -142,8 +143,11 @@ def _ask(page: Page, provider: OpenAIProvider, answers: Store) -> PageRecord | s
 
 
 def _record(answer: Answer) -> PageRecord | str:
-    if answer.finish not in ("stop", "length"):
-        return f"{answer.finish}: {answer.detail or 'the server gave no text'}"
-    lines = [{"text": line, "box": None, "confidence": None} for line in answer.text.splitlines() if line.strip()]
-    seconds = answer.seconds or 0.0
-    return PageRecord(answer.text, lines, 0, answer.confidence, answer.lowest, answer.finish, seconds)
+    """What an answer says of the page, without a model's own words; of a refusal and the like, its name."""
+    flaw = cleaning.flaw(answer)
+    if flaw and flaw not in PARTIAL:
+        return f"{flaw}: {answer.detail or 'the server gave no reading of this page'}"
+    text = cleaning.clean(answer.text)
+    lines = [{"text": line, "box": None, "confidence": None} for line in text.splitlines() if line.strip()]
+    finish = PARTIAL.get(flaw, "stop")
+    return PageRecord(text, lines, 0, answer.confidence, answer.lowest, finish, answer.seconds or 0.0)
