@@ -55,6 +55,18 @@ def test_few_pages_send_everything_to_a_person_and_say_so():
     assert any("12 checked pages" in warning for warning in about["warnings"])
 
 
+def test_kinds_of_which_few_were_checked_share_a_threshold():
+    rng = np.random.default_rng(2)
+    page = np.repeat(np.arange(60), 3)
+    rows = {"page": page, "confidence": rng.uniform(0.9, 1, 180), "right": True, "reasons": False}
+    sample = pd.DataFrame({**rows, "kind": np.tile(["drug", "tick", "header"], 60)})
+    often_wrong = sample.assign(kind="analyte", right=np.arange(180) % 4 > 0)
+    kinds = confidence.fit(pd.concat([sample, often_wrong]), {}).kinds
+    assert kinds["drug"]["threshold"] == kinds["header"]["threshold"] == pytest.approx(0.9, abs=0.01)
+    assert kinds["tick"]["shared"] == ["drug", "header", "tick"]
+    assert (kinds["analyte"]["threshold"], kinds["analyte"]["few"]) == (None, False)
+
+
 def test_a_rule_passes_sure_fields_of_its_own_reader_alone(tmp_path):
     own = confidence.Rule({"name": "stub", "hash": "0" * 64}, 0.02, 0.1, {"analyte": {"threshold": 0.9}})
     own.write(tmp_path / "rule.json")

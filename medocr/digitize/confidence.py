@@ -22,6 +22,7 @@ from .output import Output
 RISK, DELTA = 0.02, 0.10  # the share of wrong fields among those passed, and how often the bound may be missed
 FEWEST_PAGES = 20  # that hold a field of the kind: with fewer nothing is said of how fields of one page go together
 STEPS = 60  # thresholds that are tried
+FOUND = ("threshold", "passed", "wrong", "bound", "design_effect")
 COLUMNS = ("kind", "page", "confidence", "right", "reasons")
 
 
@@ -31,7 +32,8 @@ class Rule:
 
     `kinds` holds for each kind `threshold` (None: everything goes to a person, `why` says so), `pages`, `fields`,
     `wrong_share` of all, `passed` and `wrong` of those that the threshold passes, `bound` of their wrong share, and
-    `least_reviewed`: what no threshold could leave out.
+    `least_reviewed`: what no threshold could leave out. Kinds of which so few were checked that no threshold could be
+    found though none were wrong share one (`shared` names them), and keep the promise together.
     """
 
     reader: dict
@@ -80,24 +82,29 @@ def fit(checked: pd.DataFrame, reader: Mapping, *, risk: float = RISK, delta: fl
         if not 0 < share < 1:
             raise ValueError(f"{name} is {share}: give a share between 0 and 1, such as 0.02")
     kinds = {kind: _fit(rows, risk, delta) for kind, rows in checked.groupby("kind")}
+    few = [kind for kind, about in kinds.items() if about["threshold"] is None and about["few"]]
+    shared = _fit(checked[checked["kind"].isin(few)], risk, delta) if len(few) > 1 else {"threshold": None}
+    if shared["threshold"] is not None:
+        found = {name: shared[name] for name in FOUND}
+        kinds |= {kind: {**about, **found, "shared": few} for kind, about in kinds.items() if kind in few}
     return Rule(dict(reader), risk, delta, kinds)
 
 
 def _fit(rows: pd.DataFrame, risk: float, delta: float) -> dict:
     base = float(1 - rows["right"].astype(bool).mean())
     about = {"pages": int(rows["page"].nunique()), "fields": len(rows), "wrong_share": round(base, 4)}
-    about |= {"least_reviewed": round(least_reviewed(base, risk), 4), "threshold": None}
+    about |= {"least_reviewed": round(least_reviewed(base, risk), 4), "threshold": None, "few": True}
     rows = rows[rows["confidence"].notna() & ~rows["reasons"].astype(bool)]
     if (pages := rows["page"].nunique()) < FEWEST_PAGES:
         return {**about, "why": f"{pages} checked pages have such fields: {FEWEST_PAGES} are needed at least"}
     curve = risk_curve(rows, delta)
-    fitting = curve[curve["bound"] <= risk]
+    last, fitting = curve.iloc[-1], curve[curve["bound"] <= risk]
+    about["few"] = bool(upper(0, last["passed"], last["design_effect"], delta) > risk)  # though none were wrong
     if fitting.empty:
         least = curve["bound"].min()
         return {**about, "why": f"on these pages the wrong share can be bounded by {least:.1%} at best, not {risk:.1%}"}
     best = fitting.iloc[-1]
-    names = ("threshold", "passed", "wrong", "bound", "design_effect")
-    return {**about, **{name: round(float(best[name]), 5) for name in names}}
+    return {**about, **{name: round(float(best[name]), 5) for name in FOUND}}
 
 
 def risk_curve(rows: pd.DataFrame, delta: float = DELTA) -> pd.DataFrame:
