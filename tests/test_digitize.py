@@ -65,7 +65,8 @@ class Stub:
                 yield item, None
             else:
                 self.asked.append(item.origin)
-                yield item, reading(self.texts[item.id])
+                text = self.texts.get(item.id)
+                yield item, reading(text) if text else "unreadable: no image"
 
 
 @pytest.fixture
@@ -352,6 +353,20 @@ def test_files_go_together_by_a_pattern_in_the_order_of_their_numbers(scans):
         "other.png": ["other"],
         "v1": ["v1_p2", "v1_p10"],
         "v2": ["v2_p1"],
+    }
+
+
+def test_files_that_hold_no_page_are_named_each(scans, tmp_path):
+    folder = scans(lab=LAB)
+    for name, content in (("a.docx", b"PK"), ("b.pdf", b""), ("z.png", b"no image"), ("notes.txt", b"beside")):
+        (folder / name).write_bytes(content)
+    assert digitize.run(Stub(LAB).reader, [folder], tmp_path / "out") == 3
+    errors = {about["title"]: about["pages"][0]["error"] for about in digitize.Output(tmp_path / "out").records()}
+    assert errors.pop("lab.png") is None
+    assert {name: error.partition(":")[0] for name, error in errors.items()} == {
+        "a.docx": "unsupported",
+        "b.pdf": "empty",
+        "z.png": "unreadable",
     }
 
 
