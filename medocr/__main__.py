@@ -158,6 +158,8 @@ def _add_digitize(digitize: argparse.ArgumentParser) -> None:
     rule.add_argument("--rule", type=Path, metavar="FILE", help="thresholds for fields that need no person: rule.json")
     rule.add_argument("--checked", type=Path, metavar="DIR", help="take them from what persons reviewed in DIR")
     digitize.add_argument("--risk", type=float, default=0.02, help="wrong among passed, with --checked (default: 0.02)")
+    ray = "N readers on the machines of a Ray cluster, each block of documents one file, DIR/blocks/<id>.zip"
+    digitize.add_argument("--ray", type=int, default=0, metavar="N", help=ray)
     server = digitize.add_argument_group("for the address of a server")
     server.add_argument("--served-as", default="", metavar="NAME", help="the model's name there (default: the first)")
     server.add_argument("--may-receive", action="store_true", help="a server elsewhere may have the pages …")
@@ -176,6 +178,8 @@ def _digitize(chosen) -> int:
 
     server = {name: getattr(chosen, name) for name in ("may_receive", "phi_agreement", "key_variable")}
     server["model"] = chosen.served_as
+    if chosen.ray:
+        return _digitize_on_ray(chosen, server)
     reader = digitize.open_reader(chosen.model, chosen.jobs, store=chosen.out / "answers.sqlite", **server)
     options = {"together": chosen.together, "transaction": chosen.transaction}
     if chosen.rule:
@@ -183,6 +187,19 @@ def _digitize(chosen) -> int:
     if chosen.checked:
         options["rule"] = confidence.fit(*confidence.checked(chosen.checked), risk=chosen.risk)
     return digitize.run(reader, chosen.paths, chosen.out, **options)
+
+
+def _digitize_on_ray(chosen, server: dict) -> int:
+    import functools
+
+    from .digitize import blocks, open_reader
+
+    if chosen.jobs != 1 or chosen.transaction or chosen.rule or chosen.checked or chosen.ray < 1:
+        raise ValueError("--ray takes a number of readers, and no --jobs, --transaction, --rule and --checked")
+    opener = functools.partial(open_reader, chosen.model, store=chosen.out.resolve() / "answers.sqlite", **server)
+    made = blocks.run(opener, chosen.paths, chosen.out, together=chosen.together, readers=chosen.ray)
+    print(f"{made} documents digitised now: {chosen.out}/blocks", file=sys.stderr)
+    return 0
 
 
 def _add_review(review: argparse.ArgumentParser) -> None:
