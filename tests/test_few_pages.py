@@ -1,4 +1,4 @@
-"""Runs over a handful of pages: figures, tables, cards and sentences stand one page, no base, nothing to validate on."""
+"""Runs over a handful of pages: figures, tables, cards and sentences stand one page, no base, no validation."""
 
 import dataclasses
 import itertools
