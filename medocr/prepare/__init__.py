@@ -174,7 +174,7 @@ def _measure(pages, text_format, min_pixels, max_pixels, rejected) -> tuple[list
             continue
         try:
             image = page.open()
-            tokens = visual_tokens(*image.size, min_pixels, max_pixels)
+            tokens = visual_tokens(image.width, image.height, min_pixels, max_pixels)
         except ValueError as error:
             rejected.append(Rejection(page.origin, page.source, "unreadable", str(error)))
             continue

@@ -128,7 +128,7 @@ def _targets(sizes: dict[str, int], share: float) -> dict[str, int]:
     for kind, size in sizes.items():
         total += size * share
         targets[kind] = math.floor(total + 0.5) - sum(targets.values())
-    largest = max(sizes, key=sizes.get)
+    largest = max(sizes, key=lambda kind: sizes[kind])
     if share > 0 and not any(targets.values()) and sizes[largest] > 2:
         targets[largest] = 1
     return targets
