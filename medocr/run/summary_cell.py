@@ -81,10 +81,13 @@ def _prepared(record: dict) -> str:
 
 def _trained(record: dict) -> str:
     losses = [row for row in record["history"] if row.get("eval_loss") is not None]
+    cost = f"{record['steps']:,} steps of {record['seconds_per_step']:.2f} s, {record['peak_memory_gb']:.1f} GB"
+    if not losses:
+        return f"No page to validate on: the last adapter is kept; {cost}."
     best = min(losses, key=lambda row: row["eval_loss"])
     change = f"{losses[0]['eval_loss']:.3f} at step {losses[0]['step']:,} → {best['eval_loss']:.3f} at {best['step']:,}"
-    cost = f"{record['steps']:,} steps of {record['seconds_per_step']:.2f} s, {record['peak_memory_gb']:.1f} GB"
-    read = f"; CER of a validation sample {record['best_cer']:.3f}" if "best_cer" in record else ""
+    cer = record.get("best_cer")
+    read = "" if cer is None else f"; CER of a validation sample {cer:.3f}"
     return f"Validation loss {change}{read}; {cost}."
 
 
