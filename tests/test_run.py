@@ -1,4 +1,4 @@
-"""The runner, on six small notebooks of the same shape as the real ones."""
+"""The runner, on seven small notebooks of the same shape as the real ones."""
 
 import json
 import os
@@ -42,7 +42,7 @@ print("read", value)
 
 @pytest.fixture
 def house(tmp_path, monkeypatch):
-    """A folder with six notebooks and a profile, which the runner takes for the repository's."""
+    """A folder with seven notebooks and a profile, which the runner takes for the repository's."""
     notebooks = tmp_path / "notebooks"
     (notebooks / "profiles").mkdir(parents=True)
     for stage in STAGES:
