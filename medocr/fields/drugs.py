@@ -7,6 +7,7 @@ import itertools
 import re
 
 from . import directions, lexicon, strengths
+from .conventions import with_points
 from .sig import (
     DURATION,
     FORMS,
@@ -63,7 +64,7 @@ class _Start:
 def read_drugs(text: str) -> list[DrugOrder]:
     """The drug orders of a transcription, in order. A misspelled drug is reported as printed, never corrected."""
     text = clean(text)
-    flat = plain(text)
+    flat = with_points(plain(text))
     lowered = lower(flat)
     starts = _starts(atoms(text, flat), lowered)
     lines = line_starts(text)
