@@ -51,7 +51,7 @@ def _parser() -> argparse.ArgumentParser:
         ("train", _add_train, _train),
     )
     for name, add, command in named:
-        about = command.__doc__.splitlines()[0]
+        about = (command.__doc__ or "").splitlines()[0]
         subparser = commands.add_parser(name, help=about.partition(".")[0], description=about)
         subparser.set_defaults(command=command)
         add(subparser)

@@ -15,7 +15,9 @@ from medocr import merge, prepare, train
 from medocr import model as models
 from medocr.model import reading
 from medocr.train import checkpoints, data
+from tests.bench import equivalence
 from tests.hub_shaped import make_hub_base
+from tests.published import Published
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +50,19 @@ def test_position_embeddings_are_placed_as_the_model_was_trained(base, grid):
     with torch.no_grad():
         placed = embeddings(pixels[None], grid_thw=torch.tensor([[1, *grid]])).squeeze(0) - patch
     torch.testing.assert_close(placed, expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(341, 173), (30, 200)])
+def test_logits_are_those_of_the_publishers_own_code(size, tmp_path):
+    """From the page's pixels on, by an implementation that shares nothing with transformers'."""
+    folder = equivalence.base(tmp_path / "base")
+    model, processor = models.load(folder, device="cpu")
+    image = equivalence.pages()[0].resize(size)
+    found = equivalence.steps(model, processor, Published(folder), image)
+    for step, (own, expected, _) in found.items():
+        torch.testing.assert_close(own, expected, atol=1e-4, rtol=1e-4, msg=lambda text, step=step: f"{step}: {text}")
+    resized, _, by_torch = found[equivalence.RESIZING]
+    assert 0 < (resized - by_torch).abs().max() <= 16  # what vLLM's resizing differs by
 
 
 def test_the_config_says_what_the_weights_are(base, merged):

@@ -64,9 +64,9 @@ class Prediction:
     numbers: dict | None = None  # the numbers read with their tokens' probabilities, as `numbers_read` gives them
 
     @property
-    def target(self) -> str | None:
+    def target(self) -> str:
         """The text that the page is scored against: the exact one where it is known, else the label."""
-        return self.truth if self.truth is not None else self.reference
+        return self.truth if self.truth is not None else self.reference or ""
 
 
 def predict(

@@ -112,7 +112,9 @@ def measured(scores: pd.DataFrame, contrasts: Iterable[Contrast]) -> list[tuple[
 
 def decide(measurements: Sequence[tuple[Contrast, dict | None]]) -> str:
     """The verdict on a claim, from its `measured` contrasts."""
-    return evidence.together([figures and figures["verdict"] for contrast, figures in measurements if contrast.decides])
+    return evidence.together(
+        [figures["verdict"] if figures else None for contrast, figures in measurements if contrast.decides]
+    )
 
 
 def rank_costs(scores: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:

@@ -20,8 +20,7 @@ def forest(scores: pd.DataFrame, contrasts: Sequence[Contrast]) -> Figure:
     The grey band marks differences that the rule treats as negligible: gains, allowed losses where no loss is asked
     for, both where nothing is decided. Contrasts that decide the claim have a filled mark.
     """
-    measurements = [(contrast, evidence.measure(scores, contrast)) for contrast in contrasts]
-    measurements = [(contrast, figures) for contrast, figures in measurements if figures]
+    measurements = [(contrast, figures) for contrast in contrasts if (figures := evidence.measure(scores, contrast))]
     panels = [[row for row in measurements if (row[0].metric == "cer") == is_rate] for is_rate in (True, False)]
     panels = [rows for rows in panels if rows]
     if not panels:
@@ -125,8 +124,8 @@ def ranks(table: pd.DataFrame) -> Figure:
     left.grid(axis="y")
     names = [f"rank {rank}" for rank in table["rank"]]
     right.barh(names, table["step_cpu_seconds"], color=COLOURS["base"], height=0.5)
-    for place, value in enumerate(table["step_cpu_seconds"]):
-        right.text(value, place, f" {value:.2f}", va="center", fontsize=11)
+    for row_number, value in enumerate(table["step_cpu_seconds"]):
+        right.text(value, row_number, f" {value:.2f}", va="center", fontsize=11)
     right.set(xlabel="CPU seconds per training step")
     right.margins(x=0.2)
     right.invert_yaxis()

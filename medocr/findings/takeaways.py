@@ -39,7 +39,7 @@ def _undecided(by_claim: dict[str, list[tuple[Contrast, dict | None]]]) -> Itera
     parts = []
     for says, rows in by_claim.items():
         if claims.decide(rows) == UNSURE:
-            needed = dict.fromkeys(needs(c, m) for c, m in rows if c.decides and m["verdict"] == UNSURE)
+            needed = dict.fromkeys(needs(c, m) for c, m in rows if c.decides and m and m["verdict"] == UNSURE)
             parts.append(f"*{says.rstrip('.')}* ({'; '.join(needed)})")
     if parts:
         yield f"Undecided, and what would decide it: {', '.join(parts)}."

@@ -34,7 +34,7 @@ def parity(figures: dict) -> Figure:
         return nothing("no logits were compared")
     edges = np.asarray(histogram["edges"], float)
     figure, ax = plt.subplots(figsize=(WIDTH, 3.6))
-    looks = {
+    looks: dict[str, dict] = {
         "to_base": {
             "edgecolor": COLOURS["base"],
             "facecolor": "none",

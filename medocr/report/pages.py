@@ -60,7 +60,8 @@ def transcript_examples(pages: Sequence[Page], n: int = 3) -> Figure:
     for page in pages:
         sure = "" if page.confidence is None else f", confidence {page.confidence:.2f}"
         heading = f"{plain(page.doc_type)}, read by {page.label_origin or 'nobody named'}{sure}"
-        runs = [(page.text, "same")] if page.truth is None else marked.differences(page.truth, page.text)
+        text = page.text or ""
+        runs = [(text, "same")] if page.truth is None else marked.differences(page.truth, text)
         blocks.append([(heading, runs)])
     return beside([page.open() for page in pages], blocks)
 

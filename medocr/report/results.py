@@ -260,7 +260,6 @@ def _value(score: dict | None) -> str:
 
 
 def _p(row: dict | None) -> str:
-    corrected = None if row is None else row.get("p_holm", row["p"])
-    if corrected is None:
+    if row is None or (corrected := row.get("p_holm", row["p"])) is None:
         return ""
     return f"≤ {corrected:.3f}" if row["p"] <= LEAST_P else f"{corrected:.3f}"
