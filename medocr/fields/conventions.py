@@ -3,12 +3,13 @@
 import functools
 import re
 
-POINTS = re.compile(r"(?<![\d.,/:-])(?:\d{1,4}\.\d{1,2}|0\.\d{3})(?![\d.,/:])")  # decimals, never a part of a date
+# Decimals: never a part of a date, nor of 1,25-dihydroxy.
+POINTS = re.compile(r"(?=\d)(?<![\d.,/:-])(?:\d{1,4}\.\d{1,2}|0\.\d{3})(?![\d.,/:])")
 COMMAS = re.compile(
-    r"(?<![\d.,/:])(?:\d{1,4},\d{1,2}|0,\d{3})(?![\d.,/:]|-[^\W\d])|(?<!\d)\d{1,3}\.\d{3},\d"  # not 1,25-dihydroxy
+    r"(?=\d)(?<![\d.,/:])(?:\d{1,4},\d{1,2}|0,\d{3})(?![\d.,/:]|-[^\W\d])|(?=\d)(?<!\d)\d{1,3}\.\d{3},\d"
 )
 WITH_COMMA = re.compile(  # on a page with decimal commas: thousands by points, then decimals
-    r"(?<![\d.,/:-])[1-9]\d{0,2}(?:\.\d{3})+(?![\d.])|(?<=\d),(?=\d{1,4}(?![\d.,]|-[^\W\d]))"
+    r"(?=[\d,])(?:(?<![\d.,/:-])[1-9]\d{0,2}(?:\.\d{3})+(?![\d.])|(?<=\d),(?=\d{1,4}(?![\d.,]|-[^\W\d])))"
 )
 SWAPPED = str.maketrans(".,", ",.")
 
@@ -18,7 +19,7 @@ def decimal_sign(text: str) -> str | None:
     """The sign before a page's decimals, `.` or `,`, by most of its numbers; None where they do not tell."""
     if "," not in text:
         return "." if "." in text and POINTS.search(text) else None
-    points, commas = (sum(1 for _ in pattern.finditer(text)) for pattern in (POINTS, COMMAS))
+    points, commas = len(POINTS.findall(text)), len(COMMAS.findall(text))
     return None if points == commas else "." if points > commas else ","
 
 

@@ -20,6 +20,7 @@ from .sig import (
     ROUTES,
     SALTS,
     SEVERAL_SLOTS,
+    SLOT_WORDS,
     STOPS,
     STRENGTH,
     TAGS,
@@ -276,10 +277,13 @@ def _holds(order: DrugOrder, start: _Start, text: str) -> bool:
 
 def _frequency(flat: str, start: int, limit: int, duration: re.Match | None) -> tuple[int, int] | None:
     """The span of the frequency; pieces that follow each other (`q6h PRN`, `once daily at bedtime`) are one."""
-    if slots := SEVERAL_SLOTS.search(lower(flat), start, limit):
-        return slots.span()
+    lowered = lower(flat)
+    words = lowered[start:limit]
+    several = any(word in words for word in SLOT_WORDS) and SEVERAL_SLOTS.search(lowered, start, limit)
+    if several:
+        return several.span()
     span = None
-    for found in FREQUENCY.finditer(lower(flat), start, limit):
+    for found in FREQUENCY.finditer(lowered, start, limit):
         if flat[slice(*found.span())] in ("on", "om"):  # the word, not `ON`, every night
             continue
         if duration and found.start() < duration.end() and duration.start() < found.end() and duration.group("bare"):
@@ -291,5 +295,5 @@ def _frequency(flat: str, start: int, limit: int, duration: re.Match | None) -> 
             span = span[0], end
         else:
             break
-    meals = None if span else MEALS.search(lower(flat), start, limit)
+    meals = MEALS.search(lowered, start, limit) if span is None and "meal" in words else None
     return meals.span() if meals else span

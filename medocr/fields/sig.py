@@ -44,6 +44,7 @@ SEVERAL_SLOTS = re.compile(  # `2 PO mane 1 PO nocte`, `matin et soir`
     rf"(?:(?:and|{pattern('and')})[ ])?(?:(?:\d(?:\.\d)?|½)[ ]?(?:po[ ]|tab[a-z]{{0,4}}[ ]|cap[a-z]{{0,5}}[ ])?)?"
     rf"(?:{SLOT})){{1,2}}(?!\w)"
 )
+SLOT_WORDS = SLOT.split("|")
 MEALS = re.compile(r"(?<!\w)(?:with|before|after) (?:each meal|meals)(?!\w)")
 FREQUENCY = re.compile(
     rf"(?<![\w.,/-])(?:{DOSES_A_DAY}|"

@@ -5,6 +5,7 @@ from tests.bench import (
     data,
     equivalence,
     faults,
+    fields,
     full_size,
     loader,
     metrics,
@@ -15,5 +16,18 @@ from tests.bench import (
 )
 
 if __name__ == "__main__":
-    for bench in (checkpoints, data, equivalence, loader, metrics, transcribe, faults, rerun, read, train, full_size):
+    for bench in (
+        checkpoints,
+        data,
+        fields,
+        equivalence,
+        loader,
+        metrics,
+        transcribe,
+        faults,
+        rerun,
+        read,
+        train,
+        full_size,
+    ):
         bench.main()
