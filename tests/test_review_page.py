@@ -1,5 +1,6 @@
 """The review page: a session without a browser, and a person's whole pass in a real one where there is one."""
 
+import json
 import shutil
 import subprocess
 import sys
@@ -84,6 +85,12 @@ def test_a_field_that_nobody_can_place_is_shown_without_a_mark(tmp_path):
     view = Session(tmp_path).view(0)
     assert "mr-mark" not in markup.page(tmp_path, view)
     assert "the reader gave no confidence" in markup.field(view)
+
+
+def test_what_is_wrong_with_the_document_is_shown_with_each_field(tmp_path):
+    document = report(tmp_path) | {"warnings": ["page 2 names another patient: <Ben>"]}
+    (tmp_path / "documents" / f"{document['id']}.json").write_text(json.dumps(document))
+    assert "page 2 names another patient: &lt;Ben&gt;" in markup.field(Session(tmp_path).view(9))
 
 
 def test_without_gradio_it_is_said_what_to_install(tmp_path, monkeypatch):

@@ -40,6 +40,27 @@ def _faults(record: dict) -> str:
     )
 
 
+def _equivalence(record: dict) -> str:
+    rows = {row["step"]: row for row in record["rows"]}
+    steps = [row for row in record["rows"] if "difference" in row]
+    equal = sum(row["verdict"]["published"] == "equal within rounding" for row in steps)
+    pixels = sorted(record["resizing_by_page"])
+    return (
+        f"{equal} of {len(steps)} steps from pixels to logits are those of the publishers' code; vLLM's resizing "
+        f"differs by up to {pixels[-2]:.0f} of 255, on a strip {pixels[-1]:.0f}, and moves random logits by "
+        f"{rows['logits, from the page']['deviations']['vllm']:.3f} standard deviations"
+    )
+
+
+def _loader(record: dict) -> str:
+    sizes, shared = record["bytes"]["batch"], record["bytes"]["shared_memory"]["before"]
+    return (
+        f"a batch of four full-size pages holds {sizes['now'] / 1e6:.0f} MB instead of {sizes['before'] / 1e6:.0f}, "
+        f"none in shared memory ({shared / 1e6:.0f} before); an epoch after the first is fed "
+        f"{min(record['epochs_ratio'][1:]):.0f} times as fast or more"
+    )
+
+
 def _full_size(record: dict) -> str:
     millions, seconds = record["build"]["weights"] / 1e6, record["train"]["seconds_per_step"]
     gate = "passed" if record["parity"]["passed"] else "failed"
@@ -125,6 +146,8 @@ TELL: dict[str, Callable[[dict], str]] = {
     "bench/data.json": _data,
     "bench/faults.json": _faults,
     "bench/fields.json": _fields,
+    "bench/equivalence.json": _equivalence,
+    "bench/loader.json": _loader,
     "bench/full_size.json": _full_size,
     "bench/learning_rate.json": _learning_rate,
     "bench/metrics.json": _metrics,

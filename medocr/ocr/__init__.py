@@ -18,7 +18,7 @@ from .tick_boxes import TickBox
 __all__ = ["Line", "PageText", "check_installed", "read", "upright"]
 
 MODELS = ("PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx")
-RULES = 4  # of the settings here and the rules in reading_order: a new number makes stored answers stale
+RULES = 5  # of the settings here and the rules in reading_order: a new number makes stored answers stale
 SMALL = 600  # px: a page whose shorter side is less is searched for text at about its own size
 # What the shorter side is enlarged to at least, in px, and how far a detected box is widened, small pages and others.
 SEARCH = {True: (256, 1.8), False: (736, 1.6)}

@@ -20,6 +20,9 @@ PARITY = {  # what the gate measures: name, how it is shown, and in words what i
     "logit_difference": ("largest difference of a logit", f"{{:.2g}} {SIGMA}", "at most {limits[logit_difference]:g}"),
     "rms_to_tuned": ("root mean square, from base with adapter", f"{{:.2g}} {SIGMA}", "less than from the base"),
     "rms_to_base": ("root mean square, from the base", f"{{:.2g}} {SIGMA}", ""),
+    "float16_overflows": ("in float16: activations that overflow", "{:,}", "0"),
+    "float16_largest": ("in float16: largest activation", "{:,.0f}", "at most 65,504"),
+    "float16_agreement": ("in float16: tokens that agree", "{:.2%}", ""),
 }
 
 

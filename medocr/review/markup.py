@@ -70,7 +70,7 @@ def field(view: View) -> str:
     return (
         f'<div class="mr-field"><span class="mr-kind">{escape(kind)}</span> <span class="mr-where">{where}</span>'
         f'<h2 dir="auto">{escape(view.field["name"])}</h2><table>{rows}</table>'
-        f"{line}{_why(view)}{_before(view.standing)}</div>"
+        f"{line}{_why(view)}{_before(view.standing)}{_warnings(view)}</div>"
     )
 
 
@@ -82,6 +82,11 @@ def _why(view: View) -> str:
         reasons.append("the reader gave no confidence")
     items = "".join(f"<li>{escape(reason)}</li>" for reason in reasons)
     return f'<div class="mr-why">Why it is asked<ul>{items}</ul></div>'
+
+
+def _warnings(view: View) -> str:
+    """What digitising found wrong with the document as a whole, above all a page of another patient."""
+    return "".join(message(warning, "mr-warning") for warning in view.document["warnings"])
 
 
 def _before(standing: Standing) -> str:

@@ -5,6 +5,10 @@ normalised to float32 by one of two worker processes, which started anew in ever
 Now: bytes out of one cache in the training's own process, normalised on the device. Both are measured in turn in one
 process, so that what else the machine does falls on both; ratios and bytes carry over to another machine, seconds do
 not. No GPU is needed, and none is timed.
+
+Pages of other sizes: images of a batch stand end to end, without padding; texts are padded to the longest of a batch.
+Unsloth compiles with dynamic sizes, and how often that compiles anew is counted here on a layer's MLP, since rounding
+sizes up to a few would change what the model sees of a page.
 """
 
 import io
@@ -42,13 +46,13 @@ def scans(count: int) -> list:
 
 
 def seconds(**works) -> dict[str, float]:
-    """The median seconds of each piece of work, all of them in turn."""
+    """The median seconds of the processor that each piece of work takes, all of them in turn."""
     taken = {name: [] for name in works}
     for _ in range(ROUNDS):
         for name, work in works.items():
-            began = time.perf_counter()
+            began = time.process_time()
             work()
-            taken[name].append(time.perf_counter() - began)
+            taken[name].append(time.process_time() - began)
     return {name: statistics.median(values) for name, values in taken.items()}
 
 
@@ -105,12 +109,55 @@ def measure() -> dict:
         "visual_tokens_per_page": int(old["image_grid_thw"][0].prod()) // 4,
         "batches_equal": all(equal.values()),
         "bytes": _bytes(old, new),
-        "seconds": parts,
+        "processor_seconds": parts,
         "collate_ratio": parts["collate_before"] / parts["collate_now"],
         "step_in_a_later_epoch": _later_step(parts),
+        "compilations_for_12_sizes": compilations(),
+        "padding": padding(),
         "epochs_seconds": loaders,
         "epochs_ratio": [earlier / later for earlier, later in zip(*loaders.values(), strict=True)],
     }
+
+
+def compilations(sizes: int = 12) -> dict[str, int]:
+    """How often a layer's MLP is compiled for so many page sizes: by dynamic sizes, torch's default, static ones."""
+    import torch
+    from transformers import PaddleOCRVLConfig
+    from transformers.models.paddleocr_vl.modeling_paddleocr_vl import PaddleOCRVisionMLP
+
+    layer, found = PaddleOCRVisionMLP(PaddleOCRVLConfig().vision_config).to("meta"), {}
+    for name, dynamic in (("dynamic", True), ("default", None), ("static", False)):
+        graphs = []
+
+        def count(graph, _, graphs=graphs):
+            graphs.append(graph)
+            return graph.forward
+
+        torch._dynamo.reset()
+        with torch._dynamo.config.patch(recompile_limit=64), torch.no_grad():
+            compiled = torch.compile(layer, backend=count, dynamic=dynamic)
+            for number in range(sizes):
+                compiled(torch.empty(784 + 336 * number, layer.fc1.in_features, device="meta"))
+        found[name] = len(graphs)
+    return found
+
+
+def padding(pages: int = 1969) -> dict[str, float]:
+    """The share of a batch's text positions that is padding, for pages of 200 to 1,280 visual tokens."""
+    import numpy as np
+
+    from medocr.train import data
+
+    random = np.random.default_rng(0)
+    visual, answer = random.integers(200, 1281, pages), random.integers(50, 801, pages)
+    lengths = visual + answer
+    sampler = data.LengthGroupedSampler((4 * visual + answer).tolist(), BATCH, seed=0)
+    orders = {"like_sizes": list(sampler), "shuffled": random.permutation(pages)[: len(sampler)]}
+    shares = {}
+    for name, order in orders.items():
+        batches = lengths[np.array(order)].reshape(-1, BATCH)
+        shares[name] = float(1 - batches.sum() / (BATCH * batches.max(1)).sum())
+    return shares
 
 
 def _bytes(old: dict, new: dict) -> dict:
