@@ -3,6 +3,7 @@
 from tests.bench import (
     checkpoints,
     data,
+    digitize,
     equivalence,
     faults,
     fields,
@@ -16,18 +17,6 @@ from tests.bench import (
 )
 
 if __name__ == "__main__":
-    for bench in (
-        checkpoints,
-        data,
-        fields,
-        equivalence,
-        loader,
-        metrics,
-        transcribe,
-        faults,
-        rerun,
-        read,
-        train,
-        full_size,
-    ):
+    small = (checkpoints, data, fields, equivalence, loader, metrics, transcribe, faults, rerun, read, digitize)
+    for bench in (*small, train, full_size):
         bench.main()
