@@ -62,6 +62,9 @@ def test_the_config_says_what_the_weights_are(base, merged):
     sizes = json.loads((folder / "preprocessor_config.json").read_text())
     assert (sizes["min_pixels"], sizes["max_pixels"]) == (3136, 78_400)
     assert (folder / "tokenizer.model").read_bytes() == (base / "tokenizer.model").read_bytes()
+    tokenizer = json.loads((folder / "tokenizer_config.json").read_text())
+    assert tokenizer["added_tokens_decoder"]["358"]["content"] == "<|IMAGE_START|>"  # tokenizer.model has it not
+    assert tokenizer["add_bos_token"] is False
     card = (folder / "README.md").read_text()
     assert "vllm serve FOLDER" in card
     assert "--trust-remote-code" not in card
