@@ -67,6 +67,7 @@ def test_the_config_says_what_the_weights_are(base, merged):
     assert tokenizer["add_bos_token"] is False
     card = (folder / "README.md").read_text()
     assert "vllm serve FOLDER" in card
+    assert "--chat-template-content-format openai" in card  # vLLM guesses it from the template, and may guess wrong
     assert "--trust-remote-code" not in card
     weights = safetensors.torch.load_file(folder / "model.safetensors")
     embedding = next(tensor for name, tensor in weights.items() if name.endswith("embed_tokens.weight"))
