@@ -65,6 +65,14 @@ serve-test: $(READY) .venv-serve/.ready  ## a merged model served by vLLM on a C
 	.venv-serve/bin/pip uninstall --quiet --yes torchaudio torchcodec
 	touch $@
 
+unsloth: .venv-unsloth/.ready  ## 04 to 06 by Unsloth's path on a CPU, CUDA faked; results/bench/unsloth.json
+	.venv-unsloth/bin/python -m tests.unsloth_cpu
+
+.venv-unsloth/.ready: pyproject.toml
+	python3 -m venv .venv-unsloth
+	.venv-unsloth/bin/pip install --quiet $(TORCH) --editable '.[gpu]'
+	touch $@
+
 lab: $(READY)  ## the notebooks in JupyterLab
 	$(VENV)/bin/pip install --quiet --editable '.[lab]'
 	$(VENV)/bin/jupyter lab notebooks

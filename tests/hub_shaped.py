@@ -76,7 +76,7 @@ def _tokenizer(vocabulary: dict[str, int], added: list[dict]) -> dict:
 def _sentencepiece(vocabulary: dict[str, int]) -> bytes:
     """The vocabulary as SentencePiece keeps it, for programs that read no tokenizer.json; special tokens stay out.
 
-    A message of protocol buffers: pieces (1) with text, score and kind, the trainer's settings (2), the normaliser's (3).
+    A message of protocol buffers: pieces (1) with text, score and kind, settings of trainer (2) and normaliser (3).
     """
     kinds = {"<unk>": 2, "<s>": 3, "</s>": 3}
     message = b""
@@ -103,6 +103,7 @@ def _tokenizer_config() -> dict:
 
 def _config(size: int, ids: dict[str, int]) -> dict:
     vision = {
+        "architectures": ["PaddleOCRVisionModel"],
         "model_type": "paddleocr_vl",
         "auto_map": {"AutoConfig": AUTO_MAP["AutoConfig"]},
         "hidden_size": VISION_WIDTH,
