@@ -109,7 +109,7 @@ def _config(size: int, ids: dict[str, int]) -> dict:
         "hidden_size": VISION_WIDTH,
         "intermediate_size": VISION_INNER,
         "num_attention_heads": 2,
-        "num_hidden_layers": 2,
+        "num_hidden_layers": 3,  # a converter to GGUF looks for the projector's second layer among as many
         "image_size": 384,
         "patch_size": 14,
         "spatial_merge_size": 2,

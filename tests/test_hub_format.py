@@ -59,6 +59,7 @@ def test_the_config_says_what_the_weights_are(base, merged):
     config = json.loads((folder / "config.json").read_text())
     assert config["tie_word_embeddings"] is config["text_config"]["tie_word_embeddings"] is False
     assert not [path.name for path in folder.glob("*.json") if "auto_map" in path.read_text()]
+    assert config["vision_config"]["architectures"] == ["PaddleOCRVisionModel"]  # by which GGUF's converter knows it
     sizes = json.loads((folder / "preprocessor_config.json").read_text())
     assert (sizes["min_pixels"], sizes["max_pixels"]) == (3136, 78_400)
     assert (folder / "tokenizer.model").read_bytes() == (base / "tokenizer.model").read_bytes()
