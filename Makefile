@@ -38,6 +38,7 @@ test: lint  ## everything, with a small run of all six notebooks
 lint: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
 
 bench: $(READY)  ## figures for results/bench/
 	$(VENV)/bin/pip install --quiet --editable '.[bench]'

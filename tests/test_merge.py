@@ -15,6 +15,7 @@ from medocr import merge, storage
 from medocr import model as models
 from medocr import report as drawing
 from medocr.merge import files, parity
+from medocr.model import loading
 from medocr.run.profile import NOTEBOOKS, default_parameters
 
 ABOUT = {
@@ -291,6 +292,42 @@ def test_another_processor(gate, merged, file, old, new, part):
     assert old in text
     (merged / file).write_text(text.replace(old, new))
     assert f"the {part} is not the one of training ({file})" in gate(merged).why
+
+
+@pytest.fixture
+def gate_in_half(base, adapter, monkeypatch):
+    """The gate as on a GPU, where the merged model is probed in float16 as well."""
+
+    def probe_here(folder, pages, device):
+        model, processor = models.load(folder, device=device, dtype=torch.float32)
+        return parity.probe_both(model, processor, pages, in_half=True)
+
+    monkeypatch.setattr(parity, "_probe_elsewhere", probe_here)
+    return lambda folder: merge.check_parity(base, adapter, folder, make_samples(2), max_pixels=78400, device="cpu")
+
+
+def test_the_gate_looks_at_float16(gate_in_half, merged):
+    verdict = gate_in_half(merged)
+    assert verdict.passed, verdict.why
+    assert verdict.figures["float16_overflows"] == 0
+    assert 1 < verdict.figures["float16_largest"] < 65_504
+    assert verdict.figures["float16_agreement"] > 0.9
+    assert drawing.parity_table(verdict.figures).loc["in float16: activations that overflow", "value"] == "0"
+
+
+def test_overflow_in_float16_is_counted(gate_in_half, merged):
+    """Weights that float16 holds, whose products it does not."""
+    _change(merged, lambda weights: next(t for name, t in weights.items() if name.endswith(MODULE)).mul_(30_000))
+    verdict = gate_in_half(merged)
+    assert verdict.figures["float16_overflows"] > 0
+    assert [why for why in verdict.why if "serve it with --dtype bfloat16" in why]
+
+
+def test_a_model_stored_in_float16_runs_in_it_on_a_card(base, merged, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
+    assert loading._dtype("cuda", merged) == torch.float16
+    assert loading._dtype("cuda", base) == torch.bfloat16
+    assert loading._dtype("cpu", merged) == torch.float32
 
 
 def test_weights_beyond_float16_are_refused(base, adapter, tmp_path):

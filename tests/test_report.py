@@ -160,8 +160,8 @@ FIGURES = {
         lambda: report.paired_change(CHANGES),
         lambda: report.paired_change(CHANGES[:1], "coverage_recall"),
         lambda: report.paired_change(CHANGES[:0]),
-        lambda: report.example({"wanted": "a b", "base": "", "tuned": "a c", "example": "best"}, PAGES[0]),
-        lambda: report.example({"wanted": "中文 $x$ " * 900, "ocr": "$" * 9000}, PAGES[2]),
+        lambda: report.example({"target": "a b", "base": "", "tuned": "a c", "example": "best"}, PAGES[0]),
+        lambda: report.example({"target": "中文 $x$ " * 900, "ocr": "$" * 9000}, PAGES[2]),
         lambda: report.safety(SAFETY),
         lambda: report.safety(NOTHING),
         lambda: report.calibration(NUMBERS),
@@ -249,7 +249,7 @@ def test_slices_are_named_in_plain_words():
         lambda: report.lengths(SAMPLES, 156, 200),
         lambda: report.paired_change(CHANGES),
         lambda: report.agreement(AGREED, 0.95),
-        lambda: report.example({"wanted": "a b", "base": "", "tuned": "a c"}, PAGES[0]),
+        lambda: report.example({"target": "a b", "base": "", "tuned": "a c"}, PAGES[0]),
     ],
 )
 def test_no_text_is_too_small_for_a_telephone(draw):

@@ -305,8 +305,8 @@ def _error(status: int, message: str, headers: dict | None = None) -> web.Respon
 async def serve(settings: dict) -> None:
     """Start every server on a free port, print the ports, and serve until stdin ends."""
     ports = []
-    for own in settings["servers"]:
-        runner = web.AppRunner(Behaviour(own, settings["known"], settings["words"]).app(), access_log=None)
+    for server in settings["servers"]:
+        runner = web.AppRunner(Behaviour(server, settings["known"], settings["words"]).app(), access_log=None)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()

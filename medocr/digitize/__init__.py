@@ -73,9 +73,14 @@ def digitize(
     """
     sources.check_place(Path(out), synthetic=False)
     found = sources.find(paths, together)
-    documents = (Document(s.name, s.title, tuple(sources.pages(s, contains_phi))) for s in found)
+    documents = documents_of(found, contains_phi)
     about = {"synthetic": False, "phi": contains_phi, "transaction": transaction, "settle": settle}
     return digitize_documents(reader, documents, Output(out), **about)
+
+
+def documents_of(found: Iterable[sources.Source], contains_phi: bool = True) -> Iterator[Document]:
+    """Documents with their pages, one after another as they are asked for."""
+    return (Document(s.name, s.title, tuple(sources.pages(s, contains_phi))) for s in found)
 
 
 def digitize_documents(

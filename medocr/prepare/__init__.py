@@ -46,7 +46,6 @@ class Sample(Page):
     answer: str = ""
     visual_tokens: int = 0
     answer_tokens: int = 0
-    split: str = ""
 
 
 @dataclasses.dataclass
@@ -175,7 +174,7 @@ def _measure(pages, text_format, min_pixels, max_pixels, rejected) -> tuple[list
             continue
         try:
             image = page.open()
-            tokens = visual_tokens(*image.size, min_pixels, max_pixels)
+            tokens = visual_tokens(image.width, image.height, min_pixels, max_pixels)
         except ValueError as error:
             rejected.append(Rejection(page.origin, page.source, "unreadable", str(error)))
             continue

@@ -81,6 +81,8 @@ def _leakage(report: dict) -> str:
         f"{report['near_duplicate_pairs_across_splits']} of {report['near_duplicate_pairs']:,} pairs of near "
         f"duplicates are in more than one split."
     )
+    if report["groups_parted_by_their_source"]:
+        text += f" {report['groups_parted_by_their_source']} groups more are parted as their source says."
     closest = report.get("closest_by_text")
     if closest:
         bits = report["thresholds"]["of_bits"]
