@@ -57,8 +57,8 @@ PAGES = [
     page(size=(140, 420)),
 ]
 SAMPLES = [
-    Sample(**vars(one), answer="x", visual_tokens=50 + i, answer_tokens=20 + i, split=("train", "test", "train")[i])
-    for i, one in enumerate(PAGES)
+    Sample(**{**vars(one), "split": split}, answer="x", visual_tokens=50 + i, answer_tokens=20 + i)
+    for i, (one, split) in enumerate(zip(PAGES, ("train", "test", "train"), strict=True))
 ]
 SCORES = [
     {"model": model, "slice": name, "metric": metric, "value": value, "low": value * 0.9, "high": value * 1.1, "n": 40}

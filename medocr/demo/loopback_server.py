@@ -226,7 +226,8 @@ class Behaviour:
                 self.answered[page] += fault in ("", "line_twice")
                 answer = {"status_code": 200, "body": self.answer(page, asked["body"])}
                 done += _lines(fault, {**row, "response": answer})
-            self.faults[f"line: {fault}"] += bool(fault)
+            if fault:
+                self.faults[f"line: {fault}"] += 1
         for name, rows in (("output_file_id", done), ("error_file_id", errors)):
             if rows:
                 batch[name] = f"file-{uuid.uuid4().hex[:8]}"

@@ -11,13 +11,14 @@ import threading
 from pathlib import Path
 
 import nbformat
+import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 import safetensors.torch
 import torch
 
 from medocr import model as models
-from medocr import transcribe
+from medocr import report, transcribe
 from medocr.__main__ import main
 from medocr.demo.loopback import MODEL, Loopback, Server
 from medocr.run import results
@@ -191,8 +192,17 @@ def test_a_browser_runs_nothing_of_a_published_page_and_fetches_nothing(tmp_path
         nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "01_curate.ipynb")
         results.index(tmp_path, "small")
         shown = _opened(browser, tmp_path / "index.html", tmp_path)
+        row = {"reference": None, "changed_unit": 1, "text": hostile, "truth": hostile + "?", "id": "1"}
+        errors = pd.DataFrame([{**row, "model": model} for model in ("base", "tuned")])
+        (tmp_path / "gallery.html").write_text(report.gallery(errors, {"1": pages(1, doc_type="form")[0]}))
+        errors_shown = _opened(browser, tmp_path / "gallery.html", tmp_path)
+        bad = (tmp_path / "gallery.html").read_text().replace("<h1>", hostile + "<h1>")  # as if nothing were escaped
+        (tmp_path / "bad.html").write_text(bad)
+        bad_shown = _opened(browser, tmp_path / "bad.html", tmp_path)
         server.shutdown()
     assert "<title>medocr: small</title>" in shown
+    assert "1 shown" in errors_shown, "its own filter works"
+    assert all("<title>medocr: errors</title>" in page for page in (errors_shown, bad_shown))
     assert not asked
 
 
