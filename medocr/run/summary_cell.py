@@ -55,7 +55,7 @@ def finding(stage: Stage, folder: Path) -> str | None:
 def _curated(record: dict) -> str:
     counts = record["counts"]
     reasons = ", ".join(f"{number:,} {reason.replace('_', ' ')}" for reason, number in counts["rejected"].items())
-    return f"{counts['kept']:,} of {counts['inputs']:,} pages kept; turned away: {reasons or 'none'}."
+    return f"{counts['kept']:,} of {counts['inputs']:,} pages kept; rejected: {reasons or 'none'}."
 
 
 def _transcribed(record: dict) -> str:
