@@ -3,6 +3,7 @@
 from tests.bench import (
     checkpoints,
     data,
+    digitize,
     equivalence,
     faults,
     full_size,
@@ -15,5 +16,6 @@ from tests.bench import (
 )
 
 if __name__ == "__main__":
-    for bench in (checkpoints, data, equivalence, loader, metrics, transcribe, faults, rerun, read, train, full_size):
+    small = (checkpoints, data, equivalence, loader, metrics, transcribe, faults, rerun, read, digitize)
+    for bench in (*small, train, full_size):
         bench.main()
