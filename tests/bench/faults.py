@@ -1,8 +1,9 @@
 """`python -m tests.bench.faults [online] [batch]`: pages through two faulty servers, one by one and in batches.
 
-Kept in results/bench/faults.json; each way is once left alone and once killed ten times. The servers meet requests, pages, calls about files and lines of a batch's output
-with the faults of `tests.loopback_pages`; one stops accepting its key half-way, and both limit their rate. They count
-for themselves what they were asked: after every kill it is seen whether a page in the store was asked for again.
+Kept in results/bench/faults.json; each way is once left alone and once killed ten times. The servers meet requests,
+pages, calls about files and lines of a batch's output with the faults of `tests.loopback_pages`; one stops accepting
+its key half-way, and both limit their rate. They count for themselves what they were asked: after every kill it is seen
+whether a page in the store was asked for again.
 """
 
 import argparse
