@@ -7,6 +7,7 @@ be tried on this machine (no browser, no network) says why. Topics that are name
 import json
 import sys
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -40,7 +41,7 @@ def listed() -> list[tuple[str, str, str, str]]:
     return [(topic, tried, *one) for topic, attacks in topics.items() for tried, one in attacks.items()]
 
 
-def main(topics: list[str]) -> None:
+def main(topics: Sequence[str] = ()) -> None:
     """Perform the attacks of these topics; of all where none is named."""
     attacks, outcomes = [one for one in listed() if not topics or one[0] in topics], Outcomes()
     tests = [str(ROOT / "tests" / test) for *_, test in attacks]
@@ -53,7 +54,7 @@ def main(topics: list[str]) -> None:
     print(f"{survived} of {len(tried)} attacks survived, {len(rows) - len(tried)} not tried")
 
 
-def _kept(topics: list[str]) -> list[dict]:
+def _kept(topics: Sequence[str]) -> list[dict]:
     """What the file holds of the other topics."""
     earlier = json.loads(OUT.read_text())["rows"] if topics and OUT.exists() else []
     return [row for row in earlier if row["topic"] not in topics]
