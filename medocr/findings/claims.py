@@ -40,8 +40,8 @@ CLAIMS = {
             Contrast(TUNED, BASE, "range_f1"),
             Contrast(TUNED, BASE, "cer", decides=False),
         ),
-        "How well the full-size base reads such pages to begin with, and so how much is left to gain; and whether what "
-        "is learnt from drawn pages carries over to scans.",
+        "How well the full-size base reads such pages before tuning, and so how much there is to gain; and whether "
+        "what is learnt from drawn pages carries over to scans.",
     ),
     "quantity": Claim(
         "Balanced data beat a larger, unbalanced set.",
@@ -51,9 +51,9 @@ CLAIMS = {
             Contrast(BALANCED, QUANTITY, "cer", "general", decides=False),
             Contrast(MOSTLY_GENERAL, QUANTITY, "cer", "medical", decides=False),
         ),
-        "Over several epochs more pages may do more than in runs that do not see all of them. 30/70 has the larger "
-        "set's share of medical pages without its copies and wrong letters: a difference there would be the noise's "
-        "and the copies'.",
+        "Over several epochs a larger set may help more than in runs that do not see all of it, and this one was made "
+        "worse on purpose. 30/70 has its share of medical pages without duplicates and label noise: any difference "
+        "there is due to these.",
     ),
     "mix": Claim(
         "The 60/40 mix prevented forgetting.",
@@ -77,7 +77,7 @@ CLAIMS = {
             Contrast(CONTINUOUS, LINES, "drug_f1", "medical", decides=False),
             Contrast(CONTINUOUS, LINES, "cer", "general", decides=False),
         ),
-        "Which format the full-size model learns more easily, and what a reader other than medocr's makes of either.",
+        "Which format the full-size model learns more easily, and how well other parsers read fields from either.",
     ),
     "labels": Claim(
         "An OCR's labels train as well as the truth.",
@@ -89,7 +89,7 @@ CLAIMS = {
             Contrast(AGREED, TRUTH, "cer", "unlabelled", decides=False),
             Contrast(AGREED, OCR, "cer", "unlabelled", decides=False),
         ),
-        "Labels of real scans may be far worse than those of drawn pages; what those do to a model is open.",
+        "Labels of real scans may be far worse than those of drawn pages, with effects not measured here.",
     ),
     "rank": Claim(
         "Rank 64 reads better than 16 and 8 at equal steps.",
@@ -99,8 +99,8 @@ CLAIMS = {
             Contrast(RANK[64], RANK[16], "cer", "general", decides=False),
             Contrast(RANK[64], RANK[8], "cer", "general", decides=False),
         ),
-        "A rank of 64 is wide beside the embedded model's layers and narrow beside the full-size model's: how ranks "
-        "compare there is open.",
+        "Rank 64 is large relative to the embedded model's layers and small relative to the full-size model's, where "
+        "ranks may compare otherwise.",
     ),
 }
 

@@ -31,7 +31,7 @@ def _largest(measurements: list[tuple[Contrast, dict]]) -> Iterator[str]:
             largest = max(chosen, key=lambda row: abs(row[1]["advantage"]) / row[0].matters)
             yield f"The largest {what}: {evidence.describe(*largest)}."
         elif measurements:
-            yield f"No {what} is sure yet."
+            yield f"No {what} is established yet."
 
 
 def _undecided(by_claim: dict[str, list[tuple[Contrast, dict | None]]]) -> Iterator[str]:
@@ -59,8 +59,8 @@ def needs(contrast: Contrast, figures: dict) -> str:
     if times <= 1:
         return "seeds that agree"
     if times >= MOST:
-        return "more than such runs can tell, so near is the difference to the limit"
-    return f"about {times:.1f} times as many pages and seeds, if the difference stays as it is"
+        return "more than such runs can decide: the difference is too close to the limit"
+    return f"about {times:.1f} times as many pages and seeds, if the difference stays the same"
 
 
 def _untested(by_claim: dict[str, list[tuple[Contrast, dict | None]]], results: Path) -> Iterator[str]:

@@ -25,11 +25,12 @@ position embeddings otherwise than this model was trained with: set
 `model.model.visual.vision_model.embeddings.interpolation_align_corners = False` there, as medocr does.
 """
 VLLM = """\
-To serve it (vLLM 0.29 or newer):
+To serve it (vLLM 0.29 or newer; with another content format it may put a line break before the prompt, which changes
+every answer):
 
 ```bash
 vllm serve FOLDER --max-num-batched-tokens 16384 --no-enable-prefix-caching \\
-    --mm-processor-cache-gb 0
+    --mm-processor-cache-gb 0 --chat-template-content-format openai
 ```
 """
 NO_VLLM = (
@@ -130,8 +131,9 @@ def _told(comparisons: list[dict]) -> list[dict]:
 
 
 def _result(row: dict) -> EvalResult:
-    """The tuned model's score, as the Hub shows scores."""
-    return EvalResult(TASK, "medocr", f"{row['slice']} test pages", row["metric"], row["tuned"])
+    """The tuned model's score, as the Hub shows scores: a table for each slice, which the Hub tells by its config."""
+    name = f"{row['slice']} test pages"
+    return EvalResult(TASK, "medocr", name, row["metric"], row["tuned"], dataset_config=row["slice"])
 
 
 def _metrics(comparisons: list[dict]) -> list[str]:

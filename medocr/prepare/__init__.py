@@ -50,7 +50,7 @@ class Sample(Page):
 
 @dataclasses.dataclass
 class Prepared:
-    """Three splits, what was turned away, and the proof that nothing leaks between them."""
+    """Three splits, what was rejected, and the proof that nothing leaks between them."""
 
     train: list[Sample]
     validation: list[Sample]
@@ -142,7 +142,7 @@ def prepare(
     """Turn labelled pages into train, validation and test samples.
 
     A page whose answer is longer than `max_answer_tokens`, or whose visual tokens and answer do not fit
-    into `context`, is turned away by name and never cut. `split` holds the shares of train, validation and
+    into `context`, is rejected by name and never cut. `split` holds the shares of train, validation and
     test. `label_noise` is the probability that a word of a training answer is damaged (`noise.damaged`).
     Raises ValueError when too few pages are left for a train and a test split.
     """

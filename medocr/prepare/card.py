@@ -18,7 +18,7 @@ def dataset_card(prepared, *, name: str, revisions: dict[str, str] | None = None
     parts += ["## Sources", _sources(samples, revisions or {}), "## Labels", _labels(samples)]
     parts += ["## Leakage between splits", _leakage(prepared.leakage)]
     if prepared.rejected:
-        parts += ["## Turned away", markdown.table(["reason", "pages"], prepared.counts["rejected"].items())]
+        parts += ["## Rejected", markdown.table(["reason", "pages"], prepared.counts["rejected"].items())]
     if prepared.warnings:
         parts += ["## Warnings", "\n".join(f"- {warning}" for warning in prepared.warnings)]
     return "\n\n".join(parts) + "\n"

@@ -39,7 +39,7 @@ def split(
     if not pages:
         raise ValueError(
             "no page is left to train on: 03 needs pages with text. Look at the rejections of the stages before, "
-            "and raise max_answer_tokens if pages were turned away as too long"
+            "and raise max_answer_tokens if pages were rejected as too long"
         )
     copies = near_duplicates(pages, hashes)
     clusters = _clusters(pages, copies)

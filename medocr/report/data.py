@@ -1,4 +1,4 @@
-"""What went in, what was turned away, and what the splits hold."""
+"""What went in, what was rejected, and what the splits hold."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -13,7 +13,7 @@ from medocr.schema import DOC_TYPES, Page
 
 
 def flow(counts: dict) -> Figure:
-    """Inputs, each reason for which pages were turned away, and what was kept.
+    """Inputs, each reason for which pages were rejected, and what was kept.
 
     `counts` holds `inputs`, `kept` and `rejected` ({reason: pages}), as `curate` reports them.
     """

@@ -66,6 +66,7 @@ STAGES = (
         "merge.json",
         needs_base=True,
     ),
+    Stage("07_digitize", ("prepare.json", "merged"), ("digitized", "rule.json"), "digitize.json", needs_base=True),
 )
 
 

@@ -4,6 +4,7 @@ from tests.bench import (
     attacks,
     checkpoints,
     data,
+    digitize,
     equivalence,
     faults,
     full_size,
@@ -18,20 +19,6 @@ from tests.bench import (
 )
 
 if __name__ == "__main__":
-    for bench in (
-        checkpoints,
-        data,
-        equivalence,
-        loader,
-        metrics,
-        transcribe,
-        faults,
-        attacks,
-        kills,
-        rerun,
-        read,
-        train,
-        mutations,
-        full_size,
-    ):
+    small = (checkpoints, data, equivalence, loader, metrics, transcribe, faults, rerun, read, digitize)
+    for bench in (*small, attacks, kills, train, mutations, full_size):
         bench.main()
