@@ -7,6 +7,7 @@ from tests.bench import (
     digitize,
     equivalence,
     faults,
+    fields,
     full_size,
     kills,
     loader,
@@ -19,6 +20,6 @@ from tests.bench import (
 )
 
 if __name__ == "__main__":
-    small = (checkpoints, data, equivalence, loader, metrics, transcribe, faults, rerun, read, digitize)
+    small = (checkpoints, data, fields, equivalence, loader, metrics, transcribe, faults, rerun, read, digitize)
     for bench in (*small, attacks, kills, train, mutations, full_size):
         bench.main()
