@@ -32,6 +32,21 @@ def _data(record: dict) -> str:
     return f"{read['processes']} processes read {read['speed_up']:.2f} and draw {drawn:.2f} times as fast as one"
 
 
+def _digitize(record: dict) -> str:
+    lab, kills, sets = record["lab_report"], record["kills"], record.get("documents", ())
+    told = [
+        f"{round(lab['recall'] * lab['known'])} of {lab['rows']} rows of a drawn lab report are right in its Bundle",
+        f"a command killed {kills['kills']} times left {kills['documents']} of {kills['pages']} documents, each once",
+    ]
+    told += [
+        f"{row['bundles'] - len(row['unsound'])} of {row['documents']} {row['set']} give a sound Bundle" for row in sets
+    ]
+    every = next((row for row in record.get("risk", {}).get("held_out", ()) if row["kind"] == "all"), None)
+    if every:
+        told.append(f"{every['share']:.0%} of RapidOCR's fields pass without a person, {every['wrong']} of them wrong")
+    return "; ".join(told)
+
+
 def _faults(record: dict) -> str:
     killed = max(record["rows"], key=lambda row: row["kills"])
     return (
@@ -157,6 +172,7 @@ TELL: dict[str, Callable[[dict], str]] = {
     "bench/checkpoints.json": _checkpoints,
     "bench/data.json": _data,
     "bench/faults.json": _faults,
+    "bench/digitize.json": _digitize,
     "bench/fields.json": _fields,
     "bench/equivalence.json": _equivalence,
     "bench/loader.json": _loader,
