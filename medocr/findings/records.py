@@ -161,10 +161,11 @@ def _scale(record: dict) -> str:
     of, few, many = record["cluster"], record["growth"][0], record["growth"][-1]
     once = of["pages_written"] == of["pages"] and not of["written_twice"]
     time, memory = record["growth_of_time_per_page"], record["growth_of_memory"]
+    grown = "memory was not told apart" if memory is None else f"memory × {memory:.2f}"
     return (
         f"with a node and the driver killed, {of['pages']:,} pages were written {'once each' if once else 'wrongly'}, "
         f"{of['read_again']} of them read again; from {few['pages']:,} to {many['pages']:,} pages CPU time per page × "
-        f"{time:.2f}, memory × {memory:.2f}, by a reader that takes no time"
+        f"{time:.2f}, {grown}, by a reader that takes no time"
     )
 
 
