@@ -2,8 +2,8 @@
 
 Two processes train the same small random base by the same recipe, one by each backend, and compute the loss and
 the gradients of one batch with the same adapter; Unsloth's is also stopped amid training and resumed, and both read
-both adapters. CUDA is faked (see fake_cuda): Unsloth's own code of models, LoRA, checkpointing and loss runs as on a card,
-but uncompiled, and no kernel in Triton runs. Written to results/bench/unsloth.json.
+both adapters. CUDA is faked (see fake_cuda): Unsloth's own code for models, LoRA, checkpointing and loss runs as on a
+card, but uncompiled, and no kernel in Triton runs. Written to results/bench/unsloth.json.
 """
 
 import argparse
