@@ -16,7 +16,7 @@ $(READY): requirements.lock pyproject.toml
 	PYTHONWARNINGS=ignore $(VENV)/bin/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
-run: $(READY)  ## all six notebooks on the embedded default; results/demo/
+run: $(READY)  ## all seven notebooks on the embedded default; results/demo/
 	$(PYTHON) -m medocr run demo
 
 experiments: $(READY)  ## the findings: every claim's runs, two side by side; results/experiments/
@@ -32,12 +32,13 @@ results: $(READY)  ## all committed results anew, from one clean commit: hours o
 	$(PYTHON) -m tests.bench
 	$(PYTHON) -m medocr.findings.readme
 
-test: lint  ## everything, with a small run of all six notebooks
+test: lint  ## everything, with a small run of all seven notebooks
 	$(PYTHON) -m pytest
 
 lint: $(READY)
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/mypy
 
 bench: $(READY)  ## figures for results/bench/
 	$(VENV)/bin/pip install --quiet --editable '.[bench]'

@@ -46,11 +46,12 @@ def _parser() -> argparse.ArgumentParser:
         ("run", _add_run, _run),
         ("read", _add_read, _read),
         ("digitize", _add_digitize, _digitize),
+        ("review", _add_review, _review),
         ("export", _add_export, _export),
         ("train", _add_train, _train),
     )
     for name, add, command in named:
-        about = command.__doc__.splitlines()[0]
+        about = (command.__doc__ or "").splitlines()[0]
         subparser = commands.add_parser(name, help=about.partition(".")[0], description=about)
         subparser.set_defaults(command=command)
         add(subparser)
@@ -153,6 +154,12 @@ def _add_digitize(digitize: argparse.ArgumentParser) -> None:
     digitize.add_argument("--together", default="", metavar="REGEX", help=f"{together} (default: each file is one)")
     digitize.add_argument("--jobs", type=int, default=1, metavar="N", help="so many processes read with rapidocr")
     digitize.add_argument("--transaction", action="store_true", help="Bundles that a FHIR server takes, once each")
+    rule = digitize.add_mutually_exclusive_group()
+    rule.add_argument("--rule", type=Path, metavar="FILE", help="thresholds for fields that need no person: rule.json")
+    rule.add_argument("--checked", type=Path, metavar="DIR", help="take them from what persons reviewed in DIR")
+    digitize.add_argument("--risk", type=float, default=0.02, help="wrong among passed, with --checked (default: 0.02)")
+    ray = "N readers on the machines of a Ray cluster, each block of documents one file, DIR/blocks/<id>.zip"
+    digitize.add_argument("--ray", type=int, default=0, metavar="N", help=ray)
     server = digitize.add_argument_group("for the address of a server")
     server.add_argument("--served-as", default="", metavar="NAME", help="the model's name there (default: the first)")
     server.add_argument("--may-receive", action="store_true", help="a server elsewhere may have the pages …")
@@ -167,23 +174,67 @@ def _add_digitize(digitize: argparse.ArgumentParser) -> None:
 def _digitize(chosen) -> int:
     """Digitise images and PDFs. Each document becomes a record, a FHIR Bundle and a queue of what to look at."""
     from . import digitize
+    from .digitize import confidence
 
     server = {name: getattr(chosen, name) for name in ("may_receive", "phi_agreement", "key_variable")}
     server["model"] = chosen.served_as
+    if chosen.ray:
+        return _digitize_on_ray(chosen, server)
     reader = digitize.open_reader(chosen.model, chosen.jobs, store=chosen.out / "answers.sqlite", **server)
-    return digitize.run(reader, chosen.paths, chosen.out, together=chosen.together, transaction=chosen.transaction)
+    options = {"together": chosen.together, "transaction": chosen.transaction}
+    if chosen.rule:
+        options["rule"] = confidence.read_rule(chosen.rule)
+    if chosen.checked:
+        options["rule"] = confidence.fit(*confidence.checked(chosen.checked), risk=chosen.risk)
+    return digitize.run(reader, chosen.paths, chosen.out, **options)
+
+
+def _digitize_on_ray(chosen, server: dict) -> int:
+    import functools
+
+    from .digitize import blocks, open_reader
+
+    if chosen.jobs != 1 or chosen.transaction or chosen.rule or chosen.checked or chosen.ray < 1:
+        raise ValueError("--ray takes a number of readers, and no --jobs, --transaction, --rule and --checked")
+    opener = functools.partial(open_reader, chosen.model, store=chosen.out.resolve() / "answers.sqlite", **server)
+    made = blocks.run(opener, chosen.paths, chosen.out, together=chosen.together, readers=chosen.ray)
+    print(f"{made} documents digitised now: {chosen.out}/blocks", file=sys.stderr)
+    return 0
+
+
+def _add_review(review: argparse.ArgumentParser) -> None:
+    review.add_argument("folder", type=Path, metavar="DIR", help="what digitize wrote")
+    review.add_argument("--by", metavar="NAME", help="who decides (default: this user's name)")
+    review.add_argument("--port", type=int, metavar="N", help="of the page (default: the first free from 7860 on)")
+    studio = review.add_mutually_exclusive_group()
+    studio.add_argument("--to-label-studio", type=Path, metavar="FILE", help="write tasks for Label Studio instead")
+    studio.add_argument("--from-label-studio", type=Path, metavar="FILE", help="take over what was annotated there")
+
+
+def _review(chosen) -> int:
+    """Review what digitize was not sure of, in a browser. Every decision is saved at once, in DIR/reviews."""
+    from .review import label_studio, page
+
+    if chosen.to_label_studio:
+        label_studio.export(chosen.folder, chosen.to_label_studio)
+    elif chosen.from_label_studio:
+        return label_studio.take_over(chosen.folder, chosen.from_label_studio)
+    else:
+        page.launch(chosen.folder, chosen.by, chosen.port)
+    return 0
 
 
 def _add_export(export: argparse.ArgumentParser) -> None:
     export.add_argument("folder", type=Path, metavar="DIR", help="what digitize wrote, reviewed or not")
     export.add_argument("--transaction", action="store_true", help="Bundles that a FHIR server takes, once each")
+    export.add_argument("--hl7", action="store_true", help="HL7 version 2.5 messages too (extra `digitize`)")
 
 
 def _export(chosen) -> int:
     """Write the Bundles of digitised documents anew, with what persons decided. Settled values are final there."""
     from . import digitize
 
-    return digitize.export(chosen.folder, transaction=chosen.transaction)
+    return digitize.export(chosen.folder, transaction=chosen.transaction, hl7=chosen.hl7)
 
 
 def _add_train(train: argparse.ArgumentParser) -> None:

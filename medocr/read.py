@@ -12,7 +12,6 @@ A line of a page that was read holds
 A line of an input that could not be read holds `schema`, `origin`, `reader`, `error` (a reason by name) and `detail`.
 """
 
-import bisect
 import contextlib
 import dataclasses
 import io
@@ -42,7 +41,11 @@ READ, SOME_REFUSED, NONE_READ = 0, 3, 1  # exit statuses
 
 @dataclasses.dataclass
 class PageRecord:
-    """What was read on one page: a line of `read`'s output but for where the page came from."""
+    """What was read on one page: a line of `read`'s output but for where the page came from.
+
+    Not put out, where a model reads: `sure`, the probability of the token that each character of the text is of, and
+    `seen`, the lines that RapidOCR read on the same page to see which way up it is.
+    """
 
     text: str
     lines: list[dict]
@@ -51,6 +54,8 @@ class PageRecord:
     lowest: float | None
     finish: str
     seconds: float
+    sure: list[float] = dataclasses.field(default_factory=list)
+    seen: list[dict] = dataclasses.field(default_factory=list)
 
 
 def records(
@@ -97,7 +102,8 @@ def _read_all(items: Iterable[Page | Rejection], reader: Callable, model: str) -
         elif isinstance(result, PageRecord):
             about = {"page": item.page, "pages": item.pages, "sha256": item.id, "dpi": _dpi(item.image)}
             found = fields.read_fields(result.text, item.doc_type)
-            yield {**line, **about, **vars(result), "fields": found}
+            told = {name: value for name, value in vars(result).items() if name not in ("sure", "seen")}
+            yield {**line, **about, **told, "fields": found}
         else:
             reason, _, detail = str(result).partition(": ")
             yield {**line, "sha256": item.id, "error": reason, "detail": detail}
@@ -170,45 +176,53 @@ def _model(name: str) -> Callable:
         items = iter(items)
         while batch := list(itertools.islice(items, TOGETHER)):
             upright = [_upright(item) for item in batch]
-            began, images = time.perf_counter(), [page for page, _ in upright if not isinstance(page, str | None)]
+            began, images = time.perf_counter(), [page for page, _ in upright if isinstance(page, Image.Image)]
             readings = models.read(
                 model, processor, images, max_new_tokens=MAX_NEW_TOKENS, batch_size=4, progress=False
             )
             seconds = round((time.perf_counter() - began) / max(1, len(images)), 3)
             results = iter(readings)
-            for item, (page, turn) in zip(batch, upright, strict=True):
-                yield item, page if isinstance(page, str | None) else _record(next(results), turn, seconds)
+            for item, (page, seen) in zip(batch, upright, strict=True):
+                if isinstance(page, Image.Image):
+                    record = record_of(next(results), seen.turn, seconds)
+                    yield item, dataclasses.replace(record, seen=[dataclasses.asdict(line) for line in seen.lines])
+                else:
+                    yield item, page
 
     return read
 
 
-def _upright(item: Page | Rejection) -> tuple[Image.Image | str | None, int]:
+def _upright(item: Page | Rejection) -> tuple[Image.Image | str | None, ocr.PageText | None]:
+    """The page as it is to be read, with what RapidOCR saw on it; a reason where it cannot be."""
     if isinstance(item, Rejection):
-        return None, 0
+        return None, None
     try:
-        return ocr.upright(_open(item.image))
+        page = _open(item.image)
+        seen = ocr.read(page)
+        return (page.rotate(-seen.turn, expand=True) if seen.turn else page), seen
     except ValueError as error:
-        return str(error), 0
+        return str(error), None
 
 
-def _record(reading, turn: int, seconds: float) -> PageRecord:
+def record_of(reading, turn: int, seconds: float) -> PageRecord:
+    """The record of a model's reading (`model.Reading`)."""
     lowest = math.exp(min(reading.token_logprobs)) if len(reading.token_logprobs) else None
-    lines = [{"text": text, "box": None, "confidence": least} for text, least in _lines(reading)]
+    tokens = zip(reading.pieces, reading.token_logprobs, strict=False)
+    sure = [probability for piece, logprob in tokens for probability in [math.exp(logprob)] * len(piece)]
+    sure = sure if len(sure) == len(reading.text) else []
+    lines = [{"text": text, "box": None, "confidence": least} for text, least in _lines(reading.text, sure)]
     return PageRecord(
-        reading.text, lines, turn, _rounded(reading.confidence), _rounded(lowest), reading.finish, seconds
+        reading.text, lines, turn, _rounded(reading.confidence), _rounded(lowest), reading.finish, seconds, sure
     )
 
 
-def _lines(reading) -> Iterator[tuple[str, float | None]]:
+def _lines(text: str, sure: Sequence[float]) -> Iterator[tuple[str, float | None]]:
     """The lines of a model's reading, each with the probability of its least certain token."""
-    ends = list(itertools.accumulate(map(len, reading.pieces)))
     start = 0
-    for line in reading.text.splitlines(keepends=True):
-        first, last = bisect.bisect_right(ends, start), bisect.bisect_left(ends, start + len(line.rstrip()))
-        logprobs = reading.token_logprobs[first : last + 1] if ends else []
-        start += len(line)
+    for line in text.splitlines(keepends=True):
         if line.strip():
-            yield line.rstrip("\r\n"), _rounded(math.exp(min(logprobs))) if len(logprobs) else None
+            yield line.rstrip("\r\n"), _rounded(min(sure[start : start + len(line)], default=None))
+        start += len(line)
 
 
 class Output:

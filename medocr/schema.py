@@ -48,6 +48,7 @@ class Page:
     label_origin: str | None = None  # annotation, synthetic, truth, or provider/model
     confidence: float | None = None  # of the label, 0 to 1, where its maker gives one
     group: str | None = None  # template × issuer: what must not straddle a split
+    split: str = ""  # train, validation or test where the source says so; 03 decides the others
     language: str | None = None
     licence: str | None = None
     contains_phi: bool = False

@@ -72,7 +72,7 @@ def sweep(folder: Path) -> None:
 
 
 @functools.cache
-def features(kind: type) -> dict:
+def features(kind: type) -> typing.Any:
     """The `datasets.Features` of a record class: `bytes` is an image, `dict` is JSON text."""
     import datasets  # half a second to import
 

@@ -1,5 +1,6 @@
 """A random model of the real architecture, small enough that a test takes it apart in a second, and pages for it."""
 
+import functools
 import io
 
 import numpy as np
@@ -45,13 +46,18 @@ def make_samples(count, seed=0):
     return [_sample(random, number) for number in range(count)]
 
 
+@functools.cache
+def _processor():
+    return load_processor(FOLDER)
+
+
 def _sample(random, number):
     width, height = 28 * int(random.integers(2, 5)) + 3, 28 * int(random.integers(2, 4)) - 5
     buffer = io.BytesIO()
     Image.fromarray(random.integers(0, 256, (height, width, 3), dtype=np.uint8)).save(buffer, "PNG")
     answer = " ".join("".join(random.choice(list("abcdefgh 12.,"), 5)).strip() or "x" for _ in range(3))
     answer = " ".join(answer.split())
-    processor = load_processor(FOLDER)
+    processor = _processor()
     limits = processor.image_processor.size
     tokens = prepare.visual_tokens(width, height, limits["shortest_edge"], limits["longest_edge"])
     return prepare.Sample(

@@ -1,9 +1,12 @@
 """From pages to records and FHIR Bundles: what is printed is there, what is not is absent, faults are named."""
 
 import copy
+import dataclasses
 import hashlib
 import io
 import json
+import os
+import re
 import stat
 from decimal import Decimal
 
@@ -12,7 +15,8 @@ from PIL import Image
 
 from medocr import digitize
 from medocr.__main__ import main
-from medocr.digitize import check, dates, decimals, fhir, printed, record, sources
+from medocr.demo.loopback import Loopback, Server
+from medocr.digitize import check, dates, decimals, fhir, hl7, printed, record, sources
 from medocr.read import PageRecord
 from medocr.schema import Page, Rejection
 from medocr.storage import ROOT
@@ -61,7 +65,8 @@ class Stub:
                 yield item, None
             else:
                 self.asked.append(item.origin)
-                yield item, reading(self.texts[item.id])
+                text = self.texts.get(item.id)
+                yield item, reading(text) if text else "unreadable: no image"
 
 
 @pytest.fixture
@@ -200,6 +205,34 @@ def test_the_first_pages_header_holds_for_the_next():
     assert check.problems(bundle) == []
 
 
+def test_a_table_goes_on_under_the_headings_and_the_patient_of_the_page_before():
+    first = "Patient: Maria Lopez Sex: F\nTest Reference Range Units Result\nSodium 135-145 mmol/L 140"
+    about, _ = made(first, "Hemoglobin 13.0 g/dL M: 13.5-17.5 F: 12.0-15.5", "CRP <5.0 mg/L <0.5")
+    rows = {field["name"]: field["columns"] for field in about["fields"] if field["kind"] == "analyte"}
+    assert (rows["Hemoglobin"]["low"], rows["Hemoglobin"]["high"]) == (12.0, 15.5)
+    assert (rows["CRP"]["value"], rows["CRP"]["high"], rows["CRP"]["line"]) == ("<0.5", 5.0, 0)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Troponin I lab draws at 0 and 3 hours",
+        "Hold until ANC > 1500",
+        "Target HbA1c < 7 %",
+        "Patient Name: John Smith MRN: 7890123",
+        "San Diego, CA 92109",
+        "Phone: (217) 555-1212 Laboratory: (217) 555-3434",
+        "Discontinue Warfarin",
+        "HIGH BLEEDING RISK",
+        "Allergies: Penicillin, sulfa",
+    ],
+)
+def test_no_invented_result_reaches_a_record(text):
+    _, bundle = made(text)
+    assert of_kind(bundle, "Observation") == []
+    assert of_kind(bundle, "MedicationRequest") == []
+
+
 @pytest.mark.parametrize("other", ["Patient: John Smith", "MRN: 7890123", "DOB: 01/31/1960"])
 def test_another_patients_page_in_the_middle_stops_the_document(other):
     about, bundle = made(LAB, f"{other}\nSodium 140 mmol/L 135-145", "Chloride 101 mmol/L 98-107")
@@ -293,6 +326,26 @@ def test_seeded_faults_are_named(fault):
     assert check.problems(bundle)
 
 
+def test_a_second_reader_says_where_a_field_stands_and_what_it_reads_otherwise():
+    whole = "Potassium 4.10 mmol/L 3.5-5.1 Glucose 105 H mg/dL 70-99"  # as a model writes a page: one line, no boxes
+    first = dataclasses.replace(reading(whole), sure=[0.5 if 40 <= at < 42 else 0.9 for at in range(len(whole))])
+    first.lines[0]["box"] = None
+    page = Page(encoded(whole), "scan.png", "folder")
+    second = reading("Potassium 4.10 mmol/L 3.5-5.1\nGlucose 165 H mg/dL 70-99")
+    reader = digitize.Reader("model", "0" * 64, lambda items: ((item, first) for item in items))
+    other = digitize.remembering(digitize.Reader("other", "1" * 64, lambda items: ((item, second) for item in items)))
+    (read,) = digitize.seconded(reader, other).read([page])
+    about = record.document("x", "x", [read], reader.about, synthetic=False, phi=True)
+    potassium, glucose = about["fields"]
+    assert (potassium["box"], potassium["reasons"]) == ([10, 0, 200, 15], [])
+    assert (glucose["box"], glucose["reasons"]) == (
+        [10, 20, 200, 35],
+        ["a second reader (RapidOCR) does not read the same"],
+    )
+    assert (potassium["confidence"], glucose["confidence"]) == (0.9, 0.5)
+    assert glucose["text"] == "Glucose 105 H mg/dL 70-99"
+
+
 def test_files_go_together_by_a_pattern_in_the_order_of_their_numbers(scans):
     folder = scans(v1_p10="x", v1_p2="y", v2_p1="z", other="w")
     found = sources.find([folder], r"(?P<document>v\d)_p\d+")
@@ -303,11 +356,39 @@ def test_files_go_together_by_a_pattern_in_the_order_of_their_numbers(scans):
     }
 
 
+def test_files_that_hold_no_page_are_named_each(scans, tmp_path):
+    folder = scans(lab=LAB)
+    for name, content in (("a.docx", b"PK"), ("b.pdf", b""), ("z.png", b"no image"), ("notes.txt", b"beside")):
+        (folder / name).write_bytes(content)
+    assert digitize.run(Stub(LAB).reader, [folder], tmp_path / "out") == 3
+    errors = {about["title"]: about["pages"][0]["error"] for about in digitize.Output(tmp_path / "out").records()}
+    assert errors.pop("lab.png") is None
+    assert {name: error.partition(":")[0] for name, error in errors.items()} == {
+        "a.docx": "unsupported",
+        "b.pdf": "empty",
+        "z.png": "unreadable",
+    }
+
+
 def test_a_server_elsewhere_gets_no_page_without_leave(scans, tmp_path):
     reader = digitize.open_reader("https://example.invalid/v1", store=tmp_path / "answers.sqlite")
     assert digitize.run(reader, [scans(lab=LAB)], tmp_path / "out") == 1
     (about,) = (json.loads(path.read_text()) for path in (tmp_path / "out/documents").iterdir())
     assert "was not sent the page" in about["pages"][0]["error"]
+
+
+def test_a_server_is_asked_once_and_its_own_words_are_no_page(scans, tmp_path):
+    folder, known = scans(lab=LAB), [Page(encoded(LAB), "lab", "folder", text=LAB)]
+    faults = ("fenced", "refusal")
+    with Loopback(known, [Server(median_s=0.0, faults={fault: 1.0}) for fault in faults]) as servers:
+        for address, fault, status in zip(servers.addresses, faults, (0, 1), strict=True):
+            for out in ("once", "twice"):
+                reader = digitize.open_reader(address, store=tmp_path / f"{fault}.sqlite", model="known-text")
+                assert digitize.run(reader, [folder], tmp_path / fault / out) == status
+        assert [server["requests"] for server in servers.stats()] == [1, 1]
+    (fenced,), (refused,) = (list(digitize.Output(tmp_path / fault / "once").records()) for fault in faults)
+    assert fenced["pages"][0]["text"].startswith("Northside Clinic")
+    assert refused["pages"][0]["error"].startswith("refused")
 
 
 @pytest.mark.parametrize(
@@ -325,7 +406,62 @@ def test_a_wrong_request_is_told(options, told, scans, tmp_path, capsys):
     assert told in capsys.readouterr().err
 
 
+def test_an_hl7_message_says_the_same_and_comes_back_whole():
+    parser = pytest.importorskip("hl7apy.parser")
+    odd = "Patient: Maria Lopez\nGlucose 105 H mg/dL 70-99\nCRP <5 mg/L\nPotassium 4.10 mmol/L\n"
+    odd += "Metformin 500 mg PO a|b^c&d~e\\f"
+    about, _ = made(odd)
+    text = hl7.message(about, at="20260102030405+0000")
+    (patient,) = parser.parse_message(text).oru_r01_patient_result
+    rows = [group.obx for order in patient.oru_r01_order_observation for group in order.oru_r01_observation]
+    assert [(row.obx_2.value, row.obx_5.to_er7()) for row in rows[:3]] == [("NM", "105"), ("SN", "<^5"), ("NM", "4.10")]
+    assert (rows[0].obx_6.to_er7(), rows[0].obx_7.value, rows[0].obx_8.value) == ("mg/dL^mg/dL^UCUM", "70-99", "H")
+    assert hl7.unescape(rows[3].obx_5.value) == odd.splitlines()[-1]
+    assert patient.oru_r01_patient.pid.pid_5.to_er7() == "Maria Lopez"
+
+
+@pytest.mark.parametrize("text", ["a|b^c&d~e\\f", "two\rlines\x0b", "\\F\\"])
+def test_signs_of_hl7_in_a_text_come_back(text):
+    assert not set("|^&~\r\x0b") & set(hl7.escape(text))
+    assert hl7.unescape(hl7.escape(text)) == text
+
+
 def test_records_hold_what_the_published_schema_says():
     about, _ = made(LAB)
     with pytest.raises(ValueError, match="fields/0/status"):
         digitize.output.check({**about, "fields": [{**about["fields"][0], "status": "done"}]})
+
+
+def test_a_header_field_stands_on_its_own_line_and_not_where_its_letters_happen_to_be():
+    read = reading("Patient Information\nMr. Male Nurse\nName: Ann Smith\nSex: M\nMRN: 0012345")
+    about = record.document("a", "a", [(Page(encoded("a"), "a", "folder"), read)], {"name": "s", "hash": ""},
+                            synthetic=True, phi=False)  # fmt: skip
+    there = {field["name"]: field["line"] for field in about["fields"] if field["kind"] == "header"}
+    assert (there["patient"], there["sex"], there["mrn"]) == (2, 3, 4)
+
+
+def test_the_readme_shows_what_comes_of_a_page():
+    section = (ROOT / "README.md").read_text(encoding="utf-8").partition("## From a page to a record")[2]
+    (line,) = re.findall(r"`(WBC [^`]*)`", section)
+    shown = decimals.loads(re.search(r"```json\n(.*?)```", section, re.DOTALL)[1])
+    _, bundle = made(line)
+    (observation,) = of_kind(bundle, "Observation")
+    assert {name: observation[name] for name in shown} == shown
+    assert str(shown["valueQuantity"]["value"]) == "11.80"
+
+
+@pytest.mark.skipif("MEDOCR_FHIR_SERVER" not in os.environ, reason="no FHIR server is named in MEDOCR_FHIR_SERVER")
+def test_a_server_holds_a_bundle_once_however_often_it_is_sent():
+    import httpx
+
+    _, bundle = made(LAB, transaction=True)
+    server, headers = os.environ["MEDOCR_FHIR_SERVER"], {"Content-Type": "application/fhir+json"}
+    for _ in range(2):
+        httpx.post(server, content=decimals.dumps(bundle), headers=headers, timeout=60).raise_for_status()
+    for entry in bundle["entry"]:
+        if "identifier" in entry["resource"]:
+            kind, value = entry["resource"]["resourceType"], entry["fullUrl"]
+            found = httpx.get(
+                f"{server.rstrip('/')}/{kind}", params={"identifier": f"urn:ietf:rfc:3986|{value}"}
+            ).json()
+            assert len(found["entry"]) == 1, kind

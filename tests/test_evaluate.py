@@ -105,7 +105,7 @@ def test_a_page_without_exact_text_is_scored_against_its_label():
     frame = evaluate.score([dataclasses.replace(p, truth=None) for p in made_up(6)])
     assert set(frame["against"]) == {"label"}
     assert (frame["cer"] == frame["label_cer"]).all()
-    assert evaluate.changes(frame)["wanted"].notna().all()
+    assert evaluate.changes(frame)["target"].notna().all()
 
 
 def test_a_reading_stopped_for_repeating_itself_is_a_loop():

@@ -81,7 +81,7 @@ def test_figures_are_told_with_their_direction_and_without_a_signed_zero():
         "seeds": [-0.0019] * 3,
     }
     general = Contrast(LEFT, RIGHT, pages="general")
-    assert evidence.told(general, found) == (
+    assert evidence.describe(general, found) == (
         "CER, general pages: left 0.0061, right 0.0042, worse by 0.0019 [−0.0004,\u00a00.0030]"
     )
     assert evidence.number(-0.0004, Contrast(LEFT, RIGHT), "+") == "0.000"

@@ -14,8 +14,10 @@ from transformers import PaddleOCRVLForConditionalGeneration
 from medocr import merge, prepare, train
 from medocr import model as models
 from medocr.model import reading
-from medocr.train import checkpoints, data
+from medocr.train import checkpoints, data, guard
+from tests.bench import equivalence
 from tests.hub_shaped import make_hub_base
+from tests.published import Published
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +50,48 @@ def test_position_embeddings_are_placed_as_the_model_was_trained(base, grid):
     with torch.no_grad():
         placed = embeddings(pixels[None], grid_thw=torch.tensor([[1, *grid]])).squeeze(0) - patch
     torch.testing.assert_close(placed, expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(341, 173), (30, 200)])
+def test_logits_are_those_of_the_publishers_own_code(size, tmp_path):
+    """From the page's pixels on, by an implementation that shares nothing with transformers'."""
+    folder = equivalence.base(tmp_path / "base")
+    model, processor = models.load(folder, device="cpu")
+    image = equivalence.pages()[0].resize(size)
+    found = equivalence.steps(model, processor, Published(folder), image)
+    for step, (own, expected, _) in found.items():
+        torch.testing.assert_close(own, expected, atol=1e-4, rtol=1e-4, msg=lambda text, step=step: f"{step}: {text}")
+    resized, _, by_torch = found[equivalence.RESIZING]
+    assert 0 < (resized - by_torch).abs().max() <= 16  # what vLLM's resizing differs by
+
+
+@pytest.mark.parametrize(
+    ("limits", "end", "refused"),
+    [
+        ((147_384, 2_822_400), " ", False),  # 1.0
+        ((112_896, 1_003_520), "\\n", False),  # 1.5 and 1.6
+        ((112_896, 1_003_520), " ", True),
+    ],
+)
+def test_each_version_is_trained_with_the_template_that_came_with_it(base, tmp_path, limits, end, refused):
+    folder = shutil.copytree(base, tmp_path / "base")
+    config = json.loads((folder / "preprocessor_config.json").read_text())
+    config |= dict(zip(("min_pixels", "max_pixels"), limits, strict=True))
+    (folder / "preprocessor_config.json").write_text(json.dumps(config))
+    template = (folder / "chat_template.jinja").read_text()
+    (folder / "chat_template.jinja").write_text(template.replace("Assistant:\\n", f"Assistant:{end}"))
+    model, processor = models.load(folder, device="cpu")
+    collator = data.Collator(processor, _samples_for(folder, 1))
+    if refused:
+        with pytest.raises(ValueError, match=r"1\.5 or 1\.6 by its pixel limits.*as 1\.0 does"):
+            guard.check_inputs(model, folder, collator)
+    else:
+        guard.check_inputs(model, folder, collator)
+        row = collator([{"row": 0}])
+        learnt = processor.tokenizer.decode(row["labels"][row["labels"] != data.IGNORED])
+        assert learnt == f"{collator.samples[0].answer}</s>"
+        prompt = processor.tokenizer.decode(row["input_ids"][row["labels"] == data.IGNORED])
+        assert prompt.endswith(f"OCR:\nAssistant:{end.encode().decode('unicode_escape')}")
 
 
 def test_the_config_says_what_the_weights_are(base, merged):

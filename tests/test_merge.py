@@ -6,7 +6,7 @@ import shutil
 import pytest
 import safetensors.torch
 import torch
-from huggingface_hub import HfApi
+from huggingface_hub import HfApi, ModelCardData
 from huggingface_hub.utils import filter_repo_objects
 from small_model import fill_lora, make_base, make_samples
 from transformers import AutoModelForImageTextToText
@@ -14,7 +14,9 @@ from transformers import AutoModelForImageTextToText
 from medocr import merge, storage
 from medocr import model as models
 from medocr import report as drawing
+from medocr.merge import card as cards
 from medocr.merge import files, parity
+from medocr.model import loading
 from medocr.run.profile import NOTEBOOKS, default_parameters
 
 ABOUT = {
@@ -293,6 +295,42 @@ def test_another_processor(gate, merged, file, old, new, part):
     assert f"the {part} is not the one of training ({file})" in gate(merged).why
 
 
+@pytest.fixture
+def gate_in_half(base, adapter, monkeypatch):
+    """The gate as on a GPU, where the merged model is probed in float16 as well."""
+
+    def probe_here(folder, pages, device):
+        model, processor = models.load(folder, device=device, dtype=torch.float32)
+        return parity.probe_both(model, processor, pages, in_half=True)
+
+    monkeypatch.setattr(parity, "_probe_elsewhere", probe_here)
+    return lambda folder: merge.check_parity(base, adapter, folder, make_samples(2), max_pixels=78400, device="cpu")
+
+
+def test_the_gate_looks_at_float16(gate_in_half, merged):
+    verdict = gate_in_half(merged)
+    assert verdict.passed, verdict.why
+    assert verdict.figures["float16_overflows"] == 0
+    assert 1 < verdict.figures["float16_largest"] < 65_504
+    assert verdict.figures["float16_agreement"] > 0.9
+    assert drawing.parity_table(verdict.figures).loc["in float16: activations that overflow", "value"] == "0"
+
+
+def test_overflow_in_float16_is_counted(gate_in_half, merged):
+    """Weights that float16 holds, whose products it does not."""
+    _change(merged, lambda weights: next(t for name, t in weights.items() if name.endswith(MODULE)).mul_(30_000))
+    verdict = gate_in_half(merged)
+    assert verdict.figures["float16_overflows"] > 0
+    assert [why for why in verdict.why if "serve it with --dtype bfloat16" in why]
+
+
+def test_a_model_stored_in_float16_runs_in_it_on_a_card(base, merged, monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_bf16_supported", lambda **_: True)
+    assert loading._dtype("cuda", merged) == torch.float16
+    assert loading._dtype("cuda", base) == torch.bfloat16
+    assert loading._dtype("cpu", merged) == torch.float32
+
+
 def test_weights_beyond_float16_are_refused(base, adapter, tmp_path):
     other = shutil.copytree(base, tmp_path / "base")
     _change(other, lambda weights: weights["lm_head.weight"].fill_(1e6))
@@ -365,3 +403,13 @@ def test_composing_changes_the_time_and_not_the_text(base, adapter):
     options = {"max_new_tokens": 8, "progress": False}
     composed, apart = (models.read(model, processor, pages, compose=how, **options) for how in (True, False))
     assert [reading.text for reading in composed] == [reading.text for reading in apart]
+
+
+def test_the_hub_is_told_the_scores_of_each_slice_apart():
+    rows = [{"metric": "cer", "slice": name, "tuned": rate} for name, rate in (("all", 0.1), ("general", 0.02))]
+    header = ModelCardData(model_name="reader", eval_results=[cards._result(row) for row in rows])
+    results = header.to_dict()["model-index"][0]["results"]
+    assert [(result["dataset"]["config"], result["metrics"][0]["value"]) for result in results] == [
+        ("all", 0.1),
+        ("general", 0.02),
+    ]

@@ -158,6 +158,25 @@ def test_pages_are_opened_in_their_turn(loaded, samples):
     assert sorted(opened) == sorted(s.origin for s in samples)
 
 
+def test_pages_reach_the_device_as_bytes_and_are_normalised_there(loaded, samples, monkeypatch):
+    """A quarter of the bytes, and exactly what the processor makes of them."""
+    processor, given = loaded[1], []
+
+    def spy(*arguments, **options):
+        given.append(options)
+        return models.encode(*arguments, **options)
+
+    pages = [sample.open() for sample in samples]
+    expected = models.encode(processor, pages)["pixel_values"]
+    plain = models.encode(processor, pages, **models.AS_BYTES)["pixel_values"]
+    assert torch.equal(plain.byte(), plain)
+    assert torch.equal(models.Normaliser(processor.image_processor)(plain.byte()), expected)
+    monkeypatch.setattr(reading, "encode", spy)
+    models.read(*loaded, samples[:2], max_new_tokens=1, progress=False)
+    assert given
+    assert all(options == models.AS_BYTES for options in given)
+
+
 def test_plain_images_can_be_read(loaded, samples):
     assert len(models.read(*loaded, [samples[0].open()], max_new_tokens=2, progress=False)) == 1
     assert models.read(*loaded, [], progress=False) == []
@@ -233,6 +252,24 @@ def test_pickled_weights_are_refused_unread(base, loaded, tmp_path):
     (adapter / "adapter_model.bin").write_bytes(b"")
     with pytest.raises(ValueError, match="adapter's weights are pickled"):
         models.load(base, adapter=adapter)
+
+
+@pytest.mark.parametrize(
+    ("template", "message"),
+    [
+        ("{% for a in range(100) %}{% for b in range(99999) %}{% endfor %}{% endfor %}", "gives no prompt in 0.02 s"),
+        ("{{ 'x' * 1000000 }}", "1,000,000 characters"),
+        ("{{ messages.nobody.knows }}", "fails"),
+        ("{{ 1 // 0 }}", "fails"),
+        ("{{ ().__class__.__base__.__subclasses__() }}", "fails"),
+    ],
+)
+def test_a_hostile_chat_template_ends_in_a_sentence(base, tmp_path, monkeypatch, template, message):
+    folder = shutil.copytree(base, tmp_path / "hostile")
+    (folder / "chat_template.jinja").write_text(template)
+    monkeypatch.setattr(models.loading, "TEMPLATE_S", 0.02 if "0.02" in message else 60)
+    with pytest.raises(ValueError, match=rf"the chat template .*{message}"):
+        models.load_processor(folder)
 
 
 def test_weights_that_are_no_numbers_are_named(base):

@@ -1,4 +1,4 @@
-"""The notebooks: their form, and a small run of all six."""
+"""The notebooks: their form, and a small run of all seven."""
 
 import ast
 import json

@@ -130,6 +130,34 @@ def test_two_columns_of_prose_are_read_one_after_the_other():
     assert joined(title, end, *left, *right).splitlines() == expected
 
 
+def results(*names, pitch=44, line=24, values="top"):
+    """Boxes of a table whose names may have several lines; the values stand beside the first or in the middle."""
+    placed, y = [], 100
+    for number, name in enumerate(names):
+        lines = name.split("\n")
+        placed += [(text, 10, y + line * n, 10 + 9 * len(text), y + line * n + 18) for n, text in enumerate(lines)]
+        at = y + (line * (len(lines) - 1) / 2 if values == "centre" else 0)
+        cells = ((f"{number}.5", 300), ("mmol/L", 400), ("1.0 - 7.0", 500))
+        placed += [(text, x, at, x + 9 * len(text), at + 18) for text, x in cells]
+        y += pitch + line * (len(lines) - 1)
+    return [*placed, ("Reviewed by a physician", 10, y + 40, 220, y + 58)]
+
+
+@pytest.mark.parametrize("values", ["top", "centre"])
+def test_a_name_of_two_lines_is_one_row_with_its_values(values):
+    names = ("Glucose", "Haemoglobin A1c\n(glycated)", "Thyroid stimulating\nhormone", "Sodium")
+    lines = [f"{name} {n}.5 mmol/L 1.0 - 7.0".replace("\n", " ") for n, name in enumerate(names)]
+    assert joined(*results(*names, values=values)).splitlines() == [*lines, "Reviewed by a physician"]
+
+
+def test_headings_and_remarks_between_the_rows_of_a_table_stay_lines():
+    heading = [("Glucose\nLIPIDS:", "LIPIDS:"), ("Glucose\nRepeat the sample fasting, please call", "Repeat")]
+    for name, begins in heading:
+        text = joined(*results(name, "Cholesterol", "Triglycerides"))
+        assert text.splitlines()[0] == "Glucose 0.5 mmol/L 1.0 - 7.0"
+        assert text.splitlines()[1].startswith(begins)
+
+
 def test_prices_stay_in_the_rows_of_what_they_price():
     goods = ["Lettuce x1", "Apples 1kg x3", "Chicken x4", "Sub-total", "TAX (10%)", "To pay"]
     left = [(name, 10, 100 + 25 * n, 110, 118 + 25 * n) for n, name in enumerate(goods)]

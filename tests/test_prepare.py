@@ -134,6 +134,24 @@ def test_characters_that_the_tokenizer_lacks_are_counted(tokenizer_file):
     assert prepared.counts["unknown_characters"] == {"µ": 80, "≥": 40}
 
 
+def test_a_split_that_the_source_gives_is_kept_and_reported():
+    stated = [page(n, group=f"template-{n % 4}", split="train" if n < 4 else "test") for n in range(12)]
+    copy = page(20, text=stated[-1].text, image=stated[-1].image)
+    free = [page(n) for n in range(30, 60)]
+    pages = [*free, *stated, copy]
+    hashes = np.array([splitting.image_hash(each.open()) for each in pages])
+    parts, leakage = splitting.split(pages, hashes, (0.8, 0.1, 0.1), 0)
+    where = {pages[i].origin: name for name, indices in parts.items() for i in indices}
+    assert [where[each.origin] for each in stated] == [each.split for each in stated]
+    assert where[copy.origin] == "test"
+    assert Counter(where[each.origin] for each in free) == {"train": 24, "validation": 3, "test": 3}
+    assert (leakage["groups_shared_across_splits"], leakage["groups_parted_by_their_source"]) == (0, 4)
+    parts, _ = splitting.split(stated, hashes[30:-1], (0.8, 0.1, 0.1), 0)
+    assert {name: len(indices) for name, indices in parts.items()} == {"train": 4, "validation": 0, "test": 8}
+    with pytest.raises(ValueError, match="page0: split is 'eval', which is none of train, validation, test"):
+        splitting.split([page(0, split="eval")], hashes[:1], (0.8, 0.1, 0.1), 0)
+
+
 def test_the_recipe_splits_exactly_in_whole_groups():
     pages = list(recipe_pages())
     hashes = np.random.default_rng(1).integers(0, 2**63, (len(pages), 4)).astype(np.uint64)

@@ -574,8 +574,8 @@ def test_an_interrupted_batch_is_found_again(store, monkeypatch, after):
     assert (counted["batches"], counted["twice"]) == (1, 0)
 
 
-async def _in_a_cell(todo, asked, store):
-    return run(todo, asked, store)
+async def _in_a_cell(*arguments, read=run):
+    return read(*arguments)
 
 
 def _interrupt():
@@ -733,7 +733,10 @@ def test_one_page_is_sent_through_the_same_gates(monkeypatch):
     with Loopback([page], [QUICK]) as servers:
         here = OpenAIProvider("here", servers.addresses[0], "m")
         assert here.on_this_machine
-        assert transcribe.read_page(page, here).text == page.truth
+        assert asyncio.run(_in_a_cell(page, here, read=transcribe.read_page)).text == page.truth
+        lists = dataclasses.replace(here, model=transcribe.FIRST_LISTED)
+        with pytest.raises(ValueError, match=r"here (lists no model|gave no answer)"):
+            transcribe.read_page(page, lists)
         stats = servers.stats()[0]
     assert stats["keys"] in ([], ["Bearer none"])
     elsewhere = OpenAIProvider("elsewhere", "https://203.0.113.9/v1", "m", may_receive=True)

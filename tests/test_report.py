@@ -57,8 +57,8 @@ PAGES = [
     page(size=(140, 420)),
 ]
 SAMPLES = [
-    Sample(**vars(one), answer="x", visual_tokens=50 + i, answer_tokens=20 + i, split=("train", "test", "train")[i])
-    for i, one in enumerate(PAGES)
+    Sample(**{**vars(one), "split": split}, answer="x", visual_tokens=50 + i, answer_tokens=20 + i)
+    for i, (one, split) in enumerate(zip(PAGES, ("train", "test", "train"), strict=True))
 ]
 SCORES = [
     {"model": model, "slice": name, "metric": metric, "value": value, "low": value * 0.9, "high": value * 1.1, "n": 40}
@@ -160,8 +160,8 @@ FIGURES = {
         lambda: report.paired_change(CHANGES),
         lambda: report.paired_change(CHANGES[:1], "coverage_recall"),
         lambda: report.paired_change(CHANGES[:0]),
-        lambda: report.example({"wanted": "a b", "base": "", "tuned": "a c", "example": "best"}, PAGES[0]),
-        lambda: report.example({"wanted": "中文 $x$ " * 900, "ocr": "$" * 9000}, PAGES[2]),
+        lambda: report.example({"target": "a b", "base": "", "tuned": "a c", "example": "best"}, PAGES[0]),
+        lambda: report.example({"target": "中文 $x$ " * 900, "ocr": "$" * 9000}, PAGES[2]),
         lambda: report.safety(SAFETY),
         lambda: report.safety(NOTHING),
         lambda: report.calibration(NUMBERS),
@@ -249,7 +249,7 @@ def test_slices_are_named_in_plain_words():
         lambda: report.lengths(SAMPLES, 156, 200),
         lambda: report.paired_change(CHANGES),
         lambda: report.agreement(AGREED, 0.95),
-        lambda: report.example({"wanted": "a b", "base": "", "tuned": "a c"}, PAGES[0]),
+        lambda: report.example({"target": "a b", "base": "", "tuned": "a c"}, PAGES[0]),
     ],
 )
 def test_no_text_is_too_small_for_a_telephone(draw):

@@ -1,4 +1,4 @@
-"""The runner, on six small notebooks of the same shape as the real ones."""
+"""The runner, on seven small notebooks of the same shape as the real ones."""
 
 import json
 import os
@@ -42,7 +42,7 @@ print("read", value)
 
 @pytest.fixture
 def house(tmp_path, monkeypatch):
-    """A folder with six notebooks and a profile, which the runner takes for the repository's."""
+    """A folder with seven notebooks and a profile, which the runner takes for the repository's."""
     notebooks = tmp_path / "notebooks"
     (notebooks / "profiles").mkdir(parents=True)
     for stage in STAGES:
@@ -116,7 +116,7 @@ def test_a_notebook_opens_with_its_finding_until_it_is_made_anew(tmp_path):
     (tmp_path / "curate.json").write_text(json.dumps(record))
     (tmp_path / "prepare.json").write_text("{}")
     found = summary_cell.findings(tmp_path)
-    assert found == {"01_curate": "3 of 5 pages kept; turned away: 2 exact duplicate."}
+    assert found == {"01_curate": "3 of 5 pages kept; rejected: 2 exact duplicate."}
     path = tmp_path / "01_curate.ipynb"
     cells = [nbformat.v4.new_markdown_cell("# 01"), nbformat.v4.new_code_cell("data = 1")]
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=KERNEL), path)

@@ -582,6 +582,7 @@ def test_clinocr_gives_one_part_of_one_subset_with_its_templates_as_groups(tmp_p
     scored = list(sources.load("clinocr", path=tmp_path, subset="poor", part="eval"))
     assert [page.text.splitlines()[1] for page in scored[:2]] == ["Hb 2.5 g/dL"] * 2
     assert list(reasons(scored).values()) == ["label_missing", "label_broken"]
+    assert [page.split for page in exemplars + scored[:2]] == ["train", "train", "test", "test"]
     assert not {page.text for page in exemplars} & {page.text for page in scored[:2]}
     with pytest.raises(ValueError, match="subset is 'fax': use one of normal, handwriting, poor"):
         sources.load("clinocr", path=tmp_path, subset="fax")

@@ -126,6 +126,8 @@ def _samples(pages) -> list[prepare.Sample]:
 
 def test_the_recipe_makes_738_steps():
     assert train.Recipe().steps(1969) == 738
+    assert train.Recipe().steps(1972) == 741  # an odd batch is a step of its own
+    assert train.Recipe().learning_rate == 5e-5
     assert len(data.LengthGroupedSampler([1] * 1969, 4, seed=0)) / 4 / 2 * 3 == 738
 
 
@@ -154,6 +156,8 @@ def test_a_training_leaves_an_adapter_and_a_report(base, samples, finished):
     assert len(rates) == 3
     assert report["best_cer"] == rates[losses.index(min(losses))]
     assert {"step", "loss", "learning_rate"} <= report["history"][0].keys()
+    rates = [row["learning_rate"] for row in report["history"] if "learning_rate" in row]
+    assert rates == pytest.approx([0, 1e-2, 8e-3, 6e-3, 4e-3, 2e-3])  # up in one step of six, then straight down
     assert report["seconds_per_step"] > 0
     assert report["peak_memory_gb"] > 0
     json.dumps(report)

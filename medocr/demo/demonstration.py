@@ -83,7 +83,7 @@ def faults(pages: Sequence[Page], in_flight: int = 16, share: float = 0.2) -> di
         "report": report,
         "seconds": seconds,
         "outcomes": outcomes | {f"set aside: {reason}": count for reason, count in report["reasons"].items()},
-        "latencies": {name: [answer.seconds for answer in own] for name, own in answers.items()},
+        "latencies": {name: [answer.seconds for answer in given] for name, given in answers.items()},
         "servers": [{name: server[name] for name in kept} for server in counted],
     }
 

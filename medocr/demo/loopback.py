@@ -109,11 +109,11 @@ class Loopback:
     def stats(self) -> list[dict]:
         """What each server counted: `requests`, `answers`, `twice` (pages answered more than once), `over_limit`,
         `most_in_flight`, `faults`, `seconds` (the delays' sum) and `times` of the answers."""
-        found = []
+        counted = []
         for address in self.addresses:
             with urllib.request.urlopen(address.removesuffix("/v1") + "/stats", timeout=30) as answer:
-                found.append(json.load(answer))
-        return found
+                counted.append(json.load(answer))
+        return counted
 
 
 def digest(image: bytes) -> str:

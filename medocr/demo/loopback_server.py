@@ -226,7 +226,8 @@ class Behaviour:
                 self.answered[page] += fault in ("", "line_twice")
                 answer = {"status_code": 200, "body": self.answer(page, asked["body"])}
                 done += _lines(fault, {**row, "response": answer})
-            self.faults[f"line: {fault}"] += bool(fault)
+            if fault:
+                self.faults[f"line: {fault}"] += 1
         for name, rows in (("output_file_id", done), ("error_file_id", errors)):
             if rows:
                 batch[name] = f"file-{uuid.uuid4().hex[:8]}"
@@ -305,8 +306,8 @@ def _error(status: int, message: str, headers: dict | None = None) -> web.Respon
 async def serve(settings: dict) -> None:
     """Start every server on a free port, print the ports, and serve until stdin ends."""
     ports = []
-    for own in settings["servers"]:
-        runner = web.AppRunner(Behaviour(own, settings["known"], settings["words"]).app(), access_log=None)
+    for server in settings["servers"]:
+        runner = web.AppRunner(Behaviour(server, settings["known"], settings["words"]).app(), access_log=None)
         await runner.setup()
         site = web.TCPSite(runner, "127.0.0.1", 0)
         await site.start()

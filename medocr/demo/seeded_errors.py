@@ -36,8 +36,8 @@ def count_back(pages: int = 500, seed: int = metrics.SEED) -> pd.DataFrame:
     """Seed errors into half as many lab reports and prescriptions each: kind, made, counted, where either is not 0."""
     rng, made, counted = random.Random(seed), Counter(), Counter()
     for page in synthetic.pages({"lab_report": pages // 2, "prescription": pages // 2}, seed, unlabelled=(), workers=1):
-        text, own = corrupt(page, rng)
-        made += own
+        text, added = corrupt(page, rng)
+        made += added
         scores = metrics.score_fields(page.fields, text)
         counted += Counter({kind: int(scores.get(kind, 0)) for kind in safety.KINDS})
     kinds = [kind for kind in safety.KINDS if made[kind] or counted[kind]]
@@ -93,8 +93,8 @@ def _after(line: str, name: str, old: str, new: str) -> str:
     return line[:start] + line[start:].replace(old, new, 1)
 
 
-def _swap(lines: list[str], one: tuple[int, dict], other: tuple[int, dict]) -> bool:
-    (i, row), (j, beside) = one, other
+def _swap(lines: list[str], first: tuple[int, dict], second: tuple[int, dict]) -> bool:
+    (i, row), (j, beside) = first, second
     if not all(isinstance(r["value"], float) for r in (row, beside)) or row["value"] == beside["value"] or i == j:
         return False
     lines[i] = _after(lines[i], row["printed"]["name"], _value(row), _value(beside))
@@ -168,18 +168,18 @@ def _directed(column: str, others: Sequence[str]) -> Callable:
     """A function that puts another of `others` in place of what an order says in one column."""
 
     def change(line: str, row: dict, rng: random.Random) -> str | None:
-        said, meaning = row.get(column), COMPARED[column]
-        if not said or not re.search(rf"(?<!\w){re.escape(said)}(?!\w)", line):
+        printed, meaning = row.get(column), COMPARED[column]
+        if not printed or not re.search(rf"(?<!\w){re.escape(printed)}(?!\w)", line):
             return None
-        different = [other for other in others if meaning(other) != meaning(said)]
-        return re.sub(rf"(?<!\w){re.escape(said)}(?!\w)", rng.choice(different), line, count=1)
+        different = [other for other in others if meaning(other) != meaning(printed)]
+        return re.sub(rf"(?<!\w){re.escape(printed)}(?!\w)", rng.choice(different), line, count=1)
 
     return change
 
 
 def _order_amount(line: str, row: dict, rng: random.Random) -> str | None:
-    said = row.get("amount")
-    return line.replace(said, _other_digit(said, rng), 1) if said and line.count(said) == 1 else None
+    printed = row.get("amount")
+    return line.replace(printed, _other_digit(printed, rng), 1) if printed and line.count(printed) == 1 else None
 
 
 RESULT = {

@@ -10,16 +10,30 @@ import dataclasses
 import itertools
 import sys
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 
 from .. import read
 from ..schema import Page, Rejection
-from . import check, fhir, record, sources
+from . import check, confidence, fhir, record, sources
+from . import hl7 as version2
 from .output import Output
-from .readers import Reader, open_reader
+from .readers import Reader, model_reader, open_reader, remembering, seconded
 
-__all__ = ["Document", "Output", "Reader", "digitize", "digitize_documents", "export", "open_reader", "run"]
+__all__ = [
+    "Document",
+    "Output",
+    "Reader",
+    "digitize",
+    "digitize_documents",
+    "export",
+    "model_reader",
+    "open_reader",
+    "remembering",
+    "run",
+    "seconded",
+]
 
 Item = Page | Rejection
 
@@ -63,19 +77,24 @@ def digitize(
     together: str = "",
     contains_phi: bool = True,
     transaction: bool = False,
-    settle: Callable[[dict], None] | None = None,
+    rule: confidence.Rule = confidence.NOBODY,
 ) -> Counts:
     """Digitise every document under `paths` into the folder `out`; those that are done there are passed over.
 
-    `together` is the pattern by which several files make a document (`sources.find`). `settle` decides which of a
-    record's fields need no person (`confidence.Rule`); without one all go to review. Raises ValueError for a missing
+    `together` is the pattern by which several files make a document (`sources.find`). `rule` decides which fields need
+    no person; without one all go to review. Raises ValueError for a missing
     path and where `out` lies among published results.
     """
     sources.check_place(Path(out), synthetic=False)
     found = sources.find(paths, together)
-    documents = (Document(s.name, s.title, tuple(sources.pages(s, contains_phi))) for s in found)
-    about = {"synthetic": False, "phi": contains_phi, "transaction": transaction, "settle": settle}
+    documents = documents_of(found, contains_phi)
+    about = {"synthetic": False, "phi": contains_phi, "transaction": transaction, "rule": rule}
     return digitize_documents(reader, documents, Output(out), **about)
+
+
+def documents_of(found: Iterable[sources.Source], contains_phi: bool = True) -> Iterator[Document]:
+    """Documents with their pages, one after another as they are asked for."""
+    return (Document(s.name, s.title, tuple(sources.pages(s, contains_phi))) for s in found)
 
 
 def digitize_documents(
@@ -86,7 +105,7 @@ def digitize_documents(
     synthetic: bool,
     phi: bool,
     transaction: bool = False,
-    settle: Callable[[dict], None] | None = None,
+    rule: confidence.Rule = confidence.NOBODY,
 ) -> Counts:
     """Digitise documents as they come, each written as soon as it is read; holds only those that are being read."""
     sources.check_place(output.folder, synthetic)
@@ -96,8 +115,7 @@ def digitize_documents(
         pairs = list(zip(document.items, results, strict=True))
         about = record.document(document.name, document.title, pairs, reader.about, synthetic=synthetic, phi=phi)
         _keep_pictures(about, document.items, output)
-        if settle:
-            settle(about)
+        rule.settle(about)
         _write(about, output, reader, transaction)
         failed = sum(page["error"] is not None for page in about["pages"])
         counts.refused += failed == len(about["pages"])
@@ -159,10 +177,11 @@ def _bundle(about: dict, output: Output, transaction: bool) -> tuple[dict | None
     return (None if problems else bundle), problems
 
 
-def export(folder: str | Path, *, transaction: bool = False) -> int:
+def export(folder: str | Path, *, transaction: bool = False, hl7: bool = False) -> int:
     """Write all Bundles of a folder anew, with what persons decided; returns 0, or 3 where a Bundle is not sound.
 
-    Raises ValueError where nothing has been digitised there.
+    With `hl7` each document that has a Bundle is written as `hl7/<id>.hl7` as well. Raises ValueError where nothing has
+    been digitised there.
     """
     if not (Path(folder) / "documents").is_dir():
         raise ValueError(f"{folder} holds no documents: it is for a folder that digitize wrote")
@@ -172,6 +191,9 @@ def export(folder: str | Path, *, transaction: bool = False) -> int:
         output.write_bundle(about["id"], bundle)
         written += bundle is not None
         unsound += bool(problems)
+        if hl7 and bundle:
+            at = datetime.now(UTC).strftime("%Y%m%d%H%M%S+0000")
+            output.write_text(f"hl7/{about['id']}.hl7", version2.message(about, output.decisions(about["id"]), at=at))
         for problem in problems:
             print(f"{about['source']}: no Bundle: {problem}", file=sys.stderr)
     print(f"{written} Bundles: {Path(folder) / 'bundles'}", file=sys.stderr)

@@ -1,6 +1,7 @@
 """The folder that documents are written to: records, pictures, bundles, the queue for review and the audit lines."""
 
 import contextlib
+import dataclasses
 import functools
 import json
 import os
@@ -8,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
-from .. import __version__, storage
+from .. import __version__, review, storage
 from . import decimals
 
 SCHEMA = Path(__file__).with_name("document.schema.json")
@@ -99,9 +100,8 @@ class Output:
 
     def decisions(self, identity: str) -> dict[str, dict]:
         """What persons decided on a document's fields: field → the last line of reviews/<id>.jsonl about it."""
-        path = self.folder / f"reviews/{identity}.jsonl"
-        lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
-        return {row["field"]: row for row in map(json.loads, filter(str.strip, lines))}
+        decisions = review.read_decisions(self.folder, identity)
+        return {decision.field: dataclasses.asdict(decision) for decision in decisions}
 
 
 @contextlib.contextmanager

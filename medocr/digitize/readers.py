@@ -3,18 +3,22 @@
 import dataclasses
 import hashlib
 import importlib.metadata
+import itertools
+import time
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from .. import BASES, ocr, read, storage
 from ..read import PageRecord
 from ..schema import Page, Rejection
-from ..transcribe import OpenAIProvider, Store
+from ..transcribe import OpenAIProvider, Store, cleaning
 from ..transcribe.single import FIRST_LISTED, read_page
 from ..transcribe.store import Answer
 
 Item = Page | Rejection
 STORE = "answers.sqlite"
+PARTIAL = {"cut_off": "length", "repetition_loop": "loop"}  # flaws of an answer that has read a part of the page
+TOGETHER = 64  # pages that a model is given at once
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,6 +55,54 @@ def open_reader(name: str, jobs: int = 1, *, store: str | Path = "", **server) -
     return Reader(Path(name).name if Path(name).is_dir() else name, _hash(name), read.reader(name, jobs))
 
 
+def model_reader(folder: str | Path, *, device: str = "auto", max_new_tokens: int, batch_size: int) -> Reader:
+    """A reader by a merged model's folder, of pages that are known to stand upright, as drawn ones do."""
+    from .. import model as models
+
+    model, processor = models.load(folder, device=device)
+
+    def pages(items: Iterable[Item]) -> Iterator[tuple[Item, PageRecord]]:
+        items = iter(items)
+        while batch := list(itertools.islice(items, TOGETHER)):
+            started = time.perf_counter()
+            options = {"max_new_tokens": max_new_tokens, "batch_size": batch_size, "progress": False}
+            readings = models.read(model, processor, batch, **options)
+            seconds = round((time.perf_counter() - started) / len(batch), 3)
+            yield from (
+                (item, read.record_of(reading, 0, seconds)) for item, reading in zip(batch, readings, strict=True)
+            )
+
+    return Reader(Path(folder).name, storage.model_hash(folder), pages)
+
+
+def seconded(first: Reader, second: Reader) -> Reader:
+    """The first reader, whose fields the second is asked about as well: what both read alike needs no person sooner.
+
+    A model that `open_reader` opens is seconded by RapidOCR anyway, which looks at each page to see which way up it is.
+    """
+
+    def pages(items: Iterable[Item]) -> Iterator[tuple[Item, PageRecord | str | None]]:
+        own, other = itertools.tee(items)
+        for (item, record), (_, seen) in zip(first.read(own), second.read(other), strict=True):
+            both = isinstance(record, PageRecord) and isinstance(seen, PageRecord) and record.turn == seen.turn
+            yield item, dataclasses.replace(record, seen=seen.lines) if both else record
+
+    return dataclasses.replace(first, read=pages)
+
+
+def remembering(reader: Reader) -> Reader:
+    """A reader that reads no page twice: for one that reads by itself and seconds another."""
+    known: dict[str, PageRecord | str | None] = {}
+
+    def pages(items: Iterable[Item]) -> Iterator[tuple[Item, PageRecord | str | None]]:
+        items = list(items)
+        new = [item for item in items if isinstance(item, Page) and item.id not in known]
+        known.update((item.id, result) for item, result in reader.read(new))
+        yield from ((item, known.get(getattr(item, "id", ""))) for item in items)
+
+    return dataclasses.replace(reader, read=pages)
+
+
 def _hash(model: str) -> str:
     """What tells this reader from another: a model folder's hash, RapidOCR's version with medocr's rules for it."""
     folder = Path(BASES.get(model, model))
@@ -81,7 +133,7 @@ def _server(address: str, jobs: int, store: Path, settings: dict) -> Reader:
 def _ask(page: Page, provider: OpenAIProvider, answers: Store) -> PageRecord | str:
     """A page's answer, kept or asked for; `reason: detail` where there is none."""
     answer = answers.get(provider, page.id)
-    if answer is None or answer.finish not in ("stop", "length"):
+    if answer is None:
         try:
             answer = read_page(page, provider)
         except ValueError as error:
@@ -91,8 +143,11 @@ def _ask(page: Page, provider: OpenAIProvider, answers: Store) -> PageRecord | s
 
 
 def _record(answer: Answer) -> PageRecord | str:
-    if answer.finish not in ("stop", "length"):
-        return f"{answer.finish}: {answer.detail or 'the server gave no text'}"
-    lines = [{"text": line, "box": None, "confidence": None} for line in answer.text.splitlines() if line.strip()]
-    seconds = answer.seconds or 0.0
-    return PageRecord(answer.text, lines, 0, answer.confidence, answer.lowest, answer.finish, seconds)
+    """What an answer says of the page, without a model's own words; of a refusal and the like, its name."""
+    flaw = cleaning.flaw(answer)
+    if flaw and flaw not in PARTIAL:
+        return f"{flaw}: {answer.detail or 'the server gave no reading of this page'}"
+    text = cleaning.clean(answer.text)
+    lines = [{"text": line, "box": None, "confidence": None} for line in text.splitlines() if line.strip()]
+    finish = PARTIAL.get(flaw, "stop")
+    return PageRecord(text, lines, 0, answer.confidence, answer.lowest, finish, answer.seconds or 0.0)

@@ -19,7 +19,7 @@ def give(record: dict) -> None:
         told = consistency.contradictions({"receipt": sums})
         order = dates.order([page["text"]])
         for entry in entries:
-            entry["reasons"] = [*REASONS[entry["kind"]](entry, flagged, told, order), *_of_document(record)]
+            entry["reasons"] += [*REASONS[entry["kind"]](entry, flagged, told, order), *_of_document(record)]
 
 
 def _of_document(record: Mapping) -> Iterator[str]:

@@ -2,25 +2,32 @@
 
 import hashlib
 import io
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 
 from PIL import Image
 from rapidfuzz import fuzz, process
 
-from .. import __version__, fields
+from .. import __version__
+from ..fields.labels import LABELS
 from ..fields.text import clean
 from ..read import PageRecord
 from ..schema import Page, Rejection
-from . import printed, reasons
+from . import carried, printed, reasons
 from .patient import patient_of, who_else
+from .second import Second
 from .settle import NAMED_BY
+from .spans import spans
 
 SCHEMA = 1
+LONG_LINE = 160  # characters: of a page that is read as one line, a field's text is its own part
 ROWS_BELOW = 4  # lines under a name on which its columns may stand
 SAME_LINE = 90  # of 100: how alike a line of a page and one that was read from it must be
 SUMS = ("subtotal", "tax", "discount", "tip", "earlier", "total")
 
+
+PRINTED = ("value", "low", "high", "dose", "form", "route", "frequency", "duration", "amount")  # columns, as they stand
 
 Read = tuple[Page | Rejection, PageRecord | str | None]
 
@@ -31,7 +38,10 @@ def document(name: str, title: str, read: Sequence[Read], reader: Mapping, *, sy
     `read` holds each page with what was read on it; `reader` the reader's name and hash.
     """
     pages = [_page(index, item, result) for index, (item, result) in enumerate(read, 1)]
-    entries = [entry for page, (item, result) in zip(pages, read, strict=True) for entry in _entries(page, item)]
+    entries, before = [], ""
+    for page, (item, result) in zip(pages, read, strict=True):
+        entries += _entries(page, item, result, before)
+        before = carried.over(before, page["text"])
     others = who_else(entries)
     record = {
         "schema": SCHEMA,
@@ -93,58 +103,83 @@ def image_of(item: Page, turn: int) -> tuple[bytes, str, tuple[int, int]]:
     return buffer.getvalue(), ".png", turned.size
 
 
-def _entries(page: dict, item: Page | Rejection) -> Iterator[dict]:
-    """The fields of one page, in the order in which they are printed."""
-    doc_type = getattr(item, "doc_type", "unknown")
+def _entries(page: dict, item: Page | Rejection, result: PageRecord | str | None, before: str) -> Iterator[dict]:
+    """The fields of one page, in the order in which they are printed; `before` is what holds from earlier pages."""
+    if not page["text"]:
+        return
+    sure, second = result.sure, Second(result.seen, getattr(item, "doc_type", "unknown"))
     cleaned = clean(page["text"]).split("\n")
     places = _places(cleaned, page["lines"])
-    found = sorted(_found(fields.read_fields(page["text"], doc_type), cleaned), key=lambda row: row[3])
-    for number, (kind, name, columns, line, span) in enumerate(found, 1):
-        at = [places[index] for index in span if places.get(index) is not None]
-        boxes = [page["lines"][index]["box"] for index in at if page["lines"][index]["box"]]
-        sure = [page["lines"][index]["confidence"] for index in at]
+    read = carried.read_fields(page["text"], getattr(item, "doc_type", "unknown"), before)
+    found = _found(read, cleaned)
+    rows = sorted(found, key=lambda row: row[3])
+    at = spans([(kind, columns) for kind, _, columns, _, _ in rows], page["text"])
+    for number, ((kind, name, columns, line, below), span) in enumerate(zip(rows, at, strict=True), 1):
+        text = " ".join(cleaned[index].strip() for index in below)
+        if span and (len(text) > LONG_LINE or len(page["lines"]) == 1):
+            text = page["text"][slice(*span)]
+        lines = [page["lines"][places[index]] for index in below if places.get(index) is not None]
         yield {
             "id": f"{page['index']}-{number}",
             "page": page["index"],
             "kind": kind,
             "name": str(name),
             "columns": columns,
-            "text": " ".join(cleaned[index].strip() for index in span),
+            "text": text,
             "line": places.get(line),
-            "box": _around(boxes),
-            "confidence": min(sure) if sure and None not in sure else None,
-            "reasons": [],
+            "box": _around([line["box"] for line in lines if line["box"]] or second.boxes(text)),
+            "confidence": _confidence(lines, sure[slice(*span)] if span else ()),
+            "reasons": second.objections(kind, str(name), columns),
             "status": "review",
         }
+
+
+def _confidence(lines: Sequence[Mapping], sure: Sequence[float]) -> float | None:
+    """The least of the characters' probabilities where a model gave them, else of the lines' scores."""
+    scores = [line["confidence"] for line in lines]
+    if sure:
+        return round(min(sure), 4)
+    return min(scores) if scores and None not in scores else None
 
 
 def _found(read: Mapping, lines: Sequence[str]) -> Iterator[tuple]:
     """Kind, name, columns, line and all lines of everything that was read on a page."""
     for name, value in read.get("header", {}).items():
-        line = _line_with(str(value), lines)
-        yield "header", name, {"value": value}, line, [line]
+        line = _line_with(name, str(value), lines)
+        yield "header", name, {"value": value}, line, [line] if line >= 0 else []
     for key, kind in (("analytes", "analyte"), ("drugs", "drug"), ("options", "tick")):
-        for row in read.get(key, ()):
-            yield kind, row[NAMED_BY[kind]], row, row["line"], _span(row, lines)
+        found = read.get(key, [])
+        starts = [*(row["line"] for row in found[1:]), len(lines)]
+        for row, until in zip(found, starts, strict=False):
+            yield kind, row[NAMED_BY[kind]], row, row["line"], _span(row, lines, until)
     for name in SUMS:
         if (value := read.get("receipt", {}).get(name)) is not None:
             line = next((at for at in range(len(lines) - 1, -1, -1) if printed.stands_in(value, lines[at])), 0)
             yield "total", name, {"value": value}, line, [line]
 
 
-def _line_with(value: str, lines: Sequence[str]) -> int:
-    bare = value.casefold()
-    return next((at for at, line in enumerate(lines) if bare in line.casefold()), 0)
+def _line_with(name: str, value: str, lines: Sequence[str]) -> int:
+    """The line on which a header field stands: with its label and the value, else the value as a word; -1 for none."""
+    printed_so = re.compile(rf"(?<!\w){re.escape(value)}(?!\w)", re.IGNORECASE)
+    label = re.compile(rf"(?<!\w)(?:{LABELS.get(name, name)})(?!\w)", re.IGNORECASE)
+    holding = [at for at, line in enumerate(lines) if printed_so.search(line)]
+    return next((at for at in holding if label.search(lines[at])), holding[0] if holding else -1)
 
 
-def _span(row: Mapping, lines: Sequence[str]) -> list[int]:
-    """The lines of a row: that of the name, and those below it up to its value, where this is not beside the name."""
-    start, value = row["line"], row.get("value", row.get("dose"))
-    for end in range(start, min(start + ROWS_BELOW, len(lines) - 1) + 1):
-        there = printed.stands_in(value, lines[end]) if isinstance(value, float) else str(value) in lines[end]
-        if value is None or there:
-            return list(range(start, end + 1))
-    return [start]
+def _span(row: Mapping, lines: Sequence[str], until: int) -> list[int]:
+    """The lines of a row: that of its name, and those below it, before the next row, on which its columns stand."""
+    start, end = row["line"], row["line"]
+    last = max(start, min(start + ROWS_BELOW, until - 1, len(lines) - 1))
+    for name in PRINTED:
+        value = row.get(name)
+        if value is not None:
+            there = (at for at in range(start, last + 1) if _stands(value, lines[at]))
+            end = max(end, next(there, start))
+    return list(range(start, end + 1))
+
+
+def _stands(value: object, line: str) -> bool:
+    return printed.stands_in(value, line) if isinstance(value, float) else str(value).casefold() in line.casefold()
 
 
 def _places(cleaned: Sequence[str], lines: Sequence[Mapping]) -> dict[int, int]:

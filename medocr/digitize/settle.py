@@ -34,7 +34,8 @@ def settled(record: Mapping, decisions: Mapping[str, Mapping]) -> list[Settled]:
         columns = {**field["columns"], **(decision.get("columns") or {} if what == "correct" else {})}
         final = what in ("accept", "correct") or field["status"] == "passed"
         name = str(columns.get(NAMED_BY.get(field["kind"], ""), field["name"]))
-        kept.append(Settled(field["id"], field["kind"], name, columns, field["text"], field["page"], final))
+        text = " ".join((decision.get("text") or field["text"]).split())  # as a person saw it printed
+        kept.append(Settled(field["id"], field["kind"], name, columns, text, field["page"], final))
     return kept
 
 

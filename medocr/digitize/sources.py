@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from .. import sources
@@ -77,16 +77,17 @@ def _source(name: str, files: list[Path]) -> Source:
     return Source(name, Path(name).name, tuple(files), problem)
 
 
-def pages(source: Source, contains_phi: bool = True) -> Iterator[Page | Rejection]:
-    """The pages of a document, in order; what cannot be opened is a Rejection with its reason."""
+def pages(source: Source, contains_phi: bool = True) -> list[Page | Rejection]:
+    """The pages of a document, in order, one at least; what cannot be opened is a Rejection with its reason."""
     if source.problem:
-        yield Rejection(source.name, "folder", *source.problem)
-        return
+        return [Rejection(source.name, "folder", *source.problem)]
+    found: list[Page | Rejection] = []
     for file in source.files:
         try:
-            yield from sources.load("folder", path=str(file), labelled=False, contains_phi=contains_phi)
+            found += sources.load("folder", path=str(file), labelled=False, contains_phi=contains_phi)
         except (ValueError, OSError) as error:  # it went away since it was listed
-            yield Rejection(file.name, "folder", "vanished", str(error))
+            found.append(Rejection(file.name, "folder", "vanished", str(error)))
+    return found or [Rejection(source.name, "folder", "empty", "it has no page")]
 
 
 def check_place(out: Path, synthetic: bool) -> None:

@@ -64,9 +64,9 @@ class Prediction:
     numbers: dict | None = None  # the numbers read with their tokens' probabilities, as `numbers_read` gives them
 
     @property
-    def wanted(self) -> str | None:
+    def target(self) -> str:
         """The text that the page is scored against: the exact one where it is known, else the label."""
-        return self.truth if self.truth is not None else self.reference
+        return self.truth if self.truth is not None else self.reference or ""
 
 
 def predict(
@@ -141,9 +141,9 @@ def score(predictions: Iterable[Prediction]) -> pd.DataFrame:
     """
     rows = []
     for prediction in predictions:
-        scores = _scores(prediction.wanted, prediction, prediction.fields)
+        scores = _scores(prediction.target, prediction, prediction.fields)
         labelled = prediction.reference is not None
-        alike = prediction.reference == prediction.wanted
+        alike = prediction.reference == prediction.target
         against_label = scores if alike else _scores(prediction.reference or "", prediction, None)
         rows.append(
             dataclasses.asdict(prediction)
@@ -152,6 +152,8 @@ def score(predictions: Iterable[Prediction]) -> pd.DataFrame:
             | scores
             | {f"label_{name}": value if labelled else np.nan for name, value in against_label.items()}
         )
+    if not rows:
+        raise ValueError("no page was read: the test split is empty and no held-out page was drawn")
     return pd.DataFrame(rows)
 
 

@@ -18,14 +18,14 @@ def numbers_read(reading) -> dict:
     """The numbers in a reading (`model.Reading`) with the mean and the least probability of their tokens, in order."""
     text = "".join(reading.pieces)
     ends = list(itertools.accumulate(len(piece) for piece in reading.pieces))
-    found = {"number": [], "mean": [], "least": []}
+    read = {"number": [], "mean": [], "least": []}
     for match in NUMBER.finditer(text):
         first, last = bisect.bisect_right(ends, match.start()), bisect.bisect_left(ends, match.end())
         logprobs = reading.token_logprobs[first : last + 1]
-        found["number"].append(match.group())
-        found["mean"].append(round(math.exp(math.fsum(logprobs) / len(logprobs)), 5))
-        found["least"].append(round(math.exp(min(logprobs)), 5))
-    return found
+        read["number"].append(match.group())
+        read["mean"].append(round(math.exp(math.fsum(logprobs) / len(logprobs)), 5))
+        read["least"].append(round(math.exp(min(logprobs)), 5))
+    return read
 
 
 def calibration(predictions: Iterable) -> pd.DataFrame:
@@ -39,7 +39,7 @@ def calibration(predictions: Iterable) -> pd.DataFrame:
             continue
         numbers = prediction.numbers["number"]
         right = np.zeros(len(numbers), bool)
-        for block in Levenshtein.opcodes(NUMBER.findall(prediction.wanted), numbers):
+        for block in Levenshtein.opcodes(NUMBER.findall(prediction.target), numbers):
             right[block.dest_start : block.dest_end] = block.tag == "equal"
         about = {name: getattr(prediction, name) for name in ("id", "doc_type", "model")}
         frames.append(pd.DataFrame({**prediction.numbers, "right": right}).assign(**about))

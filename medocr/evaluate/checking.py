@@ -16,8 +16,8 @@ def check(predictions: Iterable) -> pd.DataFrame:
     rows = []
     for prediction in predictions:
         about = {name: getattr(prediction, name) for name in ("id", "origin", "doc_type", "model")}
-        checks = metrics.check_page(prediction.wanted, prediction.text, prediction.fields)
-        rows += [about | dataclasses.asdict(one) for one in checks]
+        checks = metrics.check_page(prediction.target, prediction.text, prediction.fields)
+        rows += [about | dataclasses.asdict(fact) for fact in checks]
     return pd.DataFrame(rows, columns=["id", "origin", "doc_type", "model", "family", "what", "passed", "why"])
 
 

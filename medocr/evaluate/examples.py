@@ -9,7 +9,7 @@ from medocr import metrics
 def changes(frame: pd.DataFrame, metric: str = "cer") -> pd.DataFrame:
     """One row per page that base and tuned both read, from the greatest fall of a score to the greatest rise.
 
-    Columns: id, origin, set, doc_type, group, wanted (the text scored against), base and tuned (their texts),
+    Columns: id, origin, set, doc_type, group, target (the text scored against), base and tuned (their texts),
     base_score, tuned_score (capped at 1 where means are), change.
     """
     base, tuned = (frame[frame["model"] == model].set_index("id") for model in ("base", "tuned"))
@@ -17,7 +17,7 @@ def changes(frame: pd.DataFrame, metric: str = "cer") -> pd.DataFrame:
     base, tuned = base.loc[shared], tuned.loc[shared]
     limit = 1.0 if metric in metrics.CAPPED else np.inf
     paired = base[["origin", "set", "doc_type", "group"]].assign(
-        wanted=base["truth"].where(base["truth"].notna(), base["reference"]),
+        target=base["truth"].where(base["truth"].notna(), base["reference"]),
         base=base["text"],
         tuned=tuned["text"],
         base_score=base[metric].clip(upper=limit),

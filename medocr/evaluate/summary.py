@@ -32,21 +32,21 @@ PER_PAGE = (
 
 def slices(frame: pd.DataFrame) -> dict[str, tuple[pd.Series, str]]:
     """The slices of a scored frame, in the order of reading: name → (which rows, prefix of the score columns)."""
-    found = {"all": (pd.Series(True, frame.index), "")}
+    chosen = {"all": (pd.Series(True, frame.index), "")}
     for domain in ("medical", "general", "unknown"):
-        found[domain] = (frame["domain"] == domain, "")
+        chosen[domain] = (frame["domain"] == domain, "")
     for doc_type in DOC_TYPES:
-        found.setdefault(doc_type, (frame["doc_type"] == doc_type, ""))
+        chosen.setdefault(doc_type, (frame["doc_type"] == doc_type, ""))
     if frame["set"].nunique() > 1:
         for name in ("test", "held_out"):
-            found[name] = (frame["set"] == name, "")
+            chosen[name] = (frame["set"] == name, "")
     by_ocr = set(frame[frame["model"] == "ocr"]["id"])
     if by_ocr and by_ocr < set(frame["id"]):
-        found["peers"] = (frame["id"].isin(by_ocr), "")
+        chosen["peers"] = (frame["id"].isin(by_ocr), "")
     labelled = frame[frame["reference"].notna()]
     for origin in sorted(labelled["label_origin"].dropna().unique()):
-        found[f"labels:{origin}"] = (frame["reference"].notna() & (frame["label_origin"] == origin), "label_")
-    return {name: (rows, prefix) for name, (rows, prefix) in found.items() if rows.any()}
+        chosen[f"labels:{origin}"] = (frame["reference"].notna() & (frame["label_origin"] == origin), "label_")
+    return {name: (rows, prefix) for name, (rows, prefix) in chosen.items() if rows.any()}
 
 
 def summarise(frame: pd.DataFrame, *, seed: int = metrics.SEED) -> dict[str, list[dict]]:
@@ -62,10 +62,10 @@ def summarise(frame: pd.DataFrame, *, seed: int = metrics.SEED) -> dict[str, lis
     for name, (rows, prefix) in slices(frame).items():
         part = frame[rows]
         pages = part["id"].nunique()
-        for model, own in part.groupby("model", sort=False):
-            if model == "ocr" and len(own) < pages:  # an OCR stands only beside models that read the same pages
+        for model, readings in part.groupby("model", sort=False):
+            if model == "ocr" and len(readings) < pages:  # an OCR stands only beside models that read the same pages
                 continue
-            scores += [{"model": model, "slice": name, **row} for row in _score_rows(own, prefix, seed)]
+            scores += [{"model": model, "slice": name, **row} for row in _score_rows(readings, prefix, seed)]
         comparisons += [{"slice": name, **row} for row in _comparison_rows(part, prefix, seed)]
         about.append(_about(name, part.drop_duplicates("id"), prefix))
     return {"scores": scores, "comparisons": comparisons, "slices": about}
@@ -110,15 +110,20 @@ def _comparison_rows(part: pd.DataFrame, prefix: str, seed: int) -> list[dict]:
     if not len(shared):
         return []
     base, tuned = base.loc[shared], tuned.loc[shared]
-    found = metrics.compare_columns(
+    compared = metrics.compare_columns(
         _means(base, prefix).to_numpy(float), _means(tuned, prefix).to_numpy(float), base["group"].tolist(), seed=seed
     )
-    found = {name: one for name, one in zip(PER_PAGE, found, strict=True) if one.n}
-    corrected = metrics.holm([one.p for one in found.values()])
+    compared = {name: comparison for name, comparison in zip(PER_PAGE, compared, strict=True) if comparison.n}
+    corrected = metrics.holm([comparison.p for comparison in compared.values()])
     keys = ("base", "tuned", "difference", "low", "high", "p")
     return [
-        {"metric": name, **{key: _rounded(getattr(one, key)) for key in keys}, "n": one.n, "p_holm": _rounded(p)}
-        for (name, one), p in zip(found.items(), corrected, strict=True)
+        {
+            "metric": name,
+            **{key: _rounded(getattr(comparison, key)) for key in keys},
+            "n": comparison.n,
+            "p_holm": _rounded(p),
+        }
+        for (name, comparison), p in zip(compared.items(), corrected, strict=True)
     ]
 
 
@@ -137,7 +142,7 @@ def _about(name: str, pages: pd.DataFrame, prefix: str) -> dict:
         "resampled_by": resampled_by,
         "scored_against_truth": 0 if prefix else int((pages["against"] == "truth").sum()),
         "fields_from_source": 0 if prefix else int((pages["fields_from"] == "source").sum()),
-        "small": len(np.unique(units)) < metrics.SMALL,
+        "small": len(np.unique(units)) < metrics.FEW_UNITS,
     }
 
 

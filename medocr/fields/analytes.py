@@ -8,9 +8,9 @@ import bisect
 import dataclasses
 import re
 
-from . import lexicon
+from . import lexicon, mentions
 from .columns import Columns, read_columns
-from .marks import FLAGS, PERIODS, QUALITIES, STRONG, flag_at
+from .marks import FLAGS, QUALITIES, STRONG, flag_at
 from .names import HEADINGS, LINKS, NEVER, Names
 from .text import clean, line_starts, lower
 from .units import BARE, DOSES
@@ -24,11 +24,6 @@ NAME_HEADINGS = words("name_headings")
 RANGE_HEADINGS = words("range_headings")
 RESULT_HEADINGS = words("result_headings")
 AMOUNTS = {"mL", "L", "U", "[IU]"}  # of what is given, unless the lexicon knows the name
-CONDITION = re.compile(  # of `text.lower`, before a name: what follows is a rule or an aim, not a result
-    r"(?<!\w)(?:(?:if|until|unless)|(?P<aim>when|while|target|goal|aim|keep|maintain|threshold|once|for))(?!\w)"
-)
-IDENTIFIERS = {"mrn", "id", "nhs", "dob", "phone", "tel", "fax", "npi", "accession", "account"}
-TELEPHONE = re.compile(r"(?<!\w)(?:phone|tel|telephone|fax|mobile|cell|call)(?!\w)")
 FOLLOWING = {"and", "with", "on", "h", "l", "high", "low"}  # words after a bare number that is a result
 NEGATIVE = re.compile(r"excess|deficit|(?<!\w)be(?!\w)|score", re.IGNORECASE)
 
@@ -114,63 +109,13 @@ class _Reader:
         squeezed = lexicon.squeeze(self.plain[self.starts[here] : self.ends[after - 1]])
         if not self._valid(columns, known=True, drug=squeezed in lexicon.drugs(), linked=columns.at - name_end):
             return after
-        if self._is_condition(here, columns) or self._is_identifier(here, after, columns) or self._is_time(columns):
-            self.begin = columns.end
-            return columns.end
-        if self._is_apart(here, columns):
+        if mentions.is_mention(self, here, after, columns):
             self.begin = columns.end
             return columns.end
         begin = self.names.start(here, self.begin)
         if isinstance(columns.value, float) and self._is_negative(here, name_end, columns):
             columns.value = -columns.value
         return self._add(self.names.printed(begin, name_end, here), begin, columns)
-
-    def _is_condition(self, at: int, columns: Columns) -> bool:
-        """Whether the words before a name make its number a rule or an aim: `Hold until ANC > 1500`, `Target Hb > 8`.
-
-        The weaker words do so only before a bound, since results have them too: `Hb when admitted 9.2`.
-        """
-        until = self.starts[at] if at < self.atoms.count else len(self.plain)
-        before = lower(self.plain)[max(0, until - 60) : until].rpartition("\n")[2]
-        before = before.replace(";", ".").rpartition(". ")[2]
-        bound = str(columns.value)[:1] in "<>≤≥"
-        return any(bound or not found["aim"] for found in CONDITION.finditer(before)) and "egfr" not in before
-
-    def _is_identifier(self, here: int, after: int, columns: Columns) -> bool:
-        """Whether a bare number is an identifier or a postcode: `PT-8827364`, `Any Town, CA 92126`."""
-        if not columns.bare or not columns.printed.isdigit():
-            return False
-        line = self.plain.rfind("\n", 0, self.starts[here]) + 1
-        before = lower(self.plain)[max(line, self.starts[here] - 40) : self.starts[here]]
-        if IDENTIFIERS & set(self.lowered[after : columns.at]) or TELEPHONE.search(before):
-            return True
-        short = self.ends[after - 1] - self.starts[here] <= 2
-        return len(columns.printed) >= (5 if short else 7)
-
-    def _is_apart(self, here: int, columns: Columns) -> bool:
-        """Whether names stand in one block and bare numbers in another, so that nobody knows which is whose."""
-        if not columns.bare or self.kinds[columns.at - 1] != "nl":
-            return False
-        if self.kinds[columns.end] != "nl" or self.kinds[columns.end + 1] != "num":
-            return False
-        at = here - 1  # the newline before the name's line, then the line above it, at most twelve words
-        while at > 0 and self.kinds[at] != "nl" and here - at < 12:
-            at -= 1
-        above = at - 1
-        while above > 0 and self.kinds[above - 1] != "nl" and at - above < 12:
-            above -= 1
-        return above >= 0 and self.after[above] > 0 and "num" not in self.kinds[above:at]
-
-    def _is_time(self, columns: Columns) -> bool:
-        """Whether a bare number is the first of several hours or days: `draws at 0 and 3 hours`."""
-        at = columns.end
-        while (
-            columns.bare
-            and at < columns.end + 5
-            and (self.kinds[at] == "num" or self.lowered[at] in ("and", "or", "to", ",", "-"))
-        ):
-            at += 1
-        return at > columns.end and self.lowered[at] in PERIODS
 
     def _is_negative(self, here: int, name_end: int, columns: Columns) -> bool:
         """Whether the dash before a value is its sign: only of what can be below zero, such as a base excess."""
@@ -189,7 +134,7 @@ class _Reader:
         columns.flag = columns.flag or flag
         names = self.lowered[start:end]
         drug = any(word in lexicon.drugs() for word in names)
-        if not self._valid(columns, known=False, drug=drug) or self._is_condition(end, columns):
+        if not self._valid(columns, known=False, drug=drug) or mentions.is_condition(self, end, columns):
             return 0
         alone = self.kinds[columns.end] in ("nl", "end")
         first = start == 0 or self.kinds[start - 1] == "nl"

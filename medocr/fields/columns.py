@@ -22,8 +22,9 @@ from .settle import settle
 from .text import Atoms
 from .units import LIKE_UNIT, unit_at, unit_code
 
-# `1 - 0 - 1`: tablets in the morning, at noon, at night
-DOSES = re.compile(r"\d{1,2}[ ]-[ ]\d{1,2}[ ]-[ ]\d{1,2}(?![\d.,/])")
+NO_RESULT = re.compile(  # `1 - 0 - 1`, tablets in the morning, at noon, at night; `217) 555-1212`, a telephone number
+    r"\d{1,2}[ ]-[ ]\d{1,2}[ ]-[ ]\d{1,2}(?![\d.,/])|\d{3}(?:\)[ ]?|[ .-])\d{3}[ .-]\d{4}(?!\d)"
+)
 
 
 def read_columns(atoms: Atoms, at: int, names: list[int], range_first: bool = False) -> "Columns":
@@ -84,10 +85,15 @@ class Columns:
         at = after = self.here + 1
         while self.kinds[after] not in {"nl", "end"} and after - at < 8:
             after += 1
-        lone = after - at == 1 and self.kinds[at] == "num"
+        lone = self.kinds[at] == "num" and (after - at == 1 or (after - at == 2 and flag_at(self.atoms, at + 1)))
         complete = self.value is not None and self.unit is not None and self.ranges and self.flag is not None
-        if after == at or after - at > 7 or complete or (lone and self.printed):
+        if lone and self.printed:  # an earlier result, where its date has the next line
+            lone = self.kinds[after + 1] != "date" or self.further is not None
+            return not lone and self._skip()
+        if after == at or after - at > 7 or complete:
             return False
+        if self.kinds[at] == "date" and self.further is not None:
+            return after - at == 1 and self._skip()
         return all(map(self.is_column, range(at, after))) and self._skip()
 
     def is_column(self, index: int) -> bool:
@@ -119,8 +125,8 @@ class Columns:
         atoms, here = self.atoms, self.here
         if self.names[here] and self._started():
             return False
-        doses = self.words[here + 1] == "-" and DOSES.match(atoms.text, atoms.starts[here])
-        return not doses and self._amount()
+        other = len(self.words[here]) < 4 and NO_RESULT.match(atoms.text, atoms.starts[here])
+        return not other and self._amount()
 
     def _amount(self) -> bool:
         """A range or a number."""
@@ -299,6 +305,8 @@ class Columns:
             if lowered == "normal" and not self.printed:
                 return self._take(self._printed(here, here + 1), here + 1)
             return self._mark(*flag)
+        if flag and self.flag and self.further_at == here - 1:  # that of the earlier result
+            return self._skip()
         quality = quality_at(atoms, here)
         return quality is not None and self._take(*quality)
 

@@ -7,6 +7,8 @@ daily`, `1-0-1` and `q12h` are all 2 times a day. What is not understood gives N
 import functools
 import re
 
+from .languages import meanings, words
+from .sig import SEVERAL_SLOTS, SLOT
 from .text import number
 
 NUMBERS = {"once": 1, "one": 1, "a": 1, "an": 1, "twice": 2, "two": 2, "thrice": 3, "three": 3, "four": 4, "five": 5}
@@ -17,7 +19,7 @@ ONCE += " eachnight night everyday"
 A_DAY = {  # without points and spaces → times a day
     **dict.fromkeys(ONCE.split(), 1.0),
     **dict.fromkeys(("bd", "bid"), 2.0),
-    **dict.fromkeys(("tds", "tid", "witheachmeal", "beforemeals", "qac"), 3.0),
+    **dict.fromkeys(("tds", "tid", "witheachmeal", "withmeals", "beforemeals", "aftermeals", "qac"), 3.0),
     **dict.fromkeys(("qid", "qds"), 4.0),
     **dict.fromkeys(("qod", "alternatedays", "onalternatedays", "everyotherday", "everyalternateday"), 0.5),
     **dict.fromkeys(("weekly", "qw", "qwk", "everyweek"), 1 / 7),
@@ -52,7 +54,12 @@ ROUTES = {
 ROUTE_OF = {word: route for route, words in ROUTES.items() for word in words}
 TAKEN = (
     r"(?:tab(?:let)?s?|cap(?:sule)?s?|puffs?|drops?|gtts?|sprays?|units?|iu|mls?|cc|tsp|teaspoons?|tbsp|sachets?|"
-    r"patch(?:es)?|vials?|amp(?:oule)?s?|supp(?:ository|ositories)?|lozenges?)"
+    r"patch(?:es)?|vials?|amp(?:oule)?s?|supp(?:ository|ositories)?|lozenges?|"
+    + "|".join(word for word, _ in meanings("form"))
+    + ")"
+)
+MASS = re.compile(
+    r"(?<!\w)(?:take|inject|give|apply|use)\s(?P<dose>(?P<amount>\d{1,4}(?:\.\d{1,2})?)\s?(?P<form>mg|mcg|g))\b"
 )
 FORMS = {
     "tab": "tablet",
@@ -62,7 +69,17 @@ FORMS = {
     "cc": "ml",
     "teaspoon": "tsp",
     "patche": "patch",
+} | {word.rstrip("s"): meaning for word, meaning in meanings("form")}
+ENGLISH = {
+    word: english
+    for kind, english in (
+        *(("times", "times"), ("day", "a day"), ("every", "every"), ("hour", "hours"), ("days", "days")),
+        *(("weeks", "weeks"), ("slot", "morning"), ("and", "and")),
+    )
+    for word in words(kind)
 }
+FOREIGN = re.compile(rf"(?<!\w)(?:{'|'.join(sorted(map(re.escape, ENGLISH), key=len, reverse=True))})(?!\w)")
+ONE_SLOT = re.compile(rf"(?:(\d(?:\.\d)?|½)\s?(?:[a-z]{{2,8}}\s)?)?(?:{SLOT})")
 AMOUNT = re.compile(
     r"(?<![\w.,/-])(?P<amount>\d{1,3}(?:\.\d{1,2})?(?:\s?(?:-|to)\s?\d{1,2})?|½|¼|half|one|two|three|four|a)"
     rf"\s?(?P<form>{TAKEN})(?![\w/])(?!\s?/)"
@@ -72,6 +89,11 @@ STOPPED = re.compile(
     r"\b(?:discontinued?|stop(?:ped|ping)?|d/c(?:'?e?d)?|held|hold|withh(?:eld|old)|ceased?|suspend(?:ed)?|off of|"
     r"no longer (?:on|taking)|cancell?ed)\b"
     r"(?:\s+(?:the|his|her|taking|using|home|oral|tab\w*\.?|cap\w*\.?|inj\w*\.?))*\W*$"
+)
+NOT_BEFORE = re.compile(r"\b(?:not|never|don't)\s+$")
+STOPPED_AFTER = re.compile(
+    r"(?:[-;:(,]\s?|\b(?:was|were|is|been|now)\s)(?:stopped|discontinued|held|on hold|ceased|withheld|suspended|"
+    r"cancell?ed)\b"
 )
 DENIED = re.compile(
     r"\b(?:den(?:ies|ied)|not (?:currently )?(?:on|taking)|never (?:took|taken)|declin(?:es|ed)|refus(?:es|ed)|"
@@ -83,6 +105,10 @@ DENIED = re.compile(
 def times_a_day(frequency: str) -> float | None:
     """How often a day: 2 for `BID`, `twice daily`, `1-0-1`, `q12h`; 1/7 for `weekly`; a range gives its least."""
     flat = " ".join(NEEDED.sub(" ", frequency.lower()).replace("(", " ").replace(")", " ").split())
+    if SEVERAL_SLOTS.fullmatch(flat):
+        amounts = ONE_SLOT.findall(flat)
+        return float(len(amounts)) if len(set(amounts)) == 1 else None
+    flat = FOREIGN.sub(lambda found: ENGLISH[found.group()], flat)
     if slots := SLOTS.search(flat):
         parts = re.split(r"\s?[-+]\s?", slots.group())
         return float(parts.count("1")) if set(parts) <= {"0", "1", "x"} else None  # amounts that differ: by their words
@@ -117,7 +143,7 @@ def is_as_needed(text: str) -> bool:
 @functools.lru_cache(20_000)
 def days(duration: str) -> float | None:
     """For how many days: 7 for `x 7 days`, `1 week`, `7/7`; a range gives its most."""
-    found = LASTS.search(duration.lower())
+    found = LASTS.search(FOREIGN.sub(lambda word: ENGLISH[word.group()], duration.lower()))
     if not found:
         return None
     length = OF_A_YEAR[found["of"]] if found["of"] else _days(found["unit"])
@@ -137,14 +163,17 @@ def amount_at(lowered: str, start: int, limit: int, strength: tuple[int, int] | 
             continue
         if found["amount"] == "a" and not asked:
             continue
+        if not asked and found.start() <= start + 1 and found["amount"].isdigit() and int(found["amount"]) >= 10:
+            continue  # `DOLO 650 TABLET`: the strength
         return found.span()
-    return None
+    mass = MASS.search(lowered, strength[1] if strength else limit, limit)
+    return mass.span("dose") if mass else None
 
 
 @functools.lru_cache(20_000)
 def amount_of(amount: str) -> tuple[float, str] | None:
     """How much at a time, and of what: (2, tablet) for `2 tabs`, `two tablets`; a range gives its most."""
-    found = AMOUNT.search(amount.lower())
+    found = AMOUNT.search(amount.lower()) or MASS.search(f"take {amount.lower()}")
     if not found:
         return None
     most = re.split(r"\s?(?:-|to)\s?", found["amount"])[-1]
@@ -156,6 +185,11 @@ def status_before(lowered: str, start: int) -> str:
     """Whether the words before a drug's name stop it or deny it: active, stopped or denied."""
     before = lowered[max(0, start - 60) : start].rpartition("\n")[2]
     before = re.split(r"[.;]\s", before)[-1]
-    if STOPPED.search(before):
+    if (stopped := STOPPED.search(before)) and not NOT_BEFORE.search(before, 0, stopped.start()):
         return "stopped"
     return "denied" if DENIED.search(before) else "active"
+
+
+def is_stopped_after(lowered: str, start: int, limit: int) -> bool:
+    """Whether the words after an order stop it: `… three times a day – STOPPED due to GI bleed`."""
+    return STOPPED_AFTER.search(lowered, start, limit) is not None

@@ -12,16 +12,20 @@ from .sig import (
     FORMS,
     FREQUENCY,
     LONGEST,
+    MEALS,
     NOT_DRUGS,
     NUTRIENTS,
     PREFIX,
     ROUTES,
     SALTS,
+    SEVERAL_SLOTS,
     STOPS,
     STRENGTH,
     TAGS,
 )
 from .text import Atoms, atoms, clean, line_starts, lower, plain
+
+CONTAINS = re.compile(r"\b(?:contains|composition)\b[^\n]*$")  # what a brand is made of, and no order of its own
 
 
 @dataclasses.dataclass(frozen=True)
@@ -83,6 +87,8 @@ def _starts(items: Atoms, lowered: str) -> list[_Start]:
             and (after := _name_end(items, at, lowered))
         ):
             end = after
+            if found and CONTAINS.search(lowered, max(0, items.starts[at] - 60), items.starts[at]):
+                continue
             begin, form = _form_before(items, at)
             last = found[-1] if found else None
             lead = strengths.before(lowered, begin, last.end if last else 0, last is not None and last.lead is not None)
@@ -154,7 +160,8 @@ def _may_be_misspelt(word: str) -> bool:
 def _listed(items: Atoms, at: int, lowered: str) -> bool:
     """Whether a number of a list stands before a word and a form after it: `10) Moxiflox eye drops`."""
     numbered = at > 1 and items.words[at - 1] in (")", ".") and items.kinds[at - 2] == "num"
-    return numbered and FORMS.match(lowered, items.starts[at + 1]) is not None
+    strength = items.kinds[at + 1] == "num"  # `1. PAN 40 TABLET`
+    return numbered and FORMS.match(lowered, items.starts[at + 1 + strength]) is not None
 
 
 def _dose_follows(items: Atoms, at: int, lowered: str) -> bool:
@@ -230,6 +237,7 @@ def _order(text: str, flat: str, start: _Start, limit: int, line: int) -> DrugOr
     if len(routes) > 1 and routes[0].group(1) == "inh" and not form:
         form = routes.pop(0)  # `90 mcg inh INH q4h`
     route = routes[0] if routes else None
+    status = directions.status_before(lowered, start.name)
     amount = directions.amount_at(lowered, start.end, limit, strengths.span(lowered, dosed, limit))
     order = DrugOrder(
         " ".join(text[start.name : start.end].split()).rstrip("."),
@@ -241,7 +249,7 @@ def _order(text: str, flat: str, start: _Start, limit: int, line: int) -> DrugOr
         flat[slice(*duration.span(duration.lastgroup))].strip() if duration else None,
         line,
         " ".join(text[slice(*amount)].split()) if amount else None,
-        directions.status_before(lowered, start.name),
+        "stopped" if directions.is_stopped_after(lowered, start.end, limit) else status,
     )
     return order if _holds(order, start, text) else None
 
@@ -255,11 +263,11 @@ def _holds(order: DrugOrder, start: _Start, text: str) -> bool:
     if order.unit and order.unit.endswith(("/mL", "/d", "/min", "%")) and not told:
         return False
     if start.known and not start.nutrient:
-        return told > 0 or order.unit is not None
+        return told > 0 or order.unit is not None or order.status == "stopped"
     if start.nutrient or not start.form:
         return (
             order.unit is not None
-            or (told > 1 and start.form is not None)
+            or (told > 1 and (start.form is not None or order.dose is not None))
             or (told > 0 and order.dose is not None and start.nutrient)
         )
     return order.dose is not None or order.frequency is not None or order.duration is not None
@@ -267,6 +275,8 @@ def _holds(order: DrugOrder, start: _Start, text: str) -> bool:
 
 def _frequency(flat: str, start: int, limit: int, duration: re.Match | None) -> tuple[int, int] | None:
     """The span of the frequency; pieces that follow each other (`q6h PRN`, `once daily at bedtime`) are one."""
+    if slots := SEVERAL_SLOTS.search(lower(flat), start, limit):
+        return slots.span()
     span = None
     for found in FREQUENCY.finditer(lower(flat), start, limit):
         if flat[slice(*found.span())] in ("on", "om"):  # the word, not `ON`, every night
@@ -280,4 +290,5 @@ def _frequency(flat: str, start: int, limit: int, duration: re.Match | None) -> 
             span = span[0], end
         else:
             break
-    return span
+    meals = None if span else MEALS.search(lower(flat), start, limit)
+    return meals.span() if meals else span

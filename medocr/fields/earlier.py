@@ -37,7 +37,8 @@ def dated(row: "Columns") -> bool:
     if not row.printed:
         return False
     after = row.here + 1
-    while row.kinds[after] in ("time", "cell") or row.words[after] in (")", ",", ";"):
+    passed = ("time", "cell", "nl") if row.kinds[row.here - 1] == "nl" else ("time", "cell")
+    while row.kinds[after] in passed or row.words[after] in (")", ",", ";"):
         after += 1
     goes_on = row.is_column(after) and (row.kinds[after] != "num" or range_at(row.atoms, after) is not None)
     if goes_on:

@@ -3,7 +3,10 @@
 import dataclasses
 import re
 
+from .languages import words
 from .text import clean, plain
+
+YES, NO = {"yes", *words("yes")}, {"no", *words("no")}
 
 TICKED = "☑☒✓✔✗✘⊠⬛■●◉⦿🗹🗷✅❎🅇⊗"
 EMPTY = "☐□▢⬜○◯◻❏❐❑❒口▫◦⚪🔲"
@@ -48,12 +51,13 @@ def _crosses(lines: list[str]) -> list[Option]:
     heads: list[str] = []
     for number, line in enumerate(lines):
         cells = [cell.strip() for cell in line.strip().removeprefix("|").split("|")]
-        if {"yes", "no"} <= {cell.lower() for cell in cells}:
+        lowered = {cell.lower() for cell in cells}
+        if not YES.isdisjoint(lowered) and not NO.isdisjoint(lowered):
             heads = cells
         elif line.strip() and len(cells) != len(heads):
             heads = []
         elif len(cells) == len(heads) and any(cell.lower() == "x" for cell in cells):
-            marked = [(h, c) for h, c in zip(heads, cells, strict=True) if h.lower() in ("yes", "no")]
+            marked = [(h, c) for h, c in zip(heads, cells, strict=True) if h.lower() in YES | NO]
             options += [Option(head, cell.lower() == "x", _tidy(cells[0]) or None, number) for head, cell in marked]
     return options
 

@@ -2,15 +2,14 @@
 
 import re
 
+from . import languages
 from .text import DATE, MONTH_FIRST
 from .words import words
 
 NUMBER_WORD = r"(?:[ ]?(?:no|number|num|id|#)\b\.?|[ ]?#)"
 LABELS = {
     "age_sex": r"age[ ]?[/&][ ]?(?:sex|gender)|sex[ ]?[/&][ ]?age|gender[ ]?/[ ]?age|age and sex",
-    "date_of_birth": r"date of birth|d\.?o\.?b\b\.?|birth[ ]?date|born|geb\b\.?(?:[ ]?am)?|geburtsdatum|"
-                     r"geboren(?: am)?|data de nascimento|fecha de nacimiento|date de naissance|data di nascita|"
-                     r"geboortedatum|data urodzenia",
+    "date_of_birth": r"date of birth|d\.?o\.?b\b\.?|birth[ ]?date|born",
     "mrn": rf"m\.?r\.?n\b\.?{NUMBER_WORD}?|(?:medical|med\.?) rec(?:ord)?\.?{NUMBER_WORD}?|uhid{NUMBER_WORD}?|"
            rf"mr{NUMBER_WORD}|(?:patient|pt|pat)\.?(?:'s)?{NUMBER_WORD}|"
     rf"(?:hospital|hosp|ip|op|opd|reg|registration|chart|nhs|cr|file|umr){NUMBER_WORD}|health record{NUMBER_WORD}?",
@@ -21,8 +20,7 @@ LABELS = {
     "collected": r"(?:date|time)[ ](?:of collection|of sample collection|collected|drawn)|(?:sample|"
                  r"specimen)[ ](?:collected|drawn|collection|taken|date)(?:[ ]date)?|"
     r"collection(?:[ ]date)?|collected(?:[ ]date)?|coll\.?(?:[ ]date)?|drawn|date and time of collection|"
-    r"collected date|registered|sample drawn|entnahme(?:datum)?|abnahme(?:datum)?|"
-    r"(?:date de )?prélèvement|fecha de (?:toma|extracción)|data da coleta|data (?:del )?prelievo",
+    r"collected date|registered|sample drawn",
     "received": r"(?:date[ ])?(?:of receipt|received)(?:[ ]date)?|(?:sample|specimen)[ ]received|rec'?d\b|"
                 r"receiving date",
     "reported": r"date[ ](?:of report|reported|of issue)|report(?:ed|ing)?[ ](?:date|released)|reported|"
@@ -34,17 +32,17 @@ LABELS = {
     r"[ ]name)?|consultant(?:[ ](?:surgeon|physician|[a-z]{3,12}ologist))?|attending|prescriber|provider|referring",
     "verified": r"(?:verified|authori[sz]ed|signed|reviewed|validated|reported)(?:[ ]by|(?=[ ]?:))|pathologist|"
                 r"medical director",
-    "patient": r"patient(?:'s)?[ ]name|name of (?:the )?patient|pt\.?[ ]name|client name|patient|pt\b|full name|name|"
-               r"paciente|paziente|patientin|(?:nombre|nome|nom)(?=[ ]?:)",
-    "age": r"age|(?:alter|edad|idade|età|âge)(?=[ ]?:)",
+    "patient": r"patient(?:'s)?[ ]name|name of (?:the )?patient|pt\.?[ ]name|client name|patient|pt\b|full name|name",
+    "age": r"age",
     "sex": r"sex|gender",
     "facility": r"facility(?:[ ]name)?|hospital(?:[ ]name)?|clinic(?:[ ]name)?|laboratory(?:[ ]name)?|"
                 r"lab(?:[ ]name)?|(?:performing|resulting|testing) lab(?:oratory)?|performed at",
     "date": r"(?:visit |service |issue |admission )?date|dated|issued(?: on)?|date of (?:visit|service|issue|"
             r"admission)",
 }  # fmt: skip
+LABELS = {name: f"{languages.pattern('label', name)}|{own}".strip("|") for name, own in LABELS.items()}
 LABEL = re.compile(  # of `text.lower`; no label starts with another letter than those
-    r"(?=[a-il-pr-vâ])(?<![\w./'-])(?:"
+    r"(?=[a-il-pr-wzâéü])(?<![\w./'-])(?:"
     + "|".join(f"(?P<{name}>{pattern})" for name, pattern in LABELS.items())
     + r")(?![\w'])[ ]?\.?(?:on\b|at\b|by\b)?(?:[ ]?[(/][ ]?(?:time|yrs?|years?|dd/mm/yyyy)[ ]?\)?)?"
 )

@@ -6,6 +6,8 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
+from . import languages
+
 DATA = Path(__file__).parent / "data"
 SQUEEZED = re.compile(r"[\W_]+")
 MISSPELT = range(6, 25)  # letters of a drug's name that is known for what it is when misspelt
@@ -155,8 +157,13 @@ def _analyte_at(words: list[str], at: int) -> tuple[Term, int] | None:
 def _analyte_rows() -> tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]:
     rows = (line.split("\t") for line in _lines("analytes.tsv"))
     return tuple(
-        (name, tuple(filter(None, units.split(","))), tuple(aliases.split("|"))) for name, units, aliases in rows
+        (name, tuple(filter(None, units.split(","))), _aliases(name, aliases)) for name, units, aliases in rows
     )
+
+
+def _aliases(name: str, english: str) -> tuple[str, ...]:
+    others = languages.words("analyte", name)
+    return (*english.split("|"), *others, *map(languages.unaccented, others))
 
 
 def _lines(file: str) -> list[str]:

@@ -2,6 +2,7 @@
 
 import re
 
+from . import languages
 from .text import Atoms, number
 from .units import unit_at
 from .words import words
@@ -13,10 +14,11 @@ FLAGS = {
     "LL", "ch": "HH", "cl": "LL", "a": "A", "abn": "A", "abnormal": "A", "aa": "A", "n": "N", "normal": "N",
     "wnl": "N", "critical": "C", "crit": "C", "panic": "C", "borderline": "A",
 }  # fmt: skip
+FLAGS |= dict(languages.meanings("flag"))
 EMPHATIC = {"critical", "crit", "panic", "very", "critically", "extremely"}
 SOMEWHAT = {"abnormal", "borderline", "slightly", "mildly", "abnormally", "markedly"}
 FLAG_WORDS = FLAGS.keys() | EMPHATIC | SOMEWHAT
-LEAD_IN = words("lead_in")
+LEAD_IN = words("lead_in") | set(languages.words("lead_in"))
 SEXES = {
     "m": "M",
     "male": "M",
@@ -45,13 +47,17 @@ OPENERS = {
     "lower",
     "higher",
 }
-QUALITIES = words("qualities")
-EARLIER = {"prev", "previous", "prior", "earlier", "baseline"}
+UPTO, FROM = ({word.replace(" ", "") for word in languages.words(kind)} for kind in ("upto", "from"))
+FOREIGN_OPENERS = {word.split()[0] for kind in ("upto", "from") for word in languages.words(kind)}
+OPENERS |= FOREIGN_OPENERS
+OF_OTHERS = languages.words("quality")
+QUALITIES = words("qualities") | {word for word in OF_OTHERS if " " not in word}
+EARLIER = {"prev", "previous", "prior", "earlier", "baseline"} | set(languages.words("earlier"))
 TELLING = EARLIER | SEXES.keys() | OPENERS | LEAD_IN | FLAG_WORDS | QUALITIES | {"a", "b", "ab", "o"}  # and units
 NOT_PROSE = TELLING | words("methods") | words("headings") | words("stops") | {"for", "comment", "result"}
-JOINED = words("joined")
-AFTER_JOINED = words("after_joined")
-STRONG = words("strong")
+JOINED = words("joined") | {word.split()[0] for word in OF_OTHERS if " " in word}
+AFTER_JOINED = words("after_joined") | {word.split()[1] for word in OF_OTHERS if " " in word}
+STRONG = words("strong") | set(OF_OTHERS)
 REMARKS = {"end", "note", "notes", "comment", "comments", "please"}
 PERIODS = {"h", "hr", "hrs", "hour", "hours", "min", "mins", "minutes", "day", "days", "weeks"}
 BOUND = re.compile(
@@ -122,11 +128,11 @@ def bound_at(atoms: Atoms, at: int) -> tuple[float | None, float | None, int, bo
         after += 1
     found = signed(atoms, after)
     said = "".join(atoms.lowered[at:after])
-    if not found or not BOUND.fullmatch(said):
+    if not found or not (BOUND.fullmatch(said) or said in UPTO or said in FROM):
         return None
     if said == "over" and atoms.lowered[found[1]] in PERIODS:  # `over 8 hours`
         return None
-    least = said.startswith(("above", "over", "more", "greater", "higher", "atleast"))
+    least = said.startswith(("above", "over", "more", "greater", "higher", "atleast")) or said in FROM
     return ((found[0], None) if least else (None, found[0])) + (found[1], True)
 
 

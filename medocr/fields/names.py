@@ -5,7 +5,7 @@ import itertools
 import re
 
 from . import lexicon
-from .marks import FLAGS, QUALITIES, flag_at, quality_at, range_at
+from .marks import FLAGS, FOREIGN_OPENERS, QUALITIES, flag_at, quality_at, range_at
 from .text import AHEAD, atoms, plain
 from .units import unit_code
 from .words import words
@@ -24,6 +24,8 @@ JOINERS = {"/", "-", ",", "(", "&", "+"}
 GLUED = re.compile(r"([A-Za-z](?<![\w-].)[A-Za-z0-9]{0,11})[-–](?=\d)")
 CODE = re.compile(r"\d{3,5}-\d(?=[)\]])")  # LOINC's, in brackets
 AREA = re.compile(r"/1\.73[ ]?m[*^]?[2²](?=[ ]{2,}|[ ]\d)")  # `eGFR/1.73 m*2 82`: a part of the name, not a value
+INTERVAL = re.compile(r"q\d{1,2}h|q[aph]m|b\.?i\.?d|t\.?i\.?d")  # of a test that is ordered: `Lactate q6h x 2`
+COLUMN_WORDS = FOREIGN_OPENERS | words("column_words")
 LONG = 160  # characters: a longer line holds rows run together
 
 
@@ -100,6 +102,8 @@ class Names:
             if kind in ("date", "time"):
                 return end, -1
             if kind == "sym":
+                if word == "." and self._ends_sentence(at):
+                    return end, -1
                 if at == after and self._is_charge(at):
                     end = at + 1  # K+, Cl-
                 elif word in "([":
@@ -115,7 +119,7 @@ class Names:
                 closed = closed or word in ":=;" or (word == "." and start > self.ends[at - 1])
             elif kind == "cell":
                 closed = True
-            elif lowered in STOPS:
+            elif lowered in STOPS or INTERVAL.fullmatch(lowered):
                 return end, -1
             elif not open_ and (self._starts_column(at, at == after) or (at == after and self._precedes_value(at))):
                 return end, at
@@ -126,6 +130,10 @@ class Names:
                 end = end if closed else at + 1
             at += 1
         return end, -1
+
+    def _ends_sentence(self, at: int) -> bool:
+        """Whether a stop ends a sentence and not a short word: `LDL above goal. Consider …`, but `Leuk. esterase`."""
+        return len(self.lowered[at - 1]) > 4 and self.kinds[at - 1] == "word" and self.words[at + 1][:1].isupper()
 
     def _precedes_value(self, at: int) -> bool:
         """Whether an atom is a flag, `A` or `N`, before a value."""
@@ -156,7 +164,7 @@ class Names:
             and (first or self.lowered[at - 1] != "factor")
         ):
             return True
-        if lowered in ("up", "less", "below", "upto", "more", "greater", "male", "female", "ref", "reference"):
+        if lowered in COLUMN_WORDS:
             return True
         return quality_at(self.atoms, at) is not None or (
             unit_code(word) is not None and ("/" in word or "%" in word or lowered == "fl")

@@ -4,6 +4,7 @@ import bisect
 import dataclasses
 import re
 
+from . import languages
 from .text import DATE, MONTH_FIRST, clean, lower, number, plain
 
 MONEY = (
@@ -14,13 +15,11 @@ MONEY = (
 AMOUNT = re.compile(rf"(?<![\w.,/-])(?:{MONEY})", re.IGNORECASE)
 WHOLE = re.compile(r"(?<![\w.,/-])[$£€₹¥][ ]?(\d{1,7})(?![\d.,]*\d)")
 SUMS = {
-    "subtotal": r"sub[ -]?totale?|net(?! à)(?: amount| total)?|zwischensumme|(?:summe )?netto(?:betrag|summe)?|"
-                r"sous[ -]total|"
-                r"(?:total|montant) ht|base imponible|(?:totale )?imponibile|sum|"
+    "subtotal": r"sub[ -]?totale?|net(?! à)(?: amount| total)?|sum|"
                 r"amount excl\w*|total (?:excl\w*|before tax|net)|"
                 r"taxable(?: amount| value)?|merchandise total",
-    "tax": r"(?:sales |state |local |total |plus |incl\.? |includes? )?(?:tax|vat|gst|hst|pst|cgst|sgst|igst|"
-           r"mwst|tva|iva|ust|umsatzsteuer|mehrwertsteuer)(?: amount| total)?",
+    "tax": r"(?:sales |state |local |total |plus |incl\.? |includes? )?(?:tax|vat|gst|hst|pst|cgst|sgst|igst"
+           rf"|{languages.pattern('sum', 'tax')})(?: amount| total)?",
     "discount": r"discount|savings|coupon|you saved",
     "paid": r"cash(?: tendered)?|change(?: due)?|card|visa|mastercard|amex|debit(?: card)?|credit(?: card)?|"
             r"paid(?: by card| amount)?|tendered|tend|payment|deposit|eftpos|amount paid|balance paid|rounding|"
@@ -31,11 +30,9 @@ SUMS = {
                r"(?:balance )?(?:brought|carried) forward|balance forward|arrears",
     "total": r"(?:grand |invoice |order )?total(?: due| amount| payable| to pay| incl\w*(?: \w+)?| price)?|"
              r"(?:amount|balance|sum)(?: now)? (?:due|payable|owing)|balance|to pay|please pay|total sale|"
-             r"gesamt(?:betrag|summe)?|(?:end|rechnungs|zahl)betrag|zu zahlen(?:der betrag)?|summe|"
-             r"(?:montant )?total ttc|montant total|(?:net )?à payer|importe total|total (?:a pagar|factura|general)|"
-             r"totale(?: fattura| documento| da pagare)?|importo totale|da pagare|valor total|"
              r"pay this amount|net payable|amount payable|due now",
 }  # fmt: skip
+SUMS |= {name: f"{languages.pattern('sum', name)}|{SUMS[name]}" for name in ("subtotal", "total")}
 SUM = re.compile(  # of `text.lower`
     r"(?<![\w-])(?:" + "|".join(f"(?P<{name}>{pattern})" for name, pattern in SUMS.items()) + r")(?![\w])"
 )

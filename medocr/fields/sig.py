@@ -3,9 +3,11 @@ and a bare number are of `text.lower`."""
 
 import re
 
+from .languages import pattern
 from .words import words
 
-FORM = (
+FORM = "|".join(pattern("form", of) for of in ("tablet", "capsule", "drop")) + (
+    "|"
     r"tab(?:let)?s?|cap(?:sule|let)?s?|syr(?:up)?|syp|inj(?:ection)?|susp(?:ension)?|oint(?:ment)?|cream|gel|"
     r"(?:eye |ear |nasal )?drops?|gtts?|"
     r"inhaler|rotacaps?|respules?|spray|lotion|patch(?:es)?|supp(?:ository|ositories)?|soln?|solution|powder|"
@@ -36,6 +38,13 @@ PERIOD = (
     r"(?:daily|nightly|weekly|monthly|(?:a|per|each|every|in a)[ ](?:day|night|week|month)|/[ ]?(?:day|d|"
     r"week)\b)"
 )
+SLOT = rf"mane|nocte|morning|evening|night|{pattern('slot')}"
+SEVERAL_SLOTS = re.compile(  # `2 PO mane 1 PO nocte`, `matin et soir`
+    rf"(?<![\w.,/-])(?:(?:\d(?:\.\d)?|½)[ ]?(?:po[ ]|tab[a-z]{{0,4}}[ ]|cap[a-z]{{0,5}}[ ])?)?(?:{SLOT})(?:[ ,]{{1,2}}"
+    rf"(?:(?:and|{pattern('and')})[ ])?(?:(?:\d(?:\.\d)?|½)[ ]?(?:po[ ]|tab[a-z]{{0,4}}[ ]|cap[a-z]{{0,5}}[ ])?)?"
+    rf"(?:{SLOT})){{1,2}}(?!\w)"
+)
+MEALS = re.compile(r"(?<!\w)(?:with|before|after) (?:each meal|meals)(?!\w)")
 FREQUENCY = re.compile(
     rf"(?<![\w.,/-])(?:{DOSES_A_DAY}|"
     rf"each[ ](?:morning|noon)[ ]and[ ](?:noon|evening|night)|{TIMES}[ ]?{PERIOD}|{TIMES}[ ]in[ ]\d{{1,2}}[ ]days"
@@ -47,6 +56,9 @@ FREQUENCY = re.compile(
     r"|\d{1,2}[ ]?(?:-[ ]?)?(?:hourly|hrly)|(?:at|before)[ ](?:bed[ ]?time|night|noon)|(?:in the|"
     r"each)[ ](?:morning|evening|afternoon)|on alternate days|alternate days?"
     r"|as[ ](?:needed|required)|(?:if|when) (?:needed|required)|every[ ](?:two|three|four|six)[ ](?:days|weeks|months)"
+    rf"|\d{{1,2}}[ ]?(?:x|{pattern('times')})[ ]?(?:{pattern('day')})"
+    rf"|(?:{pattern('every')})[ ]\d{{1,2}}[ ](?:{pattern('hour')}|{pattern('days')})"
+    r"|(?:[ap]\.?c\.?[ ])?(?:morning|evening)(?![ ](?:stiffness|sickness))"
     r"|with each meal|once(?=[ ]at|[ ]weekly)|(?:once|"
     r"twice)(?=[ ]?(?:x|for)\b)"
     r"|b\.?i\.?d|t\.?i\.?d|t\.?d\.?s|q\.?i\.?d|q\.?d\.?s|q\.?a\.?m|q\.?p\.?m|q\.?h\.?s|q\.?o\.?d|q\.?wk?|b\.?d|"
@@ -54,9 +66,14 @@ FREQUENCY = re.compile(
     r"stat|mane|nocte|daily|nightly|weekly|monthly|bedtime|o\.?n|o\.?m|qday|qhs|qac)(?![\w/-])\.?",
 )
 DURATION = re.compile(
-    r"(?<![\w.,/-])(?:(?:x|for)[ ]?(?:the next )?(?P<marked>\d{1,3}(?:[ ]?(?:-|"
-    r"to)[ ]?\d{1,3})?[ ]?-?[ ]?(?:days?|weeks?|months?|mths?|years?|hours?|hrs|wks?|mos?|d|w|m|/[ ]?(?:7|52|12)))"
-    r"|(?P<bare>\d{1,3}(?:[ ]?(?:-|to)[ ]?\d{1,3})?[ ]?(?:days?|weeks?|wks?|months?|/[ ]?(?:7|52)(?!\d))))(?![\w])",
+    rf"(?<![\w.,/-])(?:(?:x|for|mitte:?|{pattern('for')})[ ]?(?:the next )?"
+    r"(?P<marked>\d{1,3}(?:[ ]?(?:-|"
+    r"to)[ ]?\d{1,3})?[ ]?-?[ ]?(?:days?|weeks?|months?|mths?|years?|hours?|hrs|wks?|mos?|d|w|m|"
+    rf"{pattern('days')}|{pattern('weeks')}|"
+    r"/[ ]?(?:7|52|12)))"
+    r"|(?P<bare>\d{1,3}(?:[ ]?(?:-|to)[ ]?\d{1,3})?[ ]?(?:days?|weeks?|wks?|months?|"
+    rf"{pattern('days')}|{pattern('weeks')}|"
+    r"/[ ]?(?:7|52)(?!\d))))(?![\w])",
 )
 AMOUNT = r"(?:\d{1,3}(?:,\d{2,3}){1,3}|\d{1,8}(?:\.\d{1,4})?|\.\d{1,3})"
 STRENGTH = re.compile(
@@ -68,7 +85,8 @@ STRENGTH = re.compile(
     r"tab(?:let)?|min)(?![a-z]))?(?![ ]?/[ ]?d?l\b)",
 )
 BARE_NUMBER = re.compile(
-    r"[ ]?[-–]?[ ]?(\d{2,4}(?:\.\d)?/\d{1,4}(?:\.\d)?(?![\w./+-])|\d{1,4}(?:\.\d{1,3})?(?![\w./+-]|[ ]?[-+/][ ]?\d"
+    r"[ ]?[-–]?[ ]?(\d{2,4}(?:\.\d)?/\d{1,4}(?:\.\d)?(?![\w./+-])|\d{2,4}(?=[ ](?:tablet|tab|capsule|cap)\b)"
+    r"|\d{1,4}(?:\.\d{1,3})?(?![\w./+-]|[ ]?[-+/][ ]?\d"
     r"|[ ]?(?:x|d|days?|weeks?|months?|hour\w*|hrs?|times|tab\w*|cap\w*|puff\w*|drop\w*|ml)\b))"
 )
 COUNTED = re.compile(
@@ -89,7 +107,7 @@ NUTRIENTS = words("nutrients")
 STOPS = re.compile(
     r"\n[ ]*\n|(?<!\w)(?:follow|review|advice|advised|f/u|next visit|return|signature|signed|physician|doctor|"
     r"diagnosis|investigations?|phone|allerg\w{0,6}|"
-    r"date|refills?|disp(?:ense)?|qty|quantity|npi|dr)(?!\w)|(?:^|\n)[ ]*(?:bp|pulse|c/o|adv)\b",
+    r"contains|composition|date|refills?|disp(?:ense)?|qty|quantity|npi|dr)(?!\w)|(?:^|\n)[ ]*(?:bp|pulse|c/o|adv)\b",
 )
 NOT_DRUGS = words("not_drugs")
 LONGEST = 240  # characters that an order may go on for

@@ -40,7 +40,7 @@ def strength(flat: str, start: int, limit: int) -> tuple[float | str | None, str
             volume = volume or found
         else:
             return _amount(found)
-    bare = BARE_NUMBER.match(flat, start)
+    bare = BARE_NUMBER.match(lowered, start)
     if bare and bare.end() <= limit and "/" in bare.group(1):
         return bare.group(1), None
     if counted := COUNTED.search(lowered, start, limit):

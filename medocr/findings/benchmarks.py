@@ -94,9 +94,9 @@ def memory(results: Path) -> pd.DataFrame:
     """Peak GPU memory of a training step at full size, with all weights and with LoRA, and its ratio to the former."""
     whole = _gpu(results, "full")
     rows = [
-        (shown, found["card"], found["peak_memory_gb"], found["peak_memory_gb"] / whole["peak_memory_gb"])
+        (shown, record["card"], record["peak_memory_gb"], record["peak_memory_gb"] / whole["peak_memory_gb"])
         for part, shown in (("full", "all weights"), ("peft", "LoRA, transformers"), ("unsloth", "LoRA, Unsloth"))
-        if whole and (found := _gpu(results, part))
+        if whole and (record := _gpu(results, part))
     ]
     return pd.DataFrame(rows, columns=["training", "card", "peak GB", "ratio"])
 
@@ -104,15 +104,15 @@ def memory(results: Path) -> pd.DataFrame:
 def _gpu(results: Path, part: str) -> dict | None:
     """A part of results/gpu/ that ran at full size."""
     path = results / f"gpu/{part}.json"
-    found = json.loads(path.read_text()) if path.exists() else {}
-    return found if found.get("ran") and found.get("size") == "full" else None
+    record = json.loads(path.read_text()) if path.exists() else {}
+    return record if record.get("ran") and record.get("size") == "full" else None
 
 
-def ratio_verdict(ratios: Sequence[float], wanted: float) -> str:
+def ratio_verdict(ratios: Sequence[float], limit: float) -> str:
     """On ratios of repeated measurements: all of them at most `wanted` holds, none of them does not."""
     if not len(ratios):
         return MISSING
-    below = [ratio <= wanted for ratio in ratios]
+    below = [ratio <= limit for ratio in ratios]
     return HOLDS if all(below) else UNSURE if any(below) else FAILS
 
 
@@ -157,7 +157,7 @@ def _listed(what: str, values: Sequence[float], names: Sequence[str] = ()) -> st
     return f"{what}: {', '.join(shown)}"
 
 
-def said(results: Path, key: str) -> str:
+def conclusion(results: Path, key: str) -> str:
     """The verdict on one of these claims, and what stays open, in Markdown."""
     verdict, measured = judged(results)[key]
     because = f": {measured}" if measured else ""

@@ -40,8 +40,8 @@ CLAIMS = {
             Contrast(TUNED, BASE, "range_f1"),
             Contrast(TUNED, BASE, "cer", decides=False),
         ),
-        "How well the full-size base reads such pages to begin with, and so how much is left to gain; and whether what "
-        "is learnt from drawn pages carries over to scans.",
+        "How well the full-size base reads such pages before tuning, and so how much there is to gain; and whether "
+        "what is learnt from drawn pages carries over to scans.",
     ),
     "quantity": Claim(
         "Balanced data beat a larger, unbalanced set.",
@@ -51,9 +51,9 @@ CLAIMS = {
             Contrast(BALANCED, QUANTITY, "cer", "general", decides=False),
             Contrast(MOSTLY_GENERAL, QUANTITY, "cer", "medical", decides=False),
         ),
-        "Over several epochs more pages may do more than in runs that do not see all of them. 30/70 has the larger "
-        "set's share of medical pages without its copies and wrong letters: a difference there would be the noise's "
-        "and the copies'.",
+        "Over several epochs a larger set may help more than in runs that do not see all of it, and this one was made "
+        "worse on purpose. 30/70 has its share of medical pages without duplicates and label noise: any difference "
+        "there is due to these.",
     ),
     "mix": Claim(
         "The 60/40 mix prevented forgetting.",
@@ -77,7 +77,7 @@ CLAIMS = {
             Contrast(CONTINUOUS, LINES, "drug_f1", "medical", decides=False),
             Contrast(CONTINUOUS, LINES, "cer", "general", decides=False),
         ),
-        "Which format the full-size model learns more easily, and what a reader other than medocr's makes of either.",
+        "Which format the full-size model learns more easily, and how well other parsers read fields from either.",
     ),
     "labels": Claim(
         "An OCR's labels train as well as the truth.",
@@ -89,7 +89,7 @@ CLAIMS = {
             Contrast(AGREED, TRUTH, "cer", "unlabelled", decides=False),
             Contrast(AGREED, OCR, "cer", "unlabelled", decides=False),
         ),
-        "Labels of real scans may be far worse than those of drawn pages; what those do to a model is open.",
+        "Labels of real scans may be far worse than those of drawn pages, with effects not measured here.",
     ),
     "rank": Claim(
         "Rank 64 reads better than 16 and 8 at equal steps.",
@@ -99,8 +99,8 @@ CLAIMS = {
             Contrast(RANK[64], RANK[16], "cer", "general", decides=False),
             Contrast(RANK[64], RANK[8], "cer", "general", decides=False),
         ),
-        "A rank of 64 is wide beside the embedded model's layers and narrow beside the full-size model's: how ranks "
-        "compare there is open.",
+        "Rank 64 is large relative to the embedded model's layers and small relative to the full-size model's, where "
+        "ranks may compare otherwise.",
     ),
 }
 
@@ -110,9 +110,11 @@ def measured(scores: pd.DataFrame, contrasts: Iterable[Contrast]) -> list[tuple[
     return [(contrast, evidence.measure(scores, contrast)) for contrast in contrasts]
 
 
-def decide(found: Sequence[tuple[Contrast, dict | None]]) -> str:
+def decide(measurements: Sequence[tuple[Contrast, dict | None]]) -> str:
     """The verdict on a claim, from its `measured` contrasts."""
-    return evidence.together([one and one["verdict"] for contrast, one in found if contrast.decides])
+    return evidence.together(
+        [figures["verdict"] if figures else None for contrast, figures in measurements if contrast.decides]
+    )
 
 
 def rank_costs(scores: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:
@@ -121,11 +123,11 @@ def rank_costs(scores: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:
     """
     rows = []
     for rank, side in RANK.items():
-        own = scores[(scores["variant"] == side.variant) & (scores["model"] == "tuned")]
+        tuned = scores[(scores["variant"] == side.variant) & (scores["model"] == "tuned")]
         runs = facts[facts["variant"] == side.variant]
-        if own.empty:
+        if tuned.empty:
             continue
-        medical = own[own["domain"] == "medical"].pivot(index=["id", "group"], columns="seed", values="cer")
+        medical = tuned[tuned["domain"] == "medical"].pivot(index=["id", "group"], columns="seed", values="cer")
         groups = medical.index.get_level_values("group")
         low, high = evidence.crossed_interval(medical.to_numpy(), groups)
         costs = {"trainable": int(runs["trainable"].iloc[0]), "step_cpu_seconds": runs["step_cpu_seconds"].median()}
@@ -139,20 +141,21 @@ def judge(scores: pd.DataFrame, claim: Claim) -> tuple[str, list[str]]:
 
     A contrast whose own verdict is another than the claim's has it behind its figures.
     """
-    found = measured(scores, [contrast for contrast in claim.contrasts if contrast.decides])
-    verdict = decide(found)
-    told = [(evidence.told(*one), evidence.word(*one)) for one in found if one[1]]
-    return verdict, [figures if word == verdict else f"{figures} ({word})" for figures, word in told]
+    measurements = measured(scores, [contrast for contrast in claim.contrasts if contrast.decides])
+    verdict = decide(measurements)
+    run = [(contrast, figures) for contrast, figures in measurements if figures]
+    described = [(evidence.describe(*each), evidence.word(*each)) for each in run]
+    return verdict, [text if word == verdict else f"{text} ({word})" for text, word in described]
 
 
 def conclusion(scores: pd.DataFrame, facts: pd.DataFrame, claim: Claim) -> str:
     """A claim's verdict with its figures, on what it rests, and what stays open, in Markdown."""
     sides = [side for contrast in claim.contrasts for side in (contrast.left, contrast.right)]
     runs = facts[facts["variant"].isin([side.variant for side in sides])] if len(facts) else facts
-    verdict, told = judge(scores, claim)
+    verdict, statements = judge(scores, claim)
     lines = [f"**{claim.says}** Verdict on the tiny model: **{verdict}**."]
-    if figures := "; ".join(told):
-        lines.append(f"{figures[0].upper()}{figures[1:]}.")
+    if listed := "; ".join(statements):
+        lines.append(f"{listed[0].upper()}{listed[1:]}.")
     if len(runs):
         looks = runs["steps"] * runs["batch"]
         lines.append(
@@ -182,16 +185,16 @@ def _span(values: pd.Series, form: str) -> str:
 def verdicts(scores: pd.DataFrame, results: Path) -> pd.DataFrame:
     """Every claim with its verdict and what decided it (lines parted by <br>)."""
     judged = [(claim.says, *judge(scores, claim)) for claim in CLAIMS.values()]
-    rows = [(says, verdict, "<br>".join(told)) for says, verdict, told in judged]
-    rows += [(benchmarks.SAYS[key], *found) for key, found in benchmarks.judged(results).items()]
+    rows = [(says, verdict, "<br>".join(statements)) for says, verdict, statements in judged]
+    rows += [(benchmarks.SAYS[key], *judgement) for key, judgement in benchmarks.judged(results).items()]
     return pd.DataFrame(rows, columns=["claim", "verdict", "what decided it [95 % over pages and seeds]"])
 
 
 def counts(scores: pd.DataFrame, results: Path) -> tuple[int, str]:
     """How many claims there are, and how many came out how."""
-    found = verdicts(scores, results)["verdict"].value_counts()
+    by_verdict = verdicts(scores, results)["verdict"].value_counts()
     order = (evidence.HOLDS, evidence.FAILS, evidence.UNSURE, evidence.UNTESTED, evidence.MISSING)
-    return found.sum(), ", ".join(f"{found[one]} {one}" for one in order if one in found)
+    return by_verdict.sum(), ", ".join(f"{by_verdict[verdict]} {verdict}" for verdict in order if verdict in by_verdict)
 
 
 def overview(facts: pd.DataFrame) -> pd.DataFrame:
@@ -234,15 +237,15 @@ def _share(facts: pd.DataFrame, results: Path) -> str:
 
 def demos(results: Path) -> str:
     """What longer runs, the demo and the whole recipe, did to general pages: a sentence, empty where none has run."""
-    said = []
+    sentences = []
     for path in sorted(Path(results).glob("demo*/metrics.json")):
         trained = json.loads((path.parent / "train.json").read_text())
         rows = json.loads(path.read_text())["comparisons"]
         row = next(row for row in rows if (row["slice"], row["metric"]) == ("general", "cer"))
         change = Contrast(TUNED, BASE, "cer", "general")
         by, low, high = (evidence.number(row[key], change, "+") for key in ("difference", "low", "high"))
-        said.append(
+        sentences.append(
             f"{trained['steps']} steps in {trained['precision']} change the CER of general pages by {by} "
             f"[{low}, {high}] (n = {row['n']}, one seed)"
         )
-    return f"Longer runs of the 60/40 mix: {'; '.join(said)}." if said else ""
+    return f"Longer runs of the 60/40 mix: {'; '.join(sentences)}." if sentences else ""

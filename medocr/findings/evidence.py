@@ -80,10 +80,10 @@ def load(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     pages, facts = [], []
     for path in sorted(Path(folder).glob("*/metrics.json")):
-        said = json.loads((path.parent / "run.json").read_text())
+        record = json.loads((path.parent / "run.json").read_text())
         table = pd.DataFrame(json.loads(path.read_text())["pages"])
-        pages.append(table.assign(variant=said["variant"], seed=said["seed"]))
-        facts.append(_facts(said))
+        pages.append(table.assign(variant=record["variant"], seed=record["seed"]))
+        facts.append(_facts(record))
     if not pages:
         return pd.DataFrame(columns=["variant", "seed", "model"]), pd.DataFrame(columns=["variant", "seed"])
     scores = pd.concat(pages, ignore_index=True)
@@ -92,17 +92,17 @@ def load(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     return scores.assign(domain=scores["doc_type"].map(DOMAIN_OF)), pd.DataFrame(facts)
 
 
-def _facts(said: dict) -> dict:
-    trained = {name: said["train"][name] for name in ("steps", "pages", "trainable", "weights", "precision")}
-    spent = {row["stage"]: row["cpu_seconds"] for row in said["stages"] if row["state"] == "done"}
-    own = {name: said[name] for name in ("variant", "seed", "commit", "cores")}
-    recipe = said["parameters"]["train"]
-    own["batch"] = recipe["batch_size"] * recipe["accumulation"]
-    label_cer = said["prepare"]["label_cer"]
+def _facts(record: dict) -> dict:
+    trained = {name: record["train"][name] for name in ("steps", "pages", "trainable", "weights", "precision")}
+    spent = {row["stage"]: row["cpu_seconds"] for row in record["stages"] if row["state"] == "done"}
+    facts = {name: record[name] for name in ("variant", "seed", "commit", "cores")}
+    recipe = record["parameters"]["train"]
+    facts["batch"] = recipe["batch_size"] * recipe["accumulation"]
+    label_cer = record["prepare"]["label_cer"]
     noise = [label_cer[name] for name in UNLABELLED if name in label_cer]
-    own |= {"cpu_seconds": sum(spent.values()), "step_cpu_seconds": spent["04_train"] / trained["steps"]}
-    own |= {"label_cer": sum(noise) / len(noise) if noise else None}
-    return own | {"set_aside": sum(said["transcribe"].get("reasons", {}).values())} | trained
+    facts |= {"cpu_seconds": sum(spent.values()), "step_cpu_seconds": spent["04_train"] / trained["steps"]}
+    facts |= {"label_cer": sum(noise) / len(noise) if noise else None}
+    return facts | {"set_aside": sum(record["transcribe"].get("reasons", {}).values())} | trained
 
 
 def measure(scores: pd.DataFrame, contrast: Contrast) -> dict | None:
@@ -122,7 +122,7 @@ def measure(scores: pd.DataFrame, contrast: Contrast) -> dict | None:
     advantages = sign * (left - right).to_numpy(float)
     groups = left.index.get_level_values("group")
     low, high = crossed_interval(advantages, groups)
-    found = {
+    figures = {
         "left": float(left.to_numpy().mean()),
         "right": float(right.to_numpy().mean()),
         "advantage": float(advantages.mean()),
@@ -132,7 +132,7 @@ def measure(scores: pd.DataFrame, contrast: Contrast) -> dict | None:
         "pages": len(left),
         "groups": groups.nunique(),
     }
-    return found | {"verdict": verdict(contrast, found)}
+    return figures | {"verdict": verdict(contrast, figures)}
 
 
 def _side(scores: pd.DataFrame, side: Side, contrast: Contrast) -> pd.DataFrame:
@@ -172,21 +172,21 @@ def limits(contrast: Contrast) -> tuple[float, float]:
     return (-contrast.matters, -contrast.matters) if contrast.no_loss else (0.0, contrast.matters)
 
 
-def verdict(contrast: Contrast, found: dict) -> str:
+def verdict(contrast: Contrast, figures: dict) -> str:
     """The rule of this module, on one contrast's figures."""
     floor, least = limits(contrast)
-    if len(found["seeds"]) < FEWEST_SEEDS:
+    if len(figures["seeds"]) < FEWEST_SEEDS:
         return UNSURE
-    if found["high"] < least:
+    if figures["high"] < least:
         return FAILS
-    return HOLDS if found["low"] > floor and min(found["seeds"]) > floor else UNSURE
+    return HOLDS if figures["low"] > floor and min(figures["seeds"]) > floor else UNSURE
 
 
-def outcome(contrast: Contrast, found: dict) -> str:
+def outcome(contrast: Contrast, figures: dict) -> str:
     """How the first side came out, by the same rule asked both ways round: better, worse, alike or undecided."""
     plain = dataclasses.replace(contrast, no_loss=False)
-    turned = {"low": -found["high"], "high": -found["low"], "seeds": [-one for one in found["seeds"]]}
-    ahead, behind = verdict(plain, found), verdict(plain, turned)
+    turned = {"low": -figures["high"], "high": -figures["low"], "seeds": [-value for value in figures["seeds"]]}
+    ahead, behind = verdict(plain, figures), verdict(plain, turned)
     if HOLDS in (ahead, behind):
         return BETTER if ahead == HOLDS else WORSE
     return ALIKE if ahead == behind == FAILS else UNSURE
@@ -201,12 +201,12 @@ def together(verdicts: Sequence[str | None]) -> str:
     return HOLDS if set(verdicts) == {HOLDS} else UNSURE
 
 
-def word(contrast: Contrast, found: dict) -> str:
+def word(contrast: Contrast, figures: dict) -> str:
     """The verdict, and of a failed one how the first side came out; that alone, bracketed, where nothing is decided."""
-    came_out = outcome(contrast, found)
+    came_out = outcome(contrast, figures)
     if not contrast.decides:
         return f"({came_out})"
-    return f"{FAILS}: {came_out}" if found["verdict"] == FAILS and came_out != UNSURE else found["verdict"]
+    return f"{FAILS}: {came_out}" if figures["verdict"] == FAILS and came_out != UNSURE else figures["verdict"]
 
 
 def name(contrast: Contrast) -> str:
@@ -224,11 +224,13 @@ def number(value: float, contrast: Contrast, sign: str = "") -> str:
     return rounded(value, 3 if contrast.matters >= MATTERS else 4, sign)
 
 
-def told(contrast: Contrast, found: dict) -> str:
+def describe(contrast: Contrast, figures: dict) -> str:
     """A contrast's figures in words: both means, and by how much the first is better or worse, with its interval."""
-    way = 1 if found["advantage"] >= 0 else -1
-    low, high = (number(end, contrast) for end in sorted(way * found[key] for key in ("low", "high")))
-    by, left, right = (number(one, contrast) for one in (abs(found["advantage"]), found["left"], found["right"]))
+    way = 1 if figures["advantage"] >= 0 else -1
+    low, high = (number(end, contrast) for end in sorted(way * figures[key] for key in ("low", "high")))
+    by, left, right = (
+        number(value, contrast) for value in (abs(figures["advantage"]), figures["left"], figures["right"])
+    )
     return (
         f"{SHORT[contrast.metric]}, {pages(contrast)}: {contrast.left.shown} {left}, {contrast.right.shown} {right}, "
         f"{BETTER if way > 0 else WORSE} by {by} [{low},\u00a0{high}]"
@@ -239,17 +241,17 @@ def table(scores: pd.DataFrame, contrasts: Sequence[Contrast]) -> pd.DataFrame:
     """One row per contrast that has its runs: what was measured, both sides, the first's advantage, n, verdict."""
     rows = []
     for contrast in contrasts:
-        if found := measure(scores, contrast):
-            by, low, high = (number(found[key], contrast, "+") for key in ("advantage", "low", "high"))
+        if figures := measure(scores, contrast):
+            by, low, high = (number(figures[key], contrast, "+") for key in ("advantage", "low", "high"))
             rows.append(
                 {
                     "measured": f"{SHORT[contrast.metric]}, {pages(contrast)}{': no worse?' * contrast.no_loss}",
-                    "first": f"{contrast.left.shown} {number(found['left'], contrast)}",
-                    "second": f"{contrast.right.shown} {number(found['right'], contrast)}",
+                    "first": f"{contrast.left.shown} {number(figures['left'], contrast)}",
+                    "second": f"{contrast.right.shown} {number(figures['right'], contrast)}",
                     "first better by [95 %]": f"{by} [{low},\u00a0{high}]",
-                    "each seed": ", ".join(number(one, contrast, "+") for one in found["seeds"]),
-                    "pages / groups": f"{found['pages']} / {found['groups']}",
-                    "verdict": word(contrast, found),
+                    "each seed": ", ".join(number(value, contrast, "+") for value in figures["seeds"]),
+                    "pages / groups": f"{figures['pages']} / {figures['groups']}",
+                    "verdict": word(contrast, figures),
                 }
             )
     return pd.DataFrame(rows)

@@ -15,7 +15,7 @@ import os
 import resource
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -74,7 +74,7 @@ class Trial:
         return False
 
 
-def load_table(profile: str, overrides: list[str] = (), out: Path = ROOT, name: str | None = None) -> list[Trial]:
+def load_table(profile: str, overrides: Sequence[str] = (), out: Path = ROOT, name: str | None = None) -> list[Trial]:
     """The runs of a table, all variants with the first seed, then with the next; overrides go to every run.
 
     Raises ValueError for what `load_profile` refuses, for a table without seeds, and for pages that are not synthetic:
@@ -108,7 +108,8 @@ def execute(
     `only` names a run, or how the names of several begin; `force` makes finished runs anew; `replace` lets runs with
     overrides replace results made without them, for which a ValueError is raised otherwise.
     """
-    chosen = [t for t in trials if only is None or t.name == only] or [t for t in trials if t.name.startswith(only)]
+    chosen = [t for t in trials if only is None or t.name == only]
+    chosen = chosen or [t for t in trials if t.name.startswith(only or "")]
     if not chosen:
         raise ValueError(f"no run begins with {only!r}: there are {', '.join(t.name for t in trials)}")
     todo = [trial for trial in chosen if force or not trial.finished()]
@@ -139,11 +140,11 @@ def findings(trials: list[Trial]) -> None:
     target, began = folder / "08_findings.ipynb", time.perf_counter()
     execute_at(notebook.path, target, parameters, run.out)
     scores, facts = evidence.load(folder)
-    total, told = claims.counts(scores, folder.parent)
+    total, verdicts = claims.counts(scores, folder.parent)
     made = {**provenance.stamp(), "cores": os.cpu_count(), "versions": storage.versions()}
-    found = f"Of {total} claims {told}. {claims.provenance(scores, facts, folder.parent)}"
+    finding = f"Of {total} claims {verdicts}. {claims.provenance(scores, facts, folder.parent)}"
     summary_cell.insert(
-        target, found, *summary_cell.origin(made, time.perf_counter() - began), summary_cell.caution(run)
+        target, finding, *summary_cell.origin(made, time.perf_counter() - began), summary_cell.caution(run)
     )
     index(folder, folder.name)
     print(f"findings: {os.path.relpath(folder / 'index.html')}")
@@ -205,7 +206,7 @@ def _make_stage(run: Run, stage: Stage, pool: Path) -> dict:
     made_from = fingerprint(run, stage, hashes)
     kept = pool / f"{stage.name}-{_hash(made_from)[:20]}"
     names = (*stage.writes, stage.record)
-    row = {"stage": stage.notebook, "state": "shared"}
+    row: dict[str, object] = {"stage": stage.notebook, "state": "shared"}
     with _turn(kept):
         if damaged := seals.damage(kept, stage, seals.Hashes(kept)):
             raise ValueError(

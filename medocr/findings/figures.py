@@ -20,42 +20,41 @@ def forest(scores: pd.DataFrame, contrasts: Sequence[Contrast]) -> Figure:
     The grey band marks differences that the rule treats as negligible: gains, allowed losses where no loss is asked
     for, both where nothing is decided. Contrasts that decide the claim have a filled mark.
     """
-    found = [(contrast, evidence.measure(scores, contrast)) for contrast in contrasts]
-    found = [one for one in found if one[1]]
-    panels = [[one for one in found if (one[0].metric == "cer") == is_rate] for is_rate in (True, False)]
+    measurements = [(contrast, figures) for contrast in contrasts if (figures := evidence.measure(scores, contrast))]
+    panels = [[row for row in measurements if (row[0].metric == "cer") == is_rate] for is_rate in (True, False)]
     panels = [rows for rows in panels if rows]
     if not panels:
         return nothing("not run yet")
     heights = [len(rows) + 0.6 for rows in panels]
-    size = (WIDTH, 0.6 + 0.9 * len(panels) + 0.62 * len(found))
+    size = (WIDTH, 0.6 + 0.9 * len(panels) + 0.62 * len(measurements))
     figure, axes = plt.subplots(len(panels), 1, figsize=size, height_ratios=heights, squeeze=False)
     for ax, rows in zip(axes[:, 0], panels, strict=True):
         _panel(ax, rows)
-    conclude(figure, headline(found))
+    conclude(figure, headline(measurements))
     return figure
 
 
-def headline(found: Sequence[tuple[Contrast, dict]]) -> str:
+def headline(measurements: Sequence[tuple[Contrast, dict]]) -> str:
     """What came out, in a title: of the contrast that decides, or of each where none does."""
-    deciding = [one for one in found if one[0].decides]
+    deciding = [(contrast, figures) for contrast, figures in measurements if contrast.decides]
     if not deciding:
         by_outcome = {}
-        for contrast, one in found:
-            by_outcome.setdefault(evidence.outcome(contrast, one), []).append(contrast.pages.replace("_", " "))
-        told = "; ".join(f"{outcome} on {', '.join(names)}" for outcome, names in by_outcome.items())
-        return f"{_capital(evidence.name(found[0][0]))}: {told}"
-    worst = [one for verdict in (FAILS, UNSURE) for one in deciding if one[1]["verdict"] == verdict]
-    contrast, one = (worst or deciding)[0]
-    left, right = (evidence.number(one[side], contrast) for side in ("left", "right"))
-    figures = f"{SHORT[contrast.metric]}\u00a0{left}\u00a0against\u00a0{right}"
-    if one["verdict"] == UNSURE:
-        return f"Undecided: {evidence.name(contrast)} on {evidence.pages(contrast)}, {figures}"
+        for contrast, figures in measurements:
+            by_outcome.setdefault(evidence.outcome(contrast, figures), []).append(contrast.pages.replace("_", " "))
+        outcomes = "; ".join(f"{outcome} on {', '.join(names)}" for outcome, names in by_outcome.items())
+        return f"{_capital(evidence.name(measurements[0][0]))}: {outcomes}"
+    worst = [row for verdict in (FAILS, UNSURE) for row in deciding if row[1]["verdict"] == verdict]
+    contrast, figures = (worst or deciding)[0]
+    left, right = (evidence.number(figures[side], contrast) for side in ("left", "right"))
+    means = f"{SHORT[contrast.metric]}\u00a0{left}\u00a0against\u00a0{right}"
+    if figures["verdict"] == UNSURE:
+        return f"Undecided: {evidence.name(contrast)} on {evidence.pages(contrast)}, {means}"
     how = {BETTER: "better than", WORSE: "worse than", ALIKE: "much like", UNSURE: "no better than"}
-    came_out = how[evidence.outcome(contrast, one)]
-    if contrast.no_loss and one["verdict"] == HOLDS:
+    came_out = how[evidence.outcome(contrast, figures)]
+    if contrast.no_loss and figures["verdict"] == HOLDS:
         came_out = "no worse than"
-    said = f"{contrast.left.shown} {came_out} {contrast.right.shown} on {evidence.pages(contrast)}"
-    return f"{_capital(said)}: {figures}"
+    sentence = f"{contrast.left.shown} {came_out} {contrast.right.shown} on {evidence.pages(contrast)}"
+    return f"{_capital(sentence)}: {means}"
 
 
 def _capital(text: str) -> str:
@@ -64,22 +63,24 @@ def _capital(text: str) -> str:
 
 def _panel(ax, rows: list[tuple[Contrast, dict]]) -> None:
     ax.use_sticky_edges = False  # of the bands: a mark on an edge would be cut
-    for row, (contrast, found) in enumerate(rows):
+    for row, (contrast, figures) in enumerate(rows):
         least = contrast.matters
         left = -least if contrast.no_loss or not contrast.decides else 0
         right = 0 if contrast.no_loss else least
         ax.barh(row, right - left, 1.0, left=left, color=BAND, zorder=0)
-        ax.plot([found["low"], found["high"]], [row, row], color=BLUE, linewidth=3, zorder=2)
+        ax.plot([figures["low"], figures["high"]], [row, row], color=BLUE, linewidth=3, zorder=2)
         fill = BLUE if contrast.decides else "white"
-        ax.plot(found["advantage"], row, "o", color=BLUE, markerfacecolor=fill, markersize=10, zorder=4)
-        ax.plot(found["seeds"], [row + 0.3] * len(found["seeds"]), "|", color=INK, markersize=8, zorder=3)
-        words = evidence.word(contrast, found).replace(": ", ":\n")
+        ax.plot(figures["advantage"], row, "o", color=BLUE, markerfacecolor=fill, markersize=10, zorder=4)
+        ax.plot(figures["seeds"], [row + 0.3] * len(figures["seeds"]), "|", color=INK, markersize=8, zorder=3)
+        words = evidence.word(contrast, figures).replace(": ", ":\n")
         shade = INK if contrast.decides else FAINT
         ax.text(1.02, row, words, transform=ax.get_yaxis_transform(), va="center", fontsize=11, color=shade)
     ax.axvline(0, color=FAINT, linewidth=1)
-    names, metrics = ({of(contrast) for contrast, _ in rows} for of in (evidence.name, lambda one: one.metric))
-    told = [_label(*one, name=len(names) > 1 or len(rows) == 1, metric=len(metrics) > 1) for one in rows]
-    ax.set_yticks(range(len(rows)), told, fontsize=11)
+    names, metrics = (
+        {of(contrast) for contrast, _ in rows} for of in (evidence.name, lambda contrast: contrast.metric)
+    )
+    labels = [_label(*row, name=len(names) > 1 or len(rows) == 1, metric=len(metrics) > 1) for row in rows]
+    ax.set_yticks(range(len(rows)), labels, fontsize=11)
     ax.set_ylim(len(rows) - 0.4, -0.6)
     unit = SHORT[metrics.pop()] if len(metrics) == 1 else "share or F1"
     ax.set_xlabel(f"{unit} {'lower' if unit == 'CER' else 'higher'} by →", fontsize=11)
@@ -91,10 +92,10 @@ def _panel(ax, rows: list[tuple[Contrast, dict]]) -> None:
     bare(ax)
 
 
-def _label(contrast: Contrast, found: dict, *, name: bool, metric: bool) -> str:
+def _label(contrast: Contrast, figures: dict, *, name: bool, metric: bool) -> str:
     """What a row compares, but for what its panel says already, and on how many pages of how many groups."""
     what = [evidence.name(contrast)] * name + [SHORT[contrast.metric]] * metric
-    n = f"{found['pages']:,} {evidence.pages(contrast)}, {found['groups']} groups"
+    n = f"{figures['pages']:,} {evidence.pages(contrast)}, {figures['groups']} groups"
     return "\n".join(filter(None, (": ".join(what), n)))
 
 
@@ -123,14 +124,14 @@ def ranks(table: pd.DataFrame) -> Figure:
     left.grid(axis="y")
     names = [f"rank {rank}" for rank in table["rank"]]
     right.barh(names, table["step_cpu_seconds"], color=COLOURS["base"], height=0.5)
-    for place, value in enumerate(table["step_cpu_seconds"]):
-        right.text(value, place, f" {value:.2f}", va="center", fontsize=11)
+    for row_number, value in enumerate(table["step_cpu_seconds"]):
+        right.text(value, row_number, f" {value:.2f}", va="center", fontsize=11)
     right.set(xlabel="CPU seconds per training step")
     right.margins(x=0.2)
     right.invert_yaxis()
     bare(right)
-    told = ", ".join(f"{row['cer']:.3f} at\u00a0rank\u00a0{row['rank']}" for row in rows)
-    conclude(figure, f"Medical CER after equal steps: {told}")
+    rates = ", ".join(f"{row['cer']:.3f} at\u00a0rank\u00a0{row['rank']}" for row in rows)
+    conclude(figure, f"Medical CER after equal steps: {rates}")
     return figure
 
 

@@ -34,17 +34,17 @@ def findings_section() -> str:
     """The README's table of claims and verdicts, made from the experiments' results."""
     scores, facts = evidence.load(RESULTS / "experiments")
     table = claims.verdicts(scores, RESULTS)
-    said = [
+    sentences = [
         claims.provenance(scores, facts, RESULTS).replace("`python -m medocr run experiments`", "`make experiments`")
     ]
     if len(facts):
         steps = _load(RESULTS / "demo/train.json")["steps"]
-        said.append(
+        sentences.append(
             f"The demo above took {steps} steps: compare the two sides of a line here, not this table with that."
         )
     return "\n".join(
         [
-            " ".join(said),
+            " ".join(sentences),
             "",
             markdown.table(table, table.itertuples(index=False)),
             "",
@@ -101,31 +101,31 @@ def base_opening() -> tuple[str, ...]:
     card = _load(RESULTS / "pretrain/card.json")
     rates = {(row["by"], row["value"]): row for row in card["errors"]}
 
-    def told(fonts: str, kinds: dict[str, str]) -> str:
+    def rates_of(fonts: str, kinds: dict[str, str]) -> str:
         return ", ".join(f"{shown} {rates[f'kind in {fonts} fonts', kind]['cer']:.1%}" for kind, shown in kinds.items())
 
     general = {"receipt": "receipts", "invoice": "invoices", "random text": "random text"}
     medical = {"prescription": "prescriptions", "form": "forms", "lab_report": "lab reports"}
     pages = rates["kind in seen fonts", "receipt"]["pages"]
-    found = (
-        f"CER on {pages} held-out pages of each kind, in the fonts that runs print in: {told('seen', general)}; "
-        f"in fonts that no sitting had: {told('unseen', general)}. Medical pages, which it never saw: "
-        f"{told('seen', medical)}."
+    finding = (
+        f"CER on {pages} held-out pages of each kind, in the fonts that runs print in: {rates_of('seen', general)}; "
+        f"in fonts that no sitting had: {rates_of('unseen', general)}. Medical pages, which it never saw: "
+        f"{rates_of('seen', medical)}."
     )
-    return found, f"{card['steps']:,} steps in {card['hours']} hours on {card['machine']}", "not PaddleOCR-VL"
+    return finding, f"{card['steps']:,} steps in {card['hours']} hours on {card['machine']}", "not PaddleOCR-VL"
 
 
 def _others() -> list[str]:
     """The experiments, the base's pretraining and the benchmarks."""
     card = _load(RESULTS / "pretrain/card.json")
     scores, facts = evidence.load(RESULTS / "experiments")
-    total, told = claims.counts(scores, RESULTS)
+    total, verdicts = claims.counts(scores, RESULTS)
     linked = "[08_findings](experiments/08_findings.ipynb)" if len(facts) else "08_findings"
     benches = sorted(path for folder in ("bench", "gpu") for path in (RESULTS / folder).glob("*.json"))
     return [
         "## experiments",
         "",
-        f"{linked}. {total} claims: {told}. {claims.provenance(scores, facts, RESULTS)}",
+        f"{linked}. {total} claims: {verdicts}. {claims.provenance(scores, facts, RESULTS)}",
         "",
         "## pretrain",
         "",

@@ -1,6 +1,6 @@
 """What the README says of the results, made from their files.
 
-python -m medocr.findings.readme    # README.md, results/README.md, and the cell under the base notebook's title
+python -m medocr.findings.readme    # README.md, medocr/README.md, results/README.md, and the base notebook's first cell
 """
 
 import json
@@ -168,19 +168,22 @@ SECTIONS = {
 }
 
 
+def page(name: str) -> Path:
+    """The file that a section is written into."""
+    return ROOT / ("medocr/README.md" if name == "cpu" else "README.md")
+
+
 def marks(name: str) -> tuple[str, str]:
-    """The comments in the README between which a section is written."""
+    """The comments in its page between which a section is written."""
     return f"<!-- {name}: begin -->", f"<!-- {name}: end -->"
 
 
 def write() -> None:
     """Write all sections, the index of results, and what the notebook on the base opens with."""
-    path = ROOT / "README.md"
-    text = path.read_text()
     for name, section in SECTIONS.items():
+        text = page(name).read_text()
         begin, end = (text.index(mark) for mark in marks(name))
-        text = f"{text[:begin]}{marks(name)[0]}\n{section().strip()}\n{text[end:]}"
-    path.write_text(text)
+        page(name).write_text(f"{text[:begin]}{marks(name)[0]}\n{section().strip()}\n{text[end:]}")
     (RESULTS / "README.md").write_text(index.index())
     summary_cell.insert(BASE, *index.base_opening())
 

@@ -8,8 +8,8 @@ from pathlib import Path
 def line(path: Path, results: Path) -> str:
     """A list item: the file, linked, and what it found."""
     name = str(path.relative_to(results))
-    told = TELL.get(name, _part)(json.loads(path.read_text()))
-    return f"- [{name}]({name}){': ' * bool(told)}{told}"
+    finding = TELL.get(name, _part)(json.loads(path.read_text()))
+    return f"- [{name}]({name}){': ' * bool(finding)}{finding}"
 
 
 def _part(record: dict) -> str:
@@ -37,6 +37,27 @@ def _faults(record: dict) -> str:
     return (
         f"of {record['pages']:,} pages through faulty servers {record['pages_with_the_same_end']:,} end alike with and "
         f"without {killed['kills']} kills, {killed['paid_twice']} answers paid for twice"
+    )
+
+
+def _equivalence(record: dict) -> str:
+    rows = {row["step"]: row for row in record["rows"]}
+    steps = [row for row in record["rows"] if "difference" in row]
+    equal = sum(row["verdict"]["published"] == "equal within rounding" for row in steps)
+    pixels = sorted(record["resizing_by_page"])
+    return (
+        f"{equal} of {len(steps)} steps from pixels to logits are those of the publishers' code; vLLM's resizing "
+        f"differs by up to {pixels[-2]:.0f} of 255, on a strip {pixels[-1]:.0f}, and moves random logits by "
+        f"{rows['logits, from the page']['deviations']['vllm']:.3f} standard deviations"
+    )
+
+
+def _loader(record: dict) -> str:
+    sizes, shared = record["bytes"]["batch"], record["bytes"]["shared_memory"]["before"]
+    return (
+        f"a batch of four full-size pages holds {sizes['now'] / 1e6:.0f} MB instead of {sizes['before'] / 1e6:.0f}, "
+        f"none in shared memory ({shared / 1e6:.0f} before); an epoch after the first is fed "
+        f"{min(record['epochs_ratio'][1:]):.0f} times as fast or more"
     )
 
 
@@ -70,21 +91,21 @@ def _rerun(record: dict) -> str:
 
 def _precision(record: dict) -> str:
     cer = record["cer"]
-    told = f"{record['steps']} steps, {record['seeds']} seeds, {record['pages']} pages"
+    about = f"{record['steps']} steps, {record['seeds']} seeds, {record['pages']} pages"
     low, high = (f"{cer[end]:+.4f}".replace("-", "−") for end in ("low", "high"))
-    return f"CER {cer['float32']:.4f} in float32 and {cer['bfloat16']:.4f} in bfloat16 [{low}, {high}] ({told})"
+    return f"CER {cer['float32']:.4f} in float32 and {cer['bfloat16']:.4f} in bfloat16 [{low}, {high}] ({about})"
 
 
 def _train(record: dict) -> str:
     measured = {"float32": record, "bfloat16": record["bfloat16"]}
-    told = [
-        f"{found['plain_over_ours']:.2f} times as long in {precision} "
-        f"({found['plain_over_ours_cpu']:.2f} by CPU seconds)"
-        for precision, found in measured.items()
-        if found  # not every CPU has bfloat16
+    times = [
+        f"{figures['plain_over_ours']:.2f} times as long in {precision} "
+        f"({figures['plain_over_ours_cpu']:.2f} by CPU seconds)"
+        for precision, figures in measured.items()
+        if figures  # not every CPU has bfloat16
     ]
     return (
-        f"a step of plain TRL and PEFT takes {' and '.join(told)}; pages are read "
+        f"a step of plain TRL and PEFT takes {' and '.join(times)}; pages are read "
         f"{record['reading_batched_over_one_by_one']:.1f} times as fast in batches"
     )
 
@@ -134,6 +155,8 @@ TELL: dict[str, Callable[[dict], str]] = {
     "bench/checkpoints.json": _checkpoints,
     "bench/data.json": _data,
     "bench/faults.json": _faults,
+    "bench/equivalence.json": _equivalence,
+    "bench/loader.json": _loader,
     "bench/full_size.json": _full_size,
     "bench/learning_rate.json": _learning_rate,
     "bench/metrics.json": _metrics,

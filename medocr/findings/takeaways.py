@@ -13,63 +13,63 @@ MOST = 100  # times as many pages and seeds: beyond, runs like these will not te
 
 def takeaways(scores: pd.DataFrame, results: Path) -> str:
     """A few sentences as a list in Markdown."""
-    found = {claim.says: claims.measured(scores, claim.contrasts) for claim in claims.CLAIMS.values()}
-    known = [one for own in found.values() for one in own if one[1]]
-    sentences = [*_largest(known), *_undecided(found), *_untested(found, results)]
+    by_claim = {claim.says: claims.measured(scores, claim.contrasts) for claim in claims.CLAIMS.values()}
+    run = [(contrast, figures) for rows in by_claim.values() for contrast, figures in rows if figures]
+    sentences = [*_largest(run), *_undecided(by_claim), *_untested(by_claim, results)]
     return "\n".join(f"- {sentence}" for sentence in sentences)
 
 
-def _largest(found: list[tuple[Contrast, dict]]) -> Iterator[str]:
+def _largest(measurements: list[tuple[Contrast, dict]]) -> Iterator[str]:
     """Of what is decided the largest effect, in differences of account, of tuning at all and of how it is done."""
-    clear = [(c, m) for c, m in found if evidence.outcome(c, m) in (BETTER, WORSE)]
-    of_tuning = [one for one in clear if claims.BASE in (one[0].left, one[0].right)]
+    clear = [(c, m) for c, m in measurements if evidence.outcome(c, m) in (BETTER, WORSE)]
+    of_tuning = [row for row in clear if claims.BASE in (row[0].left, row[0].right)]
     for what, chosen in (
         ("effect of fine-tuning itself", of_tuning),
-        ("difference between two ways to fine-tune", [one for one in clear if one not in of_tuning]),
+        ("difference between two ways to fine-tune", [row for row in clear if row not in of_tuning]),
     ):
         if chosen:
-            largest = max(chosen, key=lambda one: abs(one[1]["advantage"]) / one[0].matters)
-            yield f"The largest {what}: {evidence.told(*largest)}."
-        elif found:
-            yield f"No {what} is sure yet."
+            largest = max(chosen, key=lambda row: abs(row[1]["advantage"]) / row[0].matters)
+            yield f"The largest {what}: {evidence.describe(*largest)}."
+        elif measurements:
+            yield f"No {what} is established yet."
 
 
-def _undecided(found: dict[str, list[tuple[Contrast, dict | None]]]) -> Iterator[str]:
+def _undecided(by_claim: dict[str, list[tuple[Contrast, dict | None]]]) -> Iterator[str]:
     """For claims that are undecided, the contrasts that leave them so and what would decide these."""
     parts = []
-    for says, own in found.items():
-        if claims.decide(own) == UNSURE:
-            needed = dict.fromkeys(needs(c, m) for c, m in own if c.decides and m["verdict"] == UNSURE)
+    for says, rows in by_claim.items():
+        if claims.decide(rows) == UNSURE:
+            needed = dict.fromkeys(needs(c, m) for c, m in rows if c.decides and m and m["verdict"] == UNSURE)
             parts.append(f"*{says.rstrip('.')}* ({'; '.join(needed)})")
     if parts:
         yield f"Undecided, and what would decide it: {', '.join(parts)}."
 
 
-def needs(contrast: Contrast, found: dict) -> str:
+def needs(contrast: Contrast, figures: dict) -> str:
     """What would decide an undecided contrast if its difference stays as it is."""
-    if len(found["seeds"]) < FEWEST_SEEDS:
+    if len(figures["seeds"]) < FEWEST_SEEDS:
         return "more seeds than one"
     floor, least = evidence.limits(contrast)
-    at, ways = found["advantage"], []
+    at, ways = figures["advantage"], []
     if at > floor:
-        ways.append((at - found["low"]) / (at - floor))
+        ways.append((at - figures["low"]) / (at - floor))
     if at < least:
-        ways.append((found["high"] - at) / (least - at))
+        ways.append((figures["high"] - at) / (least - at))
     times = min(ways, default=MOST) ** 2  # an interval's width goes with the root of what it rests on
     if times <= 1:
         return "seeds that agree"
     if times >= MOST:
-        return "more than such runs can tell, so near is the difference to the limit"
-    return f"about {times:.1f} times as many pages and seeds, if the difference stays as it is"
+        return "more than such runs can decide: the difference is too close to the limit"
+    return f"about {times:.1f} times as many pages and seeds, if the difference stays the same"
 
 
-def _untested(found: dict[str, list[tuple[Contrast, dict | None]]], results: Path) -> Iterator[str]:
+def _untested(by_claim: dict[str, list[tuple[Contrast, dict | None]]], results: Path) -> Iterator[str]:
     """The claims that nothing here has put to a test yet."""
     judged = {key: verdict for key, (verdict, _) in benchmarks.judged(results).items()}
-    came_out = {says: claims.decide(own) for says, own in found.items()}
+    came_out = {says: claims.decide(rows) for says, rows in by_claim.items()}
     came_out |= {benchmarks.SAYS[key]: verdict for key, verdict in judged.items()}
     for verdict in (UNTESTED, MISSING):
-        names = [f"*{says.rstrip('.')}*" for says, own in came_out.items() if own == verdict]
+        names = [f"*{says.rstrip('.')}*" for says in came_out if came_out[says] == verdict]
         if names:
             yield f"{verdict.capitalize()}: {', '.join(names)}."
     keys = [key for key, verdict in judged.items() if verdict in (UNTESTED, MISSING)]

@@ -131,8 +131,9 @@ def _told(comparisons: list[dict]) -> list[dict]:
 
 
 def _result(row: dict) -> EvalResult:
-    """The tuned model's score, as the Hub shows scores."""
-    return EvalResult(TASK, "medocr", f"{row['slice']} test pages", row["metric"], row["tuned"])
+    """The tuned model's score, as the Hub shows scores: a table for each slice, which the Hub tells by its config."""
+    name = f"{row['slice']} test pages"
+    return EvalResult(TASK, "medocr", name, row["metric"], row["tuned"], dataset_config=row["slice"])
 
 
 def _metrics(comparisons: list[dict]) -> list[str]:

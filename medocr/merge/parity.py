@@ -13,7 +13,7 @@ import torch
 
 from medocr import model as models
 from medocr import prepare, storage
-from medocr.merge import files
+from medocr.merge import files, half
 from medocr.train.data import IGNORED, Collator
 
 PAGES = 32
@@ -48,7 +48,8 @@ def check_parity(
 
     Looks at every file, at the weights, at the base's revision, and at teacher-forced logits: base and adapter are
     computed here, the merged model in a fresh process that knows only its folder. All in float32, so that what
-    differs comes from the merge. Raises ValueError only for a base or an adapter that cannot be loaded, or no pages.
+    differs comes from the merge; on a GPU the merged model in float16 as well, where overflow is counted.
+    Raises ValueError only for a base or an adapter that cannot be loaded, or no pages.
     """
     if not pages:
         raise ValueError("the parity gate needs at least one page: give it the test pages")
@@ -73,7 +74,8 @@ def check_parity(
     except ValueError as error:
         return Parity(False, [*why, str(error)], figures)
     verdicts, compared = compare(expected, before, found)
-    why, figures = why + verdicts, {**figures, **compared, "pages": len(pages)}
+    overflow, in_half = half.judge_half(found, expected["tokens"])
+    why, figures = why + verdicts + overflow, {**figures, **compared, **in_half, "pages": len(pages)}
     return Parity(not why, why, figures)
 
 
@@ -222,5 +224,11 @@ def main(arguments: list[str]) -> None:
     """`python -m medocr.merge MODEL PAGES RESULT DEVICE`: probe the model in a folder."""
     folder, rows, result, device = arguments
     model, processor = models.load(folder, device=device, dtype=torch.float32, backend="transformers")
-    found = probe(model, processor, list(storage.read(rows, prepare.Sample)))
+    found = probe_both(model, processor, list(storage.read(rows, prepare.Sample)), in_half=model.device.type != "cpu")
     safetensors.torch.save_file(found, result)
+
+
+def probe_both(model, processor, pages: list, *, in_half: bool) -> dict[str, torch.Tensor]:
+    """`probe` in float32 and then, where asked for, in float16, to which the model is turned."""
+    found = probe(model, processor, pages)
+    return {**found, **half.probe_half(model, lambda: probe(model, processor, pages))} if in_half else found

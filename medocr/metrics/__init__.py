@@ -12,9 +12,9 @@ from medocr.metrics.medical import score_fields, score_page
 from medocr.metrics.names import CAPPED, HIGHER_IS_BETTER, LABELS, MEDICAL
 from medocr.metrics.safety import KINDS
 from medocr.metrics.statistics import (
+    FEW_UNITS,
     LEAST_P,
     SEED,
-    SMALL,
     Comparison,
     clear,
     compare,
@@ -39,6 +39,7 @@ from medocr.metrics.text import (
 __all__ = [
     "CAPPED",
     "FAMILIES",
+    "FEW_UNITS",
     "HIGHER_IS_BETTER",
     "KINDS",
     "LABELS",
@@ -46,7 +47,6 @@ __all__ = [
     "MEDICAL",
     "NUMBER",
     "SEED",
-    "SMALL",
     "Check",
     "Comparison",
     "cer",

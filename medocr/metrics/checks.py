@@ -49,31 +49,33 @@ def check_page(reference: str, prediction: str, fields: Mapping | None = None) -
     ]
 
 
-def _facts(family: str, wanted, found, name: str, columns: tuple[str, ...], shown: tuple[str, ...]) -> Iterator[Check]:
+def _facts(
+    family: str, reference, prediction, name: str, columns: tuple[str, ...], shown: tuple[str, ...]
+) -> Iterator[Check]:
     """A check for each row: one of the same `name` agrees in all `columns`."""
     by_name, exact = defaultdict(list), set()
-    for row in map(vars, found):
+    for row in map(vars, prediction):
         by_name[comparable(row, name)].append(row)
         exact.add(tuple(comparable(row, column) for column in (name, *columns)))
-    for row in wanted:
+    for row in reference:
         there = tuple(comparable(row, column) for column in (name, *columns)) in exact
         why = "" if there else _nearest(row, by_name[comparable(row, name)][:MOST_ROWS], columns)
         yield Check(family, " ".join(str(row[part]) for part in shown if row.get(part) is not None), there, why)
 
 
-def _nearest(wanted: Mapping, candidates: list[Mapping], columns: tuple[str, ...]) -> str:
+def _nearest(reference: Mapping, candidates: list[Mapping], columns: tuple[str, ...]) -> str:
     """In what the row of the same name that comes nearest differs."""
     if not candidates:
         return "none of that name was read"
-    wrong = [[name for name in columns if comparable(wanted, name) != comparable(row, name)] for row in candidates]
+    wrong = [[name for name in columns if comparable(reference, name) != comparable(row, name)] for row in candidates]
     best = min(range(len(wrong)), key=lambda i: len(wrong[i]))
-    return "; ".join(f"{name} is {candidates[best].get(name)}, not {wanted.get(name)}" for name in wrong[best])
+    return "; ".join(f"{name} is {candidates[best].get(name)}, not {reference.get(name)}" for name in wrong[best])
 
 
-def _header(wanted: list[tuple], found: Mapping) -> Iterator[Check]:
-    for name, value in wanted:
-        same = letters(value) == letters(found.get(name) or "")
-        why = "" if same else f"read {found[name]!r}" if found.get(name) else "not read"
+def _header(reference: list[tuple], prediction: Mapping) -> Iterator[Check]:
+    for name, value in reference:
+        same = letters(value) == letters(prediction.get(name) or "")
+        why = "" if same else f"read {prediction[name]!r}" if prediction.get(name) else "not read"
         yield Check("header", f"{name} {value}", same, why)
 
 
@@ -88,5 +90,5 @@ def _absent(fields: Mapping, known: set[float], read: set[float]) -> Iterator[Ch
 
 def _numbers(text: str) -> set[float]:
     """The numbers of a text; dates and the like, with several points, are none."""
-    found = (number.replace(",", "") for number in NUMBER.findall(text))
-    return {float(number) for number in found if number.count(".") < 2 and number.isascii()}
+    numbers = (number.replace(",", "") for number in NUMBER.findall(text))
+    return {float(number) for number in numbers if number.count(".") < 2 and number.isascii()}

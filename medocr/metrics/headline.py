@@ -36,10 +36,10 @@ def harm(summary: dict[str, list[dict]]) -> list[str]:
 def _error_rate(paired: dict[tuple[str, str], dict]) -> str:
     whole = paired["all", "cer"]
     sentence = f"On {whole['n']:,} pages fine-tuning {_verb(whole)} the character error rate, {_change(whole)}"
-    found = {name: paired[name, "cer"] for name in ("medical", "general") if (name, "cer") in paired}
+    by_domain = {name: paired[name, "cer"] for name in ("medical", "general") if (name, "cer") in paired}
     parts = [
         f"on {name} pages from {row['base']:.3f} to {row['tuned']:.3f} (n = {row['n']:,})"
-        for name, row in found.items()
+        for name, row in by_domain.items()
     ]
     return sentence + (f"; {' and '.join(parts)}" if len(parts) > 1 else "") + "."
 
@@ -88,5 +88,5 @@ def _change(row: dict) -> str:
     figures = f"from {row['base']:.3f} to {row['tuned']:.3f}"
     if row["low"] is None:
         return f"{figures} (too few pages for an interval)"
-    told = f"difference {row['difference']:+z.3f}, 95 % interval {row['low']:+z.3f} to {row['high']:+z.3f}"
-    return f"{figures} ({told.replace('-', '−')})"
+    interval = f"difference {row['difference']:+z.3f}, 95 % interval {row['low']:+z.3f} to {row['high']:+z.3f}"
+    return f"{figures} ({interval.replace('-', '−')})"

@@ -30,7 +30,7 @@ LABELS = {
     "term_recall": "medical terms found",
     "term_precision": "medical terms not invented",
     **KINDS,
-    **{f"{kind}_per_row": f"{told}, per row read" for kind, told in KINDS.items()},
+    **{f"{kind}_per_row": f"{label}, per row read" for kind, label in KINDS.items()},
     "rows_read": "rows and orders read per page",
     "seconds": "seconds per page",
 }

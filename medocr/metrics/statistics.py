@@ -8,7 +8,7 @@ import numpy as np
 import scipy.stats
 
 ENOUGH_GROUPS = 10  # with fewer, resampling groups says little, and pages are resampled
-SMALL = 20  # a comparison over fewer resampled units is said to be small
+FEW_UNITS = 20  # a comparison over fewer resampled units is said to be small
 RESAMPLES = 2000
 PERMUTATIONS = 9999
 LEAST_P = 2 / (PERMUTATIONS + 1)  # that so many permutations can give, two-sided
@@ -37,7 +37,7 @@ class Comparison:
     @property
     def small(self) -> bool:
         """Whether there are too few units for the interval and p-value to bear much weight."""
-        return self.units < SMALL
+        return self.units < FEW_UNITS
 
     def __str__(self) -> str:
         interval = "no interval" if self.low is None else f"95 % interval {self.low:+.4f} to {self.high:+.4f}"

@@ -61,10 +61,10 @@ def _tokens(element: lxml.html.HtmlElement) -> Iterator[str]:
 
 
 class _Costs(Config):
-    def rename(self, one: _Node, other: _Node) -> float:
-        if one.shape != other.shape:
+    def rename(self, first: _Node, second: _Node) -> float:
+        if first.shape != second.shape:
             return 1.0
-        return Levenshtein.normalized_distance(one.content, other.content)
+        return Levenshtein.normalized_distance(first.content, second.content)
 
     def children(self, node: _Node) -> list[_Node]:
         return node.children

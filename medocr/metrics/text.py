@@ -115,13 +115,13 @@ def _coverage(words: list[str], predicted: list[str], script: Editops) -> dict[s
     lost = " ".join([words[edit.src_pos] for edit in script if edit.tag != "insert"])
     added = " ".join([predicted[edit.dest_pos] for edit in script if edit.tag != "delete"])
     missing, extra = TOKEN.findall(lost), TOKEN.findall(added)
-    wanted = sum(map(_tokens_in, words))
-    kept = wanted - len(missing)
-    found, both = kept + len(extra), kept + shared(missing, extra)
+    in_reference = sum(map(_tokens_in, words))
+    kept = in_reference - len(missing)
+    in_prediction, both = kept + len(extra), kept + shared(missing, extra)
     numbers = NUMBER.findall(added)
     return {
-        "coverage_recall": both / wanted if wanted else 1.0,
-        "coverage_precision": both / found if found else 1.0,
+        "coverage_recall": both / in_reference if in_reference else 1.0,
+        "coverage_precision": both / in_prediction if in_prediction else 1.0,
         "invented_numbers": float(len(numbers) - shared(numbers, NUMBER.findall(lost))),
     }
 
@@ -131,10 +131,10 @@ def _tokens_in(word: str) -> int:
     return len(TOKEN.findall(word))
 
 
-def shared(one: Iterable, other: Iterable) -> int:
+def shared(first: Iterable, second: Iterable) -> int:
     """How many items two lists have in common, each as often as both hold it."""
-    left, both = Counter(other), 0
-    for item in one:
+    left, both = Counter(second), 0
+    for item in first:
         if left.get(item):
             left[item] -= 1
             both += 1
@@ -207,8 +207,8 @@ def _align(lines: list[list[str]], script: Editops) -> list[list[int]]:
     return [[p for p in places[end - len(line) : end] if p >= 0] for line, end in zip(lines, ends, strict=True)]
 
 
-def _is_whole(line: list[str], found: list[int]) -> bool:
-    return len(found) == len(line) and found[-1] - found[0] == len(line) - 1
+def _is_whole(line: list[str], placed: list[int]) -> bool:
+    return len(placed) == len(line) and placed[-1] - placed[0] == len(line) - 1
 
 
 def _mean(values: list[bool]) -> float:
@@ -222,12 +222,14 @@ def _line_exact(lines: list[list[str]], places: list[list[int]]) -> float:
 def _structure(lines: list[list[str]], places: list[list[int]]) -> dict[str, float]:
     """`row_integrity` over lines of several words, `heading_recall` over headings; absent where there are none."""
     together = [
-        2 * len(found) >= len(line) and found[-1] - found[0] < 1.5 * len(line)
-        for line, found in zip(lines, places, strict=True)
+        2 * len(placed) >= len(line) and placed[-1] - placed[0] < 1.5 * len(line)
+        for line, placed in zip(lines, places, strict=True)
         if len(line) > 1
     ]
-    headings = [_is_whole(line, found) for line, found in zip(lines, places, strict=True) if _is_heading(line)]
-    return {name: _mean(one) for name, one in (("row_integrity", together), ("heading_recall", headings)) if one}
+    headings = [_is_whole(line, placed) for line, placed in zip(lines, places, strict=True) if _is_heading(line)]
+    return {
+        name: _mean(values) for name, values in (("row_integrity", together), ("heading_recall", headings)) if values
+    }
 
 
 def _is_heading(line: list[str]) -> bool:
@@ -245,15 +247,15 @@ def _in_heading(word: str) -> bool:
 def _reading_order(lines: list[list[str]], places: list[list[int]], predicted: list[str]) -> float:
     if not lines:
         return 0.0
-    found, missing = {}, []
+    placed, missing = {}, []
     for number, (line, here) in enumerate(zip(lines, places, strict=True)):
         if 2 * len(here) >= len(line):
-            found[number] = here[len(here) // 2]
+            placed[number] = here[len(here) // 2]
         else:
             missing.append(number)
     if missing:
-        found |= _find_elsewhere(lines, missing, predicted, {place for here in places for place in here})
-    order = sorted(found, key=lambda number: (found[number], number))
+        placed |= _find_elsewhere(lines, missing, predicted, {place for here in places for place in here})
+    order = sorted(placed, key=lambda number: (placed[number], number))
     return Levenshtein.distance(range(len(lines)), order) / len(lines)
 
 
@@ -263,12 +265,12 @@ def _find_elsewhere(lines: list[list[str]], missing: list[int], predicted: list[
     for index, word in enumerate(predicted):
         if index not in taken and len(where[word]) < 16:  # a bound for texts that repeat one word
             where[word].append(index)
-    found = {}
+    placed = {}
     for number in missing:
         line = lines[number]
         votes = Counter(index - offset for offset, word in enumerate(line) for index in where.get(word, ()))
         if votes:
             start, count = votes.most_common(1)[0]
             if 2 * count >= len(line):
-                found[number] = start + len(line) // 2
-    return found
+                placed[number] = start + len(line) // 2
+    return placed

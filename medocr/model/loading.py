@@ -4,9 +4,11 @@ import functools
 import importlib.util
 import json
 import logging
+import threading
 from pathlib import Path
 
 import huggingface_hub
+import jinja2
 import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HFValidationError
@@ -15,7 +17,7 @@ from transformers import AutoTokenizer, PaddleOCRVLForConditionalGeneration, Pad
 from transformers.models.paddleocr_vl.image_processing_pil_paddleocr_vl import PaddleOCRVLImageProcessorPil
 from transformers.utils.logging import disable_progress_bar
 
-from medocr import BASES
+from medocr import BASES, prepare
 from medocr.cpu import attention, gqa
 
 # Every load would show a bar and warn that this model's rope has settings that others have not.
@@ -23,6 +25,8 @@ disable_progress_bar()
 logging.getLogger("transformers.modeling_rope_utils").setLevel(logging.ERROR)
 
 huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY = True  # also where it was imported before medocr could say so
+TEMPLATE_S = 20.0  # to render a prompt, which takes a thousandth of a second
+LONGEST_PROMPT = 100_000  # characters
 BACKENDS = ("auto", "unsloth", "transformers")
 
 
@@ -41,7 +45,8 @@ def load(
     """Load a model and its processor; returns `(model, processor)`, the model in evaluation mode.
 
     `base` is `tiny`, a folder or a name on the Hub (at `revision`). `device` is auto (cuda where there is
-    one), cpu or cuda. `dtype` defaults to float32 on a CPU, else to bfloat16 or, where the card lacks it, float16.
+    one), cpu or cuda. `dtype` defaults to float32 on a CPU; on a card to float16 for a model stored in it, as servers
+    run it, else to bfloat16 or, where the card lacks it, float16.
     `min_pixels` and `max_pixels` bound the pixels of a page after resizing; by default the model's own. `adapter` is
     a folder with a LoRA adapter to put on the model. `backend` is transformers, unsloth or auto (Unsloth where it is
     installed and a card is there), which training takes: Unsloth trains faster and in less memory, but its reading did
@@ -50,9 +55,9 @@ def load(
     or backend is not there.
     """
     device = _device(device)
-    dtype = dtype or _dtype(device)
     backend = _backend(backend, device)
     folder = resolve(base, revision)
+    dtype = dtype or _dtype(device, folder)
     processor = load_processor(folder, min_pixels, max_pixels)
     model = _unsloth(folder, dtype, max_tokens) if backend == "unsloth" else _transformers(folder, dtype, device)
     # PaddleOCR-VL was trained, and vLLM computes it, without aligned corners; transformers 5.15 to 5.22 align them,
@@ -76,9 +81,12 @@ def _device(device: str) -> str:
     return device
 
 
-def _dtype(device: str) -> torch.dtype:
+def _dtype(device: str, folder: Path) -> torch.dtype:
     if device == "cpu":
         return torch.float32
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if "float16" in (config.get("dtype"), config.get("torch_dtype")):
+        return torch.float16
     return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
 
 
@@ -141,7 +149,33 @@ def load_processor(
     tokenizer.init_kwargs.pop("auto_map", None)
     if not tokenizer.chat_template:
         raise ValueError(f"{folder}: there is no chat template (chat_template.jinja), so prompts cannot be built")
-    return PaddleOCRVLProcessor(images, tokenizer, chat_template=tokenizer.chat_template)
+    processor = PaddleOCRVLProcessor(images, tokenizer, chat_template=tokenizer.chat_template)
+    _check_template(processor, folder)
+    return processor
+
+
+def _check_template(processor: PaddleOCRVLProcessor, folder: str | Path) -> None:
+    """Render a prompt once, for a template is a program: transformers shuts it in, but lets it run for ever."""
+    rendered: list = []
+
+    def render() -> None:
+        try:
+            rendered.append(processor.apply_chat_template(prepare.messages(None), add_generation_prompt=True))
+        except (jinja2.TemplateError, TypeError, ValueError, ArithmeticError, MemoryError, RecursionError) as error:
+            rendered.append(error)
+
+    thread = threading.Thread(target=render, daemon=True)  # which ends with this process, if not before
+    thread.start()
+    thread.join(TEMPLATE_S)
+    if not rendered:
+        why = f"gives no prompt in {TEMPLATE_S:g} s"
+    elif isinstance(rendered[0], Exception):
+        why = f"fails ({type(rendered[0]).__name__})"
+    elif len(rendered[0]) > LONGEST_PROMPT:
+        why = f"gives a prompt of {len(rendered[0]):,} characters"
+    else:
+        return
+    raise ValueError(f"{folder}: the chat template {why}: use the chat_template.jinja that came with the base")
 
 
 def save_processor(processor: PaddleOCRVLProcessor, folder: str | Path) -> None:

@@ -12,12 +12,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from . import reading_order
+from . import reading_order, tick_boxes
+from .tick_boxes import TickBox
 
 __all__ = ["Line", "PageText", "check_installed", "read", "upright"]
 
 MODELS = ("PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx")
-RULES = 3  # of the settings here and the rules in reading_order: a new number makes stored answers stale
+RULES = 5  # of the settings here and the rules in reading_order: a new number makes stored answers stale
 SMALL = 600  # px: a page whose shorter side is less is searched for text at about its own size
 # What the shorter side is enlarged to at least, in px, and how far a detected box is widened, small pages and others.
 SEARCH = {True: (256, 1.8), False: (736, 1.6)}
@@ -27,6 +28,9 @@ LONG = 2.2  # height over width beyond which a page is cut instead of shrunk
 TALL = 1.5  # height over width of a box whose line runs upwards or downwards
 DOUBTFUL = 0.78  # mean score of a page under which it may stand on its head
 BETTER = 0.05  # by how much the turned page must then score better
+LETTERS, LETTER = 0.5, 0.75  # score from which on what looked like a ticked box is two letters, or one
+TICKS = "xXvVyY"  # letters that a tick is read as
+CHINESE = 0.2  # share of a page's characters from which on its square characters are no boxes
 HAN = re.compile("[\u4e00-\u9fff]")
 FULL_WIDTH = {code: code - 0xFEE0 for code in range(0xFF01, 0xFF5F)}  # ！ to ～ beside ! to ~
 LIKENESSES = str.maketrans({"口": "☐", "□": "☐", "\u03bc": "\u00b5"}) | FULL_WIDTH  # and µ, Greek, the unit's sign
@@ -134,11 +138,57 @@ def _line(boxes: _Boxes, row: list[int]) -> Line:
 
 
 def _recognise(pixels: np.ndarray) -> _Boxes:
-    """Search and read a (height, width, 3) RGB page at the resolution that suits its size."""
+    """Search and read a (height, width, 3) RGB page, and put its tick boxes where they are."""
+    ticks = [tick for tick in tick_boxes.find(pixels) if not (tick.ticked and _is_letter(tick.inside(pixels)))]
+    read = _read_pieces(tick_boxes.erased(pixels, ticks))
+    if ticks and len(HAN.findall("".join(read.texts))) > CHINESE * len("".join(read.texts)):
+        return _read_pieces(pixels)
+    return _with_ticks(read, ticks)
+
+
+def _is_letter(mark: np.ndarray) -> bool:
+    """Whether what stands in a square reads as a letter or digit rather than as a tick."""
+    result = _engine(*SEARCH[True])(np.ascontiguousarray(mark[:, :, ::-1]), use_det=False, use_cls=False, use_rec=True)
+    text, score = (result.txts[0], result.scores[0]) if result.txts else ("", 0.0)
+    if not text.isascii() or not text.isalnum() or text in TICKS:
+        return False
+    return score >= (LETTER if len(text) == 1 else LETTERS)
+
+
+def _with_ticks(read: _Boxes, ticks: list[TickBox]) -> _Boxes:
+    """The pieces of text with a sign for each tick box; a piece that goes on behind a box is parted there."""
+    pieces = list(zip(read.corners, read.texts, read.scores, strict=True))
+    for tick in ticks:
+        left, top, right, bottom = tick.box
+        pieces = [part for piece in pieces for part in _parted(piece, tick.box)]
+        corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], float)
+        pieces.append((corners, tick.sign, tick.confidence))
+    if not pieces:
+        return read
+    corners, texts, scores = zip(*pieces, strict=True)
+    return _Boxes(np.stack(corners), list(texts), np.asarray(scores, float))
+
+
+def _parted(piece: tuple, box: tuple[int, int, int, int]) -> list[tuple]:
+    """A piece of text, or what stands before and behind a box in it, parted at the space nearest to the box."""
+    corners, text, score = piece
+    (left, top), (right, bottom) = corners.min(0), corners.max(0)
+    spaces = [match.start() for match in re.finditer(" ", text)]
+    if not spaces or not (top < (box[1] + box[3]) / 2 < bottom and left + 4 < box[0] and box[2] < right - 4):
+        return [piece]
+    inked = (right - left) - (box[2] - box[0])
+    cut = min(spaces, key=lambda at: abs(at / len(text) - (box[0] - left) / inked))
+    before, behind = corners.copy(), corners.copy()
+    before[1:3, 0], behind[[0, 3], 0] = box[0], box[2]
+    return [(before, text[:cut], score), (behind, text[cut + 1 :], score)]
+
+
+def _read_pieces(pixels: np.ndarray) -> _Boxes:
+    """Search and read a page at the resolution that suits its size."""
     corners, texts, scores = [], [], []
     for top, piece in _pieces(pixels):
         small = min(piece.shape[:2]) < SMALL
-        result = _engine(*SEARCH[small])(np.ascontiguousarray(piece[:, :, ::-1]))
+        result = _engine(*SEARCH[small])(np.ascontiguousarray(piece[:, :, ::-1]), use_det=True, use_rec=True)
         if result.txts:
             corners.append(np.asarray(result.boxes, float) + np.array([0.0, top]))
             texts += [_tidy(text) for text in result.txts]

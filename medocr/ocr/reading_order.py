@@ -1,6 +1,8 @@
 """Text boxes to text: rows from top to bottom, cells from left to right, columns of prose one after the other."""
 
 import dataclasses
+import math
+import re
 import statistics
 from collections.abc import Sequence
 
@@ -14,6 +16,11 @@ PROSE_ROWS = 4  # a column of prose has at least this many lines,
 PROSE_FILL = 0.7  # whose median fills this share of the column's width,
 PROSE_WIDTH = 0.25  # is at least this share of the page's text wide,
 PROSE_WORDS = 3  # and has as many words: a column of prices belongs to the rows of what is priced
+TABLE_ROWS = 3  # rows of at least as many cells, one of them with a digit, make a table
+ALIGNED = 0.8  # cells begin in one column when their left edges are so near, in heights of a line
+CLOSER = 0.75  # the next line of a cell is nearer to its row than this share of the way to the next row
+CENTRED = 1.1  # heights: so near are the two lines of a name above and below the values that stand between them
+OPENS = re.compile(r"[a-z]{3}|[(\[/+&]")  # how a name goes on
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +82,7 @@ def _read(boxes: list[Box]) -> list[list[Box]]:
     rows = _rows(boxes)
     found = _prose(rows)
     if not found:
-        return rows
+        return _unwrapped(rows)
     first, last, gutter = found
     block = [box for row in rows[first:last] for box in row]
     left, right = ([b for b in block if (b.right <= gutter) == side] for side in (True, False))
@@ -94,6 +101,83 @@ def _rows(boxes: list[Box]) -> list[list[Box]]:
             best.append(box)
     rows.sort(key=lambda row: statistics.fmean(b.y for b in row))
     return [sorted(row, key=lambda b: b.left) for row in rows]
+
+
+def _unwrapped(rows: list[list[Box]]) -> list[list[Box]]:
+    """The rows with the further lines of a table's cells put behind the first, so that a row is a line again."""
+    whole = [i for i, row in enumerate(rows) if _is_table_row(row)]
+    if len(whole) < TABLE_ROWS:
+        return rows
+    names = [rows[i][0].left for i in whole]
+    joined: dict[int, list[int]] = {}
+    taken: set[int] = set()
+    for i in range(whole[0], min(whole[-1] + 2, len(rows))):
+        lines = [n for n in (i - 1, i + 1) if 0 <= n < len(rows) and n not in taken]
+        if _is_table_row(rows[i], least=2) and len(lines) == 2 and _between(rows[i], *(rows[n] for n in lines), names):
+            joined[i] = lines
+        elif _is_table_row(rows[i], least=2) and i not in taken and i + 1 in lines and _goes_on(rows, i):
+            joined[i] = [i + 1]
+        taken.update(joined.get(i, ()))
+    return [_one_row(row, [rows[n] for n in joined.get(i, ())]) for i, row in enumerate(rows) if i not in taken]
+
+
+def _is_table_row(row: list[Box], least: int = TABLE_ROWS) -> bool:
+    return len(row) >= least and any(any(map(str.isdigit, box.text)) for box in row[1:])
+
+
+def _between(row: list[Box], above: list[Box], below: list[Box], names: list[float]) -> bool:
+    """Whether a row is the values alone, with the two lines of their name above and below.
+
+    `names` are the left edges of the table's rows, some of which begin with their names.
+    """
+    height, left = row[0].height, above[0].left
+    if len(above) != 1 or len(below) != 1 or not any(abs(name - left) < ALIGNED * height for name in names):
+        return False
+    return all(
+        abs(line.y - row[0].y) < CENTRED * height
+        and abs(line.left - left) < ALIGNED * height
+        and line.right <= row[0].left
+        for line in (above[0], below[0])
+    )
+
+
+def _goes_on(rows: list[list[Box]], i: int) -> bool:
+    """Whether the row below `i` is the next line of some of its cells: nearer to it than to what follows.
+
+    A remark on a result runs on under the next cell, and a heading ends with a colon.
+    """
+    row, line = rows[i], rows[i + 1]
+    ends = [*(cell.left for cell in row[1:]), math.inf]
+    cells = [
+        any(
+            abs(cell.left - box.left) < ALIGNED * box.height and box.right <= end
+            for cell, end in zip(row, ends, strict=True)
+        )
+        for box in line
+    ]
+    if len(line) >= len(row) or not all(cells) or line[0].text.endswith(":"):
+        return False
+    before, after = _height(line) - _height(row), _height(rows[i + 2]) - _height(line) if i + 2 < len(rows) else 0.0
+    share = 1.1 if OPENS.match(line[0].text) else CLOSER
+    return before < 2 * row[0].height and before < share * (after or before)
+
+
+def _height(row: list[Box]) -> float:
+    return statistics.fmean(box.y for box in row)
+
+
+def _one_row(row: list[Box], lines: list[list[Box]]) -> list[Box]:
+    """A row with further lines of its cells, cell by cell, each cell from top to bottom."""
+    if not lines:
+        return row
+    boxes = sorted([*row, *(box for line in lines for box in line)], key=lambda box: box.left)
+    cells: list[list[Box]] = []
+    for box in boxes:
+        if cells and box.left - cells[-1][0].left < ALIGNED * box.height:
+            cells[-1].append(box)
+        else:
+            cells.append([box])
+    return [box for cell in cells for box in sorted(cell, key=lambda box: box.y)]
 
 
 def _fits(box: Box, row: list[Box]) -> bool:

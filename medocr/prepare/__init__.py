@@ -46,12 +46,11 @@ class Sample(Page):
     answer: str = ""
     visual_tokens: int = 0
     answer_tokens: int = 0
-    split: str = ""
 
 
 @dataclasses.dataclass
 class Prepared:
-    """Three splits, what was turned away, and the proof that nothing leaks between them."""
+    """Three splits, what was rejected, and the proof that nothing leaks between them."""
 
     train: list[Sample]
     validation: list[Sample]
@@ -143,7 +142,7 @@ def prepare(
     """Turn labelled pages into train, validation and test samples.
 
     A page whose answer is longer than `max_answer_tokens`, or whose visual tokens and answer do not fit
-    into `context`, is turned away by name and never cut. `split` holds the shares of train, validation and
+    into `context`, is rejected by name and never cut. `split` holds the shares of train, validation and
     test. `label_noise` is the probability that a word of a training answer is damaged (`noise.damaged`).
     Raises ValueError when too few pages are left for a train and a test split.
     """
@@ -175,7 +174,7 @@ def _measure(pages, text_format, min_pixels, max_pixels, rejected) -> tuple[list
             continue
         try:
             image = page.open()
-            tokens = visual_tokens(*image.size, min_pixels, max_pixels)
+            tokens = visual_tokens(image.width, image.height, min_pixels, max_pixels)
         except ValueError as error:
             rejected.append(Rejection(page.origin, page.source, "unreadable", str(error)))
             continue

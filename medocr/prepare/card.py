@@ -18,7 +18,7 @@ def dataset_card(prepared, *, name: str, revisions: dict[str, str] | None = None
     parts += ["## Sources", _sources(samples, revisions or {}), "## Labels", _labels(samples)]
     parts += ["## Leakage between splits", _leakage(prepared.leakage)]
     if prepared.rejected:
-        parts += ["## Turned away", markdown.table(["reason", "pages"], prepared.counts["rejected"].items())]
+        parts += ["## Rejected", markdown.table(["reason", "pages"], prepared.counts["rejected"].items())]
     if prepared.warnings:
         parts += ["## Warnings", "\n".join(f"- {warning}" for warning in prepared.warnings)]
     return "\n\n".join(parts) + "\n"
@@ -81,6 +81,8 @@ def _leakage(report: dict) -> str:
         f"{report['near_duplicate_pairs_across_splits']} of {report['near_duplicate_pairs']:,} pairs of near "
         f"duplicates are in more than one split."
     )
+    if report["groups_parted_by_their_source"]:
+        text += f" {report['groups_parted_by_their_source']} groups more are parted as their source says."
     closest = report.get("closest_by_text")
     if closest:
         bits = report["thresholds"]["of_bits"]

@@ -16,7 +16,7 @@ def damaged(text: str, share: float, rng: random.Random) -> str:
 
 
 def _one_wrong(word: str, rng: random.Random) -> str:
-    places = [(i, own) for i, character in enumerate(word) for own in ALPHABETS if character in own]
+    places = [(i, letters) for i, character in enumerate(word) for letters in ALPHABETS if character in letters]
     if not places:
         return word
     i, alphabet = rng.choice(places)

@@ -30,19 +30,26 @@ def split(
 ) -> tuple[dict[str, list[int]], dict]:
     """Assign every page to train, validation or test; returns their indices and the leakage report.
 
-    `hashes` is (pages, 4) uint64 of `image_hash`. What must stay together is a page's `group`, and near
-    duplicates whatever their group; where groups are unknown, clusters of near duplicates are the groups.
+    `hashes` is (pages, 4) uint64 of `image_hash`. A page whose source says where it belongs (`Page.split`) goes there.
+    Of the others, what must stay together is a page's `group`, and near duplicates whatever their group; where groups
+    are unknown, clusters of near duplicates are the groups. Such a cluster follows a page in it whose split is known.
     """
     if abs(sum(shares) - 1) > 1e-6 or min(shares) < 0:
         raise ValueError(f"split is {shares}: give the shares of train, validation and test, which add up to 1")
     if not pages:
         raise ValueError(
             "no page is left to train on: 03 needs pages with text. Look at the rejections of the stages before, "
-            "and raise max_answer_tokens if pages were turned away as too long"
+            "and raise max_answer_tokens if pages were rejected as too long"
         )
     copies = near_duplicates(pages, hashes)
     clusters = _clusters(pages, copies)
-    parts = _assign(pages, clusters, shares, np.random.default_rng(seed))
+    stated = np.array(_stated(pages, clusters))
+    (free,) = np.nonzero(stated == "")
+    drawn = _assign([pages[i] for i in free], clusters[free], shares, np.random.default_rng(seed))
+    parts = {
+        name: sorted([*np.flatnonzero(stated == name).tolist(), *(int(free[i]) for i in drawn[name])])
+        for name in SPLITS
+    }
     for name in ("train", "test"):
         if not parts[name]:
             raise ValueError(
@@ -81,6 +88,17 @@ def _clusters(pages: Sequence[Page], copies: list[tuple[int, int]]) -> np.ndarra
     return connected_components(graph, directed=False)[1]
 
 
+def _stated(pages: Sequence[Page], clusters: np.ndarray) -> list[str]:
+    """The split that each page's source says, or that of a page in its cluster (test first: nothing leaks), or ""."""
+    of_cluster: dict[int, str] = {}
+    for page, cluster in zip(pages, clusters, strict=True):
+        if page.split and page.split not in SPLITS:
+            raise ValueError(f"{page.origin}: split is {page.split!r}, which is none of {', '.join(SPLITS)}")
+        if page.split and of_cluster.get(cluster) != "test":
+            of_cluster[cluster] = page.split
+    return [page.split or of_cluster.get(cluster, "") for page, cluster in zip(pages, clusters, strict=True)]
+
+
 def _assign(pages, clusters, shares, rng) -> dict[str, list[int]]:
     """Per document type, draw whole clusters for test, then for validation; the rest is to train on."""
     members = defaultdict(list)
@@ -104,11 +122,13 @@ def _assign(pages, clusters, shares, rng) -> dict[str, list[int]]:
 
 def _targets(sizes: dict[str, int], share: float) -> dict[str, int]:
     """Pages wanted per type. What rounding leaves over is carried on, so that the sum is right too."""
-    targets, wanted = {}, 0.0
+    if not sizes:
+        return {}
+    targets, total = {}, 0.0
     for kind, size in sizes.items():
-        wanted += size * share
-        targets[kind] = math.floor(wanted + 0.5) - sum(targets.values())
-    largest = max(sizes, key=sizes.get)
+        total += size * share
+        targets[kind] = math.floor(total + 0.5) - sum(targets.values())
+    largest = max(sizes, key=lambda kind: sizes[kind])
     if share > 0 and not any(targets.values()) and sizes[largest] > 2:
         targets[largest] = 1
     return targets
@@ -145,11 +165,13 @@ def leakage(pages: Sequence[Page], hashes: np.ndarray, parts: dict[str, list[int
         for i in indices:
             if groups[i]:
                 splits_of[groups[i]].add(name)
+    parted = {group for group, page in zip(groups, pages, strict=True) if page.split}
     apart = [(a, b) for a, b in copies if not groups[a] or groups[a] != groups[b]]
     return {
         "pages": {name: len(indices) for name, indices in parts.items()},
         "groups": len(splits_of),
-        "groups_shared_across_splits": sum(len(names) > 1 for names in splits_of.values()),
+        "groups_shared_across_splits": sum(len(names) > 1 for group, names in splits_of.items() if group not in parted),
+        "groups_parted_by_their_source": sum(len(splits_of[group]) > 1 for group in parted if group),
         "pages_without_group": sum(not group for group in groups),
         "near_duplicate_pairs": len(copies),
         "near_duplicate_pairs_kept_together": len(apart),  # those that no common group held together already

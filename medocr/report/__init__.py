@@ -12,6 +12,7 @@ from medocr.report.learning import training
 from medocr.report.merging import latency_table, parity, parity_table
 from medocr.report.pages import example, model_view, page_grid, transcript_examples
 from medocr.report.results import dumbbell, model_table, paired_change, safety
+from medocr.report.risk import risk_curves
 from medocr.report.style import COLOURS, show, style
 from medocr.report.transcription import agreement, disagreements, faults, provider_table, transcription_speed
 
@@ -37,6 +38,7 @@ __all__ = [
     "parity",
     "parity_table",
     "provider_table",
+    "risk_curves",
     "safety",
     "show",
     "split_table",

@@ -1,4 +1,4 @@
-"""What went in, what was turned away, and what the splits hold."""
+"""What went in, what was rejected, and what the splits hold."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
@@ -8,12 +8,12 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from medocr.report.style import FAINT, SMALL, WIDTH, bare, colour, conclude, in_order, marker, nothing, plain
+from medocr.report.style import FAINT, LABEL_SIZE, WIDTH, bare, colour, conclude, in_order, marker, nothing, plain
 from medocr.schema import DOC_TYPES, Page
 
 
 def flow(counts: dict) -> Figure:
-    """Inputs, each reason for which pages were turned away, and what was kept.
+    """Inputs, each reason for which pages were rejected, and what was kept.
 
     `counts` holds `inputs`, `kept` and `rejected` ({reason: pages}), as `curate` reports them.
     """
@@ -81,15 +81,17 @@ def label_quality(rows: pd.DataFrame | Sequence[dict], threshold: float | None =
     rows = rows.assign(cer=rows["cer"].clip(upper=1), confidence=rows["confidence"].astype(float))
     figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 4.0))
     for name, dashes in zip(in_order(rows["doc_type"], DOC_TYPES), ("-", "--", "-.", ":", "-", "--"), strict=False):
-        own = rows[rows["doc_type"] == name]
-        share = 100 * np.arange(1, len(own) + 1) / len(own)
-        label = f"{plain(name)}: mean {own['cer'].mean():.3f}, n = {len(own):,}"
-        left.step(np.sort(own["cer"]), share, dashes, where="post", color=colour(name))
-        right.scatter(own["confidence"], own["cer"], s=18, alpha=0.6, color=colour(name), marker=marker(name), lw=0)
+        of_type = rows[rows["doc_type"] == name]
+        share = 100 * np.arange(1, len(of_type) + 1) / len(of_type)
+        label = f"{plain(name)}: mean {of_type['cer'].mean():.3f}, n = {len(of_type):,}"
+        left.step(np.sort(of_type["cer"]), share, dashes, where="post", color=colour(name))
+        right.scatter(
+            of_type["confidence"], of_type["cer"], s=18, alpha=0.6, color=colour(name), marker=marker(name), lw=0
+        )
         right.plot([], [], dashes, color=colour(name), marker=marker(name), label=label)
     left.set(xlabel="CER of the label", ylabel="% of pages with at most this CER", ylim=(0, 101))
     right.set(xlabel="confidence of the label's maker", ylabel="CER of the label")
-    figure.legend(loc="outside lower center", ncols=2, fontsize=SMALL)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=LABEL_SIZE)
     if threshold is not None:
         right.axvline(threshold, color=FAINT, linestyle="--", linewidth=1.2)
         right.text(threshold, 1, f" {threshold:g}", va="top", color=FAINT, transform=right.get_xaxis_transform())
@@ -121,7 +123,7 @@ def lengths(samples: Sequence, max_visual: int | None = None, max_answer: int | 
         ax.set_xlabel(f"{label} per page")
         if limit is not None:
             ax.axvline(limit, color=FAINT, linestyle="--", linewidth=1.2)
-            ax.text(limit, 0.45, f"limit {limit:,} ", ha="right", va="top", color=FAINT, fontsize=SMALL)
+            ax.text(limit, 0.45, f"limit {limit:,} ", ha="right", va="top", color=FAINT, fontsize=LABEL_SIZE)
         bare(ax)
     axes[0].set_yticks(range(1, len(names) + 1), [plain(name) for name in names])
     axes[0].set_ylim(len(names) + 0.6, 0.2)

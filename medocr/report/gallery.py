@@ -1,6 +1,7 @@
 """Clinical errors to look at: one self-contained HTML page, filtered by kind, document type and model."""
 
 import base64
+import hashlib
 import io
 from collections.abc import Mapping
 from html import escape
@@ -17,8 +18,30 @@ WIDTH = 480  # pixels of a page's picture
 MODELS = ("base", "tuned")
 TAGS = {"same": "span", "extra": "ins", "lacking": "del", "given": "i"}
 
+SCRIPT = """
+const choices = document.querySelectorAll("select");
+function show() {
+  const [kind, type, model] = [...choices].map(choice => choice.value);
+  let count = 0;
+  for (const page of document.querySelectorAll("article")) {
+    const errors = page.dataset.errors.split(" ");
+    const fits = errors.some(e => (!model || e.startsWith(model + ":")) && (!kind || e.endsWith(":" + kind)));
+    page.hidden = !fits || (type && page.dataset.type !== type);
+    page.style.display = page.hidden ? "none" : "";
+    count += !page.hidden;
+  }
+  document.getElementById("shown").textContent = count + " shown";
+}
+choices.forEach(choice => choice.addEventListener("change", show));
+show();
+"""
+# Of scripts a browser runs this one alone, whatever a page's text came to hold.
+HASH = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
+POLICY = f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{HASH}'"
+
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
 <title>medocr: errors</title><style>
 body {{ font: 16px/1.5 system-ui, sans-serif; color: #222; max-width: 75rem; margin: 0 auto; padding: 0 1rem 4rem }}
 article {{ display: grid; grid-template-columns: repeat(auto-fit, minmax(15rem, 1fr)); gap: 1rem;
@@ -36,23 +59,7 @@ select {{ font: inherit; margin-right: 1rem }}
 <del>struck through</del>: missing.</p>
 <p>{filters}<span id="shown"></span></p>
 {articles}
-<script>
-const choices = document.querySelectorAll("select");
-function show() {{
-  const [kind, type, model] = [...choices].map(choice => choice.value);
-  let count = 0;
-  for (const page of document.querySelectorAll("article")) {{
-    const errors = page.dataset.errors.split(" ");
-    const fits = errors.some(e => (!model || e.startsWith(model + ":")) && (!kind || e.endsWith(":" + kind)));
-    page.hidden = !fits || (type && page.dataset.type !== type);
-    page.style.display = page.hidden ? "none" : "";
-    count += !page.hidden;
-  }}
-  document.getElementById("shown").textContent = count + " shown";
-}}
-choices.forEach(choice => choice.addEventListener("change", show));
-show();
-</script></body></html>
+<script>{script}</script></body></html>
 """
 
 
@@ -77,6 +84,8 @@ def gallery(frame: pd.DataFrame, pages: Mapping[str, Page]) -> str:
         total=len(listed),
         filters="".join(_select(*each) for each in filters),
         articles="".join(articles),
+        policy=POLICY,
+        script=SCRIPT,
     )
 
 

@@ -16,7 +16,7 @@ from medocr.report.style import FAINT, INK
 
 FONT = "DejaVu Sans Mono"
 ADVANCE = 0.602  # width of one character of it, in font sizes
-KINDS = {  # ink, paper
+INKS = {  # of a run: ink, paper
     "same": (INK, None),
     "extra": ("#005a8e", "#d6eaf6"),
     "lacking": ("#b34700", "#fbe3d4"),
@@ -31,23 +31,23 @@ TOO_DIFFERENT = 0.5  # similarity below which marks on single characters would b
 Run = tuple[str, str]  # text, kind
 
 
-def differences(wanted: str, text: str) -> list[Run]:
+def differences(reference: str, prediction: str) -> list[Run]:
     """The prediction as runs: `same`, `extra` (not in the reference), `lacking` (in the reference only).
 
     White space is not compared, but rows break where the reference has lines, so that the two stand side by side.
     """
-    wanted, text = _lines(wanted), _lines(text)
-    if not text:
+    reference, prediction = _lines(reference), _lines(prediction)
+    if not prediction:
         return [("(empty)", "given")]
-    flat, flat_text = wanted.replace("\n", " "), text.replace("\n", " ")
-    if Levenshtein.normalized_similarity(flat, flat_text) < TOO_DIFFERENT:
-        return [(text, "extra")]
+    flat, flat_prediction = reference.replace("\n", " "), prediction.replace("\n", " ")
+    if Levenshtein.normalized_similarity(flat, flat_prediction) < TOO_DIFFERENT:
+        return [(prediction, "extra")]
     runs = []
-    for same, source, target in _steps(flat, flat_text):
+    for same, source, target in _steps(flat, flat_prediction):
         if same:
-            runs.append((wanted[source], "same"))
+            runs.append((reference[source], "same"))
         else:
-            runs += [(flat[source], "lacking"), (flat_text[target], "extra")]
+            runs += [(flat[source], "lacking"), (flat_prediction[target], "extra")]
     return [run for run in runs if run[0]]
 
 
@@ -55,10 +55,10 @@ def _lines(text: str) -> str:
     return "\n".join(line for line in map(normalise, text.splitlines()) if line)
 
 
-def _steps(wanted: str, text: str) -> list[tuple[bool, slice, slice]]:
+def _steps(reference: str, prediction: str) -> list[tuple[bool, slice, slice]]:
     """The edit script as (equal or not, slice of the reference, slice of the text), without small islands."""
     steps: list[tuple[bool, slice, slice]] = []
-    script = Levenshtein.opcodes(wanted, text)
+    script = Levenshtein.opcodes(reference, prediction)
     for number, step in enumerate(script):
         inside = 0 < number < len(script) - 1
         same = step.tag == "equal" and not (inside and step.src_end - step.src_start < ISLAND)
@@ -130,7 +130,7 @@ def draw(ax: Axes, rows: list[list[tuple[int, str, str]]], top: float, size: flo
     for number, row in enumerate(rows):
         y = top + number
         for column, text, kind in row:
-            ink, paper = KINDS[kind]
+            ink, paper = INKS[kind]
             width = len(text)
             if paper:
                 ax.add_patch(Rectangle((column, y), width, 0.94, facecolor=paper, edgecolor="none", zorder=1))

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from medocr.report.style import COLOURS, INK, SMALL, WIDTH, conclude, nothing
+from medocr.report.style import COLOURS, INK, LABEL_SIZE, WIDTH, conclude, nothing
 
 SIGMA = "standard deviations"  # of the tuned model's logits
 PARITY = {  # what the gate measures: name, how it is shown, and in words what it has to be
@@ -20,6 +20,9 @@ PARITY = {  # what the gate measures: name, how it is shown, and in words what i
     "logit_difference": ("largest difference of a logit", f"{{:.2g}} {SIGMA}", "at most {limits[logit_difference]:g}"),
     "rms_to_tuned": ("root mean square, from base with adapter", f"{{:.2g}} {SIGMA}", "less than from the base"),
     "rms_to_base": ("root mean square, from the base", f"{{:.2g}} {SIGMA}", ""),
+    "float16_overflows": ("in float16: activations that overflow", "{:,}", "0"),
+    "float16_largest": ("in float16: largest activation", "{:,.0f}", "at most 65,504"),
+    "float16_agreement": ("in float16: tokens that agree", "{:.2%}", ""),
 }
 
 
@@ -34,7 +37,7 @@ def parity(figures: dict) -> Figure:
         return nothing("no logits were compared")
     edges = np.asarray(histogram["edges"], float)
     figure, ax = plt.subplots(figsize=(WIDTH, 3.6))
-    looks = {
+    looks: dict[str, dict] = {
         "to_base": {
             "edgecolor": COLOURS["base"],
             "facecolor": "none",
@@ -50,9 +53,9 @@ def parity(figures: dict) -> Figure:
     ax.margins(y=0.15)
     limit = figures["limits"]["logit_difference"]
     ax.axvline(limit, color=INK, linestyle="--", linewidth=1.5)
-    ax.text(limit, 0.98, f" limit {limit:g}", va="top", transform=ax.get_xaxis_transform(), fontsize=SMALL)
+    ax.text(limit, 0.98, f" limit {limit:g}", va="top", transform=ax.get_xaxis_transform(), fontsize=LABEL_SIZE)
     ax.set(xscale="log", xlabel="|difference| in standard deviations of the logits", ylabel="% of the logits")
-    figure.legend(loc="outside lower center", ncols=2, fontsize=SMALL)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=LABEL_SIZE)
     largest = figures.get("logit_difference")
     if largest is not None:
         side = "below" if largest <= limit else "above"
@@ -73,8 +76,8 @@ def parity_table(figures: dict) -> pd.DataFrame:
 def latency_table(rows: Sequence[dict]) -> pd.DataFrame:
     """What `merge.latency` measured: the ratio to the adapter is the median of the rounds, with the least and most."""
 
-    def ratio(own: Sequence[float]) -> str:
-        return f"{statistics.median(own):.2f} [{min(own):.2f}, {max(own):.2f}]"
+    def ratio(ratios: Sequence[float]) -> str:
+        return f"{statistics.median(ratios):.2f} [{min(ratios):.2f}, {max(ratios):.2f}]"
 
     return pd.DataFrame(
         [

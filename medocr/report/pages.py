@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from medocr.report import marked
-from medocr.report.style import FAINT, GRID, SMALL, WIDTH, nothing, plain
+from medocr.report.style import FAINT, GRID, LABEL_SIZE, WIDTH, nothing, plain
 from medocr.schema import Page
 
 TEXT_SIZE = 11.0
@@ -31,9 +31,9 @@ def page_grid(pages: Sequence[Page], captions: Sequence[str] | None = None, colu
     columns = min(columns, len(pages))
     images = [page.open() for page in pages]
     cell = WIDTH / max(columns, 3)
-    fitting = int(0.92 * cell * 72 / (0.6 * SMALL))  # characters beside one another above a page
+    fitting = int(0.92 * cell * 72 / (0.6 * LABEL_SIZE))  # characters beside one another above a page
     captions = [textwrap.fill(caption, fitting) for caption in captions or [plain(page.doc_type) for page in pages]]
-    above = SMALL / 72 * 1.3 * max(1 + caption.count("\n") for caption in captions) + 0.15  # inches
+    above = LABEL_SIZE / 72 * 1.3 * max(1 + caption.count("\n") for caption in captions) + 0.15  # inches
     rows = [images[start : start + columns] for start in range(0, len(images), columns)]
     heights = [cell * min(1.5, max(image.height / image.width for image in row)) for row in rows]
     figure, axes = plt.subplots(
@@ -47,7 +47,7 @@ def page_grid(pages: Sequence[Page], captions: Sequence[str] | None = None, colu
         ax.axis("off")
     for number, (ax, image, caption) in enumerate(zip(axes.flat, images, captions, strict=False)):
         _picture(ax, image, cell, heights[number // columns])
-        ax.set_title(caption, fontsize=SMALL, weight="normal", loc="center", pad=3, parse_math=False)
+        ax.set_title(caption, fontsize=LABEL_SIZE, weight="normal", loc="center", pad=3, parse_math=False)
     return figure
 
 
@@ -60,7 +60,8 @@ def transcript_examples(pages: Sequence[Page], n: int = 3) -> Figure:
     for page in pages:
         sure = "" if page.confidence is None else f", confidence {page.confidence:.2f}"
         heading = f"{plain(page.doc_type)}, read by {page.label_origin or 'nobody named'}{sure}"
-        runs = [(page.text, "same")] if page.truth is None else marked.differences(page.truth, page.text)
+        text = page.text or ""
+        runs = [(text, "same")] if page.truth is None else marked.differences(page.truth, text)
         blocks.append([(heading, runs)])
     return beside([page.open() for page in pages], blocks)
 
@@ -88,18 +89,18 @@ def model_view(image: Image.Image, prompt: str, answer: str, cell: int = 28) -> 
 def example(row: Mapping, page: Page) -> Figure:
     """A page beside its text and what each model read there, differences marked.
 
-    `row` holds `wanted` and any of `base`, `tuned`, `merged`, `ocr` (texts), and may hold `example` and the CER as
+    `row` holds `target` and any of `base`, `tuned`, `merged`, `ocr` (texts), and may hold `example` and the CER as
     `base_score` and so on, as `evaluate.pick_examples` gives them.
     """
-    blocks: list[Block] = [("what the page says", [(str(row["wanted"]), "same")])]
+    blocks: list[Block] = [("what the page says", [(str(row["target"]), "same")])]
     for key, name in READERS.items():
         if isinstance(row.get(key), str):
             score = row.get(f"{key}_score")
             blocks.append(
-                (name if score is None else f"{name}, CER {score:.3f}", marked.differences(row["wanted"], row[key]))
+                (name if score is None else f"{name}, CER {score:.3f}", marked.differences(row["target"], row[key]))
             )
     figure = beside([page.open()], [blocks])
-    named = f"{row['example']} change: " if row.get("example") else ""
+    named = f"{row['example'].capitalize()} change: " if row.get("example") else ""
     entitle(figure, f"{named}{plain(page.doc_type)}")
     return figure
 
@@ -115,15 +116,15 @@ def beside(
 ) -> Figure:
     """One row per page: its picture on the left, its blocks of text on the right."""
     columns = marked.columns_in(TEXT_WIDTH, TEXT_SIZE)
-    limit = MOST_ROWS // max(len(own) for own in blocks)
-    laid_out = [[(heading, marked.wrap(runs, columns, limit)) for heading, runs in own] for own in blocks]
+    limit = MOST_ROWS // max(len(texts) for texts in blocks)
+    laid_out = [[(heading, marked.wrap(runs, columns, limit)) for heading, runs in texts] for texts in blocks]
     heights = [
-        max(sum(len(rows) + 1.5 for _, rows in own) * LINE, min(PICTURE * image.height / image.width, TALLEST)) + 0.15
-        for own, image in zip(laid_out, images, strict=True)
+        max(sum(len(rows) + 1.5 for _, rows in texts) * LINE, min(PICTURE * image.height / image.width, TALLEST)) + 0.15
+        for texts, image in zip(laid_out, images, strict=True)
     ]
     figure = plt.figure(figsize=(WIDTH, sum(heights)), layout="none")
     bottom = sum(heights)
-    for image, own, height in zip(images, laid_out, heights, strict=True):
+    for image, texts, height in zip(images, laid_out, heights, strict=True):
         bottom -= height
         tall = min(PICTURE * image.height / image.width, TALLEST)
         left = _axes(figure, 0, bottom + height - tall, PICTURE, tall)
@@ -133,11 +134,11 @@ def beside(
         right = _axes(figure, WIDTH - TEXT_WIDTH, bottom, columns * marked.advance(TEXT_SIZE), height)
         right.set(xlim=(0, columns), ylim=(height / LINE, 0))
         top = 0.0
-        for heading, rows in own:
+        for heading, rows in texts:
             right.text(0, top + 0.8, heading, size=TEXT_SIZE, weight="bold", color=FAINT, parse_math=False)
             marked.draw(right, rows, top + 1.1, TEXT_SIZE)
             top += len(rows) + 1.5
-    figure.text(0, -0.04 / sum(heights), _legend(laid_out), va="top", fontsize=SMALL, color=FAINT)
+    figure.text(0, -0.04 / sum(heights), _legend(laid_out), va="top", fontsize=LABEL_SIZE, color=FAINT)
     return figure
 
 

@@ -13,7 +13,7 @@ from medocr.report.style import (
     COLOURS,
     FAINT,
     INK,
-    SMALL,
+    LABEL_SIZE,
     WIDTH,
     bare,
     colour,
@@ -42,26 +42,31 @@ def dumbbell(summary: dict, metric: str = "cer") -> Figure:
         return nothing(f"no score named {metric}")
     figure, ax = plt.subplots(figsize=(WIDTH, 1.5 + 0.48 * len(names)))
     for row, name in enumerate(names):
-        own = scores[scores["slice"] == name].set_index("model")
-        if {"base", "tuned"} <= set(own.index):
-            ax.plot(own.loc[["base", "tuned"], "value"], [row, row], color="#cccccc", linewidth=5, zorder=1)
-        for model in in_order(own.index, MODELS):
-            _point(ax, own.loc[model], row, model)
+        of_slice = scores[scores["slice"] == name].set_index("model")
+        if {"base", "tuned"} <= set(of_slice.index):
+            ax.plot(of_slice.loc[["base", "tuned"], "value"], [row, row], color="#cccccc", linewidth=5, zorder=1)
+        for model in in_order(of_slice.index, MODELS):
+            _point(ax, of_slice.loc[model], row, model)
         ax.text(
-            1.03, row, _difference(paired.get(name)), transform=ax.get_yaxis_transform(), va="center", fontsize=SMALL
+            1.03,
+            row,
+            _difference(paired.get(name)),
+            transform=ax.get_yaxis_transform(),
+            va="center",
+            fontsize=LABEL_SIZE,
         )
     counts = scores.groupby("slice")["n"].max()
-    ax.set_yticks(range(len(names)), [f"{_words(name)} (n = {counts[name]:,})" for name in names], fontsize=SMALL)
+    ax.set_yticks(range(len(names)), [f"{_words(name)} (n = {counts[name]:,})" for name in names], fontsize=LABEL_SIZE)
     ax.set_ylim(len(names) - 0.4, -0.6)
     ax.set_xlim(left=-0.025 * ax.get_xlim()[1])  # a marker at zero is seen whole
     ax.grid(axis="x")
     ax.set_xlabel(LABELS.get(metric, metric))
-    ax.set_title("tuned − base [95 %]", loc="right", fontsize=SMALL, weight="normal", x=1.03, ha="left")
+    ax.set_title("tuned − base [95 %]", loc="right", fontsize=LABEL_SIZE, weight="normal", x=1.03, ha="left")
     handles = [
         ax.plot([], [], label=_NAMES[model], linestyle="", **_look(model))[0]
         for model in in_order(scores["model"], MODELS)
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=SMALL, handletextpad=0.2)
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=LABEL_SIZE, handletextpad=0.2)
     bare(ax)
     if paired:
         conclude(figure, f"{LABELS.get(metric, metric).split(' (')[0]} {_what_changed(paired)}")
@@ -83,7 +88,7 @@ _LABELLERS = {"rapidocr": "RapidOCR", "synthetic": "the generator", "annotation"
 def _what_changed(paired: dict[str, dict]) -> str:
     """What happened to a metric on medical and on general pages, or on all where there are not both."""
     names = [name for name in ("medical", "general") if name in paired]
-    told = []
+    parts = []
     for name in names if len(names) == 2 else [next(iter(paired))]:
         row = paired[name]
         verb = (
@@ -91,8 +96,8 @@ def _what_changed(paired: dict[str, dict]) -> str:
             if clear(row["low"], row["high"])
             else "did not clearly change"
         )
-        told.append(f"{verb} on {_words(name)}{'' if name == 'all' else ' pages'} ({_from_to(row)})")
-    return " and ".join(told)
+        parts.append(f"{verb} on {_words(name)}{'' if name == 'all' else ' pages'} ({_from_to(row)})")
+    return " and ".join(parts)
 
 
 def _from_to(row: dict, times: int = 1, digits: int = 3) -> str:
@@ -125,23 +130,25 @@ def _difference(row: dict | None) -> str:
 
 
 def safety(summary: dict, name: str = "medical") -> Figure:
-    """Dangerous errors by kind, base above tuned, with 95 % intervals.
+    """Dangerous errors by kind, base above tuned, with 95 % intervals; kinds that neither made are counted, not drawn.
 
     Left per 100 pages with test values or drugs; right per 100 rows read, since a model that reads fewer rows can make
     fewer errors.
     """
     rows = {(row["metric"], row["model"]): row for row in summary["scores"] if row["slice"] == name}
-    kinds = [kind for kind in KINDS if {(kind, "base"), (kind, "tuned")} <= rows.keys()]
+    counted = [kind for kind in KINDS if {(kind, "base"), (kind, "tuned")} <= rows.keys()]
+    kinds = [kind for kind in counted if rows[kind, "base"]["value"] or rows[kind, "tuned"]["value"]]
     if not kinds:
-        return nothing("no page has test values or drugs to be wrong about")
+        return nothing(f"no error of any of {len(counted)} kinds on {plain(name)} pages with test values or drugs")
     figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 1.4 + 0.55 * len(kinds)), sharey=True)
     for ax, ending in zip(axes, ("", "_per_row"), strict=True):
         _safety_bars(ax, rows, kinds, ending)
-    axes[0].set_yticks(range(len(kinds)), [textwrap.fill(KINDS[kind], 30) for kind in kinds], fontsize=SMALL)
+    axes[0].set_yticks(range(len(kinds)), [textwrap.fill(KINDS[kind], 30) for kind in kinds], fontsize=LABEL_SIZE)
     axes[0].invert_yaxis()
     axes[0].set_xlabel(f"per 100 {plain(name)} pages\n(n = {rows[kinds[0], 'base']['n']:,})")
-    axes[1].set_xlabel("per 100 rows read")
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=SMALL)
+    left_out = len(counted) - len(kinds)
+    axes[1].set_xlabel("per 100 rows read" + f"\n(neither made any of {left_out} further kinds)" * bool(left_out))
+    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=LABEL_SIZE)
     paired = {row["metric"]: row for row in summary.get("comparisons", ()) if row["slice"] == name}
     conclude(figure, _harm([paired[kind] for kind in kinds if kind in paired]))
     return figure
@@ -161,14 +168,17 @@ def _harm(paired: list[dict]) -> str:
 def _safety_bars(ax, rows: dict, kinds: list[str], ending: str) -> None:
     unread = {"value": np.nan, "low": np.nan, "high": np.nan}  # a model that read no row
     for place, model in ((-0.2, "base"), (0.2, "tuned")):
-        own = pd.DataFrame([rows.get((kind + ending, model), unread) for kind in kinds])[["value", "low", "high"]]
-        own = own.astype(float) * 100
-        reach = [own["value"] - own["low"].fillna(own["value"]), own["high"].fillna(own["value"]) - own["value"]]
+        rates = pd.DataFrame([rows.get((kind + ending, model), unread) for kind in kinds])[["value", "low", "high"]]
+        rates = rates.astype(float) * 100
+        reach = [
+            rates["value"] - rates["low"].fillna(rates["value"]),
+            rates["high"].fillna(rates["value"]) - rates["value"],
+        ]
         at = [row + place for row in range(len(kinds))]
-        ax.barh(at, own["value"], 0.36, xerr=reach, ecolor=INK, label=_NAMES[model], capsize=2, **_BARS[model])
-        for row, (value, high) in enumerate(zip(own["value"], own["high"].fillna(own["value"]), strict=True)):
+        ax.barh(at, rates["value"], 0.36, xerr=reach, ecolor=INK, label=_NAMES[model], capsize=2, **_BARS[model])
+        for row, (value, high) in enumerate(zip(rates["value"], rates["high"].fillna(rates["value"]), strict=True)):
             if not np.isnan(value):
-                ax.text(high, at[row], f"  {value:.1f}", va="center", fontsize=SMALL)
+                ax.text(high, at[row], f"  {value:.1f}", va="center", fontsize=LABEL_SIZE)
     ax.grid(axis="x")
     ax.margins(x=0.18)
     ax.set_xlim(left=0)
@@ -192,14 +202,14 @@ def paired_change(changes: pd.DataFrame, metric: str = "cer") -> Figure:
     top = max(changes["base_score"].max(), changes["tuned_score"].max(), 0.01) * 1.05
     left.plot([0, top], [0, top], color=FAINT, linewidth=1, linestyle="--")
     for name in in_order(changes["doc_type"], DOC_TYPES):
-        own = changes[changes["doc_type"] == name]
+        of_type = changes[changes["doc_type"] == name]
         look = {"color": colour(name), "marker": marker(name), "linewidths": 0}
-        left.scatter(own["base_score"], own["tuned_score"], s=20, alpha=0.6, **look)
+        left.scatter(of_type["base_score"], of_type["tuned_score"], s=20, alpha=0.6, **look)
         left.scatter([], [], s=36, label=plain(name), **look)
     label = LABELS.get(metric, metric).split(" (")[0]
     left.set(xlabel=f"{label}, base", ylabel=f"{label}, tuned", xlim=(-0.01 * top, top), ylim=(-0.01 * top, top))
     left.set_aspect("equal")
-    left.legend(fontsize=SMALL, loc="upper left", handletextpad=0.1, borderpad=0)
+    left.legend(fontsize=LABEL_SIZE, loc="upper left", handletextpad=0.1, borderpad=0)
     limit = max(changes["change"].abs().max(), 0.01)
     better = COLOURS["tuned"], COLOURS["ocr"]
     fell, rose = better[::-1] if metric in HIGHER_IS_BETTER else better
@@ -228,14 +238,14 @@ def model_table(summary: dict, metrics: Sequence[str], slices: Sequence[str] = (
     rows = []
     for name in slices:
         for metric in metrics:
-            own = {model: scores.get((name, metric, model)) for model in models}
-            if not any(own.values()):
+            by_model = {model: scores.get((name, metric, model)) for model in models}
+            if not any(by_model.values()):
                 continue
             row = paired.get((name, metric))
-            cells = {_NAMES.get(model, model): _value(score) for model, score in own.items()}
+            cells = {_NAMES.get(model, model): _value(score) for model, score in by_model.items()}
             cells["tuned − base [95 %]"] = _difference(row)
             cells["p (Holm)"] = _p(row)
-            cells["n"] = max(score["n"] for score in own.values() if score)
+            cells["n"] = max(score["n"] for score in by_model.values() if score)
             rows.append({"slice": plain(name), "metric": LABELS.get(metric, metric), **cells})
     table = pd.DataFrame(rows)
     if table.empty:
@@ -250,7 +260,6 @@ def _value(score: dict | None) -> str:
 
 
 def _p(row: dict | None) -> str:
-    corrected = None if row is None else row.get("p_holm", row["p"])
-    if corrected is None:
+    if row is None or (corrected := row.get("p_holm", row["p"])) is None:
         return ""
     return f"≤ {corrected:.3f}" if row["p"] <= LEAST_P else f"{corrected:.3f}"

@@ -33,7 +33,7 @@ COLOURS = {
     "validation": "#E69F00",
 }
 MARKERS = {"prescription": "o", "lab_report": "s", "form": "^", "receipt": "D", "invoice": "v"}
-SMALL = 11  # points: half as large on a telephone
+LABEL_SIZE = 11  # points, of what is smaller than a title: half as large on a telephone
 TITLE_COLUMNS = 72  # characters of a title beside one another in WIDTH
 
 

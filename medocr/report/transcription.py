@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from medocr.report import marked
 from medocr.report.pages import beside, entitle
-from medocr.report.style import FAINT, SMALL, WIDTH, bare, conclude, nothing, plain
+from medocr.report.style import FAINT, LABEL_SIZE, WIDTH, bare, conclude, nothing, plain
 from medocr.schema import Page
 
 PROVIDERS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
@@ -31,16 +31,16 @@ def transcription_speed(rows: Sequence[Mapping], latencies: Mapping[str, Sequenc
     left.plot(table["in_flight"], table["pages_per_second"], color=GOOD, marker="o")
     last = table.iloc[-1]
     left.text(last["in_flight"], last["ideal"], "ideal ", ha="right", va="bottom", color=FAINT)
-    said = f"{last['pages_per_second']:.0f} pages per second with {last['in_flight']:.0f} requests in flight"
-    conclude(figure, f"{said}: {last['share_of_ideal']:.0%} of the ideal")
+    rate = f"{last['pages_per_second']:.0f} pages per second with {last['in_flight']:.0f} requests in flight"
+    conclude(figure, f"{rate}: {last['share_of_ideal']:.0%} of the ideal")
     left.set(xlabel="requests in flight", ylabel="pages per second", xlim=0, ylim=0)
-    bins = np.linspace(0, max(np.percentile(own, 99) for own in latencies.values() if own), 31)
-    for (name, own), colour, dashes in zip(latencies.items(), PROVIDERS, ("-", "--", "-.", ":"), strict=False):
-        label = f"{name}: median {np.median(own):.2f} s" if own else name
-        right.hist(own, bins, histtype="step", linewidth=2, linestyle=dashes, color=colour, label=label)
+    bins = np.linspace(0, max(np.percentile(seconds, 99) for seconds in latencies.values() if seconds), 31)
+    for (name, seconds), colour, dashes in zip(latencies.items(), PROVIDERS, ("-", "--", "-.", ":"), strict=False):
+        label = f"{name}: median {np.median(seconds):.2f} s" if seconds else name
+        right.hist(seconds, bins, histtype="step", linewidth=2, linestyle=dashes, color=colour, label=label)
     right.set(xlabel="seconds per answer", ylabel="answers")
     right.margins(y=0.3)  # room for the legend
-    right.legend(fontsize=SMALL, loc="upper right")
+    right.legend(fontsize=LABEL_SIZE, loc="upper right")
     return figure
 
 
@@ -55,14 +55,14 @@ def faults(providers: Sequence[Mapping], outcomes: Mapping[str, int]) -> Figure:
         return nothing("no fault was met")
     figure, (left, right) = plt.subplots(1, 2, figsize=(WIDTH, 1.3 + 0.36 * max(len(kinds), len(outcomes))))
     start = np.zeros(len(kinds))
-    for (name, own), colour in zip(met.items(), PROVIDERS, strict=False):
-        counts = np.array([own[kind] for kind in kinds], float)
+    for (name, by_kind), colour in zip(met.items(), PROVIDERS, strict=False):
+        counts = np.array([by_kind[kind] for kind in kinds], float)
         left.barh([plain(kind) for kind in kinds], counts, left=start, color=colour, height=0.7, label=name)
         start += counts
     left.invert_yaxis()
     left.set_xlabel("requests")
-    left.set_title("faults met", fontsize=SMALL, weight="normal")
-    left.legend(fontsize=SMALL, loc="lower right")
+    left.set_title("faults met", fontsize=LABEL_SIZE, weight="normal")
+    left.legend(fontsize=LABEL_SIZE, loc="lower right")
     names = sorted(outcomes, key=lambda name: (name.startswith("set aside"), -outcomes[name]))
     colours = [BAD if name.startswith("set aside") else GOOD for name in names]
     right.barh([plain(name) for name in names], [outcomes[name] for name in names], color=colours, height=0.7)
@@ -71,11 +71,11 @@ def faults(providers: Sequence[Mapping], outcomes: Mapping[str, int]) -> Figure:
     right.invert_yaxis()
     right.margins(x=0.2)
     right.set_xlabel("pages")
-    right.set_title("what became of the pages", fontsize=SMALL, weight="normal")
+    right.set_title("what became of the pages", fontsize=LABEL_SIZE, weight="normal")
     for ax in (left, right):
         bare(ax)
     labelled = sum(number for name, number in outcomes.items() if not name.startswith("set aside"))
-    total, met_all = sum(outcomes.values()), int(sum(sum(own.values()) for own in met.values()))
+    total, met_all = sum(outcomes.values()), int(sum(sum(by_kind.values()) for by_kind in met.values()))
     conclude(
         figure, f"{met_all:,} faults met; {labelled:,} of {total:,} pages labelled, {total - labelled:,} set aside"
     )
@@ -100,12 +100,12 @@ def agreement(rows: Sequence[Mapping], threshold: float) -> Figure:
         labels, 100 - shares, left=shares, height=0.7, label="differ", facecolor="white", edgecolor=BAD, hatch="///"
     )
     for row, name in enumerate(aspects):
-        said = f" {holds[name].sum():,} of {len(table):,} agree; mean {table[name].mean():.3f}"
-        ax.text(100, row, said, va="center", fontsize=SMALL)
+        text = f" {holds[name].sum():,} of {len(table):,} agree; mean {table[name].mean():.3f}"
+        ax.text(100, row, text, va="center", fontsize=LABEL_SIZE)
     ax.invert_yaxis()
     ax.set(xlabel="% of the pages read twice", xlim=(0, 100))
     bare(ax)
-    figure.legend(loc="outside lower center", ncols=2, fontsize=SMALL)
+    figure.legend(loc="outside lower center", ncols=2, fontsize=LABEL_SIZE)
     whole = int(holds.all(axis=1).sum())
     conclude(figure, f"Two readers agree in everything on {whole:,} of the {len(table):,} pages read twice")
     return figure
@@ -119,9 +119,9 @@ def disagreements(pages: Sequence[Page], rows: Sequence[Mapping], n: int = 3) ->
         return nothing("no page was set aside because its readers disagree")
     images, blocks = [], []
     for row in shown:
-        (first, second), (one, other) = row["texts"][:2], row["readers"][:2]
+        (first, second), (first_reader, second_reader) = row["texts"][:2], row["readers"][:2]
         images.append(known[row["id"]].open())
-        blocks.append([(one, [(first, "same")]), (other, marked.differences(first, second))])
+        blocks.append([(first_reader, [(first, "same")]), (second_reader, marked.differences(first, second))])
     figure = beside(images, blocks)
     entitle(figure, f"{len(shown):,} of the {len(rows):,} pages set aside because their readers disagree")
     return figure

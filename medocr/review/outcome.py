@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from .columns import PLACES
 from .decisions import Decision, corrected_lines, line_text
 
+WHOLE = "text"  # the kind of a field that stands for all of a page's text
 LISTS = {"analyte": "analytes", "drug": "drugs", "tick": "options"}  # a field's kind → its list among a page's fields
 
 
@@ -63,7 +64,7 @@ def page_fields(document: dict, page: int, decisions: Sequence[Decision]) -> dic
     """The page's fields in the form that `medocr.fields.read_fields` gives."""
     result: dict = {}
     for field in reviewed(document, decisions)["fields"]:
-        if field["page"] != page:
+        if field["page"] != page or field["kind"] == WHOLE:
             continue
         columns = {name: value for name, value in field["columns"].items() if name not in PLACES}
         if field["kind"] in LISTS:

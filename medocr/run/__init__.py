@@ -6,6 +6,7 @@ import os
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 from .. import BASES, preflight, sources, storage
 from . import provenance, seals, summary_cell
@@ -38,7 +39,12 @@ def execute(
     names = [stage.notebook for stage in STAGES]
     first = names.index(_full_name(start)) if start else len(STAGES)
     forced = {_full_name(only)} if only else set(names if force else names[first:])
-    report = {"run": run.name, "overrides": list(run.overrides), "parameters": run.parameters, "stages": []}
+    report: dict[str, Any] = {
+        "run": run.name,
+        "overrides": list(run.overrides),
+        "parameters": run.parameters,
+        "stages": [],
+    }
     with _private(run.data), _locked(run.data):
         run.claim()
         hashes = seals.Hashes(run.data, verify)
@@ -77,7 +83,7 @@ def _full_name(name: str) -> str:
 
 def _execute_stage(run: Run, stage: Stage, must: bool, hashes: seals.Hashes, rows: list[dict]) -> None:
     """Run the stage unless it is finished and unchanged; adds its row to `rows` whatever comes of it."""
-    row = {"stage": stage.notebook, "state": "skipped"}
+    row: dict[str, Any] = {"stage": stage.notebook, "state": "skipped"}
     rows.append(row)
     made_from = fingerprint(run, stage, hashes)
     record = seals.finished(run.data, stage)

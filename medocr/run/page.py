@@ -122,8 +122,8 @@ def _findings(notebooks: list[Path]) -> str:
     for path in notebooks:
         cells = nbformat.read(path, as_version=4).cells
         texts = [cell.source for cell in cells if TAG in cell.metadata.get("tags", ())]
-        found = "".join(re.findall(r"^\*\*Found:\*\* (.*)$", "\n".join(texts), re.MULTILINE))
-        rows += [f'<li><a href="#{path.stem}">{path.stem}</a>: {escape(found)}</li>'] if found else []
+        finding = "".join(re.findall(r"^\*\*Found:\*\* (.*)$", "\n".join(texts), re.MULTILINE))
+        rows += [f'<li><a href="#{path.stem}">{path.stem}</a>: {escape(finding)}</li>'] if finding else []
     return f"<h1>What was found</h1><ul>{''.join(rows)}</ul>" if rows else ""
 
 

@@ -7,6 +7,7 @@ import json
 import os
 import re
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,6 +66,7 @@ STAGES = (
         "merge.json",
         needs_base=True,
     ),
+    Stage("07_digitize", ("prepare.json", "merged"), ("digitized", "rule.json"), "digitize.json", needs_base=True),
 )
 
 
@@ -119,7 +121,7 @@ class Run:
         storage.write_json(known, {"profile": profile})
 
 
-def load_profile(profile: str, overrides: list[str] = (), out: Path = ROOT, name: str | None = None) -> Run:
+def load_profile(profile: str, overrides: Sequence[str] = (), out: Path = ROOT, name: str | None = None) -> Run:
     """Resolve a profile (a name under notebooks/profiles or a path to a TOML) and `stage.parameter=value` overrides.
 
     The run is called like the profile, unless `name` is given.
@@ -167,7 +169,7 @@ def is_table(profile: str) -> bool:
     return "runs" in read(find(profile))
 
 
-def resolve(content: dict, name: str, path: Path, overrides: list[str], out: Path) -> Run:
+def resolve(content: dict, name: str, path: Path, overrides: Sequence[str], out: Path) -> Run:
     """A run named `name` from the tables of a profile, which lies at `path`; raises what `load_profile` does."""
     content = {table: dict(values) if isinstance(values, dict) else values for table, values in content.items()}
     publish = content.pop("publish", False)
@@ -232,4 +234,4 @@ def default_parameters(notebook: Path) -> dict:
     cells = json.loads(notebook.read_text())["cells"]
     cell = next(c for c in cells if "parameters" in c["metadata"].get("tags", []))
     assignments = ast.parse("".join(cell["source"])).body
-    return {a.targets[0].id: ast.literal_eval(a.value) for a in assignments if isinstance(a, ast.Assign)}
+    return {ast.unparse(a.targets[0]): ast.literal_eval(a.value) for a in assignments if isinstance(a, ast.Assign)}

@@ -33,7 +33,7 @@ def notebook_code(path: Path) -> str:
 
 
 @functools.cache
-def code_hashes(source: str) -> tuple[dict[str, str], dict[str, str]]:
+def code_hashes(source: str) -> tuple[dict[str, str], dict[str, str | None]]:
     """The modules of medocr that a program imports, directly or in turn, and the deciding libraries.
 
     Returns module → hash of its code and of the data beside it, and library → installed version.
@@ -118,7 +118,7 @@ def stamp() -> dict[str, str]:
     return {"commit": commit(), "at": at, "python": platform.python_version()}
 
 
-def stage_code(notebook: Path, parameters: dict) -> tuple[dict[str, str], dict[str, str]]:
+def stage_code(notebook: Path, parameters: dict) -> tuple[dict[str, str], dict[str, str | None]]:
     """What a stage's result depends on beside its parameters and inputs: (notebook and modules → hash, libraries).
 
     The sources that the parameters name count as imported, however they are registered.
@@ -171,7 +171,7 @@ def problems(results: Path) -> list[str]:
 def _code_today(row: dict, run: dict) -> str | None:
     """The hash that a stage of a run would be made with now; None where there is no such stage any more."""
     stage = next((stage for stage in STAGES if stage.notebook == row["stage"]), None)
-    return stage and one_hash(stage_code(stage.path, run["parameters"][stage.name])[0])
+    return one_hash(stage_code(stage.path, run["parameters"][stage.name])[0]) if stage else None
 
 
 def _again(name: str) -> str:

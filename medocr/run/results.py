@@ -42,7 +42,7 @@ def _one_parameters_cell(cells: list) -> list:
     if default is None or injected is None:
         return cells
     given = [node for node in ast.parse(injected.source).body if isinstance(node, ast.Assign)]
-    values = {node.targets[0].id: ast.get_source_segment(injected.source, node.value) for node in given}
+    values = {ast.unparse(node.targets[0]): ast.get_source_segment(injected.source, node.value) for node in given}
     lines = []
     for line in default.source.splitlines():
         name, _, rest = line.partition(" = ")

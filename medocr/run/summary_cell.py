@@ -55,7 +55,7 @@ def finding(stage: Stage, folder: Path) -> str | None:
 def _curated(record: dict) -> str:
     counts = record["counts"]
     reasons = ", ".join(f"{number:,} {reason.replace('_', ' ')}" for reason, number in counts["rejected"].items())
-    return f"{counts['kept']:,} of {counts['inputs']:,} pages kept; turned away: {reasons or 'none'}."
+    return f"{counts['kept']:,} of {counts['inputs']:,} pages kept; rejected: {reasons or 'none'}."
 
 
 def _transcribed(record: dict) -> str:
@@ -81,10 +81,13 @@ def _prepared(record: dict) -> str:
 
 def _trained(record: dict) -> str:
     losses = [row for row in record["history"] if row.get("eval_loss") is not None]
+    cost = f"{record['steps']:,} steps of {record['seconds_per_step']:.2f} s, {record['peak_memory_gb']:.1f} GB"
+    if not losses:
+        return f"No page to validate on: the last adapter is kept; {cost}."
     best = min(losses, key=lambda row: row["eval_loss"])
     change = f"{losses[0]['eval_loss']:.3f} at step {losses[0]['step']:,} → {best['eval_loss']:.3f} at {best['step']:,}"
-    cost = f"{record['steps']:,} steps of {record['seconds_per_step']:.2f} s, {record['peak_memory_gb']:.1f} GB"
-    read = f"; CER of a validation sample {record['best_cer']:.3f}" if "best_cer" in record else ""
+    cer = record.get("best_cer")
+    read = "" if cer is None else f"; CER of a validation sample {cer:.3f}"
     return f"Validation loss {change}{read}; {cost}."
 
 
@@ -99,6 +102,15 @@ def _merged(record: dict) -> str:
     return f"{verdict}: {agreed}, {apart}. {read}, with the adapter {cer['tuned']['value']:.3f}."
 
 
+def _digitized(record: dict) -> str:
+    parts = []
+    for name, about in record["readers"].items():
+        every = next(row for row in about["held_out"] if row["kind"] == "all")
+        wrong = f"{every['passed_wrong']:.1%} of them wrong" if every["passed"] else "none"
+        parts.append(f"{name} {every['share']:.0%} of {every['fields']:,} ({wrong})")
+    return f"At a risk of {record['risk']:.0%} these fields of held-out pages need no person: {'; '.join(parts)}."
+
+
 _SENTENCES = {
     "curate.json": _curated,
     "transcribe.json": _transcribed,
@@ -106,4 +118,5 @@ _SENTENCES = {
     "train.json": _trained,
     "metrics.json": metrics.headline,
     "merge.json": _merged,
+    "digitize.json": _digitized,
 }

@@ -6,6 +6,7 @@ be read becomes a `Rejection`. Without a network they raise ValueError within se
 """
 
 import ast
+import dataclasses
 import json
 import random
 import re
@@ -99,7 +100,7 @@ def clinocr(
     """ClinOCR-Bench (arXiv 2607.03650): scans of invented clinical documents with audited text, for one subset.
 
     `part` is exemplars (the data set's train split: a page of each template, to fine-tune on) or eval (its test
-    split, to score). A template is a group, so pages of one layout stay together. A form of several kinds of
+    split, to score); 03 keeps that split. A template is a group. A form of several kinds of
     document: the type is not stated. Raises ValueError for another subset or part, or where the copy lacks it.
     """
     for name, value, known in (("subset", subset, CLINOCR_SUBSETS), ("part", part, tuple(CLINOCR_SPLITS))):
@@ -113,7 +114,9 @@ def clinocr(
         for name, row in copies.rows(copy.folder / subset)
         if name.startswith(f"{CLINOCR_SPLITS[part]}/")
     )
-    return _pages(chosen, copy, CLINOCR.source, clinocr_row, contains_phi)
+    pages = _pages(chosen, copy, CLINOCR.source, clinocr_row, contains_phi)
+    split = CLINOCR_SPLITS[part]
+    return (dataclasses.replace(page, split=split) if isinstance(page, Page) else page for page in pages)
 
 
 def state(dataset: Dataset) -> Callable[..., object]:

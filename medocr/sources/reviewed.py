@@ -76,7 +76,7 @@ def _page(document, page, decisions, image: bytes, origin: str, doc_type: str | 
         "reviewed",
         doc_type or (kinds.most_common(1)[0][0] if kinds else "unknown"),
         text=review.page_text(document, page, decisions),
-        fields=fields,
+        fields=fields or None,
         label_origin=PERSON,
         group=f"document/{document['id']}",
         contains_phi=phi or bool(document.get("contains_phi")),

@@ -77,7 +77,7 @@ def train(
     an unfinished training with another recipe, base or data lies in `out`; OSError when the disk is full.
     """
     if not train_rows:
-        raise ValueError("there are no pages to train on: look at what the preparation turned away")
+        raise ValueError("there are no pages to train on: look at what the preparation rejected")
     recipe = Recipe(**{**recipe, "batch_size": min(recipe.get("batch_size", Recipe.batch_size), len(train_rows))})
     processes = parallel.join(device)
     validation_rows = sorted(data.spread(validation_rows, recipe.validation_pages), key=data.size, reverse=True)

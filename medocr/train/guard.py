@@ -3,6 +3,7 @@
 Each misconfiguration is named by a ValueError before anything is trained.
 """
 
+import json
 import math
 import re
 import statistics
@@ -22,13 +23,16 @@ RISE = 1.0  # nats per token by which the trial may raise its own batch's loss
 UNREAD = 0.9  # mean CER from which a base does not read at all
 GENERAL_RISE = 0.2  # CER on general validation pages, over the base's, at which training stops
 GENERAL_PAGES = 4  # with fewer, one page decides
+NEWER_LIMITS = (112_896, 1_003_520)  # min_pixels and max_pixels of PaddleOCR-VL 1.5 and 1.6; 1.0: 147,384, 2,822,400
+NEWER_END = "Assistant:\n"
 TEMPLATE_TOKEN = re.compile(r"<\|?[A-Za-z_]+\|?>")
 PARTS = {"language model": lora.LANGUAGE, "vision tower": lora.VISION, "projector": lora.PROJECTOR}
 
 
 def check_inputs(model: torch.nn.Module, folder: Path, collator: data.Collator) -> None:
-    """`check_pages` and `check_base_model`: what is looked at before LoRA is attached."""
+    """`check_pages`, `check_version` and `check_base_model`: what is looked at before LoRA is attached."""
     check_pages(collator)
+    check_version(collator.processor, folder)
     check_base_model(model, folder)
 
 
@@ -57,6 +61,23 @@ def _check_template(processor, sample) -> None:
         raise ValueError(
             f"the chat template is of another model: the tokenizer has no token {strange[0]!r}; "
             "use the chat_template.jinja that came with the base"
+        )
+
+
+def check_version(processor, folder: Path) -> None:
+    """Raise ValueError where PaddleOCR-VL 1.5 or 1.6 has the chat template of 1.0, whose answers begin otherwise.
+
+    Version 1.6 differs from 1.5 in its weights alone. Both let the answer begin on a new line, 1.0 after a space:
+    fine-tuning programs that bring 1.0's template along have made 1.5 worse. A base is known by its own pixel limits.
+    """
+    path = folder / "preprocessor_config.json"
+    stored = json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
+    prompt = processor.apply_chat_template(prepare.messages(None), add_generation_prompt=True)
+    if (stored.get("min_pixels"), stored.get("max_pixels")) == NEWER_LIMITS and not prompt.endswith(NEWER_END):
+        raise ValueError(
+            f"the base is PaddleOCR-VL 1.5 or 1.6 by its pixel limits, which end the prompt in {NEWER_END!r}, but its "
+            f"chat template ends it in {prompt[-len(NEWER_END) :]!r}, as 1.0 does: use the chat_template.jinja that "
+            "came with the base"
         )
 
 

@@ -1,6 +1,7 @@
 """One page to one server, by the client and through the gates that whole runs use."""
 
 import asyncio
+import concurrent.futures
 import dataclasses
 
 from ..schema import Page
@@ -24,7 +25,8 @@ def read_page(page: Page, server: OpenAIProvider, request: str = "") -> Answer:
     allowed = server.may_read(page) or server.on_this_machine
     if not allowed:
         raise ValueError(f"{server.name} was not sent the page: {refusal([server])}")
-    return asyncio.run(_read(page, server, request))
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:  # notebooks have a running loop already
+        return thread.submit(lambda: asyncio.run(_read(page, server, request))).result()
 
 
 async def _read(page: Page, server: OpenAIProvider, request: str) -> Answer:
@@ -41,6 +43,7 @@ async def _read(page: Page, server: OpenAIProvider, request: str) -> Answer:
 async def _first_listed(server: OpenAIProvider) -> str:
     async with api(server) as client:
         listed = await without_words(client.models.list())
-    if not listed.data:
+    first = next(iter(getattr(listed, "data", None) or ()), None)
+    if not isinstance(name := getattr(first, "id", None), str):
         raise ValueError(f"{server.name} lists no model: name the one that it serves")
-    return str(listed.data[0].id)
+    return name

@@ -1,7 +1,21 @@
 """`make bench`: the benchmarks that take minutes; `tests.bench.learning_rate` takes longer and needs a demo run."""
 
-from tests.bench import checkpoints, data, faults, full_size, metrics, read, rerun, train, transcribe
+from tests.bench import (
+    checkpoints,
+    data,
+    digitize,
+    equivalence,
+    faults,
+    full_size,
+    loader,
+    metrics,
+    read,
+    rerun,
+    train,
+    transcribe,
+)
 
 if __name__ == "__main__":
-    for bench in (checkpoints, data, metrics, transcribe, faults, rerun, read, train, full_size):
+    small = (checkpoints, data, equivalence, loader, metrics, transcribe, faults, rerun, read, digitize)
+    for bench in (*small, train, full_size):
         bench.main()

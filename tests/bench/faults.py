@@ -6,12 +6,14 @@ for themselves what they were asked: after every kill it is seen whether a page 
 """
 
 import argparse
+import concurrent.futures
 import json
 import random
 import subprocess
 import sys
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -29,7 +31,9 @@ SEED = 3407
 
 
 def main() -> None:
-    rows = [*_twice(_online(), batched=False), *_twice(_batched(), batched=True)]
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:  # both wait most of the time
+        ways = [pool.submit(_twice, _online(), False), pool.submit(_twice, _batched(), True)]
+    rows = [row for way in ways for row in way.result()]
     kinds = len({kind for row in rows for kind in row["faults"]})
     storage.write_record(OUT, pages=PAGES, in_flight=2 * IN_FLIGHT, fault_kinds=kinds, rows=rows)
 
@@ -73,43 +77,60 @@ def _run(loopback: Loopback, store: Path, kills: int, batched: bool, work: int) 
             time.sleep(0.02)
         process.kill()
         process.wait()
-        seen.append(_asked(loopback, store))
+        seen.append(_asked(loopback, store, batched))
     for runs in range(1, MOST_RUNS + 1):  # noqa: B007
         shown = subprocess.run(command, capture_output=True, text=True, check=True).stdout
-        seen.append(_asked(loopback, store))
+        seen.append(_asked(loopback, store, batched))
         ended = json.loads(shown.splitlines()[-1])
         if not ended["reasons"].get("transcription_failed"):
             break
     row = {"way": "batch" if batched else "online", "kills": kills, "last_runs": runs}
-    return row | {"seconds": round(time.monotonic() - started, 1), **ended} | _counted(loopback, seen, kills)
+    return row | {"seconds": round(time.monotonic() - started, 1), **ended} | _counted(loopback, seen, kills, batched)
 
 
 def _done(loopback: Loopback, batched: bool) -> int:
     return sum(server["calls" if batched else "answers"] for server in loopback.stats())
 
 
-def _asked(loopback: Loopback, store: Path) -> dict[str, int]:
-    """Each page that is in the store, and how often the servers were asked for it until now."""
-    counted = loopback.stats()
+def _asked(loopback: Loopback, store: Path, batched: bool) -> dict[tuple, int]:
+    """What is in the store, and how often the servers were asked for it until now.
+
+    One by one a page is read by whoever comes first, so that it counts whichever server was asked. In batches the
+    second provider is for what the first could not read, so that each server's pages count by themselves.
+    """
     if not store.exists():
         return {}
+    counted = _by_key(loopback, "asked", batched)
     with transcribe.Store(store) as opened:
-        stored = {image for (image,) in opened._db.execute("SELECT DISTINCT image FROM answers")}
+        stored = list(opened._db.execute("SELECT DISTINCT provider, image FROM answers"))
     names = {page.id: digest(page.image) for page in pages(PAGES)}
-    return {names[page]: sum(server["asked"].get(names[page], 0) for server in counted) for page in stored}
+    keys = {_key(int(provider.rpartition("-")[2]), names[image], batched) for provider, image in stored}
+    return {key: counted[key] for key in keys}
 
 
-def _counted(loopback: Loopback, seen: list[dict[str, int]], kills: int) -> dict:
-    counted = loopback.stats()
-    answered = [page for server in counted for page, count in server["pages"].items() for _ in range(count)]
-    last = {page: sum(server["asked"].get(page, 0) for server in counted) for page in set().union(*seen)}
+def _by_key(loopback: Loopback, what: str, batched: bool) -> Counter:
+    counts: Counter = Counter()
+    for number, server in enumerate(loopback.stats()):
+        for page, count in server[what].items():
+            counts[_key(number, page, batched)] += count
+    return counts
+
+
+def _key(server: int, page: str, batched: bool) -> tuple:
+    return (server, page) if batched else (page,)
+
+
+def _counted(loopback: Loopback, seen: list[dict], kills: int, batched: bool) -> dict:
+    counted, answered = loopback.stats(), _by_key(loopback, "pages", batched)
+    last = _by_key(loopback, "asked", batched)
+    again = {key for asked in seen for key, count in asked.items() if last[key] > count}
     return {
         "requests": sum(server["requests"] for server in counted),
         "calls": sum(server["calls"] for server in counted),
-        "answers": len(answered),
-        "asked_once_stored": sum(last[page] > count for asked in seen for page, count in asked.items()),
-        "paid_twice": len(answered) - len(set(answered)),
-        "most_that_may_be": kills * 2 * IN_FLIGHT,
+        "answers": answered.total(),
+        "asked_once_stored": len(again),
+        "paid_twice": answered.total() - len(answered),
+        "most_that_may_be": kills * (PER_BATCH if batched else 2 * IN_FLIGHT),
         "over_the_limit": sum(server["over_limit"] for server in counted),
         "faults": {kind: sum(s["faults"].get(kind, 0) for s in counted) for s in counted for kind in s["faults"]},
     }

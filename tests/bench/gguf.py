@@ -74,7 +74,8 @@ def compare(address: str, merged: Path) -> list[dict]:
     for page, reading in zip(chosen, here, strict=True):
         answer = transcribe.read_page(page, server, prepare.PROMPT)
         apart = serve.logprobs_apart(address, page, reading)
-        rows.append({"page": page.origin, "same_text": answer.text == reading.text, **apart})
+        kind = {"page": page.origin, "well_formed": serve.MALFORMED not in reading.text}
+        rows.append({**kind, "same_text": answer.text == reading.text, **apart})
     return rows
 
 
@@ -85,8 +86,7 @@ def main() -> None:
     chosen = parser.parse_args()
     python = chosen.server.absolute()
     with tempfile.TemporaryDirectory(prefix="medocr-gguf-") as folder:
-        merged = Path(folder) / "merged"
-        gate = serve.build(Path(folder))
+        merged = serve.build(Path(folder))
         files = convert(python, chosen.converter.absolute(), merged)
         sizes = {file.name: file.stat().st_size for file in files}
         with served(python, files) as address:
@@ -97,7 +97,6 @@ def main() -> None:
         weights_are="random",
         packages=serve.packages(python, ("xllamacpp", "torch", "transformers")),
         bytes=sizes,
-        gate=gate,
         answer_tokens=serve.TOKENS,
         pages=len(rows),
         same_text=sum(row["same_text"] for row in rows),

@@ -143,12 +143,12 @@ def _length(text: str, line: Line, look: Look, size: int) -> float:
 
 def _widths(draft: Draft, size: int) -> list[list[float]]:
     """Each line's column widths in px; table lines of the same columns share theirs."""
-    own = [[_length(cell, line, draft.look, size) for cell in line.cells] for line in draft.lines]
+    measured = [[_length(cell, line, draft.look, size) for cell in line.cells] for line in draft.lines]
     shared: dict[str, list[float]] = {}
-    for line, widths in zip(draft.lines, own, strict=True):
+    for line, widths in zip(draft.lines, measured, strict=True):
         if line.table:
             shared[line.columns] = [max(pair) for pair in zip(shared.get(line.columns, widths), widths, strict=True)]
-    return [shared[line.columns] if line.table else widths for line, widths in zip(draft.lines, own, strict=True)]
+    return [shared[line.columns] if line.table else widths for line, widths in zip(draft.lines, measured, strict=True)]
 
 
 def _place(draft: Draft, size: int, width: int) -> Sheet:

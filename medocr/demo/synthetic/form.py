@@ -61,10 +61,10 @@ def form(rng: random.Random, number: int) -> Draft:
     values = patient.known(rng, facility, style.sex)
     lines, header = patient.header(facility, list(style.who), values, style.heading)
     lines.insert(1, Line((style.title,), style.heading, bold=True, shade=style.shade))
-    several, one = rng.choice(((1, 1), (1, 2), (0, 3), (1, 0)))
+    multiple, single_count = rng.choice(((1, 1), (1, 2), (0, 3), (1, 0)))
     options = []
     single = [question for question in ONE if question != "Pregnant" or values["sex"][0] == "F"]
-    for n, question in enumerate(rng.sample(list(SEVERAL), several) + rng.sample(single, one), 1):
+    for n, question in enumerate(rng.sample(list(SEVERAL), multiple) + rng.sample(single, single_count), 1):
         label = style.number.format(n=n) + style.question.format(question)
         answers = _answers(rng, question)
         lines += _question(label, answers, style)

@@ -142,11 +142,11 @@ def collate(pages: list[Drawn], tokenizer) -> dict[str, torch.Tensor]:
     for i, (page, text, tokens) in enumerate(zip(pages, texts, answers, strict=True)):
         answer[i, : len(tokens)] = torch.tensor(tokens)
         cells[i, : len(page.cells)] = torch.tensor(page.cells)
-        found = [0] * (rows * columns)
+        used = [0] * (rows * columns)
         for token, cell, character in zip(tokens, page.cells, text, strict=False):
-            if cell != NOWHERE and character != " " and found[cell] < SLOTS:
-                letters[i, cell, found[cell]] = token
-                found[cell] += 1
+            if cell != NOWHERE and character != " " and used[cell] < SLOTS:
+                letters[i, cell, used[cell]] = token
+                used[cell] += 1
     grey = torch.from_numpy(np.stack([page.pixels for page in pages])).float().sub(255).div(127.5)
     patches = grey.unflatten(1, (-1, PATCH)).unflatten(3, (-1, PATCH)).transpose(2, 3).flatten(0, 2)
     return {

@@ -1,0 +1,174 @@
+"""Digitising more than one machine can: blocks of documents, each one file, mapped by Ray Data (extra `ray`).
+
+A block's file, `blocks/<id>.zip`, holds what `medocr digitize` writes for its documents. It appears whole or not at all
+and is never written twice, so that a run that lost a machine, or was stopped, goes on with the blocks that are missing.
+Unzipped into a folder it can be reviewed and exported like any other.
+"""
+
+import contextlib
+import dataclasses
+import fcntl
+import hashlib
+import json
+import os
+import pickle
+import tempfile
+import zipfile
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from pathlib import Path
+
+from .. import storage
+from . import sources
+from .output import Output, private
+from .readers import Reader
+from .sources import Source
+
+SIZE = 64  # documents of a block, on average
+PARTS = 20  # for each reader of a cluster, so that all end at about the same time
+
+
+@dataclasses.dataclass(frozen=True)
+class Block:
+    """Documents that are digitised together; `id` changes with their files and with who reads them."""
+
+    id: str
+    sources: tuple[Source, ...]
+
+
+def blocks(found: Iterable[Source], reader: dict[str, str], size: int = SIZE) -> Iterator[Block]:
+    """Documents put together into blocks of about `size`.
+
+    A block ends behind a document whose name says so by its hash, wherever it stands: a document that comes or goes
+    changes one block, and those after it stay as they are.
+    """
+    waiting: list[Source] = []
+    for source in found:
+        waiting.append(source)
+        last = int.from_bytes(hashlib.sha256(source.name.encode()).digest()[:4]) % size == 0
+        if last or len(waiting) == 4 * size:
+            yield _block(waiting, reader)
+            waiting = []
+    if waiting:
+        yield _block(waiting, reader)
+
+
+def _block(chosen: Sequence[Source], reader: dict[str, str]) -> Block:
+    states = [[source.name, [_state(file) for file in source.files]] for source in chosen]
+    about = json.dumps([sorted(reader.items()), states]).encode()
+    return Block(hashlib.sha256(about).hexdigest()[:24], tuple(chosen))
+
+
+def _state(file: Path) -> list:
+    with contextlib.suppress(OSError):  # it went away: its document will say so
+        about = file.stat()
+        return [file.name, about.st_size, about.st_mtime_ns]
+    return [file.name]
+
+
+def file_of(out: Path, block: str) -> Path:
+    """Where a block's file is, or will be."""
+    return out / "blocks" / f"{block}.zip"
+
+
+def digitize_block(reader: Reader, block: Block, out: str | Path, *, contains_phi: bool = True) -> int:
+    """Digitise a block and write its file, unless it is there; returns how many documents were read now."""
+    from . import digitize_documents, documents_of
+
+    target = file_of(Path(out), block.id)
+    if target.exists():
+        return 0
+    with private():
+        target.parent.mkdir(parents=True, exist_ok=True)
+        (Path(out) / "work").mkdir(exist_ok=True)
+    with private(), tempfile.TemporaryDirectory(dir=Path(out) / "work") as work:
+        documents = documents_of(block.sources, contains_phi)
+        digitize_documents(reader, documents, Output(work), synthetic=False, phi=contains_phi)
+        with storage.atomic(target) as temporary:
+            _pack(Path(work), temporary)
+    return len(block.sources)
+
+
+def _pack(folder: Path, target: Path) -> None:
+    """Put a folder's files into a zip file; pictures are compressed as they are."""
+    with zipfile.ZipFile(target, "w") as packed:
+        for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+            kind = zipfile.ZIP_STORED if file.parent.name == "pages" else zipfile.ZIP_DEFLATED
+            packed.write(file, file.relative_to(folder), kind)
+    with target.open("rb") as file:
+        os.fsync(file.fileno())
+
+
+@contextlib.contextmanager
+def alone(out: Path) -> Iterator[None]:
+    """Nobody else digitises into `out` meanwhile, and what a killed run left half done is gone. Raises ValueError."""
+    with private():
+        out.mkdir(parents=True, exist_ok=True)
+        out.chmod(0o700)
+    with (out / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(f"another run is digitising into {out}: wait for it, or give another folder") from None
+        storage.remove(out / "work", out)
+        if (out / "blocks").is_dir():
+            storage.sweep(out / "blocks")
+        yield
+
+
+def run(
+    open_reader: Callable[[], Reader],
+    paths: Sequence[str | Path],
+    out: str | Path,
+    *,
+    together: str = "",
+    contains_phi: bool = True,
+    size: int = SIZE,
+    readers: int = 0,
+) -> int:
+    """Digitise all documents under `paths` into block files; returns how many were read now.
+
+    `open_reader` makes a reader where it is called. With `readers` above zero so many are opened on the machines of a
+    Ray cluster (`ray.init` chooses which), and `paths` and `out` have to be the same folders on all of them. Raises
+    ValueError for a missing path, for a second run into the same folder, and without Ray where it is asked for.
+    """
+    out = Path(out).resolve()
+    sources.check_place(out, synthetic=False)
+    found = sources.find([Path(path).resolve() for path in paths], together)
+    with alone(out):
+        reader = open_reader()
+        waiting = [block for block in blocks(found, reader.about, size) if not file_of(out, block.id).exists()]
+        if not readers:
+            return sum(digitize_block(reader, block, out, contains_phi=contains_phi) for block in waiting)
+        return _on_ray(open_reader, waiting, out, contains_phi, readers)
+
+
+class _Worker:
+    """A reader on one of the cluster's machines."""
+
+    def __init__(self, open_reader: Callable[[], Reader], out: Path, contains_phi: bool) -> None:
+        self.reader, self.out, self.contains_phi = open_reader(), out, contains_phi
+
+    def __call__(self, batch: dict) -> dict:
+        """Digitise the blocks of a batch; one that another worker finished before it died is passed over."""
+        chosen = map(pickle.loads, batch["block"])
+        made = [digitize_block(self.reader, block, self.out, contains_phi=self.contains_phi) for block in chosen]
+        return {"documents": made}
+
+
+def _on_ray(open_reader: Callable, waiting: Sequence[Block], out: Path, contains_phi: bool, readers: int) -> int:
+    """Map the blocks over a cluster. What a lost machine was at is read by another: Ray restarts actors without end."""
+    try:
+        import ray.data
+    except ImportError:
+        raise ValueError("a cluster needs Ray: pip install 'medocr[ray]'") from None
+    if not waiting:
+        return 0
+    rows = [{"block": pickle.dumps(block)} for block in waiting]
+    dataset = ray.data.from_items(rows, override_num_blocks=min(len(rows), PARTS * readers)).map_batches(
+        _Worker,
+        fn_constructor_args=(open_reader, out, contains_phi),
+        batch_size=1,
+        compute=ray.data.ActorPoolStrategy(size=readers),
+        num_cpus=1,
+    )
+    return sum(int(row["documents"]) for row in dataset.iter_rows())

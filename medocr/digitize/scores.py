@@ -1,0 +1,170 @@
+"""How well documents are digitised whose fields are known: field by field, and resource by resource."""
+
+import dataclasses
+import re
+import time
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from ..fields import directions
+from ..metrics.values import letters, plain, rows
+from ..schema import Page
+from . import Document, Reader, digitize_documents, fhir, keys
+from .confidence import NOBODY, Rule
+from .observation import observation
+from .order import medication_request
+from .output import Output
+from .settle import NAMED_BY, Settled
+
+PARTICULARS = re.compile(
+    r"^.*(?= is (?:no unit|not one day|flagged|outside|no analyte))|(?<=flagged ).*|(?<=it has ).*"
+)
+RESOURCES = ("Observation", "MedicationRequest")
+NOTHING = {"refs": defaultdict(dict), "header": {}, "order": None, "text": ""}  # what resources are made with
+
+
+@dataclasses.dataclass(frozen=True)
+class Trial:
+    """How a reader digitised pages whose fields are known: `right`'s fields, `resources`, seconds, and the folder."""
+
+    fields: pd.DataFrame
+    resources: pd.DataFrame
+    seconds: float
+    output: Output
+
+
+def trial(reader: Reader, pages: Sequence[Page], folder: Path, rule: Rule = NOBODY) -> Trial:
+    """Digitise drawn pages, each a document, into a folder, and hold them against their known fields."""
+    output, start = Output(folder), time.perf_counter()
+    documents = [Document(page.origin, page.origin, (page,)) for page in pages]
+    digitize_documents(reader, documents, output, synthetic=True, phi=False, rule=rule)
+    seconds = time.perf_counter() - start
+    return Trial(*of_folder(output, pages), seconds, output)
+
+
+def why(output: Output) -> pd.DataFrame:
+    """The reasons for which fields of a folder wait for a person, names and numbers left out, with their number."""
+    told = [
+        {"kind": field["kind"], "reason": PARTICULARS.sub("…", reason)}
+        for record in output.records()
+        for field in record["fields"]
+        if field["status"] == "review"
+        for reason in field["reasons"] or ["not read surely enough"]
+    ]
+    counted = pd.DataFrame(told, columns=["kind", "reason"]).value_counts()
+    return counted.rename("fields").reset_index()
+
+
+def of_folder(output: Output, pages: Iterable[Page]) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The fields of documents of one page each, as `right` judges them, and the table of their `resources`.
+
+    `pages` have the fields that their source knows; their origins are the documents' names.
+    """
+    known = {page.origin: page.fields or {} for page in pages}
+    records = [record for record in output.records() if record["source"] in known]
+    judged = [right(record, known[record["source"]]) for record in records]
+    made = resources((fhir.bundle(record), known[record["source"]]) for record in records)
+    return pd.concat(judged, ignore_index=True) if judged else pd.DataFrame(), made
+
+
+def right(record: Mapping, known: Mapping) -> pd.DataFrame:
+    """Whether each field of a document of one page is as its source knows it, a row each for `confidence.fit`.
+
+    `known` are the page's fields in the form of `fields.read_fields`. A row of a table is right where all its columns
+    are; each of the source's rows makes one field right.
+    """
+    left = keys.keys(known)
+    judged = []
+    for field in record["fields"]:
+        own = keys.key(field["kind"], field["name"], field["columns"])
+        there = left[field["kind"]][own] > 0
+        left[field["kind"]][own] -= there
+        about = {name: field[name] for name in ("kind", "confidence")}
+        about |= {"page": f"{record['id']}/{field['page']}", "right": there, "reasons": bool(field["reasons"])}
+        judged.append({**about, "status": field["status"], "document": record["id"], "field": field["id"]})
+    return pd.DataFrame(judged)
+
+
+def resources(bundles: Iterable[tuple[Mapping | None, Mapping]]) -> pd.DataFrame:
+    """A row per kind of resource: how many the sources know and the Bundles hold, precision, recall, and of those of
+    a known name how often value and unit are right.
+
+    `bundles` are pairs of a document's Bundle and what its source knows. A resource is right where name, value and
+    unit are (of an order: drug, dose with its unit, frequency and route).
+    """
+    counts = {kind: Counter() for kind in RESOURCES}
+    for bundle, known in bundles:
+        read = [entry["resource"] for entry in (bundle or {}).get("entry", ())]
+        wanted = [*_expected(known)]
+        for kind, count in counts.items():
+            count.update(_compare(*([_facts(r) for r in side if r["resourceType"] == kind] for side in (wanted, read))))
+    return pd.DataFrame([{"resource": kind, **_shares(count)} for kind, count in counts.items()])
+
+
+def _expected(known: Mapping) -> Iterator[dict]:
+    """The resources that would be made of a page's fields as its source knows them."""
+    for kind, make in (("analyte", observation), ("drug", medication_request)):
+        for row in rows(known, keys.ROWS[kind][0]):
+            made = make(Settled("", kind, str(row[NAMED_BY[kind]]), dict(row), "", 1, False), NOTHING)
+            if made:
+                yield made
+
+
+def _facts(resource: Mapping) -> dict:
+    """What is compared of a resource: its name, value, unit and the rest."""
+    if resource["resourceType"] == "Observation":
+        quantity = resource.get("valueQuantity", {})
+        value = (
+            (quantity.get("comparator"), float(quantity["value"])) if quantity else plain(resource.get("valueString"))
+        )
+        return {"name": letters(resource["code"]["text"]), "value": value, "unit": _unit(quantity), "rest": None}
+    (dosage,) = resource["dosageInstruction"]
+    dose = next((rate["doseQuantity"] for rate in dosage.get("doseAndRate", ())), {})
+    timing, route = dosage.get("timing", {}), dosage.get("route", {}).get("text", "")
+    repeat = {name: float(value) for name, value in timing.get("repeat", {}).items() if name in ("frequency", "period")}
+    often = repeat.get("frequency", 0) / repeat["period"] if repeat.get("period") else None
+    hours = timing.get("repeat", {}).get("periodUnit") == "h"
+    rest = (often and round(often * 24 if hours else often, 3), directions.route_of(route) or letters(route))
+    value = float(dose["value"]) if dose else None
+    name = letters(resource["medicationCodeableConcept"]["text"])
+    return {"name": name, "value": value, "unit": _unit(dose), "rest": rest}
+
+
+def _unit(quantity: Mapping) -> str | None:
+    return quantity.get("code") or quantity.get("unit")
+
+
+def _compare(wanted: Sequence[Mapping], read: Sequence[Mapping]) -> Counter:
+    """Counts of a document: each read resource beside one of the same name, the most alike first."""
+    left, count = list(wanted), Counter(known=len(wanted), read=len(read))
+    pairs = sorted(((_alike(a, b), i, j) for i, a in enumerate(read) for j, b in enumerate(left)), reverse=True)
+    taken_read, taken = set(), set()
+    for alike, i, j in pairs:
+        if alike and i not in taken_read and j not in taken:
+            taken_read.add(i)
+            taken.add(j)
+            same = {name: read[i][name] == left[j][name] for name in ("value", "unit", "rest")}
+            count.update(named=1, right=all(same.values()), value=same["value"], unit=same["unit"])
+    return count
+
+
+def _alike(a: Mapping, b: Mapping) -> int:
+    """0 for other names, else 1 and one more for each part that is the same."""
+    return (a["name"] == b["name"]) and 1 + sum(a[name] == b[name] for name in ("value", "unit", "rest"))
+
+
+def _shares(count: Counter) -> dict:
+    def share(part: str, whole: str) -> float | None:
+        return count[part] / count[whole] if count[whole] else None
+
+    return {
+        "known": count["known"],
+        "read": count["read"],
+        "precision": share("right", "read"),
+        "recall": share("right", "known"),
+        "value right": share("value", "named"),
+        "unit right": share("unit", "named"),
+    }

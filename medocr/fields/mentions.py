@@ -1,0 +1,89 @@
+"""What looks like a result and is none: rules and aims, identifiers, times, solutions, names apart from values."""
+
+import re
+from typing import TYPE_CHECKING
+
+from .marks import PERIODS
+from .text import lower
+
+if TYPE_CHECKING:
+    from .analytes import _Reader
+    from .columns import Columns
+
+CONDITION = re.compile(  # of `text.lower`, before a name: what follows is a rule or an aim, not a result
+    r"(?<!\w)(?:(?:if|until|unless)|(?P<aim>when|while|target|goal|aim|keep|maintain|threshold|once|for))(?!\w)"
+)
+IDENTIFIERS = {"mrn", "id", "nhs", "dob", "phone", "tel", "fax", "npi", "accession", "account"}
+TELEPHONE = re.compile(r"(?<!\w)(?:phone|tel|telephone|fax|mobile|cell|call)(?!\w)")
+SOLUTION = re.compile(r"[ ]?%[^\n\d]{0,3}\d{1,4}[ ]?(?:ml|l|cc|g)\b")  # of `text.lower`: `50 % 25 mL`
+
+
+def is_mention(page: "_Reader", here: int, after: int, columns: "Columns") -> bool:
+    """Whether the columns after a name of the lexicon are no result of the page's patient."""
+    return (
+        is_condition(page, here, columns)
+        or _is_identifier(page, here, after, columns)
+        or _is_time(page, columns)
+        or _is_apart(page, here, columns)
+        or _is_given(page, here, columns)
+    )
+
+
+def _is_given(page: "_Reader", here: int, columns: "Columns") -> bool:
+    """Whether a percentage is the strength of a solution (`Glucose 50 % 25 mL`) or the patient's oxygen saturation."""
+    if columns.unit != "%" or columns.ranges:
+        return False
+    end = page.starts[columns.at] + len(columns.printed)
+    oxygen = page.lowered[here] == "saturation" and page.lowered[here - 1] in ("oxygen", "o2")
+    return oxygen or SOLUTION.match(lower(page.plain), end) is not None
+
+
+def is_condition(page: "_Reader", at: int, columns: "Columns") -> bool:
+    """Whether the words before a name make its number a rule or an aim: `Hold until ANC > 1500`, `Target Hb > 8`.
+
+    The weaker words do so only before a bound, since results have them too: `Hb when admitted 9.2`.
+    """
+    until = page.starts[at] if at < page.atoms.count else len(page.plain)
+    before = lower(page.plain)[max(0, until - 60) : until].rpartition("\n")[2]
+    before = before.replace(";", ".").rpartition(". ")[2]
+    bound = str(columns.value)[:1] in "<>≤≥"
+    return any(bound or not found["aim"] for found in CONDITION.finditer(before)) and "egfr" not in before
+
+
+def _is_identifier(page: "_Reader", here: int, after: int, columns: "Columns") -> bool:
+    """Whether a bare number is an identifier or a postcode: `PT-8827364`, `Any Town, CA 92126`."""
+    if not columns.bare or not columns.printed.isdigit():
+        return False
+    line = page.plain.rfind("\n", 0, page.starts[here]) + 1
+    before = lower(page.plain)[max(line, page.starts[here] - 40) : page.starts[here]]
+    if IDENTIFIERS & set(page.lowered[after : columns.at]) or TELEPHONE.search(before):
+        return True
+    short = page.ends[after - 1] - page.starts[here] <= 2
+    return len(columns.printed) >= (5 if short else 7)
+
+
+def _is_apart(page: "_Reader", here: int, columns: "Columns") -> bool:
+    """Whether names stand in one block and bare numbers in another, so that nobody knows which is whose."""
+    if not columns.bare or page.kinds[columns.at - 1] != "nl":
+        return False
+    if page.kinds[columns.end] != "nl" or page.kinds[columns.end + 1] != "num":
+        return False
+    at = here - 1  # the newline before the name's line, then the line above it, at most twelve words
+    while at > 0 and page.kinds[at] != "nl" and here - at < 12:
+        at -= 1
+    above = at - 1
+    while above > 0 and page.kinds[above - 1] != "nl" and at - above < 12:
+        above -= 1
+    return above >= 0 and page.after[above] > 0 and "num" not in page.kinds[above:at]
+
+
+def _is_time(page: "_Reader", columns: "Columns") -> bool:
+    """Whether a bare number is the first of several hours or days: `draws at 0 and 3 hours`."""
+    at = columns.end
+    while (
+        columns.bare
+        and at < columns.end + 5
+        and (page.kinds[at] == "num" or page.lowered[at] in ("and", "or", "to", ",", "-"))
+    ):
+        at += 1
+    return at > columns.end and page.lowered[at] in PERIODS

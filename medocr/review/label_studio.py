@@ -1,0 +1,188 @@
+"""Review in Label Studio, for teams that have it: tasks with predictions out, annotations back in.
+
+A task is a page with its undecided fields. Each field is a rectangle on its line; of its region the text `line` is the
+printed line, and `columns` are texts of the form `value: 13.2`. Who submits a task says that the page reads as its
+regions now say: an unchanged region is accepted, a changed one corrected, a deleted one not on the page.
+
+Label Studio shows the pages where it serves DIR: with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and
+LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT=DIR, and DIR/pages added to the project as local storage.
+"""
+
+import json
+import sys
+from collections.abc import Iterator
+from itertools import groupby
+from pathlib import Path
+from urllib.parse import quote
+
+from .. import storage
+from .columns import parsed, shown
+from .decisions import DecidedMeanwhile, Decision, Standing, decide, field_of
+from .folder import read_document
+from .session import Session, View
+
+CONFIGURATION = """<View>
+  <Image name="image" value="$image" zoom="true" zoomControl="true"/>
+  <RectangleLabels name="kind" toName="image">
+    <Label value="header"/><Label value="analyte"/><Label value="drug"/><Label value="total"/><Label value="tick"/>
+    <Label value="text"/>
+  </RectangleLabels>
+  <TextArea name="columns" toName="image" editable="true" perRegion="true" displayMode="region-list"/>
+  <TextArea name="line" toName="image" editable="true" perRegion="true" displayMode="region-list"/>
+</View>
+"""
+WHOLE_PAGE = {"x": 0.0, "y": 0.0, "width": 100.0, "height": 100.0}
+BETWEEN = ": "
+
+
+def export(folder: str | Path, out: str | Path) -> int:
+    """Write the undecided fields as tasks to `out`, and the labelling interface beside it; returns how many tasks.
+
+    Raises ValueError where the folder holds no documents.
+    """
+    tasks, out = list(tasks_of(Session(folder))), Path(out)
+    with storage.atomic(out) as temporary:
+        temporary.write_text(json.dumps(tasks, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    with storage.atomic(out.with_suffix(".xml")) as temporary:
+        temporary.write_text(CONFIGURATION, encoding="utf-8")
+    print(f"{len(tasks)} tasks: {out}; the labelling interface: {out.with_suffix('.xml')}", file=sys.stderr)
+    return len(tasks)
+
+
+def tasks_of(session: Session) -> Iterator[dict]:
+    """One task per page that has fields which nobody has decided, the least sure page first."""
+    waiting = (session.view(place) for place, done in enumerate(session.decided()) if not done)
+    for _, of_page in groupby(waiting, key=lambda view: (view.document["id"], view.field["page"])):
+        yield _task(list(of_page))
+
+
+def _task(views: list[View]) -> dict:
+    first = views[0]
+    asked = {view.field["id"]: {"columns": _texts(view), "line": view.standing.line} for view in views}
+    sure = [view.field["confidence"] for view in views if view.field["confidence"] is not None]
+    prediction = {"model_version": first.document["reader"]["name"], "score": min(sure, default=0.0)}
+    prediction["result"] = [part for view in views for part in _region(view)]
+    about = {"document": first.document["id"], "page": first.field["page"], "title": first.document.get("title", "")}
+    image = f"/data/local-files/?d={quote(first.page['image'] or '')}"
+    return {"data": {"image": image, **about, "asked": asked}, "predictions": [prediction]}
+
+
+def _texts(view: View) -> list[str]:
+    return [f"{name}{BETWEEN}{text}" for name, text in shown(view.columns).items()]
+
+
+def _region(view: View) -> Iterator[dict]:
+    """A field's rectangle, in percent of the page, and its texts, which share its id."""
+    place = _percent(view.field["box"], view.page) if view.field["box"] else WHOLE_PAGE
+    common = {"id": view.field["id"], "to_name": "image", "image_rotation": 0}
+    if view.page.get("width"):
+        common |= {"original_width": view.page["width"], "original_height": view.page["height"]}
+    value = {**place, "rotation": 0}
+    labelled = {"value": {**value, "rectanglelabels": [view.field["kind"]]}, "type": "rectanglelabels"}
+    yield {**common, **labelled, "from_name": "kind"}
+    texts = {"columns": _texts(view), "line": [view.standing.line] if view.standing.line is not None else []}
+    for name, lines in texts.items():
+        if lines:
+            yield {**common, "type": "textarea", "from_name": name, "value": {**value, "text": lines}}
+
+
+def _percent(box: list, page: dict) -> dict[str, float]:
+    left, top, right, bottom = box
+    across, down = 100 / page["width"], 100 / page["height"]
+    return {"x": left * across, "y": top * down, "width": (right - left) * across, "height": (bottom - top) * down}
+
+
+def take_over(folder: str | Path, annotated: str | Path) -> int:
+    """Take over a JSON export of Label Studio; returns 0, or 3 where something of it could not be taken.
+
+    A field that was decided here meanwhile stays as it is, and that is said. Raises ValueError for a file that is no
+    such export; then nothing is taken.
+    """
+    tasks, refused = _read(Path(annotated)), []
+    taken = sum(_take(Path(folder), task, refused) for task in tasks)
+    for reason in refused:
+        print(f"not taken: {reason}", file=sys.stderr)
+    print(f"{taken} decisions taken over, {len(refused)} not: {folder}", file=sys.stderr)
+    return 3 if refused else 0
+
+
+def _read(path: Path) -> list[dict]:
+    try:
+        tasks = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (OSError, ValueError) as error:
+        raise ValueError(f"{path} cannot be read ({error}): export the project from Label Studio as JSON") from None
+    whole = isinstance(tasks, list) and all(isinstance(task, dict) and "annotations" in task for task in tasks)
+    if not whole or any("asked" not in task.get("data", {}) for task in tasks):
+        raise ValueError(f"{path} is no JSON export of tasks that medocr made (JSON-MIN leaves out what is needed)")
+    return tasks
+
+
+def _take(folder: Path, task: dict, refused: list[str]) -> int:
+    """Write the decisions of a task's last annotation that was not cancelled; returns how many."""
+    made = [annotation for annotation in task["annotations"] if not annotation.get("was_cancelled")]
+    if not made:
+        return 0
+    last = max(made, key=lambda annotation: annotation.get("updated_at") or annotation.get("created_at") or "")
+    document = read_document(folder, task["data"]["document"])
+    regions, taken = _regions(last["result"]), 0
+    if not regions.keys() & task["data"]["asked"].keys():
+        refused.append(f"{document['source']}, page {task['data']['page']}: none of the regions asked about is there")
+        return 0
+    for name, asked in task["data"]["asked"].items():
+        try:
+            taken += _take_field(folder, document, name, asked, regions.get(name), _who(last))
+        except ValueError as error:
+            refused.append(f"{document['source']}, field {name}: {error}")
+    return taken
+
+
+def _regions(result: list[dict]) -> dict[str, dict]:
+    """The texts of each region by their names. An id that was copied has the copy's number behind a #."""
+    regions: dict[str, dict] = {}
+    for part in result:
+        texts = regions.setdefault(str(part.get("id")).partition("#")[0], {})
+        texts[part.get("from_name")] = part.get("value", {}).get("text")
+    return regions
+
+
+def _take_field(folder: Path, document: dict, name: str, asked: dict, region: dict | None, by: str) -> bool:
+    decision = _decision(field_of(document, name), asked, region, by)
+    try:
+        decide(folder, document, decision, Standing(None, asked["line"]))
+    except DecidedMeanwhile as error:
+        holds = error.standing.decision
+        if holds and (holds.decision, holds.columns, holds.by) == (decision.decision, decision.columns, by):
+            return False  # it was taken over before
+        raise
+    return True
+
+
+def _decision(field: dict, asked: dict, region: dict | None, by: str) -> Decision:
+    if region is None:
+        return Decision(field["id"], "absent", by)
+    texts, line = _list(region.get("columns")), asked["line"]
+    if line is not None:
+        line = "\n".join(_list(region.get("line")))
+    if texts == asked["columns"] and line == asked["line"]:
+        return Decision(field["id"], "accept", by)
+    return Decision(field["id"], "correct", by, columns=parsed(_columns(texts), field["columns"]), text=line)
+
+
+def _list(texts: str | list[str] | None) -> list[str]:
+    return [texts] if isinstance(texts, str) else list(texts or [])
+
+
+def _columns(texts: list[str]) -> dict[str, str]:
+    pairs = [text.partition(BETWEEN.strip()) for text in texts]
+    for name, colon, _ in pairs:
+        if not colon or not name.strip():
+            raise ValueError(f"{name!r} is no column: write `name: value`")
+    return {name.strip(): value.strip() for name, _, value in pairs}
+
+
+def _who(annotation: dict) -> str:
+    """Who annotated, as far as the export says."""
+    by = annotation.get("completed_by")
+    if isinstance(by, dict):
+        by = by.get("email") or by.get("id")
+    return f"Label Studio: {by if by is not None else 'unknown'}"

@@ -1,0 +1,234 @@
+"""The review in a browser, by Gradio (extra `review`), on this machine alone.
+
+The page is served to 127.0.0.1 only, without a public link and without telemetry, and its policy keeps the browser from
+loading anything from elsewhere. In a notebook, Colab's included, it appears below the cell.
+"""
+
+import dataclasses
+import getpass
+from collections.abc import Callable
+from pathlib import Path
+
+from . import markup
+from .columns import shown
+from .decisions import DecidedMeanwhile
+from .session import Session, View, proposed_line
+
+MOST_COLUMNS = 14  # of a field: a drug order has ten
+POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; form-action 'self'; frame-ancestors *"
+HELP = "**A** accept · **C** correct · **N** not on the page · **→** next · **←** back · in a correction: \
+**Ctrl+Enter** save · **Esc** leave it"
+LINE_AS_IT_WAS = "You did not touch the printed line. If it is printed as it now stands, save again; else write it."
+FILES = Path(__file__).parent
+
+
+def launch(folder: str | Path, by: str | None = None, port: int | None = None, *, wait: bool = True) -> str:
+    """Show the fields of a digitised folder that wait for a person, and save each decision at once.
+
+    `by` is who decides (default: the user's name here; it can be changed on the page). With `wait` False the page is
+    served in the background. Returns its address. Raises ValueError without Gradio, or where there are no documents.
+    """
+    page = build(Session(folder), by or getpass.getuser())
+    _, address, _ = page.launch(
+        server_name="127.0.0.1",
+        server_port=port,
+        share=False,
+        ssr_mode=False,
+        quiet=True,
+        footer_links=[],
+        enable_monitoring=False,
+        prevent_thread_lock=True,
+        app_kwargs={"middleware": [_policy()]},
+        css=(FILES / "page.css").read_text(),
+        head=f"<script>{(FILES / 'keys.js').read_text()}</script>",
+        theme=_theme(),
+    )
+    if wait:
+        print(f"Review at {address} (Ctrl+C ends it; every decision is saved at once)", flush=True)
+        page.block_thread()
+    return address
+
+
+def _gradio() -> object:
+    try:
+        import gradio
+    except ImportError:
+        raise ValueError("a review needs Gradio: pip install 'medocr[review]'") from None
+    return gradio
+
+
+def _theme() -> object:
+    """Fonts of the machine: Gradio's own would be asked for from a server of Google."""
+    base = _gradio().themes.Base
+    return base(primary_hue="blue", neutral_hue="slate", font=["system-ui", "sans-serif"], font_mono=["monospace"])
+
+
+def _policy() -> object:
+    from starlette.middleware import Middleware
+
+    return Middleware(_Policy)
+
+
+class _Policy:
+    """Adds the policy to every answer: a browser then asks no other server for anything."""
+
+    def __init__(self, app: Callable) -> None:
+        self.app = app
+
+    async def __call__(self, scope: dict, receive: Callable, send: Callable) -> None:
+        async def with_policy(message: dict) -> None:
+            if message["type"] == "http.response.start":
+                headers = [(b"content-security-policy", POLICY.encode()), (b"referrer-policy", b"no-referrer")]
+                message = {**message, "headers": [*message["headers"], *headers]}
+            await send(message)
+
+        await self.app(scope, receive, with_policy)
+
+
+def build(session: Session, by: str) -> object:
+    """The page of a session, as a `gradio.Blocks`."""
+    gr = _gradio()
+    with gr.Blocks(title="medocr review", analytics_enabled=False, fill_width=True) as page:
+        parts = _layout(gr, by)
+        _wire(gr, page, parts, session)
+    return page
+
+
+def _layout(gr: object, by: str) -> dict:
+    """The components by name, in the order in which they are shown."""
+    parts = {"view": gr.State(None)}
+    with gr.Row(elem_id="mr-head"):
+        parts["progress"] = gr.HTML()
+        parts["by"] = gr.Textbox(by, label="Who decides", elem_id="mr-by", scale=0, min_width=180, max_lines=1)
+    with gr.Row():
+        with gr.Column(scale=3):
+            parts["page"] = gr.HTML(elem_id="mr-image")
+        with gr.Column(scale=2, min_width=380):
+            parts["field"] = gr.HTML(elem_id="mr-field")
+            parts["message"] = gr.HTML(elem_id="mr-message")
+            with gr.Row(elem_id="mr-answers") as parts["answers"]:
+                parts["accept"] = gr.Button("Accept (A)", variant="primary", elem_id="mr-accept", min_width=90)
+                parts["correct"] = gr.Button("Correct (C)", elem_id="mr-correct", min_width=90)
+                parts["absent"] = gr.Button("Not on page (N)", elem_id="mr-absent", min_width=90)
+            with gr.Column(visible=False, elem_id="mr-form") as parts["form"]:
+                parts |= _form(gr)
+            with gr.Row():
+                parts["back"] = gr.Button("← Back", size="sm", elem_id="mr-back", min_width=80)
+                parts["next"] = gr.Button("Next →", size="sm", elem_id="mr-next", min_width=80)
+            gr.Markdown(HELP, elem_id="mr-help")
+    return parts
+
+
+def _form(gr: object) -> dict:
+    """What a correction is written into: the columns, and the printed line, which follows them."""
+    with gr.Row():
+        boxes = [
+            gr.Textbox(visible=False, max_lines=3, min_width=130, elem_classes="mr-column") for _ in range(MOST_COLUMNS)
+        ]
+    line = gr.Textbox(label="The printed line (empty: it is not printed)", lines=1, max_lines=5, elem_id="mr-line")
+    with gr.Row():
+        save = gr.Button("Save (Ctrl+Enter)", variant="primary", elem_id="mr-save")
+        leave = gr.Button("Leave it (Esc)", elem_id="mr-leave")
+    return {"boxes": boxes, "line": line, "save": save, "leave": leave}
+
+
+def _wire(gr: object, page: object, parts: dict, session: Session) -> None:
+    """What each button does. Nothing of it is offered as an interface for programs."""
+    outputs = [parts[name] for name in ("view", "progress", "page", "field", "message", "answers", "form", "line")]
+    outputs += parts["boxes"]
+    texts = [parts["line"], *parts["boxes"]]
+    show = _Shower(gr, session)
+    common = {"outputs": outputs, "api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
+    page.load(show.first, None, **common)
+    parts["accept"].click(show.accept, [parts["view"], parts["by"]], **common)
+    parts["absent"].click(show.absent, [parts["view"], parts["by"]], **common)
+    parts["correct"].click(show.correct, [parts["view"]], **common).then(None, js="() => window.medocrWrite()")
+    parts["save"].click(show.save, [parts["view"], parts["by"], *texts], **common)
+    parts["leave"].click(show.leave, [parts["view"]], **common)
+    parts["next"].click(show.next, [parts["view"]], **common)
+    parts["back"].click(show.back, [parts["view"]], **common)
+    follow = {**common, "outputs": [parts["line"]]}
+    for box in parts["boxes"]:
+        box.input(show.line, [parts["view"], *parts["boxes"]], **follow, trigger_mode="always_last")
+
+
+class _Shower:
+    """The answers to the page's buttons: what is to be shown next, component by component."""
+
+    def __init__(self, gr: object, session: Session) -> None:
+        self.gr, self.session = gr, session
+
+    def first(self) -> list:
+        """The first field that nobody has decided."""
+        return self.at(self.session.next_open())
+
+    def at(self, place: int | None, told: str = "", kind: str = "mr-note", editing: bool = False) -> list:
+        """Everything that the page shows for a place of the queue; None: all is decided."""
+        progress = markup.progress(self.session.decided(), place)
+        if place is None:
+            hidden = [self.gr.update(visible=False)] * 2
+            return [None, progress, "", markup.ALL_DECIDED, "", *hidden, "", *self._boxes({})]
+        view = self.session.view(place)
+        shows = [view, progress, markup.page(self.session.folder, view), markup.field(view)]
+        forms = [self.gr.update(visible=not editing), self.gr.update(visible=editing)]
+        line = self.gr.update(value=view.line, visible=view.standing.line is not None, lines=view.line.count("\n") + 1)
+        return [*shows, markup.message(told, kind), *forms, line, *self._boxes(shown(view.columns))]
+
+    def _boxes(self, texts: dict[str, str]) -> list:
+        filled = [self.gr.update(label=name, value=text, visible=True) for name, text in texts.items()]
+        return [*filled, *[self.gr.update(value="", visible=False)] * (MOST_COLUMNS - len(filled))]
+
+    def _after(self, view: View, answer: Callable) -> list:
+        """Give an answer and go on; where it cannot be taken, say why and stay."""
+        try:
+            answer()
+        except DecidedMeanwhile as error:
+            return self.at(view.place, str(error), "mr-warning")
+        except (ValueError, OSError) as error:
+            return self._kept(str(error))
+        return self.at(self.session.next_open(view.place))
+
+    def _kept(self, told: str, view: View | None = None, line: str | None = None) -> list:
+        """A message, and the line where it follows: what the person has written stays as it is."""
+        skip = self.gr.skip()
+        shows = [skip if view is None else view, skip, skip, skip, markup.message(told, "mr-warning"), skip, skip]
+        return [*shows, skip if line is None else line, *[skip] * MOST_COLUMNS]
+
+    def accept(self, view: View | None, by: str) -> list:
+        """Accept what is shown."""
+        return self.first() if view is None else self._after(view, lambda: self.session.accept(view, by))
+
+    def absent(self, view: View | None, by: str) -> list:
+        """The page does not say it."""
+        return self.first() if view is None else self._after(view, lambda: self.session.absent(view, by))
+
+    def correct(self, view: View | None) -> list:
+        """Open the form."""
+        return self.first() if view is None else self.at(view.place, editing=True)
+
+    def leave(self, view: View | None) -> list:
+        """Close the form, and leave the field as it was."""
+        return self.first() if view is None else self.at(view.place)
+
+    def save(self, view: View, by: str, line: str, *boxes: str) -> list:
+        """Save a correction."""
+        texts = dict(zip(shown(view.columns), boxes, strict=False))
+        if not view.warned and line == view.line and texts != shown(view.columns) and view.standing.line is not None:
+            return self._kept(LINE_AS_IT_WAS, dataclasses.replace(view, warned=True), proposed_line(view, texts))
+        return self._after(view, lambda: self.session.correct(view, by, texts, line))
+
+    def line(self, view: View, *boxes: str) -> object:
+        """The printed line as it reads with the columns that are being written."""
+        texts = dict(zip(shown(view.columns), boxes, strict=False))
+        proposed = proposed_line(view, texts)
+        return self.gr.skip() if proposed is None else proposed
+
+    def next(self, view: View | None) -> list:
+        """The next field, decided or not."""
+        return self.first() if view is None else self.at((view.place + 1) % len(self.session.queue))
+
+    def back(self, view: View | None) -> list:
+        """The field before."""
+        if view is None:
+            return self.at(len(self.session.queue) - 1 if self.session.queue else None)
+        return self.at((view.place - 1) % len(self.session.queue))

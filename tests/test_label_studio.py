@@ -1,0 +1,114 @@
+"""Tasks for Label Studio and back: what an annotator leaves is accepted, what is changed or deleted is kept as that."""
+
+import json
+
+import pytest
+
+from medocr import review
+from medocr.__main__ import main
+from medocr.review.session import Session
+from tests.review_folder import analyte, field, page, write
+
+NAMES = ("Iron", "<b>Urea</b>", "Sodium", "אשלגן", "Albumin")
+
+
+def report(folder) -> dict:
+    read = page(folder, 1, [f"{name} {n}.5 g/dL" for n, name in enumerate(NAMES)])
+    fields = [
+        field((1, n), "analyte", analyte(name, n + 0.5, n, low=None, high=None), read["lines"][n], n)
+        for n, name in enumerate(NAMES)
+    ]
+    fields[4] |= {"line": None, "box": None}
+    return write(folder, [read], fields)
+
+
+def exported(folder) -> list[dict]:
+    assert main(["review", str(folder), "--to-label-studio", str(folder / "tasks.json")]) == 0
+    assert "<RectangleLabels" in (folder / "tasks.xml").read_text()
+    return json.loads((folder / "tasks.json").read_text())
+
+
+def annotated(folder, task: dict, result: list[dict], **more) -> int:
+    """Take over a task as Label Studio exports it after somebody submitted this result."""
+    annotation = {"id": 7, "result": result, "was_cancelled": False, "completed_by": {"email": "ann@ward"}, **more}
+    export = [{"id": 1, "data": task["data"], "annotations": [annotation], "predictions": [12]}]
+    (folder / "export.json").write_text(json.dumps(export))
+    return main(["review", str(folder), "--from-label-studio", str(folder / "export.json")])
+
+
+def made(folder, document: dict) -> dict:
+    return {decision.field: decision for decision in review.read_decisions(folder, document["id"])}
+
+
+def test_a_task_shows_each_field_where_it_stands(tmp_path):
+    report(tmp_path)
+    (task,) = exported(tmp_path)
+    assert task["data"]["image"].startswith("/data/local-files/?d=pages/")
+    result = task["predictions"][0]["result"]
+    first = [part for part in result if part["id"] == "1-0"]
+    assert [part["type"] for part in first] == ["rectanglelabels", "textarea", "textarea"]
+    place = first[0]["value"]
+    assert (place["rectanglelabels"], round(place["x"], 2), round(place["y"], 2)) == (["analyte"], 4.44, 14.29)
+    assert (first[0]["original_width"], first[0]["original_height"]) == (900, 280)
+    assert first[1]["value"]["text"][1] == "value: 0.5"
+    assert first[2]["value"]["text"] == ["Iron 0.5 g/dL"]
+    whole = next(part["value"] for part in result if part["id"] == "1-4")
+    assert (whole["x"], whole["width"]) == (0.0, 100.0)  # it is not known where it stands
+
+
+def test_a_round_trip_keeps_what_the_annotator_did(tmp_path):
+    document = report(tmp_path)
+    (task,) = exported(tmp_path)
+    result = [part | {"id": f"{part['id']}#ab"} for part in task["predictions"][0]["result"] if part["id"] != "1-2"]
+    for part in result:
+        if part["id"] == "1-3#ab" and part["from_name"] == "columns":
+            part["value"]["text"][1] = "value:  3,90"
+        if part["id"] == "1-3#ab" and part["from_name"] == "line":
+            part["value"]["text"] = "אשלגן 3,90 g/dL"  # a single text may come as it is
+    assert annotated(tmp_path, task, result) == 0
+    decided = made(tmp_path, document)
+    assert [decided[f"1-{n}"].decision for n in range(5)] == ["accept", "accept", "absent", "correct", "accept"]
+    assert decided["1-3"].columns == analyte("אשלגן", 3.9, 3, low=None, high=None)
+    assert decided["1-3"].text == "אשלגן 3,90 g/dL"
+    assert decided["1-3"].by == "Label Studio: ann@ward"
+    assert annotated(tmp_path, task, result) == 0  # again: nothing is written twice
+    assert len(review.read_decisions(tmp_path, document["id"])) == 5
+    assert exported(tmp_path) == []
+
+
+def test_what_was_decided_here_meanwhile_stays_and_is_named(tmp_path, capsys):
+    document = report(tmp_path)
+    (task,) = exported(tmp_path)
+    session = Session(tmp_path)
+    session.absent(session.view(0), "ben")
+    assert annotated(tmp_path, task, task["predictions"][0]["result"]) == 3
+    assert "field 1-0: ben decided this meanwhile" in capsys.readouterr().err
+    assert made(tmp_path, document)["1-0"].by == "ben"
+    assert made(tmp_path, document)["1-1"].decision == "accept"
+
+
+@pytest.mark.parametrize("more", [{"was_cancelled": True}, {"result": []}, {"result": [{"id": "x", "value": {}}]}])
+def test_a_skipped_task_or_one_without_its_regions_decides_nothing(tmp_path, more):
+    document = report(tmp_path)
+    (task,) = exported(tmp_path)
+    status = annotated(tmp_path, task, **{"result": task["predictions"][0]["result"], **more})
+    assert status == (0 if "was_cancelled" in more else 3)
+    assert made(tmp_path, document) == {}
+
+
+def test_a_column_that_is_none_is_named_and_the_others_are_taken(tmp_path, capsys):
+    document = report(tmp_path)
+    (task,) = exported(tmp_path)
+    result = task["predictions"][0]["result"]
+    next(part for part in result if part["from_name"] == "columns")["value"]["text"][0] = "no colon"
+    assert annotated(tmp_path, task, result) == 3
+    assert "write `name: value`" in capsys.readouterr().err
+    assert len(made(tmp_path, document)) == 4
+
+
+@pytest.mark.parametrize("content", ["{", "[{}]", '[{"annotations": [], "data": {}}]', "{}"])
+def test_another_file_is_refused(tmp_path, content, capsys):
+    report(tmp_path)
+    (tmp_path / "other.json").write_text(content)
+    assert main(["review", str(tmp_path), "--from-label-studio", str(tmp_path / "other.json")]) == 2
+    assert "JSON" in capsys.readouterr().err
