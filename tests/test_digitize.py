@@ -432,6 +432,14 @@ def test_records_hold_what_the_published_schema_says():
         digitize.output.check({**about, "fields": [{**about["fields"][0], "status": "done"}]})
 
 
+def test_a_header_field_stands_on_its_own_line_and_not_where_its_letters_happen_to_be():
+    read = reading("Patient Information\nMr. Male Nurse\nName: Ann Smith\nSex: M\nMRN: 0012345")
+    about = record.document("a", "a", [(Page(encoded("a"), "a", "folder"), read)], {"name": "s", "hash": ""},
+                            synthetic=True, phi=False)  # fmt: skip
+    there = {field["name"]: field["line"] for field in about["fields"] if field["kind"] == "header"}
+    assert (there["patient"], there["sex"], there["mrn"]) == (2, 3, 4)
+
+
 def test_the_readme_shows_what_comes_of_a_page():
     section = (ROOT / "README.md").read_text(encoding="utf-8").partition("## From a page to a record")[2]
     (line,) = re.findall(r"`(WBC [^`]*)`", section)

@@ -31,6 +31,7 @@ def test_every_part_leaves_its_figures_or_says_why(measured):
         assert found[name]["seconds_per_step"] > 0
         assert found[name]["share_of_matrix_rate"] > 0
         assert found[name]["trainable"] > 0
+    assert len(found["peft"]["batches_seconds"]) == 2  # one of each optimizer step
     assert found["merge"]["passed"], found["merge"]["why"]
     assert all(row["pages_per_s"] > 0 for row in found["reading"]["rows"])
     assert found["reading"]["rows"][1]["adapter_effect"] > 0

@@ -158,6 +158,25 @@ def test_pages_are_opened_in_their_turn(loaded, samples):
     assert sorted(opened) == sorted(s.origin for s in samples)
 
 
+def test_pages_reach_the_device_as_bytes_and_are_normalised_there(loaded, samples, monkeypatch):
+    """A quarter of the bytes, and exactly what the processor makes of them."""
+    processor, given = loaded[1], []
+
+    def spy(*arguments, **options):
+        given.append(options)
+        return models.encode(*arguments, **options)
+
+    pages = [sample.open() for sample in samples]
+    expected = models.encode(processor, pages)["pixel_values"]
+    plain = models.encode(processor, pages, **models.AS_BYTES)["pixel_values"]
+    assert torch.equal(plain.byte(), plain)
+    assert torch.equal(models.Normaliser(processor.image_processor)(plain.byte()), expected)
+    monkeypatch.setattr(reading, "encode", spy)
+    models.read(*loaded, samples[:2], max_new_tokens=1, progress=False)
+    assert given
+    assert all(options == models.AS_BYTES for options in given)
+
+
 def test_plain_images_can_be_read(loaded, samples):
     assert len(models.read(*loaded, [samples[0].open()], max_new_tokens=2, progress=False)) == 1
     assert models.read(*loaded, [], progress=False) == []

@@ -1,16 +1,18 @@
 """A person's review: the queue, decisions that nobody overwrites, and the pages that they make."""
 
 import json
-import multiprocessing
 import stat
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from medocr import prepare, review, sources
+from medocr import digitize, prepare, review, sources
 from medocr.demo.synthetic import page as drawn_page
+from medocr.read import PageRecord
 from medocr.review.decisions import DecidedMeanwhile, Decision
+from medocr.review.session import Session, proposed_line
 from medocr.schema import Page, Rejection
-from tests.review_folder import analyte, field, lab_report, page, write
+from tests.review_folder import analyte, field, lab_report, page, picture, write
 
 VALUES = {"Haemoglobin": 13.2, "Glucose": 5.4, "Sodium": 139}
 
@@ -113,17 +115,12 @@ def _accept_all(folder, document, by):
             continue
 
 
-def test_two_processes_lose_no_line(tmp_path):
+def test_two_people_at_once_lose_no_line(tmp_path):
     document = lab_report(tmp_path, {f"Analyte{n}": n for n in range(20)})
-    context = multiprocessing.get_context("fork")
-    people = [context.Process(target=_accept_all, args=(tmp_path, document, by)) for by in ("ann", "ben")]
-    for person in people:
-        person.start()
-    for person in people:
-        person.join()
+    with ThreadPoolExecutor(2) as people:  # each decision opens and locks the file anew, as a process would
+        list(people.map(lambda by: _accept_all(tmp_path, document, by), ("ann", "ben")))
     made = review.read_decisions(tmp_path, document["id"])
     assert {one.field for one in made} == {f["id"] for f in document["fields"]}
-    assert all(person.exitcode == 0 for person in people)
 
 
 @pytest.mark.parametrize(
@@ -296,3 +293,33 @@ def test_a_reviewed_page_goes_through_preparation_with_its_other_kinds_of_fields
     limits = {"min_pixels": 784, "max_pixels": 1_000_000, "max_answer_tokens": 300}
     done = prepare.prepare([made, *drawn], tokenizer_file=prepare.tokenizer_file("tiny"), **limits)
     assert "person" in done.counts["label_origins"]
+
+
+def test_from_a_scan_to_a_final_result_and_a_label(tmp_path):
+    scans, out = tmp_path / "scans", tmp_path / "out"
+    scans.mkdir()
+    (scans / "a.png").write_bytes(picture(["Patient: Ann Smith", "Glucose 105 mg/dL 70-99", "Sodium 139 mmol/L"]))
+    texts = ["Patient: Ann Smith", "Glucose 165 mg/dL 70-99", "Sodium 139 mmol/L"]
+    lines = [
+        {"text": text, "box": (40, 40 * n, 600, 40 * n + 30), "confidence": 0.9} for n, text in enumerate(texts, 1)
+    ]
+    result = PageRecord("\n".join(texts), lines, 0, 0.9, 0.9, "stop", 0.0)
+    reader = digitize.Reader("stub", "0" * 64, lambda items: ((item, result) for item in items))
+    digitize.digitize(reader, [scans], out)
+    session = Session(out)
+    for place in range(len(session.queue)):
+        view = session.view(place)
+        if view.field["name"] == "Glucose":
+            texts = review.shown(view.columns) | {"value": "105"}
+            session.correct(view, "ann", texts, proposed_line(view, texts))
+        else:
+            session.accept(view, "ann")
+    assert digitize.export(out) == 0
+    (bundle,) = [json.loads(file.read_text()) for file in (out / "bundles").iterdir()]
+    results = [entry["resource"] for entry in bundle["entry"] if entry["resource"]["resourceType"] == "Observation"]
+    values = {row["code"]["text"]: (row["valueQuantity"]["value"], row["status"]) for row in results}
+    assert values == {"Glucose": (105, "final"), "Sodium": (139, "final")}
+    (made,), _ = loaded(out)
+    assert made.text == "Patient: Ann Smith\nGlucose 105 mg/dL 70-99\nSodium 139 mmol/L"
+    assert made.fields["header"] == {"patient": "Ann Smith"}
+    assert made.image == (scans / "a.png").read_bytes()

@@ -135,9 +135,9 @@ def run(
     sources.check_place(out, synthetic=False)
     found = sources.find([Path(path).resolve() for path in paths], together)
     with alone(out):
-        waiting = [block for block in blocks(found, open_reader().about, size) if not file_of(out, block.id).exists()]
+        reader = open_reader()
+        waiting = [block for block in blocks(found, reader.about, size) if not file_of(out, block.id).exists()]
         if not readers:
-            reader = open_reader()
             return sum(digitize_block(reader, block, out, contains_phi=contains_phi) for block in waiting)
         return _on_ray(open_reader, waiting, out, contains_phi, readers)
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import PurePath
 
@@ -9,6 +10,7 @@ from PIL import Image
 from rapidfuzz import fuzz, process
 
 from .. import __version__
+from ..fields.labels import LABELS
 from ..fields.text import clean
 from ..read import PageRecord
 from ..schema import Page, Rejection
@@ -143,8 +145,8 @@ def _confidence(lines: Sequence[Mapping], sure: Sequence[float]) -> float | None
 def _found(read: Mapping, lines: Sequence[str]) -> Iterator[tuple]:
     """Kind, name, columns, line and all lines of everything that was read on a page."""
     for name, value in read.get("header", {}).items():
-        line = _line_with(str(value), lines)
-        yield "header", name, {"value": value}, line, [line]
+        line = _line_with(name, str(value), lines)
+        yield "header", name, {"value": value}, line, [line] if line >= 0 else []
     for key, kind in (("analytes", "analyte"), ("drugs", "drug"), ("options", "tick")):
         found = read.get(key, [])
         starts = [*(row["line"] for row in found[1:]), len(lines)]
@@ -156,9 +158,12 @@ def _found(read: Mapping, lines: Sequence[str]) -> Iterator[tuple]:
             yield "total", name, {"value": value}, line, [line]
 
 
-def _line_with(value: str, lines: Sequence[str]) -> int:
-    bare = value.casefold()
-    return next((at for at, line in enumerate(lines) if bare in line.casefold()), 0)
+def _line_with(name: str, value: str, lines: Sequence[str]) -> int:
+    """The line on which a header field stands: with its label and the value, else the value as a word; -1 for none."""
+    printed_so = re.compile(rf"(?<!\w){re.escape(value)}(?!\w)", re.IGNORECASE)
+    label = re.compile(rf"(?<!\w)(?:{LABELS.get(name, name)})(?!\w)", re.IGNORECASE)
+    holding = [at for at, line in enumerate(lines) if printed_so.search(line)]
+    return next((at for at in holding if label.search(lines[at])), holding[0] if holding else -1)
 
 
 def _span(row: Mapping, lines: Sequence[str], until: int) -> list[int]:

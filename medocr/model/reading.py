@@ -14,6 +14,7 @@ from transformers import BatchFeature
 from medocr import prepare
 from medocr.cpu.threads import parallel_map
 from medocr.model.lora import is_unsloth, merged_forward
+from medocr.model.pixels import AS_BYTES, Normaliser
 
 LOOP_TOKENS = 80  # a text that repeats itself over this many tokens …
 LOOP_TURNS = 4  # … and at least so often …
@@ -64,10 +65,14 @@ def read(
         batch_size = max(1, min(batch_size, math.ceil(len(order) / torch.get_num_threads())))  # no core is left over
     batches = [order[start : start + batch_size] for start in range(0, len(order), batch_size)]
     readings: list[Reading | None] = [None] * len(images)
+    normalised = Normaliser(processor.image_processor)
 
     def read_batch(chosen: list[int]) -> list[Reading]:
         with torch.inference_mode():
-            inputs = encode(processor, [_open(images[i]) for i in chosen]).to(model.device)
+            inputs = encode(processor, [_open(images[i]) for i in chosen], **AS_BYTES)
+            inputs["pixel_values"] = inputs["pixel_values"].byte()
+            inputs = inputs.to(model.device)
+            inputs["pixel_values"] = normalised(inputs["pixel_values"])
             return _decode(model, processor, inputs, max_new_tokens)
 
     bar = tqdm(total=len(order), desc="reading", unit="page", disable=not progress, leave=False)

@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import Sampler
 
 from medocr import prepare
-from medocr.model import encode
+from medocr.model import AS_BYTES, Normaliser, encode
 
 IGNORED = -100
 THREADS = 4  # at most, that decode and resize pages while a GPU works
@@ -22,16 +22,16 @@ class Collator:
 
     TRL's `DataCollatorForVisionLanguageModeling` decodes, resizes and tokenises each page anew in every epoch, and
     hands over float32. This one encodes a page once and keeps it (588 bytes per patch), as long as pages fit into
-    `keep_bytes`. Rescaling and normalising, left to the device, is a table of what the processor makes of each of the
-    256 values. `threads` encode the pages that `expect` names before their batch asks for them, within this process:
-    there is one cache, and nothing passes through shared memory, which is 64 MB in many containers.
+    `keep_bytes`, and leaves normalising to the device. `threads` encode the pages that `expect` names before their
+    batch asks for them, within this process: there is one cache, and nothing passes through shared memory, which is
+    64 MB in many containers.
     """
 
     def __init__(self, processor, samples: list, *, keep_bytes: int = 6 << 30, threads: int = 0) -> None:
         self.processor, self.samples, self.room = processor, samples, keep_bytes
         self.kept: dict[int, dict] = {}
         self.pad = processor.tokenizer.pad_token_id
-        self.table = _normalised_values(processor.image_processor)
+        self.normalised = Normaliser(processor.image_processor)
         self.pool = ThreadPoolExecutor(threads) if threads else None
         self.expected: Iterator[int] = iter(())
         self.started: dict[int, Future] = {}
@@ -53,11 +53,6 @@ class Collator:
     @staticmethod
     def _pad(rows: list[torch.Tensor], value: int) -> torch.Tensor:
         return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=value)
-
-    def normalised(self, pixels: torch.Tensor) -> torch.Tensor:
-        """A batch's pixels, bytes on any device, as the processor would have normalised them: the same float32."""
-        self.table, pixels = self.table.to(pixels.device), pixels.int()
-        return torch.stack([values[pixels[:, channel]] for channel, values in enumerate(self.table)], dim=1)
 
     def model_inputs(self, rows: list[int], device: torch.device | str = "cpu") -> dict[str, torch.Tensor]:
         """A batch of these samples on a device, as the model takes it."""
@@ -89,7 +84,7 @@ class Collator:
     def _pixels(self, sample) -> tuple[torch.Tensor, torch.Tensor]:
         """A page's patches as bytes, and its grid: (1, rows, columns)."""
         images = self.processor.image_processor
-        made = images(images=[sample.open()], do_rescale=False, do_normalize=False, return_tensors="pt")
+        made = images(images=[sample.open()], return_tensors="pt", **AS_BYTES)
         return made["pixel_values"].to(torch.uint8), made["image_grid_thw"][0]
 
     def _encode(self, sample, pixels: torch.Tensor, grid: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -113,15 +108,6 @@ class Collator:
 def threads(device: torch.device) -> int:
     """How many threads the collator may have: none on a CPU, where the step itself takes every core."""
     return 0 if device.type == "cpu" else min(THREADS, os.cpu_count() or 1)
-
-
-def _normalised_values(image_processor) -> torch.Tensor:
-    """(3, 256): what the image processor makes of each pixel value in each channel."""
-    ramp = torch.arange(256, dtype=torch.uint8).repeat_interleave(image_processor.patch_size**2)
-    image = ramp.view(256, image_processor.patch_size, image_processor.patch_size).permute(1, 0, 2)
-    image = image.reshape(1, image_processor.patch_size, -1).expand(3, -1, -1).numpy()
-    pixels = image_processor(images=[image], do_resize=False, input_data_format="channels_first", return_tensors="pt")
-    return pixels["pixel_values"][:, :, 0, 0].T.contiguous()
 
 
 class LengthGroupedSampler(Sampler[int]):

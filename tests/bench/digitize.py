@@ -32,8 +32,8 @@ from medocr.digitize import Output, check, confidence, decimals, scores
 ROOT = Path(__file__).parents[2]
 KEPT = ROOT / "results/bench/digitize.json"
 SHARED = ROOT.parent / "shared/data"
-RENDERED = 8  # Word documents that are rendered and read
-FORMS = ("azure_forms/forms/*.pdf", "aws_textract/patient_intake_form_sample.png", "azure_forms/forms/*.png")
+RENDERED = 4  # Word documents that are rendered and read
+FORMS = ("azure_forms/forms/cosent*.pdf", "aws_textract/patient_intake_form_sample.png", "azure_forms/forms/*.png")
 SPEED_PAGES, KILLED, KILLS = 24, 16, 4
 RISK_PAGES = 40  # of each type, in either half
 ROWS = (

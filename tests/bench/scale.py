@@ -1,9 +1,9 @@
 """`python -m tests.bench.scale`: blocks of documents, many and more, and on a cluster that loses a node.
 
 Tiny drawn pages, one a document, read by a stub that takes no time: what is measured is everything around the reading.
-`grow` gives CPU seconds per page and peak memory by one process for 1,000 and 10,000 pages; `cluster` digitises 10,000
-pages on two nodes that Ray simulates on this machine, kills one of them and then the driver, starts the driver again,
-and counts each page in what was written. Written to results/bench/scale.json.
+`grow` gives CPU seconds per page and peak memory by one process for more and more pages; `cluster` digitises pages on
+two nodes that Ray simulates on this machine, kills one of them and then the driver, starts the driver again, and counts
+each page in what was written. Written to results/bench/scale.json.
 """
 
 import argparse
@@ -19,7 +19,7 @@ import tempfile
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from PIL import Image
@@ -66,10 +66,10 @@ class Stub:
             yield item, PageRecord("\n".join(texts), lines, 0, 0.9, 0.9, "stop", 0.0)
 
 
-def grow() -> list[dict]:
+def grow(counts: Sequence[int]) -> list[dict]:
     """One process after another, each with more pages."""
     rows = []
-    for count in GROWTH:
+    for count in counts:
         with tempfile.TemporaryDirectory() as work:
             draw(Path(work) / "in", count)
             done = subprocess.run(
@@ -200,6 +200,7 @@ def main() -> None:
     """Measure, print and keep."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--pages", type=int, default=10_000, help="of the cluster")
+    parser.add_argument("--growth", type=int, nargs="+", default=GROWTH, help="pages of one process after another")
     parser.add_argument("--alone", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--driver", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--address", help=argparse.SUPPRESS)
@@ -208,7 +209,7 @@ def main() -> None:
         return alone(chosen.alone) if chosen.alone else drive(chosen.driver, chosen.address)
     found = {"reader": "a stub that takes no time", "cluster": cluster(chosen.pages)}
     print(found["cluster"], flush=True)
-    found["growth"] = grow()
+    found["growth"] = grow(chosen.growth)
     few, many = found["growth"][0], found["growth"][-1]
     found["growth_of_time_per_page"] = many["cpu_ms_per_page"] / few["cpu_ms_per_page"]
     found["growth_of_memory"] = many["peak_memory_mb"] / few["peak_memory_mb"]

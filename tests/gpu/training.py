@@ -5,6 +5,7 @@ import itertools
 import statistics
 import time
 from pathlib import Path
+from unittest import mock
 
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
@@ -12,7 +13,7 @@ from transformers import PaddleOCRVLConfig
 
 from medocr import model as models
 from medocr import train
-from medocr.train import data
+from medocr.train import data, trainer
 from tests import full_size
 from tests.gpu import arithmetic
 from tests.gpu.setting import Setting
@@ -21,31 +22,36 @@ PAGES, WARM_UP = 16, 3  # steps that are not counted: kernels are compiled and c
 
 
 def lora(setting: Setting, backend: str) -> dict:
-    """LoRA through `train.train`: memory, seconds per step, and what was trained."""
+    """LoRA through `train.train`: memory, seconds per step, those of them that batches took, and what was trained."""
     stamps: list[float] = []
+    batches: list[float] = []
     began = time.perf_counter()
     hook = register_optimizer_step_post_hook(lambda *_: stamps.append(_now(setting.device)))
-    out = setting.work / backend
+    options = {"device": setting.device, "backend": backend, "gradient_checkpointing": True, "pretrained": False}
+    options |= {"progress": False, **setting.limits, **setting.recipe}
     try:
-        made = train.train(
-            setting.base(),
-            setting.pages(PAGES),
-            [],
-            out,
-            device=setting.device,
-            backend=backend,
-            progress=False,
-            gradient_checkpointing=True,
-            pretrained=False,
-            **setting.limits,
-            **setting.recipe,
-        )
+        with _timing_batches(batches):
+            made = train.train(setting.base(), setting.pages(PAGES), [], setting.work / backend, **options)
     finally:
         hook.remove()
     if setting.full and made["trainable"] != full_size.TRAINABLE:
         raise ValueError(f"{made['trainable']:,} weights were trained, not {full_size.TRAINABLE:,}")
     figures = {name: made[name] for name in ("trainable", "precision", "backend", "peak_memory_gb", "history")}
-    return {**figures, "seconds_to_first_step": stamps[0] - began, **_speed(setting, stamps, "lora")}
+    figures |= {"batches_seconds": batches, "seconds_to_first_step": stamps[0] - began}
+    return {**figures, **_speed(setting, stamps, "lora")}
+
+
+def _timing_batches(seconds: list[float]):
+    """Within, how long each optimizer step waits for its batches."""
+    real = trainer._Trainer.get_batch_samples
+
+    def timed(*arguments):
+        began = time.perf_counter()
+        made = real(*arguments)
+        seconds.append(time.perf_counter() - began)
+        return made
+
+    return mock.patch.object(trainer._Trainer, "get_batch_samples", timed)
 
 
 def full(setting: Setting) -> dict:
