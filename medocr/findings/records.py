@@ -156,6 +156,18 @@ def _keywords(record: dict) -> str:
     return f"{len(record['unknown']) or 'no'} keyword that medocr passes to Unsloth is unknown to it"
 
 
+def _scale(record: dict) -> str:
+    """What a cluster lost, and how time and memory grow with the pages."""
+    of, few, many = record["cluster"], record["growth"][0], record["growth"][-1]
+    once = of["pages_written"] == of["pages"] and not of["written_twice"]
+    time, memory = record["growth_of_time_per_page"], record["growth_of_memory"]
+    return (
+        f"with a node and the driver killed, {of['pages']:,} pages were written {'once each' if once else 'wrongly'}, "
+        f"{of['read_again']} of them read again; from {few['pages']:,} to {many['pages']:,} pages CPU time per page × "
+        f"{time:.2f}, memory × {memory:.2f}, by a reader that takes no time"
+    )
+
+
 TELL: dict[str, Callable[[dict], str]] = {
     "bench/checkpoints.json": _checkpoints,
     "bench/data.json": _data,
@@ -169,6 +181,7 @@ TELL: dict[str, Callable[[dict], str]] = {
     "bench/metrics.json": _metrics,
     "bench/precision.json": _precision,
     "bench/rerun.json": _rerun,
+    "bench/scale.json": _scale,
     "bench/train.json": _train,
     "bench/transcribe.json": _transcribe,
     "gpu/l4.json": _l4,
