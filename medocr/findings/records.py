@@ -32,6 +32,21 @@ def _data(record: dict) -> str:
     return f"{read['processes']} processes read {read['speed_up']:.2f} and draw {drawn:.2f} times as fast as one"
 
 
+def _digitize(record: dict) -> str:
+    lab, kills, sets = record["lab_report"], record["kills"], record.get("documents", ())
+    told = [
+        f"{round(lab['recall'] * lab['known'])} of {lab['rows']} rows of a drawn lab report are right in its Bundle",
+        f"a command killed {kills['kills']} times left {kills['documents']} of {kills['pages']} documents, each once",
+    ]
+    told += [
+        f"{row['bundles'] - len(row['unsound'])} of {row['documents']} {row['set']} give a sound Bundle" for row in sets
+    ]
+    every = next((row for row in record.get("risk", {}).get("held_out", ()) if row["kind"] == "all"), None)
+    if every:
+        told.append(f"{every['share']:.0%} of RapidOCR's fields pass without a person, {every['wrong']} of them wrong")
+    return "; ".join(told)
+
+
 def _faults(record: dict) -> str:
     killed = max(record["rows"], key=lambda row: row["kills"])
     return (
@@ -82,6 +97,15 @@ def _learning_rate(record: dict) -> str:
 def _metrics(record: dict) -> str:
     drawn, full = (record[kind]["pages_per_second"] for kind in ("drawn", "full"))
     return f"scores {drawn:.0f} drawn pages a second, {full:.0f} full ones"
+
+
+def _fields(record: dict) -> str:
+    texts, drawn = record["held_out_2"], record["drawn"]["lab_report"]["test_row_f1"]
+    return (
+        f"on perfect text, {texts['texts']} texts not seen before: {texts['columns_right']:.1%} of columns right, "
+        f"{texts['rows_whole']:.1%} of rows whole, {texts['rows_invented']} invented; drawn lab reports {drawn:.3f}; "
+        f"{record['speed']['pages_read_per_second']:.0f} full pages read a second"
+    )
 
 
 def _rerun(record: dict) -> str:
@@ -151,10 +175,24 @@ def _unsloth(record: dict) -> str:
     )
 
 
+def _scale(record: dict) -> str:
+    """What a cluster lost, and how time and memory grow with the pages."""
+    of, few, many = record["cluster"], record["growth"][0], record["growth"][-1]
+    once = of["pages_written"] == of["pages"] and not of["written_twice"]
+    time, memory = record["growth_of_time_per_page"], record["growth_of_memory"]
+    return (
+        f"with a node and the driver killed, {of['pages']:,} pages were written {'once each' if once else 'wrongly'}, "
+        f"{of['read_again']} of them read again; from {few['pages']:,} to {many['pages']:,} pages CPU time per page × "
+        f"{time:.2f}, memory × {memory:.2f}, by a reader that takes no time"
+    )
+
+
 TELL: dict[str, Callable[[dict], str]] = {
     "bench/checkpoints.json": _checkpoints,
     "bench/data.json": _data,
     "bench/faults.json": _faults,
+    "bench/digitize.json": _digitize,
+    "bench/fields.json": _fields,
     "bench/equivalence.json": _equivalence,
     "bench/loader.json": _loader,
     "bench/full_size.json": _full_size,
@@ -163,6 +201,7 @@ TELL: dict[str, Callable[[dict], str]] = {
     "bench/precision.json": _precision,
     "bench/rerun.json": _rerun,
     "bench/gguf.json": _gguf,
+    "bench/scale.json": _scale,
     "bench/serve.json": _serve,
     "bench/train.json": _train,
     "bench/transcribe.json": _transcribe,
