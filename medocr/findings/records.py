@@ -84,6 +84,15 @@ def _metrics(record: dict) -> str:
     return f"scores {drawn:.0f} drawn pages a second, {full:.0f} full ones"
 
 
+def _fields(record: dict) -> str:
+    texts, drawn = record["held_out_2"], record["drawn"]["lab_report"]["test_row_f1"]
+    return (
+        f"on perfect text, {texts['texts']} texts not seen before: {texts['columns_right']:.1%} of columns right, "
+        f"{texts['rows_whole']:.1%} of rows whole, {texts['rows_invented']} invented; drawn lab reports {drawn:.3f}; "
+        f"{record['speed']['pages_read_per_second']:.0f} full pages read a second"
+    )
+
+
 def _rerun(record: dict) -> str:
     row = record["rows"][-1]
     return f"labelling {row['pages']:,} pages again asks for {row['asked']} and takes {row['seconds']:.0f} s"
@@ -136,6 +145,7 @@ TELL: dict[str, Callable[[dict], str]] = {
     "bench/checkpoints.json": _checkpoints,
     "bench/data.json": _data,
     "bench/faults.json": _faults,
+    "bench/fields.json": _fields,
     "bench/equivalence.json": _equivalence,
     "bench/loader.json": _loader,
     "bench/full_size.json": _full_size,

@@ -185,11 +185,19 @@ def save_processor(processor: PaddleOCRVLProcessor, folder: str | Path) -> None:
     """Write processor, tokenizer and chat template so that `load` and plain transformers find them in `folder`."""
     processor.save_pretrained(folder)
     processor.image_processor.save_pretrained(folder)  # preprocessor_config.json, which other programs look for
-    path, limits = Path(folder) / "preprocessor_config.json", processor.image_processor.size
+    # Converters to GGUF look for these names, which transformers reads but does not write.
+    limits = processor.image_processor.size
+    sizes = {"min_pixels": limits["shortest_edge"], "max_pixels": limits["longest_edge"]}
+    _add_settings(Path(folder) / "preprocessor_config.json", sizes)
+    tokenizer = processor.tokenizer
+    added = {number: token.__getstate__() for number, token in tokenizer.added_tokens_decoder.items()}
+    begins = tokenizer("1")["input_ids"][0] == tokenizer.bos_token_id
+    _add_settings(Path(folder) / "tokenizer_config.json", {"added_tokens_decoder": added, "add_bos_token": begins})
+
+
+def _add_settings(path: Path, settings: dict) -> None:
     content = json.loads(path.read_text(encoding="utf-8"))
-    # Converters to GGUF read these names, transformers the `size` beside them.
-    content |= {"min_pixels": limits["shortest_edge"], "max_pixels": limits["longest_edge"]}
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(content | settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _refuse_pickles(folder: Path, what: str) -> None:

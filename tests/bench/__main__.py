@@ -6,6 +6,7 @@ from tests.bench import (
     digitize,
     equivalence,
     faults,
+    fields,
     full_size,
     loader,
     metrics,
@@ -16,6 +17,6 @@ from tests.bench import (
 )
 
 if __name__ == "__main__":
-    small = (checkpoints, data, equivalence, loader, metrics, transcribe, faults, rerun, read, digitize)
+    small = (checkpoints, data, fields, equivalence, loader, metrics, transcribe, faults, rerun, read, digitize)
     for bench in (*small, train, full_size):
         bench.main()
