@@ -1,6 +1,7 @@
 """`make bench`: the benchmarks that take minutes; `tests.bench.learning_rate` takes longer and needs a demo run."""
 
 from tests.bench import (
+    attacks,
     checkpoints,
     data,
     digitize,
@@ -8,8 +9,10 @@ from tests.bench import (
     faults,
     fields,
     full_size,
+    kills,
     loader,
     metrics,
+    mutations,
     read,
     rerun,
     train,
@@ -18,5 +21,5 @@ from tests.bench import (
 
 if __name__ == "__main__":
     small = (checkpoints, data, fields, equivalence, loader, metrics, transcribe, faults, rerun, read, digitize)
-    for bench in (*small, train, full_size):
+    for bench in (*small, attacks, kills, train, mutations, full_size):
         bench.main()

@@ -79,7 +79,7 @@ def main() -> None:
     found = {"drawn": drawn(), **{name: written(name) for name in TEXTS}, "speed": speed()}
     for name, row in found.items():
         print(name, row)
-    storage.write_record(OUT, **found)
+    storage.write_record(OUT, command="python -m tests.bench.fields", **found)
 
 
 if __name__ == "__main__":
