@@ -62,7 +62,7 @@ def test_logits_are_those_of_the_publishers_own_code(size, tmp_path):
     for step, (own, expected, _) in found.items():
         torch.testing.assert_close(own, expected, atol=1e-4, rtol=1e-4, msg=lambda text, step=step: f"{step}: {text}")
     resized, _, by_torch = found[equivalence.RESIZING]
-    assert 0 < (resized - by_torch).abs().max() <= 16  # what vLLM's resizing differs by
+    assert (resized - by_torch).abs().mean() < 1  # of 255: what vLLM's resizing differs by
 
 
 @pytest.mark.parametrize(

@@ -171,15 +171,35 @@ def _keywords(record: dict) -> str:
     return f"{len(record['unknown']) or 'no'} keyword that medocr passes to Unsloth is unknown to it"
 
 
+def _serve(record: dict) -> str:
+    same, resized = (record[kind]["largest_logprob_difference"] for kind in ("unchanged", "resized"))
+    return (
+        f"vLLM on a CPU gives the tokens of medocr's own reading, log-probabilities at most {same:.1g} apart, on pages "
+        f"that are resized {resized:.1g}"
+    )
+
+
+def _gguf(record: dict) -> str:
+    return f"llama.cpp reads {record['same_text']} of {record['pages']} pages as medocr does"
+
+
+def _unsloth(record: dict) -> str:
+    return (
+        f"Unsloth's path on a CPU, CUDA faked: losses of the steps at most {record['step_losses_apart']:.1g} from "
+        f"transformers', gradients {record['gradients_apart']:.1g}"
+    )
+
+
 def _scale(record: dict) -> str:
     """What a cluster lost, and how time and memory grow with the pages."""
     of, few, many = record["cluster"], record["growth"][0], record["growth"][-1]
     once = of["pages_written"] == of["pages"] and not of["written_twice"]
     time, memory = record["growth_of_time_per_page"], record["growth_of_memory"]
+    grown = "memory was not told apart" if memory is None else f"memory × {memory:.2f}"
     return (
         f"with a node and the driver killed, {of['pages']:,} pages were written {'once each' if once else 'wrongly'}, "
         f"{of['read_again']} of them read again; from {few['pages']:,} to {many['pages']:,} pages CPU time per page × "
-        f"{time:.2f}, memory × {memory:.2f}, by a reader that takes no time"
+        f"{time:.2f}, {grown}, by a reader that takes no time"
     )
 
 
@@ -199,9 +219,12 @@ TELL: dict[str, Callable[[dict], str]] = {
     "bench/mutations.json": _mutations,
     "bench/precision.json": _precision,
     "bench/rerun.json": _rerun,
+    "bench/gguf.json": _gguf,
     "bench/scale.json": _scale,
+    "bench/serve.json": _serve,
     "bench/train.json": _train,
     "bench/transcribe.json": _transcribe,
+    "bench/unsloth.json": _unsloth,
     "gpu/l4.json": _l4,
     "gpu/unsloth_keywords.json": _keywords,
 }
