@@ -50,8 +50,8 @@ def _digitize(record: dict) -> str:
 def _faults(record: dict) -> str:
     killed = max(record["rows"], key=lambda row: row["kills"])
     return (
-        f"of {record['pages']:,} pages through faulty servers {record['pages_with_the_same_end']:,} end alike with and "
-        f"without {killed['kills']} kills, {killed['paid_twice']} answers paid for twice"
+        f"{record['pages']:,} pages through faulty servers, killed {killed['kills']} times: {killed['paid_twice']} of "
+        f"{killed['answers']:,} answers paid for twice"
     )
 
 
@@ -74,6 +74,21 @@ def _loader(record: dict) -> str:
         f"none in shared memory ({shared / 1e6:.0f} before); an epoch after the first is fed "
         f"{min(record['epochs_ratio'][1:]):.0f} times as fast or more"
     )
+
+
+def _attacks(record: dict) -> str:
+    untried = record["attacks"] - record["tried"]
+    return f"{record['survived']} of {record['tried']} attacks came to nothing, {untried or 'none'} not tried"
+
+
+def _kills(record: dict) -> str:
+    run = record["run"]
+    same = all(run["same_bytes"].values()) and run["same_scores"]
+    return f"a run killed {len(run['kills'])} times ended {'as' if same else 'otherwise than'} the one left alone"
+
+
+def _mutations(record: dict) -> str:
+    return f"{record['killed']} of {record['mutations']} faults put into the code are seen by its tests"
 
 
 def _full_size(record: dict) -> str:
@@ -189,6 +204,7 @@ def _scale(record: dict) -> str:
 
 
 TELL: dict[str, Callable[[dict], str]] = {
+    "bench/attacks.json": _attacks,
     "bench/checkpoints.json": _checkpoints,
     "bench/data.json": _data,
     "bench/faults.json": _faults,
@@ -197,8 +213,10 @@ TELL: dict[str, Callable[[dict], str]] = {
     "bench/equivalence.json": _equivalence,
     "bench/loader.json": _loader,
     "bench/full_size.json": _full_size,
+    "bench/kills.json": _kills,
     "bench/learning_rate.json": _learning_rate,
     "bench/metrics.json": _metrics,
+    "bench/mutations.json": _mutations,
     "bench/precision.json": _precision,
     "bench/rerun.json": _rerun,
     "bench/gguf.json": _gguf,

@@ -40,7 +40,8 @@ def main(ways: Sequence[str] = ()) -> None:
         made = [row for rows in pool.map(_twice, ways) for row in rows]
     rows = [*(row for row in kept if row["way"] not in ways), *made]
     kinds = len({kind for row in rows for kind in row["faults"]})
-    storage.write_record(OUT, in_flight=2 * IN_FLIGHT, fault_kinds=kinds, rows=rows)
+    about = {"pages": PAGES["online"], "in_flight": 2 * IN_FLIGHT, "fault_kinds": kinds}
+    storage.write_record(OUT, **about, rows=rows)
 
 
 def _online() -> list[Server]:
