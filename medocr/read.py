@@ -6,7 +6,8 @@ A line of a page that was read holds
 - `turn`: by how many degrees clockwise the page was turned to stand upright;
 - `text`, and `lines` with `text`, `box` (left, top, right, bottom in px of the upright page; None where a model reads)
   and `confidence` (of a model: the probability of the line's least certain token);
-- `confidence` and `lowest` (of the page and of its least certain piece, 0 to 1, or None), `fields` (what
+- `confidence` and `lowest` (of the page and of its least certain piece, 0 to 1, or None), `unread` (the share of the
+  print that gave no text or hardly any, such as a script that RapidOCR does not know; None for a model), `fields` (what
   `medocr.fields.read_fields` finds), `finish` (stop, length or loop) and `seconds`.
 
 A line of an input that could not be read holds `schema`, `origin`, `reader`, `error` (a reason by name) and `detail`.
@@ -56,6 +57,7 @@ class PageRecord:
     seconds: float
     sure: list[float] = dataclasses.field(default_factory=list)
     seen: list[dict] = dataclasses.field(default_factory=list)
+    unread: float | None = None
 
 
 def records(
@@ -128,9 +130,8 @@ def read_image(image: bytes) -> PageRecord | str:
         return f"reader_failed: {type(error).__name__}: {error}"
     lines = [dataclasses.asdict(line) for line in result.lines]
     seconds = round(time.perf_counter() - started, 3)
-    return PageRecord(
-        result.text, lines, result.turn, _rounded(result.confidence), _rounded(result.lowest), "stop", seconds
-    )
+    confidence, lowest = _rounded(result.confidence), _rounded(result.lowest)
+    return PageRecord(result.text, lines, result.turn, confidence, lowest, "stop", seconds, unread=result.unread)
 
 
 def _open(image: bytes) -> Image.Image:

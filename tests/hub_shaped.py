@@ -7,6 +7,7 @@ the image size, and a byte-fallback BPE tokenizer.
 """
 
 import json
+import struct
 
 import safetensors.torch
 import torch
@@ -38,7 +39,7 @@ def make_hub_base(folder, seed=0):
     _write(folder / "processor_config.json", {"auto_map": PROCESSOR_MAP, "processor_class": "PaddleOCRVLProcessor"})
     _write(folder / "generation_config.json", {"eos_token_id": 2, "pad_token_id": 0, "use_cache": False})
     (folder / "chat_template.jinja").write_text((resolve("tiny") / "chat_template.jinja").read_text())
-    (folder / "tokenizer.model").write_bytes(b"a SentencePiece model, which transformers does not read")
+    (folder / "tokenizer.model").write_bytes(_sentencepiece(vocabulary))
     (folder / "README.md").write_text("---\nlicense: apache-2.0\n---\n# A random model in the Hub's format\n")
     safetensors.torch.save_file(_weights(folder, seed), folder / "model.safetensors", metadata={"format": "pt"})
     return folder
@@ -72,6 +73,27 @@ def _tokenizer(vocabulary: dict[str, int], added: list[dict]) -> dict:
     }
 
 
+def _sentencepiece(vocabulary: dict[str, int]) -> bytes:
+    """The vocabulary as SentencePiece keeps it, for programs that read no tokenizer.json; special tokens stay out.
+
+    A message of protocol buffers: pieces (1) with text, score and kind, settings of trainer (2) and normaliser (3).
+    """
+    kinds = {"<unk>": 2, "<s>": 3, "</s>": 3}
+    message = b""
+    for token, number in vocabulary.items():
+        kind = kinds.get(token, 6 if token.startswith("<0x") else 1)
+        score = b"\x15" + struct.pack("<f", -float(number))
+        message += _part(1, _part(1, token.encode()) + score + bytes([0x18, kind]))
+    byte_pairs_with_fallback = bytes([0x18, 2, 0x98, 2, 1])  # model_type (3) is BPE, byte_fallback (35) is true
+    as_it_stands = bytes([0x18, 0, 0x20, 0, 0x28, 1])  # no space in front, none removed, all written as \u2581
+    return message + _part(2, byte_pairs_with_fallback) + _part(3, as_it_stands)
+
+
+def _part(field: int, content: bytes) -> bytes:
+    assert len(content) < 128  # so that its length is one byte
+    return bytes([field << 3 | 2, len(content)]) + content
+
+
 def _tokenizer_config() -> dict:
     names = {"bos_token": "<s>", "eos_token": "</s>", "unk_token": "<unk>", "pad_token": "<unk>"}
     names |= {"cls_token": SPECIAL[0], "sep_token": SPECIAL[1], "image_token": SPECIAL[2]}
@@ -81,12 +103,13 @@ def _tokenizer_config() -> dict:
 
 def _config(size: int, ids: dict[str, int]) -> dict:
     vision = {
+        "architectures": ["PaddleOCRVisionModel"],
         "model_type": "paddleocr_vl",
         "auto_map": {"AutoConfig": AUTO_MAP["AutoConfig"]},
         "hidden_size": VISION_WIDTH,
         "intermediate_size": VISION_INNER,
         "num_attention_heads": 2,
-        "num_hidden_layers": 2,
+        "num_hidden_layers": 3,  # a converter to GGUF looks for the projector's second layer among as many
         "image_size": 384,
         "patch_size": 14,
         "spatial_merge_size": 2,

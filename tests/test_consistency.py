@@ -28,6 +28,11 @@ def test_flags_are_held_against_value_and_range(text, said):
     assert told(text) == said
 
 
+def test_a_range_whose_limits_are_swapped_is_told():
+    row = {"name": "MCV", "value": 91.0, "unit": "fL", "low": 96.0, "high": 80.0}
+    assert contradictions({"analytes": [row]}) == ["MCV has a range whose limits are swapped: low 96, high 80"]
+
+
 def test_sums_are_held_against_each_other():
     receipt = "Toys by Cabrera\nStapler 32.20\nPencils 2.90\nSubtotal 35.10\nTax 20% 7.02\nTotal 42.12"
     assert told(receipt, "receipt") == []

@@ -101,6 +101,21 @@ def test_a_page_without_a_label_is_in_no_label_slice():
     assert not [name for name in evaluate.slices(frame) if name.startswith("labels:")]
 
 
+def test_the_ceiling_is_the_parsers_own_and_left_out_of_the_scores():
+    known = {
+        "analytes": [
+            {"name": "Glucose", "value": 104.0, "unit": "mg/dL", "low": 70.0, "high": 99.0, "flag": "H"},
+            {"name": "Sodium", "value": 141.0},  # not what the text says
+        ]
+    }
+    text = "Glucose 104 mg/dL 70-99 H\nSodium 140 mmol/L 136-145"
+    perfect = dataclasses.replace(made_up(1, ("base",))[0], truth=text, reference=text, text=text, fields=known)
+    assert evaluate.ceiling([perfect]).loc[perfect.doc_type, "test_row_f1"] == 0.5
+    assert evaluate.score([perfect])["test_row_f1"].item() == 1
+    unknown = dataclasses.replace(perfect, truth=None)  # a label may be wrong: nothing is left out for it
+    assert evaluate.score([unknown])["test_row_f1"].item() == 0.5
+
+
 def test_a_page_without_exact_text_is_scored_against_its_label():
     frame = evaluate.score([dataclasses.replace(p, truth=None) for p in made_up(6)])
     assert set(frame["against"]) == {"label"}

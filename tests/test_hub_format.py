@@ -62,7 +62,7 @@ def test_logits_are_those_of_the_publishers_own_code(size, tmp_path):
     for step, (own, expected, _) in found.items():
         torch.testing.assert_close(own, expected, atol=1e-4, rtol=1e-4, msg=lambda text, step=step: f"{step}: {text}")
     resized, _, by_torch = found[equivalence.RESIZING]
-    assert 0 < (resized - by_torch).abs().max() <= 16  # what vLLM's resizing differs by
+    assert (resized - by_torch).abs().mean() < 1  # of 255: what vLLM's resizing differs by
 
 
 @pytest.mark.parametrize(
@@ -103,11 +103,16 @@ def test_the_config_says_what_the_weights_are(base, merged):
     config = json.loads((folder / "config.json").read_text())
     assert config["tie_word_embeddings"] is config["text_config"]["tie_word_embeddings"] is False
     assert not [path.name for path in folder.glob("*.json") if "auto_map" in path.read_text()]
+    assert config["vision_config"]["architectures"] == ["PaddleOCRVisionModel"]  # by which GGUF's converter knows it
     sizes = json.loads((folder / "preprocessor_config.json").read_text())
     assert (sizes["min_pixels"], sizes["max_pixels"]) == (3136, 78_400)
     assert (folder / "tokenizer.model").read_bytes() == (base / "tokenizer.model").read_bytes()
+    tokenizer = json.loads((folder / "tokenizer_config.json").read_text())
+    assert tokenizer["added_tokens_decoder"]["358"]["content"] == "<|IMAGE_START|>"  # tokenizer.model has it not
+    assert tokenizer["add_bos_token"] is False
     card = (folder / "README.md").read_text()
     assert "vllm serve FOLDER" in card
+    assert "--chat-template-content-format openai" in card  # vLLM guesses it from the template, and may guess wrong
     assert "--trust-remote-code" not in card
     weights = safetensors.torch.load_file(folder / "model.safetensors")
     embedding = next(tensor for name, tensor in weights.items() if name.endswith("embed_tokens.weight"))

@@ -97,3 +97,73 @@ def test_scores_stay_in_their_range(reference, prediction):
         assert math.isfinite(value)
         assert value >= 0
         assert name not in metrics.HIGHER_IS_BETTER or value <= 1
+
+
+def test_a_perfect_copy_is_never_blamed_for_what_the_parser_cannot_read():
+    text = "Glucose 104 mg/dL 70-99 H\nFooxyl quiverant 5 zorks"
+    known = {
+        "analytes": [
+            {"name": "Glucose", "value": 104.0, "unit": "mg/dL", "low": 70.0, "high": 99.0, "flag": "H"},
+            {"name": "Fooxyl quiverant", "value": 5.0},
+        ],
+        "drugs": [{"drug": "Fooxyl", "dose": 5.0, "unit": "mg"}],
+        "header": {"patient": "Ann Nobody"},
+    }
+    assert score_fields(known, text)["test_row_f1"] < 1
+    found = score_fields(metrics.legible(known, text), text)
+    assert {name: found[name] for name in metrics.MEDICAL if found.get(name, 1) != 1} == {}
+    assert sum(found[kind] for kind in metrics.KINDS) == 0
+
+
+def test_a_row_that_the_parser_misreads_on_the_page_is_left_out_on_both_sides():
+    text = "Glucose 104 mg/dL 70-99 H\nSodium 140 mmol/L 136-145"
+    known = {
+        "analytes": [
+            {"name": "Glucose", "value": 104.0, "unit": "mg/dL", "low": 70.0, "high": 99.0, "flag": "H"},
+            {"name": "Sodium", "value": 141.0, "unit": "mmol/L", "low": 136.0, "high": 145.0},
+        ]
+    }
+    legible = metrics.legible(known, text)
+    assert [row["name"] for row in legible["analytes"]] == ["Glucose"]
+    for prediction in (text, text.replace("140", "14.0")):
+        found = score_fields(legible, prediction)
+        assert found["test_row_f1"] == 1
+        assert sum(found[kind] for kind in metrics.KINDS) == 0
+    assert score_fields(legible, text.replace("104", "164"))["changed_digit"] == 1
+
+
+def test_what_the_parser_reads_stays_whole():
+    known = {"analytes": [{"name": "Sodium", "value": 140.0, "unit": "mmol/L", "low": 136.0, "high": 145.0}]}
+    assert metrics.legible(known, "Sodium 140 mmol/L 136-145") == {**known, "misread": {}}
+
+
+@pytest.mark.parametrize(
+    ("page", "copy"),
+    [
+        ("WBC 5.1 10*3/uL", "WBC 5.1 10*9/L"),
+        ("TSH 2.1 uIU/mL", "TSH 2.1 mIU/L"),
+        ("Ferritin 30 ng/mL", "Ferritin 30 ug/L"),
+        ("Sodium 140 mEq/L", "Sodium 140 mmol/L"),
+        ("Paracetamol 0.5 g PO TID", "Paracetamol 500 mg PO TID"),
+    ],
+)
+def test_equal_quantities_are_equal(page, copy):
+    found = scores(copy, page)
+    assert {kind for kind in metrics.KINDS if found[kind]} == set()
+    assert found.get("test_row_f1", 1) == found.get("order_f1", 1) == found["field_recall"] == 1
+
+
+@pytest.mark.parametrize(
+    ("page", "copy", "kind"),
+    [
+        ("Glucose 105 mg/dL", "Glucose 105 mmol/L", "changed_unit"),
+        ("Calcium 5 mEq/L", "Calcium 5 mmol/L", "changed_unit"),  # two charges
+        ("Digoxin 125 mcg PO daily", "Digoxin 125 mg PO daily", "changed_unit"),
+        ("Paracetamol 0.5 g PO TID", "Paracetamol 50 mg PO TID", "shifted_point"),
+        ("Hb 12.0 g/dL", "Hb 12.0 g/L", "changed_unit"),
+    ],
+)
+def test_unequal_quantities_are_not(page, copy, kind):
+    found = scores(copy, page)
+    assert found[kind] == 1
+    assert found.get("test_row_f1", 0) == found.get("order_f1", 0) == 0

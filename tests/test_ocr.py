@@ -7,6 +7,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from medocr import metrics, ocr
 from medocr.ocr import reading_order
+from medocr.ocr.engine import unread
 
 LINES = (
     "City Laboratory, 12 High Street",
@@ -170,3 +171,20 @@ def test_prices_stay_in_the_rows_of_what_they_price():
 )
 def test_signs_that_look_the_same_are_spelt_the_same(read, meant):
     assert ocr._tidy(read) == meant
+
+
+def test_print_that_gives_no_text_lowers_the_confidence_and_is_said():
+    font = ImageFont.truetype(font_manager.findfont("DejaVu Sans"), 26)
+    page = Image.new("RGB", (760, 260), "white")
+    lines = ("Glucose 105 mg/dL", "Пациент: Мария Иванова", "Рекомендации врача")  # the wheel's model knows no Cyrillic
+    for number, line in enumerate(lines):
+        ImageDraw.Draw(page).text((50, 40 + 60 * number), line, "black", font)
+    result = ocr.read(page)
+    assert result.text.splitlines()[0] == lines[0]
+    assert 0.4 < result.unread < 0.9
+    assert result.confidence < 0.6
+
+
+def test_what_counts_as_hardly_any_text():
+    corners = np.array([box(0, 0, 200, 20), box(0, 30, 200, 50), box(0, 60, 200, 80), box(0, 90, 20, 110)])
+    assert unread(corners, ("Glucose 105 mg/dL", ": .", "STaR HATE", "☐"), (0.9, 0.9, 0.4, 0.9)) == (20.0, 31.0)

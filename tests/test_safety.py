@@ -29,7 +29,7 @@ def kinds(prediction: str, reference: str = REPORT) -> list[str]:
         ("4.1", "4.10", []),
         ("Negative", "Reactive", ["changed_result"]),
         ("mg/dL", "g/dL", ["changed_unit"]),
-        ("mmol/L 136", "meq/L 136", ["changed_unit"]),
+        ("mmol/L 136", "meq/L 136", []),
         (" mmol/L 136", " 136", ["lost_unit"]),
         (" mmol/L 136", " mmo1/L 136", ["changed_unit"]),
         (" H\n", "\n", ["lost_flag"]),

@@ -58,7 +58,7 @@ def _of_shape(bundle: Mapping) -> Iterator[str]:
     from pydantic import ValidationError
 
     try:
-        Bundle.model_validate_json(decimals.dumps(bundle))
+        Bundle.model_validate_json(decimals.dumps(bundle, indent=None))
     except ValidationError as error:
         for fault in error.errors(include_url=False, include_context=False, include_input=False):
             yield f"{'.'.join(map(str, fault['loc']))}: {fault['msg']}"

@@ -6,10 +6,10 @@ import secrets
 from decimal import Decimal
 
 
-def dumps(content: object) -> str:
-    """JSON text in which a Decimal stands with all its digits: 4.10 is not 4.1."""
+def dumps(content: object, indent: int | None = 1) -> str:
+    """JSON text in which a Decimal stands with all its digits: 4.10 is not 4.1. Without `indent` it is made faster."""
     mark = secrets.token_hex(8)  # that no page can have printed
-    text = json.dumps(content, indent=1, ensure_ascii=False, default=lambda value: f"{mark}{_plain(value)}")
+    text = json.dumps(content, indent=indent, ensure_ascii=False, default=lambda value: f"{mark}{_plain(value)}")
     return re.sub(rf'"{mark}([^"]*)"', r"\1", text)
 
 

@@ -26,6 +26,7 @@ __all__ = [
     "CAUGHT",
     "Prediction",
     "calibration",
+    "ceiling",
     "changes",
     "check",
     "from_transcripts",
@@ -40,6 +41,9 @@ __all__ = [
     "summarise",
     "to_check",
 ]
+
+
+CEILING = ("header_recall", "field_recall", "test_row_f1", "order_f1", "option_f1")
 
 
 @dataclasses.dataclass
@@ -134,14 +138,15 @@ def score(predictions: Iterable[Prediction]) -> pd.DataFrame:
     """One row per page and model: the prediction's fields, `against` ("truth" or "label"), and the scores of the page.
 
     `fields_from` says where the page's fields come from that those read are held against: "source" (the generator, an
-    annotation), or the "text" that the page is scored against. A score that a page gives no ground for is NaN.
+    annotation), or the "text" that the page is scored against; what the parser does not read from the exact text as the
+    source has it is left out. A score that a page gives no ground for is NaN.
 
     Columns are named as `metrics.score_page` names them; those against the label (NaN where there is none) have
     `label_` before the name. A reading that was stopped for repeating itself counts as a loop whatever its text.
     """
-    rows = []
+    rows, legible = [], _legible(predictions := list(predictions))
     for prediction in predictions:
-        scores = _scores(prediction.target, prediction, prediction.fields)
+        scores = _scores(prediction.target, prediction, legible.get(prediction.id))
         labelled = prediction.reference is not None
         alike = prediction.reference == prediction.target
         against_label = scores if alike else _scores(prediction.reference or "", prediction, None)
@@ -155,6 +160,26 @@ def score(predictions: Iterable[Prediction]) -> pd.DataFrame:
     if not rows:
         raise ValueError("no page was read: the test split is empty and no held-out page was drawn")
     return pd.DataFrame(rows)
+
+
+def _legible(predictions: Iterable[Prediction]) -> dict[str, dict]:
+    """By page, its fields where its source knows them, as far as the parser reads them from an exact text."""
+    pages = {page.id: page for page in predictions if page.fields is not None}
+    return {
+        key: page.fields if page.truth is None else metrics.legible(page.fields, page.truth)
+        for key, page in pages.items()
+    }
+
+
+def ceiling(predictions: Iterable[Prediction]) -> pd.DataFrame:
+    """What the parser itself scores on the exact text against the fields that the source knows: means by type of page.
+
+    What is missing from 1 is the parser's own and left out of `score`.
+    """
+    pages = {page.id: page for page in predictions if page.fields is not None and page.truth is not None}
+    rows = [{"type": page.doc_type, **metrics.score_fields(page.fields, page.truth)} for page in pages.values()]
+    frame = pd.DataFrame(rows, columns=["type", *CEILING])
+    return frame.groupby("type").agg(pages=("type", "size"), **{name: (name, "mean") for name in CEILING})
 
 
 def _scores(text: str, prediction: Prediction, fields: dict | None) -> dict[str, float]:

@@ -78,7 +78,8 @@ ENGLISH = {
     )
     for word in words(kind)
 }
-FOREIGN = re.compile(rf"(?<!\w)(?:{'|'.join(sorted(map(re.escape, ENGLISH), key=len, reverse=True))})(?!\w)")
+del ENGLISH["week"]  # Dutch has it too
+FOREIGN = re.compile(rf"(?<![\w.])(?:{'|'.join(sorted(map(re.escape, ENGLISH), key=len, reverse=True))})(?![\w.])")
 ONE_SLOT = re.compile(rf"(?:(\d(?:\.\d)?|½)\s?(?:[a-z]{{2,8}}\s)?)?(?:{SLOT})")
 AMOUNT = re.compile(
     r"(?<![\w.,/-])(?P<amount>\d{1,3}(?:\.\d{1,2})?(?:\s?(?:-|to)\s?\d{1,2})?|½|¼|half|one|two|three|four|a)"

@@ -7,6 +7,7 @@ import itertools
 import re
 
 from . import directions, lexicon, strengths
+from .conventions import with_points
 from .sig import (
     DURATION,
     FORMS,
@@ -19,6 +20,7 @@ from .sig import (
     ROUTES,
     SALTS,
     SEVERAL_SLOTS,
+    SLOT_WORDS,
     STOPS,
     STRENGTH,
     TAGS,
@@ -63,7 +65,7 @@ class _Start:
 def read_drugs(text: str) -> list[DrugOrder]:
     """The drug orders of a transcription, in order. A misspelled drug is reported as printed, never corrected."""
     text = clean(text)
-    flat = plain(text)
+    flat = with_points(plain(text))
     lowered = lower(flat)
     starts = _starts(atoms(text, flat), lowered)
     lines = line_starts(text)
@@ -275,10 +277,13 @@ def _holds(order: DrugOrder, start: _Start, text: str) -> bool:
 
 def _frequency(flat: str, start: int, limit: int, duration: re.Match | None) -> tuple[int, int] | None:
     """The span of the frequency; pieces that follow each other (`q6h PRN`, `once daily at bedtime`) are one."""
-    if slots := SEVERAL_SLOTS.search(lower(flat), start, limit):
-        return slots.span()
+    lowered = lower(flat)
+    words = lowered[start:limit]
+    several = any(word in words for word in SLOT_WORDS) and SEVERAL_SLOTS.search(lowered, start, limit)
+    if several:
+        return several.span()
     span = None
-    for found in FREQUENCY.finditer(lower(flat), start, limit):
+    for found in FREQUENCY.finditer(lowered, start, limit):
         if flat[slice(*found.span())] in ("on", "om"):  # the word, not `ON`, every night
             continue
         if duration and found.start() < duration.end() and duration.start() < found.end() and duration.group("bare"):
@@ -290,5 +295,5 @@ def _frequency(flat: str, start: int, limit: int, duration: re.Match | None) -> 
             span = span[0], end
         else:
             break
-    meals = None if span else MEALS.search(lower(flat), start, limit)
+    meals = MEALS.search(lowered, start, limit) if span is None and "meal" in words else None
     return meals.span() if meals else span

@@ -219,7 +219,8 @@ def outside(value: float | str | None, low: float | None, high: float | None) ->
 
 def counted(value: float | str | None, printed: str) -> float | str | None:
     """A count per volume, which has no fraction: the points of `6.540 /mm³` and `4.000 - 11.000` part thousands."""
-    return round(value * 1000, 3) if isinstance(value, float) and THOUSANDS.search(printed) else value
+    apart = isinstance(value, float) and value < 1000 and THOUSANDS.search(printed)
+    return round(value * 1000, 3) if apart else value
 
 
 def critical(value: float | str | None, low: float | None, high: float | None) -> str:

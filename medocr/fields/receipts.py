@@ -13,7 +13,9 @@ MONEY = (
     r"\d{1,7}[.,]\d{2})(?!\d|[./-]\d|[ ]?%)(?:[ ]?(?:[$£€₹¥]|eur\b|usd\b))?"
 )
 AMOUNT = re.compile(rf"(?<![\w.,/-])(?:{MONEY})", re.IGNORECASE)
-WHOLE = re.compile(r"(?<![\w.,/-])[$£€₹¥][ ]?(\d{1,7})(?![\d.,]*\d)")
+WHOLE = re.compile(r"(?<![\w.,/-])(?:[$£€₹¥]|rs\.?|inr)[ ]?(\d{1,3}(?:,\d{2,3})+|\d{1,7})(?![\d.,]*\d)", re.IGNORECASE)
+AFTER_RATE = re.compile(r"[^\d\n]{0,4}\d{1,2}(?:[.,]\d{1,3})?[ ]?%[ ]+(\d{1,6})(?![\d.,%])")  # `CGST 9% 117`
+BARE_TOTAL = re.compile(r"[ :.|]{1,6}(\d{2,7})[ ]?(?:/-)?[ |]*(?:\n|$)")  # where the page has no decimals at all
 SUMS = {
     "subtotal": r"sub[ -]?totale?|net(?! à)(?: amount| total)?|sum|"
                 r"amount excl\w*|total (?:excl\w*|before tax|net)|"
@@ -163,9 +165,7 @@ def _sums(flat: str, labels: list[re.Match], amounts: list[re.Match]) -> tuple[d
         if name == "tax" and rate:
             sums.setdefault("tax_rate", number(rate.group(1)))
         if not amount:
-            whole = WHOLE.search(flat, label.end(), min(limit, label.end() + 24)) if name == "total" else None
-            if whole:
-                sums["total"] = number(whole.group(1))
+            _take_whole(sums, label, flat, limit, bare=not amounts)
             continue
         used.add(amount.start())
         value = money(amount.group()) + _thousands(flat[label.end() : amount.start()], amount.group())
@@ -182,6 +182,17 @@ def _sums(flat: str, labels: list[re.Match], amounts: list[re.Match]) -> tuple[d
         else:
             sums.setdefault(name, value)
     return sums, used
+
+
+def _take_whole(sums: dict[str, float], label: re.Match, flat: str, limit: int, *, bare: bool) -> None:
+    """A total or a tax that is printed without decimals."""
+    start, name = label.end(), label.lastgroup
+    if name == "total":
+        found = WHOLE.search(flat, start, min(limit, start + 24)) or (bare and BARE_TOTAL.match(flat, start))
+        if found:
+            sums["total"] = number(found.group(1))
+    elif name == "tax" and (found := AFTER_RATE.match(flat, start, limit)):
+        sums["tax"] = sums.get("tax", 0.0) + number(found.group(1))
 
 
 def _thousands(before: str, printed: str) -> float:

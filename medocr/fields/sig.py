@@ -44,6 +44,7 @@ SEVERAL_SLOTS = re.compile(  # `2 PO mane 1 PO nocte`, `matin et soir`
     rf"(?:(?:and|{pattern('and')})[ ])?(?:(?:\d(?:\.\d)?|½)[ ]?(?:po[ ]|tab[a-z]{{0,4}}[ ]|cap[a-z]{{0,5}}[ ])?)?"
     rf"(?:{SLOT})){{1,2}}(?!\w)"
 )
+SLOT_WORDS = SLOT.split("|")
 MEALS = re.compile(r"(?<!\w)(?:with|before|after) (?:each meal|meals)(?!\w)")
 FREQUENCY = re.compile(
     rf"(?<![\w.,/-])(?:{DOSES_A_DAY}|"
@@ -79,14 +80,14 @@ AMOUNT = r"(?:\d{1,3}(?:,\d{2,3}){1,3}|\d{1,8}(?:\.\d{1,4})?|\.\d{1,3})"
 STRENGTH = re.compile(
     rf"(?<![\d.,/+-])(?P<low>{AMOUNT})(?:[ ]?mg(?=[ ]?[-/+][ ]?[\d.]{{1,8}}[ ]?mg))?"
     rf"(?:[ ]?(?P<and>[-/+])[ ]?(?P<high>{AMOUNT})(?:[ ]?[-/+][ ]?{AMOUNT})?)?[ ]?"
-    r"(?P<unit>(?:lakh |million |k )?(?:iu|i\.u|units?)|mcg|ug|mgs?|milligrams?|micrograms?|grams?|gms?|g|u|meq|"
+    r"(?P<unit>(?:lakh |million |k )?(?:iu|ie|ui|i\.u|units?)|mcg|ug|mgs?|milligrams?|micrograms?|grams?|gms?|g|u|meq|"
     r"mmol|ml|cc|%|mg)(?![a-z])\.?"
     r"(?:[ ]?/[ ]?(?P<count>\d{0,3}(?:\.\d)?)[ ]?(?P<per>ml|g|gm|hr?|kg|puff|dose|actuation|spray|day|"
     r"tab(?:let)?|min)(?![a-z]))?(?![ ]?/[ ]?d?l\b)",
 )
 BARE_NUMBER = re.compile(
     r"[ ]?[-–]?[ ]?(\d{2,4}(?:\.\d)?/\d{1,4}(?:\.\d)?(?![\w./+-])|\d{2,4}(?=[ ](?:tablet|tab|capsule|cap)\b)"
-    r"|\d{1,4}(?:\.\d{1,3})?(?![\w./+-]|[ ]?[-+/][ ]?\d"
+    r"|\d{1,4}(?:\.\d{1,3})?(?![\w./+-]|,\d|[ ]?[-+/][ ]?\d"
     r"|[ ]?(?:x|d|days?|weeks?|months?|hour\w*|hrs?|times|tab\w*|cap\w*|puff\w*|drop\w*|ml)\b))"
 )
 COUNTED = re.compile(

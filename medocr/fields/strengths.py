@@ -68,7 +68,7 @@ def _amount(found: re.Match) -> tuple[float | str, str | None]:
         "micrograms": "ug",
         "cc": "mL",
         "unit": "units",
-        "i.u": "iu",
+        **dict.fromkeys(("i.u", "ie", "ui"), "iu"),
     }.get(unit, unit)
     factor = 1.0
     for word, size in (("lakh ", 1e5), ("million ", 1e6), ("k ", 1e3)):

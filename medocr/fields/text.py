@@ -9,6 +9,8 @@ import functools
 import html
 import re
 
+from .conventions import with_points
+
 KNOWN_TAG = re.compile(
     r"<(/?)(table|thead|tbody|tfoot|tr|td|th|br|hr|p|div|span|b|i|u|em|strong|sup|sub|h[1-6]|ul|ol|li|html|body|"
     r"caption|colgroup|col|font|center|small|img|figure)\b[^<>]{0,300}>",
@@ -186,7 +188,7 @@ def atoms(text: str, printed: str) -> Atoms:
 
     `printed` is what they are cut from, `plain` of the text or of one with other signs at the same places.
     """
-    flat = _unruled(plain(text))
+    flat = _unruled(with_points(plain(text)))
     found = list(ATOM.finditer(lower(flat)))
     groups = [atom.lastindex for atom in found]
     starts = list(map(re.Match.start, found, groups))

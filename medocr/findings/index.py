@@ -54,7 +54,13 @@ def findings_section() -> str:
 
 
 def faults_section() -> str:
-    """What a kill costs: the README's sentence, from the benchmark."""
+    """What faults, kills and attacks came to: the README's paragraphs, from the benchmarks."""
+    told = {"attacks": _attacked, "kills": _killed}
+    further = [tell() for name, tell in told.items() if (RESULTS / f"bench/{name}.json").exists()]
+    return "\n\n".join([_faults(), *further])
+
+
+def _faults() -> str:
     record = _load(RESULTS / "bench/faults.json")
     killed = max(record["rows"], key=lambda row: row["kills"])
     return (
@@ -63,6 +69,37 @@ def faults_section() -> str:
         f"with up to {record['in_flight']} requests in flight, paid for {killed['paid_twice']} of "
         f"{killed['answers']:,} answers twice ([faults.json](results/bench/faults.json))."
     )
+
+
+def _attacked() -> str:
+    record = _load(RESULTS / "bench/attacks.json")
+    through = [row["tried"] for row in record["rows"] if row["survived"] is False]
+    untried = [row["tried"] for row in record["rows"] if row["survived"] is None]
+    return (
+        f"Of {record['tried']} attacks ({', '.join(dict.fromkeys(row['topic'] for row in record['rows']))}) "
+        f"{record['survived']} came to nothing{'; through got: ' + '; '.join(through) if through else ''}"
+        f"{'; not tried there: ' + '; '.join(untried) if untried else ''} "
+        "([attacks.json](results/bench/attacks.json))."
+    )
+
+
+def _killed() -> str:
+    record = _load(RESULTS / "bench/kills.json")
+    run = record["run"]
+    same = all(run["same_bytes"].values()) and run["same_scores"]
+    return (
+        f"A run killed {len(run['kills'])} times at random {'ended' if same else 'did not end'} with the adapter, "
+        f"merged model and scores of the run left alone, and left {len(run['left_behind']) or 'nothing'} behind"
+        f"{_reading(record.get('read'))} ([kills.json](results/bench/kills.json))."
+    )
+
+
+def _reading(read: dict | None) -> str:
+    """Of a reading that was killed, where one was."""
+    if read is None:
+        return ""
+    lines = "the same" if read["same_lines"] else "other"
+    return f"; a reading killed {len(read['kills'])} times ended with {lines} lines"
 
 
 def index() -> str:

@@ -7,7 +7,7 @@ import json
 from pathlib import Path
 
 from medocr import markdown
-from medocr.findings import index
+from medocr.findings import index, serving
 from medocr.findings.index import RESULTS, ROOT
 from medocr.metrics import LABELS
 from medocr.metrics.headline import harm
@@ -164,6 +164,7 @@ SECTIONS = {
     "hardware": hardware_section,
     "results/experiments": index.findings_section,
     "results/faults": index.faults_section,
+    "results/serving": serving.section,
 }
 
 

@@ -32,11 +32,26 @@ def _data(record: dict) -> str:
     return f"{read['processes']} processes read {read['speed_up']:.2f} and draw {drawn:.2f} times as fast as one"
 
 
+def _digitize(record: dict) -> str:
+    lab, kills, sets = record["lab_report"], record["kills"], record.get("documents", ())
+    told = [
+        f"{round(lab['recall'] * lab['known'])} of {lab['rows']} rows of a drawn lab report are right in its Bundle",
+        f"a command killed {kills['kills']} times left {kills['documents']} of {kills['pages']} documents, each once",
+    ]
+    told += [
+        f"{row['bundles'] - len(row['unsound'])} of {row['documents']} {row['set']} give a sound Bundle" for row in sets
+    ]
+    every = next((row for row in record.get("risk", {}).get("held_out", ()) if row["kind"] == "all"), None)
+    if every:
+        told.append(f"{every['share']:.0%} of RapidOCR's fields pass without a person, {every['wrong']} of them wrong")
+    return "; ".join(told)
+
+
 def _faults(record: dict) -> str:
     killed = max(record["rows"], key=lambda row: row["kills"])
     return (
-        f"of {record['pages']:,} pages through faulty servers {record['pages_with_the_same_end']:,} end alike with and "
-        f"without {killed['kills']} kills, {killed['paid_twice']} answers paid for twice"
+        f"{record['pages']:,} pages through faulty servers, killed {killed['kills']} times: {killed['paid_twice']} of "
+        f"{killed['answers']:,} answers paid for twice"
     )
 
 
@@ -61,6 +76,21 @@ def _loader(record: dict) -> str:
     )
 
 
+def _attacks(record: dict) -> str:
+    untried = record["attacks"] - record["tried"]
+    return f"{record['survived']} of {record['tried']} attacks came to nothing, {untried or 'none'} not tried"
+
+
+def _kills(record: dict) -> str:
+    run = record["run"]
+    same = all(run["same_bytes"].values()) and run["same_scores"]
+    return f"a run killed {len(run['kills'])} times ended {'as' if same else 'otherwise than'} the one left alone"
+
+
+def _mutations(record: dict) -> str:
+    return f"{record['killed']} of {record['mutations']} faults put into the code are seen by its tests"
+
+
 def _full_size(record: dict) -> str:
     millions, seconds = record["build"]["weights"] / 1e6, record["train"]["seconds_per_step"]
     gate = "passed" if record["parity"]["passed"] else "failed"
@@ -82,6 +112,15 @@ def _learning_rate(record: dict) -> str:
 def _metrics(record: dict) -> str:
     drawn, full = (record[kind]["pages_per_second"] for kind in ("drawn", "full"))
     return f"scores {drawn:.0f} drawn pages a second, {full:.0f} full ones"
+
+
+def _fields(record: dict) -> str:
+    texts, drawn = record["held_out_2"], record["drawn"]["lab_report"]["test_row_f1"]
+    return (
+        f"on perfect text, {texts['texts']} texts not seen before: {texts['columns_right']:.1%} of columns right, "
+        f"{texts['rows_whole']:.1%} of rows whole, {texts['rows_invented']} invented; drawn lab reports {drawn:.3f}; "
+        f"{record['speed']['pages_read_per_second']:.0f} full pages read a second"
+    )
 
 
 def _rerun(record: dict) -> str:
@@ -132,19 +171,60 @@ def _keywords(record: dict) -> str:
     return f"{len(record['unknown']) or 'no'} keyword that medocr passes to Unsloth is unknown to it"
 
 
+def _serve(record: dict) -> str:
+    same, resized = (record[kind]["largest_logprob_difference"] for kind in ("unchanged", "resized"))
+    return (
+        f"vLLM on a CPU gives the tokens of medocr's own reading, log-probabilities at most {same:.1g} apart, on pages "
+        f"that are resized {resized:.1g}"
+    )
+
+
+def _gguf(record: dict) -> str:
+    return f"llama.cpp reads {record['same_text']} of {record['pages']} pages as medocr does"
+
+
+def _unsloth(record: dict) -> str:
+    return (
+        f"Unsloth's path on a CPU, CUDA faked: losses of the steps at most {record['step_losses_apart']:.1g} from "
+        f"transformers', gradients {record['gradients_apart']:.1g}"
+    )
+
+
+def _scale(record: dict) -> str:
+    """What a cluster lost, and how time and memory grow with the pages."""
+    of, few, many = record["cluster"], record["growth"][0], record["growth"][-1]
+    once = of["pages_written"] == of["pages"] and not of["written_twice"]
+    time, memory = record["growth_of_time_per_page"], record["growth_of_memory"]
+    grown = "memory was not told apart" if memory is None else f"memory × {memory:.2f}"
+    return (
+        f"with a node and the driver killed, {of['pages']:,} pages were written {'once each' if once else 'wrongly'}, "
+        f"{of['read_again']} of them read again; from {few['pages']:,} to {many['pages']:,} pages CPU time per page × "
+        f"{time:.2f}, {grown}, by a reader that takes no time"
+    )
+
+
 TELL: dict[str, Callable[[dict], str]] = {
+    "bench/attacks.json": _attacks,
     "bench/checkpoints.json": _checkpoints,
     "bench/data.json": _data,
     "bench/faults.json": _faults,
+    "bench/digitize.json": _digitize,
+    "bench/fields.json": _fields,
     "bench/equivalence.json": _equivalence,
     "bench/loader.json": _loader,
     "bench/full_size.json": _full_size,
+    "bench/kills.json": _kills,
     "bench/learning_rate.json": _learning_rate,
     "bench/metrics.json": _metrics,
+    "bench/mutations.json": _mutations,
     "bench/precision.json": _precision,
     "bench/rerun.json": _rerun,
+    "bench/gguf.json": _gguf,
+    "bench/scale.json": _scale,
+    "bench/serve.json": _serve,
     "bench/train.json": _train,
     "bench/transcribe.json": _transcribe,
+    "bench/unsloth.json": _unsloth,
     "gpu/l4.json": _l4,
     "gpu/unsloth_keywords.json": _keywords,
 }

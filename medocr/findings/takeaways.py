@@ -20,7 +20,7 @@ def takeaways(scores: pd.DataFrame, results: Path) -> str:
 
 
 def _largest(measurements: list[tuple[Contrast, dict]]) -> Iterator[str]:
-    """Of what is decided the largest effect, in differences of account, of tuning at all and of how it is done."""
+    """Of what is decided the largest effect, in smallest differences that matter: of tuning, and of how it is done."""
     clear = [(c, m) for c, m in measurements if evidence.outcome(c, m) in (BETTER, WORSE)]
     of_tuning = [row for row in clear if claims.BASE in (row[0].left, row[0].right)]
     for what, chosen in (
@@ -28,10 +28,16 @@ def _largest(measurements: list[tuple[Contrast, dict]]) -> Iterator[str]:
         ("difference between two ways to fine-tune", [row for row in clear if row not in of_tuning]),
     ):
         if chosen:
-            largest = max(chosen, key=lambda row: abs(row[1]["advantage"]) / row[0].matters)
-            yield f"The largest {what}: {evidence.describe(*largest)}."
+            contrast, figures = max(chosen, key=_times)
+            times, described = _times((contrast, figures)), evidence.describe(contrast, figures)
+            yield f"The largest {what}, {times:.0f} times the smallest that matters: {described}."
         elif measurements:
             yield f"No {what} is established yet."
+
+
+def _times(measurement: tuple[Contrast, dict]) -> float:
+    """How many times the smallest difference that matters a difference is."""
+    return abs(measurement[1]["advantage"]) / measurement[0].matters
 
 
 def _undecided(by_claim: dict[str, list[tuple[Contrast, dict | None]]]) -> Iterator[str]:

@@ -25,11 +25,12 @@ position embeddings otherwise than this model was trained with: set
 `model.model.visual.vision_model.embeddings.interpolation_align_corners = False` there, as medocr does.
 """
 VLLM = """\
-To serve it (vLLM 0.29 or newer):
+To serve it (vLLM 0.29 or newer; with another content format it may put a line break before the prompt, which changes
+every answer):
 
 ```bash
 vllm serve FOLDER --max-num-batched-tokens 16384 --no-enable-prefix-caching \\
-    --mm-processor-cache-gb 0
+    --mm-processor-cache-gb 0 --chat-template-content-format openai
 ```
 """
 NO_VLLM = (

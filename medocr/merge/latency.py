@@ -32,7 +32,7 @@ def latency(
         return []
     limits = {"min_pixels": min_pixels, "max_pixels": max_pixels}
     tuned, processor = models.load(base, adapter=adapter, device=device, backend="transformers", **limits)
-    whole, _ = models.load(merged, device=device, backend="transformers")
+    whole, _ = models.load(merged, device=device, dtype="stored", backend="transformers")
     ways = {ADAPTER: (tuned, False), COMPOSED: (tuned, True), MERGED: (whole, True)}
     if tuned.device.type != "cpu":
         del ways[COMPOSED]  # there the adapter is never composed

@@ -8,7 +8,7 @@ and tests over pages. Texts are compared after `normalise`: NFC, white space col
 from medocr.metrics.checks import FAMILIES, Check, check_page
 from medocr.metrics.consistency import contradictions
 from medocr.metrics.headline import headline
-from medocr.metrics.medical import score_fields, score_page
+from medocr.metrics.medical import legible, score_fields, score_page
 from medocr.metrics.names import CAPPED, HIGHER_IS_BETTER, LABELS, MEDICAL
 from medocr.metrics.safety import KINDS
 from medocr.metrics.statistics import (
@@ -59,6 +59,7 @@ __all__ = [
     "headline",
     "holm",
     "intervals",
+    "legible",
     "line_exact",
     "loops",
     "normalise",

@@ -24,6 +24,9 @@ def contradictions(fields: Mapping) -> list[str]:
 def of_row(row: Mapping, flagged: bool) -> Iterator[str]:
     """What disagrees in one analyte row; `flagged` says whether its page flags any row as high or low."""
     value, low, high, flag = (row.get(name) for name in ("value", "low", "high", "flag"))
+    if isinstance(low, float | int) and isinstance(high, float | int) and low > high:
+        yield f"{row['name']} has a range whose limits are swapped: low {low:g}, high {high:g}"
+        return
     if not isinstance(value, float) or (low is None and high is None):
         return
     above, below = high is not None and value > high, low is not None and value < low

@@ -6,17 +6,15 @@ The reference's fields are those that the source knows; the prediction's are rea
 from collections.abc import Mapping
 
 from medocr import fields as medical
-from medocr.metrics import safety
+from medocr.metrics import ceiling, safety
+from medocr.metrics.ceiling import SUMS
 from medocr.metrics.text import score_text, shared
-from medocr.metrics.values import COMPARED, header, letters, plain, rows
+from medocr.metrics.values import COMPARED, header, letters, plain, quantity, rows
 
 ANALYTE = ("name", "value", "unit", "low", "high", "flag")
 ORDER = ("drug", "dose", "unit", "form", "route", "frequency", "duration", "amount", "status")
 COLUMNS = {"analytes": ANALYTE, "drugs": ORDER, "options": ("label", "ticked")}
 COMPARE = {kind: [(name, COMPARED.get(name, plain)) for name in columns] for kind, columns in COLUMNS.items()}
-SUMS = ("issuer", "number", "date", "subtotal", "tax", "tax_rate", "total")
-
-
 TUPLES = {  # metric: the rows it is about, and the columns that must agree
     "test_value_f1": ("analytes", ("name", "value")),
     "test_row_f1": ("analytes", ANALYTE),
@@ -51,6 +49,14 @@ def score_fields(wanted: Mapping, prediction: str) -> dict[str, float]:
     """
     found = _read(wanted, prediction)
     return _shares(wanted, found) | safety.count(wanted, found)
+
+
+def legible(fields: Mapping, text: str) -> dict:
+    """A page's fields as far as the parser reads them from the exact text: what `score_page` is to be asked about.
+
+    Without this a reader is blamed for the parser: a perfect copy of a list that is not understood would score 0.
+    """
+    return ceiling.legible(fields, _read(fields, text))
 
 
 def _shares(wanted: Mapping, found: Mapping) -> dict[str, float]:
@@ -90,6 +96,9 @@ def _read(wanted: Mapping, prediction: str) -> dict:
         found |= vars(medical.read_receipt(prediction))
     elif wanted.get("receipt"):
         found["receipt"] = vars(medical.read_receipt(prediction))
+    for kind, misread in wanted.get("misread", {}).items():
+        if kind in found:
+            found[kind] = ceiling.without(found[kind], misread, kind)
     return found
 
 
@@ -101,6 +110,11 @@ def _compared(fields: Mapping) -> dict[str, dict[str, list]]:
         compared[kind] = {
             name: [None if (value := row.get(name)) is None else compare(value) for row in found]
             for name, compare in columns
+            if name not in ("unit", "dose")
+        } | {
+            name: [None if row.get(name) is None else quantity(row, name) for row in found]
+            for name in ("unit", "dose")
+            if name in COLUMNS[kind]
         }
     return compared
 

@@ -11,7 +11,7 @@ from rapidfuzz import fuzz
 from scipy.optimize import linear_sum_assignment
 
 from medocr import fields as medical
-from medocr.fields import lexicon
+from medocr.fields import lexicon, quantities, unit_code
 from medocr.fields.sig import SALTS
 from medocr.metrics.text import shared
 from medocr.metrics.values import comparable, letters, plain, rows
@@ -109,11 +109,21 @@ def _drug_errors(wanted: list[Mapping], found: list[Mapping]):
 
 def _number_errors(pairs: list[tuple[Mapping, Mapping]], column: str):
     """Each pair with the kind of error in one column, or None; values that changed places are `swapped_rows`."""
-    values = [(plain(row.get(column)), plain(read.get(column))) for row, read in pairs]
+    values = [_values(row, read, column) for row, read in pairs]
     wrong = {value for value in values if value[0] != value[1]}
     for (row, read), value in zip(pairs, values, strict=True):
         swapped = value in wrong and value[::-1] in wrong
         yield row, read, "swapped_rows" if swapped else _number_error(*value)
+
+
+def _values(row: Mapping, read: Mapping, column: str) -> tuple:
+    """The two values as they are compared: twice the same where they are one quantity in two units."""
+    values = plain(row.get(column)), plain(read.get(column))
+    units = [unit_code(side["unit"]) if isinstance(side.get("unit"), str) else None for side in (row, read)]
+    if None in units or units[0] == units[1] or not all(isinstance(value, float) for value in values):
+        return values
+    one = quantities.equal(*zip(values, units, strict=True), str(row.get("name", "")))
+    return (values[0], values[0]) if one else values
 
 
 def _abnormal(row: Mapping) -> str:
@@ -211,7 +221,11 @@ def _other_unit(row: Mapping, read: Mapping) -> bool:
     if row.get("unit") == read.get("unit"):
         return False
     units = comparable(row, "unit"), comparable(read, "unit")
-    return None not in units and units[0] != units[1]
+    if None in units or units[0] == units[1]:
+        return False
+    column = "value" if "value" in row else "dose"
+    values = _values(row, read, column)
+    return row.get(column) == read.get(column) or values[0] != values[1]
 
 
 def _another_analyte(wanted, read) -> bool:

@@ -4,7 +4,7 @@ import functools
 import re
 from collections.abc import Callable, Mapping
 
-from medocr.fields import directions, unit_code
+from medocr.fields import directions, quantities, unit_code
 
 # Letters and digits; bounds and pluses; and the signs inside numbers, fractions, titres and spans.
 TOLD = re.compile(r"[^\W_]|[<>≤≥+]|(?<=\d)[/:.–-](?=\d)|[.−-](?=\d)")
@@ -36,8 +36,21 @@ def header(fields: Mapping) -> list[tuple[str, object]]:
 
 
 def comparable(row: Mapping, name: str) -> object:
-    """A row's value as it is compared; names by their letters and digits alone."""
+    """A row's value as it is compared; names by their letters and digits alone, units as `quantities.of` has them."""
+    if name == "unit" and isinstance(row.get("unit"), str) and "eq" in row["unit"].lower():
+        code = unit_code(row["unit"])
+        return unit(row["unit"]) if code is None else "{} {}".format(*quantities.of(code, str(row.get("name", ""))))
     return COMPARED.get(name, plain)(row.get(name))
+
+
+def quantity(row: Mapping, name: str) -> object:
+    """A row's unit or dose as rows are compared, so that 0.5 g and 500 mg of a drug are one: masses in milligrams."""
+    code = unit_code(row["unit"]) if isinstance(row.get("unit"), str) else None
+    power, dimension = quantities.scale(code) if code and "dose" in row else (0, "")
+    if dimension != "g":
+        return comparable(row, name)
+    dose = plain(row["dose"])
+    return "mg" if name == "unit" else round(dose * 10.0 ** (power + 3), 9) if isinstance(dose, float) else dose
 
 
 def plain(value: object) -> object:
@@ -64,7 +77,8 @@ def unit(value: object) -> object:
 
 @functools.lru_cache(REMEMBERED)
 def _unit(value: str) -> float | str:
-    return _text(unit_code(value) or value)
+    code = unit_code(value)
+    return _text(value) if code is None else "{} {}".format(*quantities.scale(code))
 
 
 def letters(value) -> str:

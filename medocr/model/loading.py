@@ -6,6 +6,7 @@ import json
 import logging
 import threading
 from pathlib import Path
+from typing import Literal
 
 import huggingface_hub
 import jinja2
@@ -34,7 +35,7 @@ def load(
     base: str | Path,
     *,
     device: str = "auto",
-    dtype: torch.dtype | None = None,
+    dtype: torch.dtype | Literal["stored"] | None = None,
     min_pixels: int | None = None,
     max_pixels: int | None = None,
     adapter: str | Path | None = None,
@@ -45,8 +46,8 @@ def load(
     """Load a model and its processor; returns `(model, processor)`, the model in evaluation mode.
 
     `base` is `tiny`, a folder or a name on the Hub (at `revision`). `device` is auto (cuda where there is
-    one), cpu or cuda. `dtype` defaults to float32 on a CPU; on a card to float16 for a model stored in it, as servers
-    run it, else to bfloat16 or, where the card lacks it, float16.
+    one), cpu or cuda. `dtype` defaults to float32 on a CPU, else to bfloat16 or, where the card lacks it, float16;
+    "stored" means, on a card, float16 for a model stored in it, as servers run it.
     `min_pixels` and `max_pixels` bound the pixels of a page after resizing; by default the model's own. `adapter` is
     a folder with a LoRA adapter to put on the model. `backend` is transformers, unsloth or auto (Unsloth where it is
     installed and a card is there), which training takes: Unsloth trains faster and in less memory, but its reading did
@@ -57,7 +58,8 @@ def load(
     device = _device(device)
     backend = _backend(backend, device)
     folder = resolve(base, revision)
-    dtype = dtype or _dtype(device, folder)
+    if dtype in (None, "stored"):
+        dtype = _dtype(device, folder if dtype else None)
     processor = load_processor(folder, min_pixels, max_pixels)
     model = _unsloth(folder, dtype, max_tokens) if backend == "unsloth" else _transformers(folder, dtype, device)
     # PaddleOCR-VL was trained, and vLLM computes it, without aligned corners; transformers 5.15 to 5.22 align them,
@@ -81,10 +83,11 @@ def _device(device: str) -> str:
     return device
 
 
-def _dtype(device: str, folder: Path) -> torch.dtype:
+def _dtype(device: str, stored: Path | None) -> torch.dtype:
+    """The precision on a device; of a model folder (`stored`) the one it is stored in, if that is float16."""
     if device == "cpu":
         return torch.float32
-    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    config = json.loads((stored / "config.json").read_text(encoding="utf-8")) if stored else {}
     if "float16" in (config.get("dtype"), config.get("torch_dtype")):
         return torch.float16
     return torch.bfloat16 if torch.cuda.is_bf16_supported(including_emulation=False) else torch.float16
@@ -182,11 +185,19 @@ def save_processor(processor: PaddleOCRVLProcessor, folder: str | Path) -> None:
     """Write processor, tokenizer and chat template so that `load` and plain transformers find them in `folder`."""
     processor.save_pretrained(folder)
     processor.image_processor.save_pretrained(folder)  # preprocessor_config.json, which other programs look for
-    path, limits = Path(folder) / "preprocessor_config.json", processor.image_processor.size
+    # Converters to GGUF look for these names, which transformers reads but does not write.
+    limits = processor.image_processor.size
+    sizes = {"min_pixels": limits["shortest_edge"], "max_pixels": limits["longest_edge"]}
+    _add_settings(Path(folder) / "preprocessor_config.json", sizes)
+    tokenizer = processor.tokenizer
+    added = {number: token.__getstate__() for number, token in tokenizer.added_tokens_decoder.items()}
+    begins = tokenizer("1")["input_ids"][0] == tokenizer.bos_token_id
+    _add_settings(Path(folder) / "tokenizer_config.json", {"added_tokens_decoder": added, "add_bos_token": begins})
+
+
+def _add_settings(path: Path, settings: dict) -> None:
     content = json.loads(path.read_text(encoding="utf-8"))
-    # Converters to GGUF read these names, transformers the `size` beside them.
-    content |= {"min_pixels": limits["shortest_edge"], "max_pixels": limits["longest_edge"]}
-    path.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+    path.write_text(json.dumps(content | settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
 def _refuse_pickles(folder: Path, what: str) -> None:

@@ -18,7 +18,7 @@ from .tick_boxes import TickBox
 __all__ = ["Line", "PageText", "check_installed", "read", "upright"]
 
 MODELS = ("PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx")
-RULES = 5  # of the settings here and the rules in reading_order: a new number makes stored answers stale
+RULES = 6  # of the settings here and the rules in reading_order: a new number makes stored answers stale
 SMALL = 600  # px: a page whose shorter side is less is searched for text at about its own size
 # What the shorter side is enlarged to at least, in px, and how far a detected box is widened, small pages and others.
 SEARCH = {True: (256, 1.8), False: (736, 1.6)}
@@ -49,14 +49,16 @@ class Line:
 class PageText:
     """What was read on a page. `turn` is by how many degrees clockwise it was turned to stand upright.
 
-    `confidence` is the mean over the characters and `lowest` that of the least certain piece of text, both from 0 to
-    1; None where nothing was read.
+    `unread` is the share of the print, by its width, of which no text or hardly any came: handwriting, or a script that
+    the recogniser does not know. `confidence` is the mean over the characters times the share that was read, and
+    `lowest` that of the least certain piece of text, both from 0 to 1; None where nothing was read.
     """
 
     lines: list[Line]
     turn: int = 0
     confidence: float | None = None
     lowest: float | None = None
+    unread: float = 0.0
 
     @property
     def text(self) -> str:
@@ -65,11 +67,12 @@ class PageText:
 
 @dataclasses.dataclass(frozen=True)
 class _Boxes:
-    """The pieces of text on a page: corners (n, 4, 2) in px, texts, scores."""
+    """The pieces of text on a page: corners (n, 4, 2) in px, texts, scores; and the share of its print not read."""
 
     corners: np.ndarray
     texts: list[str]
     scores: np.ndarray
+    unread: float = 0.0
 
     @property
     def score(self) -> float:
@@ -99,8 +102,9 @@ def read(page: Image.Image) -> PageText:
     boxes, turn = _read_upright(np.asarray(page))
     lines = [_line(boxes, row) for row in reading_order.rows(boxes.corners, boxes.texts)]
     if not lines:
-        return PageText([], turn)
-    return PageText(lines, turn, boxes.score, float(boxes.scores.min()))
+        return PageText([], turn, unread=boxes.unread)
+    read = 1 - boxes.unread
+    return PageText(lines, turn, boxes.score * read, float(boxes.scores.min()), round(boxes.unread, 4))
 
 
 def upright(page: Image.Image) -> tuple[Image.Image, int]:
@@ -166,7 +170,7 @@ def _with_ticks(read: _Boxes, ticks: list[TickBox]) -> _Boxes:
     if not pieces:
         return read
     corners, texts, scores = zip(*pieces, strict=True)
-    return _Boxes(np.stack(corners), list(texts), np.asarray(scores, float))
+    return _Boxes(np.stack(corners), list(texts), np.asarray(scores, float), read.unread)
 
 
 def _parted(piece: tuple, box: tuple[int, int, int, int]) -> list[tuple]:
@@ -185,17 +189,20 @@ def _parted(piece: tuple, box: tuple[int, int, int, int]) -> list[tuple]:
 
 def _read_pieces(pixels: np.ndarray) -> _Boxes:
     """Search and read a page at the resolution that suits its size."""
-    corners, texts, scores = [], [], []
+    corners, texts, scores, printed = [], [], [], []
     for top, piece in _pieces(pixels):
-        small = min(piece.shape[:2]) < SMALL
-        result = _engine(*SEARCH[small])(np.ascontiguousarray(piece[:, :, ::-1]), use_det=True, use_rec=True)
+        engine = _engine(*SEARCH[min(piece.shape[:2]) < SMALL])
+        result = engine(np.ascontiguousarray(piece[:, :, ::-1]), use_det=True, use_rec=True)
+        printed.append(engine.printed())
         if result.txts:
             corners.append(np.asarray(result.boxes, float) + np.array([0.0, top]))
             texts += [_tidy(text) for text in result.txts]
             scores += result.scores
+    unread, width = np.sum(printed, axis=0)
+    share = float(unread / width) if width else 0.0
     if not texts:
-        return _Boxes(np.empty((0, 4, 2)), [], np.empty(0))
-    return _Boxes(np.concatenate(corners), texts, np.asarray(scores, float))
+        return _Boxes(np.empty((0, 4, 2)), [], np.empty(0), share)
+    return _Boxes(np.concatenate(corners), texts, np.asarray(scores, float), share)
 
 
 def _pieces(pixels: np.ndarray) -> list[tuple[int, np.ndarray]]:
@@ -233,9 +240,9 @@ def _engine(side: int, unclip: float):
     Each piece of text is recognised at its own width. The usual batches of six, padded to the widest and to
     320 px at least, take 1.5 times as long and read small pages less exactly.
     """
-    from rapidocr import RapidOCR
+    from .engine import Engine
 
-    return RapidOCR(
+    return Engine(
         params={
             "Global.log_level": "critical",
             "Global.use_cls": False,  # it turns upright lines and handwriting upside down more often than it helps

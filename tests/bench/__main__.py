@@ -1,14 +1,18 @@
 """`make bench`: the benchmarks that take minutes; `tests.bench.learning_rate` takes longer and needs a demo run."""
 
 from tests.bench import (
+    attacks,
     checkpoints,
     data,
     digitize,
     equivalence,
     faults,
+    fields,
     full_size,
+    kills,
     loader,
     metrics,
+    mutations,
     read,
     rerun,
     train,
@@ -16,6 +20,6 @@ from tests.bench import (
 )
 
 if __name__ == "__main__":
-    small = (checkpoints, data, equivalence, loader, metrics, transcribe, faults, rerun, read, digitize)
-    for bench in (*small, train, full_size):
+    small = (checkpoints, data, fields, equivalence, loader, metrics, transcribe, faults, rerun, read, digitize)
+    for bench in (*small, attacks, kills, train, mutations, full_size):
         bench.main()

