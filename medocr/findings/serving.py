@@ -46,12 +46,13 @@ def _llama(record: dict) -> str:
 def _unsloth(record: dict) -> str:
     by, packages = record["unsloth"], record["packages"]
     logits = max(by["logits"].values())
-    resumed = "the same adapter, byte for byte" if by["resumed_adapter_is_the_same"] else "another adapter"
+    resumed = "the same adapter, byte for byte" if by["resumed_adapter_is_the_same"] else "another adapter, why is open"
     gate = "passes" if by["merge"]["passed"] else "fails"
     tensors = f"{by['with_gradient']} of {by['tensors']} tensors"
     apart = (
         f"the loss of a batch differs by {record['loss_apart']:.1g}, LoRA's gradients by at most "
-        f"{record['gradients_apart']:.1g} of a tensor's largest, and {tensors} have one"
+        f"{record['gradients_apart']:.1g} of a tensor's largest, and {tensors} have one; the losses of a "
+        f"training's steps differ by at most {record['step_losses_apart']:.1g}, more than that explains"
     )
     return (
         f"**Unsloth {packages['unsloth']} on a CPU, CUDA faked**: 04 to 06 run. Beside transformers' path {apart}; a "
