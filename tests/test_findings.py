@@ -119,7 +119,7 @@ def test_what_would_decide_an_undecided_contrast():
     assert needed(better, -0.009, -0.001, 0.011).startswith("about 4.0 times as many"), "to rule a gain out"
     assert needed(no_worse, -0.015, 0.0, 0.015).startswith("about 9.0 times as many")
     assert needed(better, 0.01, 0.02, 0.03) == "seeds that agree"
-    assert needed(no_worse, -0.02, -0.005, 0.02).startswith("more than such runs can tell")
+    assert needed(no_worse, -0.02, -0.005, 0.02).startswith("more than such runs can decide")
 
 
 def test_the_interval_widens_where_groups_or_seeds_differ():

@@ -8,9 +8,10 @@ from hypothesis import strategies as st
 
 from medocr import fields, metrics
 
-ANALYTES = {  # name, unit, another unit: printed so that no two share letters enough to be taken for each other
+# Name, unit, a unit of another quantity; no two share letters enough to be taken for each other.
+ANALYTES = {
     "Glucose": ("mg/dL", "g/L"),
-    "Sodium": ("mmol/L", "meq/L"),
+    "Sodium": ("mmol/L", "mg/dL"),
     "Ferritin": ("ng/mL", "pg/mL"),
     "Hematocrit": ("%", "fL"),
     "Lipase": ("U/L", "IU/L"),

@@ -47,7 +47,7 @@ class Output:
         """Write a document's Bundle; None takes away one that is there, for the document waits for a person."""
         path = self.folder / f"bundles/{identity}.json"
         if bundle is None:
-            path.unlink(missing_ok=True)
+            storage.remove(path, self.folder)
             return
         with private(), storage.atomic(path) as temporary:
             temporary.write_text(decimals.dumps(bundle) + "\n", encoding="utf-8")

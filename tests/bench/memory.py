@@ -3,8 +3,8 @@
 PyTorch's MemTracker follows every tensor of a step (weights, gradients, optimizer states, activations) while
 FakeTensorMode keeps shapes and no data, so the full-size model is counted on any machine. Batch: 4 pages of 1,280
 visual and 400 answer tokens, loss on the answers alone, attention that never holds its scores. Weights in bfloat16,
-LoRA's in float32; AdamW with states like its weights, or of 8 bits. Not counted: the CUDA context, libraries' workspaces and
-fragmentation. Written to results/bench/memory.json, beside the peaks that a card measured on the same batch.
+LoRA's in float32; AdamW with states like its weights, or of 8 bits. Not counted: the CUDA context, workspaces of
+libraries and fragmentation. Written to results/bench/memory.json, beside what a card measured on the same batch.
 """
 
 import contextlib
