@@ -4,8 +4,9 @@ A line of a page that was read holds
 - `schema` (1), `origin` (the path as given, with #page for a file of several), `page` and `pages` (its number and of
   how many), `sha256` of the page's image, `reader`, `dpi` (None where the file does not say);
 - `turn`: by how many degrees clockwise the page was turned to stand upright;
-- `text`, and `lines` with `text`, `box` (left, top, right, bottom in px of the upright page; None where a model reads)
-  and `confidence` (of a model: the probability of the line's least certain token);
+- `text`, and `lines` with `text`, `box` (left, top, right, bottom in px of the upright page; None where a model reads),
+  `confidence` (of a model: the probability of the line's least certain token) and, from RapidOCR, `mark` (struck out
+  or stamped over, or empty);
 - `confidence` and `lowest` (of the page and of its least certain piece, 0 to 1, or None), `unread` (the share of the
   print that gave no text or hardly any, such as a script that RapidOCR does not know; None for a model), `fields` (what
   `medocr.fields.read_fields` finds), `finish` (stop, length or loop) and `seconds`.

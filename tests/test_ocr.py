@@ -6,7 +6,7 @@ from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
 from medocr import metrics, ocr
-from medocr.ocr import reading_order
+from medocr.ocr import overprint, reading_order
 from medocr.ocr.engine import unread
 
 LINES = (
@@ -188,3 +188,59 @@ def test_print_that_gives_no_text_lowers_the_confidence_and_is_said():
 def test_what_counts_as_hardly_any_text():
     corners = np.array([box(0, 0, 200, 20), box(0, 30, 200, 50), box(0, 60, 200, 80), box(0, 90, 20, 110)])
     assert unread(corners, ("Glucose 105 mg/dL", ": .", "STaR HATE", "☐"), (0.9, 0.9, 0.4, 0.9)) == (20.0, 31.0)
+
+
+def marked(draw_over, text="Warfarin 5 mg once daily", colour="black", size=26, ground="white"):
+    """What is said of one printed line over which something is drawn."""
+    font = ImageFont.truetype(font_manager.findfont("DejaVu Sans"), size)
+    page = Image.new("RGB", (600, 100), ground)
+    canvas = ImageDraw.Draw(page)
+    canvas.text((40, 30), text, colour, font)
+    left, top, right, bottom = canvas.textbbox((40, 30), text, font)
+    draw_over(canvas, (left, top, right, bottom))
+    grown = (bottom - top) // 4  # as the search for text widens its boxes
+    corners = np.array([[(left, top - grown), (right, top - grown), (right, bottom + grown), (left, bottom + grown)]])
+    return overprint.find(np.asarray(page), corners.astype(float), [text])[0]
+
+
+def through(canvas, box, slope=0):
+    middle = (box[1] + box[3]) / 2
+    canvas.line((box[0] - 5, middle + slope, box[2] + 5, middle - slope), "black", 3)
+
+
+def stamp(canvas, box):
+    font = ImageFont.truetype(font_manager.findfont("DejaVu Sans"), 30)
+    canvas.text((box[0] + 90, box[1] - 4), "CRITICAL", (200, 30, 30), font)
+
+
+def nothing(canvas, box):
+    pass
+
+
+@pytest.mark.parametrize(
+    ("mark", "how"),
+    [
+        ("struck out", {"draw_over": through}),
+        ("struck out", {"draw_over": lambda canvas, box: through(canvas, box, slope=2)}),
+        ("struck out", {"draw_over": through, "size": 18}),
+        ("stamped over", {"draw_over": stamp}),
+        ("", {"draw_over": nothing}),
+        ("", {"draw_over": nothing, "colour": (200, 30, 30)}),
+        ("", {"draw_over": nothing, "colour": "white", "ground": "black"}),
+        ("", {"draw_over": nothing, "text": "Calcium ------ not done"}),
+        ("", {"draw_over": nothing, "text": "--------------------"}),
+        ("", {"draw_over": lambda canvas, box: canvas.line((box[0], box[3] + 3, box[2], box[3] + 3), "black", 2)}),
+        ("", {"draw_over": lambda canvas, box: canvas.text((box[2], box[1]), " H", (200, 30, 30))}),
+        ("", {"draw_over": lambda canvas, box: canvas.rectangle((0, 0, 40, 99), (200, 30, 30))}),
+    ],
+)
+def test_a_line_that_is_struck_out_or_stamped_over_is_told_from_others(mark, how):
+    assert marked(**how) == mark
+
+
+def test_a_struck_out_line_is_read_with_little_confidence():
+    page = drawn()
+    ImageDraw.Draw(page).line((45, 40 + 52 * 6 + 16, 520, 40 + 52 * 6 + 14), "black", 3)
+    marks = {line.text.split()[0]: (line.mark, line.confidence < 0.5) for line in ocr.read(page).lines}
+    assert marks.pop("Metformin") == ("struck out", True)
+    assert set(marks.values()) == {("", False)}

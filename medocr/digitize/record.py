@@ -129,9 +129,14 @@ def _entries(page: dict, item: Page | Rejection, result: PageRecord | str | None
             "line": places.get(line),
             "box": _around([line["box"] for line in lines if line["box"]] or second.boxes(text)),
             "confidence": _confidence(lines, sure[slice(*span)] if span else ()),
-            "reasons": second.objections(kind, str(name), columns),
+            "reasons": [*_marks(lines), *second.objections(kind, str(name), columns)],
             "status": "review",
         }
+
+
+def _marks(lines: Sequence[Mapping]) -> list[str]:
+    """What lies over a field's lines: nobody knows whether a struck-out order still holds."""
+    return [f"its line is {mark}" for mark in dict.fromkeys(line.get("mark") for line in lines) if mark]
 
 
 def _confidence(lines: Sequence[Mapping], sure: Sequence[float]) -> float | None:

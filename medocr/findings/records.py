@@ -55,6 +55,32 @@ def _faults(record: dict) -> str:
     )
 
 
+def _loop(record: dict) -> str:
+    """Whether a person's time pays more on the least sure pages than on pages drawn by chance."""
+    of = {(row["from"], row["to"]): row for row in record["rows"] if (row["pages"], row["metric"]) == ("all", "cer")}
+    choice = of["chance", "least_sure"]
+    low, high = (f"{choice[end]:+.4f}".replace("-", "−") for end in ("low", "high"))
+    return (
+        f"tuned on {record['reviewed']} reviewed pages, CER on {choice['n']} unseen ones goes from "
+        f"{of['base', 'chance']['base']:.3f} to {choice['tuned']:.3f} with the least sure pages and to "
+        f"{choice['base']:.3f} with pages by chance: difference [{low}, {high}], means of {len(record['seeds'])} seeds"
+    )
+
+
+def _memory(record: dict) -> str:
+    """Counted peaks of a training step with 8-bit AdamW, beside those that a card measured."""
+    counts = {
+        (row["trained"], row["checkpointing"]): row["total"] for row in record["rows"] if "8-bit" in row["optimizer"]
+    }
+    measured = record["measured_on_a_card_gb"]
+    told = [
+        f"{trained} {counts[trained, True]:.1f} GB with checkpointing ({measured[trained]:.1f} measured on a card), "
+        f"{counts[trained, False]:.1f} without"
+        for trained in measured
+    ]
+    return f"a training step at full size, counted without a card: {'; '.join(told)}"
+
+
 def _equivalence(record: dict) -> str:
     rows = {row["step"]: row for row in record["rows"]}
     steps = [row for row in record["rows"] if "difference" in row]
@@ -216,6 +242,8 @@ TELL: dict[str, Callable[[dict], str]] = {
     "bench/kills.json": _kills,
     "bench/learning_rate.json": _learning_rate,
     "bench/metrics.json": _metrics,
+    "bench/loop.json": _loop,
+    "bench/memory.json": _memory,
     "bench/mutations.json": _mutations,
     "bench/precision.json": _precision,
     "bench/rerun.json": _rerun,

@@ -12,13 +12,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from . import reading_order, tick_boxes
+from . import overprint, reading_order, tick_boxes
 from .tick_boxes import TickBox
 
 __all__ = ["Line", "PageText", "check_installed", "read", "upright"]
 
 MODELS = ("PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx")
-RULES = 6  # of the settings here and the rules in reading_order: a new number makes stored answers stale
+RULES = 7  # of the settings here and the rules in reading_order: a new number makes stored answers stale
 SMALL = 600  # px: a page whose shorter side is less is searched for text at about its own size
 # What the shorter side is enlarged to at least, in px, and how far a detected box is widened, small pages and others.
 SEARCH = {True: (256, 1.8), False: (736, 1.6)}
@@ -38,11 +38,16 @@ LIKENESSES = str.maketrans({"口": "☐", "□": "☐", "\u03bc": "\u00b5"}) | F
 
 @dataclasses.dataclass(frozen=True)
 class Line:
-    """A line of a page: its text, its box (left, top, right, bottom in px of the upright page) and confidence."""
+    """A line of a page: its text, its box (left, top, right, bottom in px of the upright page) and confidence.
+
+    `mark` says where the line, or a part of it, is struck out or stamped over (`overprint`), which its confidence has
+    a ceiling for.
+    """
 
     text: str
     box: tuple[int, int, int, int]
     confidence: float
+    mark: str = ""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -73,6 +78,7 @@ class _Boxes:
     texts: list[str]
     scores: np.ndarray
     unread: float = 0.0
+    marks: tuple[str, ...] = ()  # of `overprint`, once looked for
 
     @property
     def score(self) -> float:
@@ -99,7 +105,9 @@ def check_installed() -> None:
 
 def read(page: Image.Image) -> PageText:
     """Read an RGB page, turned upright first where it lies on its side or stands on its head."""
-    boxes, turn = _read_upright(np.asarray(page))
+    pixels = np.asarray(page)
+    boxes, turn = _read_upright(pixels)
+    boxes = _marked(boxes, np.rot90(pixels, -turn // 90))
     lines = [_line(boxes, row) for row in reading_order.rows(boxes.corners, boxes.texts)]
     if not lines:
         return PageText([], turn, unread=boxes.unread)
@@ -132,13 +140,22 @@ def _read_upright(pixels: np.ndarray) -> tuple[_Boxes, int]:
     return as_given, 0
 
 
+def _marked(boxes: _Boxes, pixels: np.ndarray) -> _Boxes:
+    """The boxes of an upright page with their marks, and the scores under the marks' ceilings."""
+    marks = overprint.find(pixels, boxes.corners, boxes.texts)
+    ceilings = np.array([overprint.CEILING.get(mark, 1.0) for mark in marks])
+    return dataclasses.replace(boxes, scores=np.minimum(boxes.scores, ceilings), marks=tuple(marks))
+
+
 def _line(boxes: _Boxes, row: list[int]) -> Line:
     corners = boxes.corners[row].reshape(-1, 2)
     low, high = corners.min(0), corners.max(0)
     weights = [len(boxes.texts[i]) for i in row]
     text = " ".join(boxes.texts[i].strip() for i in row)
     score = float(np.average(boxes.scores[row], weights=weights))
-    return Line(text, (round(low[0]), round(low[1]), round(high[0]), round(high[1])), round(score, 4))
+    mark = next((boxes.marks[i] for i in row if boxes.marks[i]), "")
+    score = min(score, overprint.CEILING.get(mark, 1.0))
+    return Line(text, (round(low[0]), round(low[1]), round(high[0]), round(high[1])), round(score, 4), mark)
 
 
 def _recognise(pixels: np.ndarray) -> _Boxes:
