@@ -16,7 +16,9 @@ from PIL import Image
 from medocr import digitize
 from medocr.__main__ import main
 from medocr.demo.loopback import Loopback, Server
-from medocr.digitize import check, dates, decimals, fhir, hl7, printed, record, sources
+from medocr.digitize import check, dates, decimals, fhir, hl7, output, printed, record, sources
+from medocr.ocr import Line
+from medocr.ocr.overprint import STRUCK
 from medocr.read import PageRecord
 from medocr.schema import Page, Rejection
 from medocr.storage import ROOT
@@ -43,9 +45,12 @@ def encoded(text: str) -> bytes:
     return buffer.getvalue()
 
 
-def reading(text: str, sure: float = 0.99) -> PageRecord:
+def reading(text: str, sure: float = 0.99, struck: str = "") -> PageRecord:
+    """As RapidOCR reads a page; the line that begins with `struck` is struck out."""
     lines = [
-        {"text": line, "box": (10, 20 * n, 200, 20 * n + 15), "confidence": sure}
+        dataclasses.asdict(
+            Line(line, (10, 20 * n, 200, 20 * n + 15), sure, STRUCK if line.split()[0] == struck else "")
+        )
         for n, line in enumerate(text.split("\n"))
     ]
     return PageRecord(text, lines, 0, sure, sure, "stop", 0.0)
@@ -186,6 +191,15 @@ def test_orders_are_proposals_and_stopped_drugs_are_none():
     assert dosage["text"] == "Metformin 500 mg PO BID x 30 days"
     assert lisinopril["dosageInstruction"][0]["asNeededBoolean"] is True
     assert lisinopril["dosageInstruction"][0]["timing"]["repeat"]["periodUnit"] == "h"
+
+
+def test_a_struck_out_order_says_so():
+    text = "Metformin 500 mg PO BID\nWarfarin 5 mg PO daily"
+    read = [(Page(encoded(text), "scan.png", "folder"), reading(text, struck="Warfarin"))]
+    about = record.document("scan.png", "scan", read, {"name": "s", "hash": "0" * 64}, synthetic=False, phi=True)
+    output.check(about)
+    reasons = {field["name"]: field["reasons"] for field in about["fields"]}
+    assert reasons == {"Metformin": [], "Warfarin": ["its line is struck out"]}
 
 
 def test_a_page_without_a_patient_names_nobody():

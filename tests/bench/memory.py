@@ -10,6 +10,7 @@ workspaces of libraries and fragmentation. Written to results/bench/memory.json,
 import contextlib
 import itertools
 import json
+from collections import OrderedDict
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -20,6 +21,7 @@ import torch
 from torch._subclasses.fake_tensor import FakeTensorMode, unset_fake_temporarily
 from torch.distributed._tools.mem_tracker import MemTracker
 from torch.utils._pytree import tree_map_only
+from torch.utils.hooks import RemovableHandle
 from transformers.models.paddleocr_vl import modeling_paddleocr_vl as modeling
 
 from medocr import storage
@@ -96,8 +98,8 @@ def counted(trained: str, optimizer: str, checkpointing: bool) -> dict[str, floa
         if checkpointing:
             model.gradient_checkpointing_enable({"use_reentrant": False})
         if trained != "all weights":
-            model = add_lora(model)
-            model.enable_input_require_grads()
+            with mock.patch.object(torch.nn.Module, "to", lambda module, *_, **__: module):  # shapes cannot be moved
+                model = add_lora(model)
         states = OPTIMIZERS[optimizer]([weight for weight in model.parameters() if weight.requires_grad])
         for weight in itertools.chain.from_iterable(group["params"] for group in states.param_groups):
             weight.grad = torch.zeros_like(weight)  # of the step's first batch
@@ -110,6 +112,11 @@ def counted(trained: str, optimizer: str, checkpointing: bool) -> dict[str, floa
             states.step()
         (peak,) = tracker.get_tracker_snapshot("peak").values()
     return {str(getattr(kind, "value", kind)).lower(): round(size / 1e9, 2) for kind, size in peak.items()}
+
+
+def _for_trained(register):
+    """A tensor's method that registers a hook, for frozen weights, too: the tracker watches all, and those refuse."""
+    return lambda tensor, hook: register(tensor, hook) if tensor.requires_grad else RemovableHandle(OrderedDict())
 
 
 @contextlib.contextmanager
@@ -132,6 +139,8 @@ def real_layout(shapes: FakeTensorMode) -> Iterator[None]:
         for name in LAYOUT:
             stack.enter_context(mock.patch.object(modeling, name, with_data(name)))
         stack.enter_context(mock.patch.object(modeling, "torch_compilable_check"))  # it asks for values, too
+        for name in ("register_hook", "register_post_accumulate_grad_hook"):
+            stack.enter_context(mock.patch.object(torch.Tensor, name, _for_trained(getattr(torch.Tensor, name))))
         yield
 
 
