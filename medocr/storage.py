@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import fcntl
 import functools
 import hashlib
 import importlib.metadata
@@ -43,6 +44,27 @@ def atomic(path: str | Path, inside: Path | None = None) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         remove(temporary, inside)
+
+
+@contextlib.contextmanager
+def private() -> Iterator[None]:
+    """What is written meanwhile is for this user alone."""
+    before = os.umask(0o077)
+    try:
+        yield
+    finally:
+        os.umask(before)
+
+
+@contextlib.contextmanager
+def locked(folder: Path, busy: str) -> Iterator[None]:
+    """Nobody else works in `folder` meanwhile. Raises ValueError, which says `busy`, where somebody does."""
+    with (folder / ".lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise ValueError(busy) from None
+        yield
 
 
 def check_inside(path: Path, inside: Path) -> None:

@@ -59,6 +59,7 @@ class Counts:
     earlier: int = 0  # which were there already
     refused: int = 0  # of which no page could be read
     incomplete: int = 0  # of which some page could not be read
+    waiting: int = 0  # fields of the folder's documents, earlier ones too, that a person is to look at
 
     @property
     def status(self) -> int:
@@ -121,7 +122,7 @@ def digitize_documents(
         counts.refused += failed == len(about["pages"])
         counts.incomplete += 0 < failed < len(about["pages"])
         counts.digitized += failed < len(about["pages"])
-    output.write_queue()
+    counts.waiting = output.write_queue()
     return counts
 
 
@@ -211,6 +212,5 @@ def run(reader: Reader, paths: Sequence[str | Path], out: str | Path, **options)
     parts += [f"{counts.earlier} done before"] * bool(counts.earlier)
     parts += [f"{counts.incomplete} with a page that was not read"] * bool(counts.incomplete)
     parts += [f"{counts.refused} refused"] * bool(counts.refused)
-    waiting = sum(1 for line in (Path(out) / "queue.jsonl").open(encoding="utf-8") if line.strip())
-    print(f"{', '.join(parts)}; {waiting} fields wait for a person: {out}", file=sys.stderr)
+    print(f"{', '.join(parts)}; {counts.waiting} fields wait for a person: {out}", file=sys.stderr)
     return counts.status

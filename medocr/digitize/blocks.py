@@ -7,7 +7,6 @@ Unzipped into a folder it can be reviewed and exported like any other.
 
 import contextlib
 import dataclasses
-import fcntl
 import hashlib
 import json
 import os
@@ -19,7 +18,7 @@ from pathlib import Path
 
 from .. import storage
 from . import sources
-from .output import Output, private
+from .output import Output
 from .readers import Reader
 from .sources import Source
 
@@ -77,10 +76,10 @@ def digitize_block(reader: Reader, block: Block, out: str | Path, *, contains_ph
     target = file_of(Path(out), block.id)
     if target.exists():
         return 0
-    with private():
+    with storage.private():
         target.parent.mkdir(parents=True, exist_ok=True)
         (Path(out) / "work").mkdir(exist_ok=True)
-    with private(), tempfile.TemporaryDirectory(dir=Path(out) / "work") as work:
+    with storage.private(), tempfile.TemporaryDirectory(dir=Path(out) / "work") as work:
         documents = documents_of(block.sources, contains_phi)
         digitize_documents(reader, documents, Output(work), synthetic=False, phi=contains_phi)
         with storage.atomic(target) as temporary:
@@ -101,14 +100,10 @@ def _pack(folder: Path, target: Path) -> None:
 @contextlib.contextmanager
 def alone(out: Path) -> Iterator[None]:
     """Nobody else digitises into `out` meanwhile, and what a killed run left half done is gone. Raises ValueError."""
-    with private():
+    with storage.private():
         out.mkdir(parents=True, exist_ok=True)
         out.chmod(0o700)
-    with (out / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(f"another run is digitising into {out}: wait for it, or give another folder") from None
+    with storage.locked(out, f"another run is digitising into {out}: wait for it, or give another folder"):
         storage.remove(out / "work", out)
         if (out / "blocks").is_dir():
             storage.sweep(out / "blocks")

@@ -120,8 +120,7 @@ def risk_curve(rows: pd.DataFrame, delta: float = DELTA) -> pd.DataFrame:
     last = last[np.unique(np.linspace(0, len(last) - 1, STEPS).astype(int))]
     total, points = np.cumsum(wrong), []
     for passed in last:
-        sizes = np.bincount(pages[:passed])
-        design = max(1.0, 1 + ((sizes**2).sum() / passed - 1) * within)
+        design = design_effect(pages[:passed], within)
         points.append((scores[passed - 1], passed / len(rows), passed, total[passed - 1], design))
     curve = pd.DataFrame(points, columns=["threshold", "share", "passed", "wrong", "design_effect"])
     return curve.assign(bound=upper(curve["wrong"], curve["passed"], curve["design_effect"], delta))
@@ -131,6 +130,11 @@ def upper(wrong, passed, design_effect=1.0, delta: float = DELTA) -> np.ndarray:
     """The Clopper–Pearson upper bound, at confidence 1 − δ, of a wrong share among so many fields, less the effect."""
     wrong, passed = np.asarray(wrong, float) / design_effect, np.asarray(passed, float) / design_effect
     return np.where(wrong < passed, stats.beta.ppf(1 - delta, wrong + 1, np.maximum(passed - wrong, 1e-9)), 1.0)
+
+
+def design_effect(pages: np.ndarray, within: float) -> float:
+    """1 + (m − 1)ρ, at least 1: `pages` has each field's page by number, `within` is ρ, m a field's mean page size."""
+    return max(1.0, 1 + ((np.bincount(pages) ** 2).sum() / len(pages) - 1) * within)
 
 
 def correlation(wrong: np.ndarray, pages: np.ndarray) -> float:
@@ -166,8 +170,7 @@ def _outcome(rule: Rule, rows: pd.DataFrame) -> dict:
     if not len(passed):
         return {**about, "passed_wrong": None, "low": None, "high": None}
     pages = pd.factorize(passed["page"])[0]
-    sizes = np.bincount(pages)
-    design = max(1.0, 1 + ((sizes**2).sum() / len(passed) - 1) * correlation(wrong, pages))
+    design = design_effect(pages, correlation(wrong, pages))
     worth, k = len(passed) / design, wrong.sum() / design
     low = float(stats.beta.ppf(0.025, k, worth - k + 1)) if k else 0.0
     high = float(upper(wrong.sum(), len(passed), design, 0.025))

@@ -4,7 +4,6 @@ import contextlib
 import dataclasses
 import functools
 import json
-import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -20,7 +19,7 @@ class Output:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
-        with private():
+        with storage.private():
             for name in ("documents", "bundles", "pages", "reviews"):
                 (self.folder / name).mkdir(parents=True, exist_ok=True)
             self.folder.chmod(0o700)
@@ -40,7 +39,7 @@ class Output:
 
     def write_picture(self, name: str, picture: bytes) -> None:
         """Keep a page's picture under the name that its record has for it."""
-        with private(), storage.atomic(self.folder / name, self.folder) as temporary:
+        with storage.private(), storage.atomic(self.folder / name, self.folder) as temporary:
             temporary.write_bytes(picture)
 
     def write_bundle(self, identity: str, bundle: Mapping | None) -> None:
@@ -49,19 +48,19 @@ class Output:
         if bundle is None:
             storage.remove(path, self.folder)
             return
-        with private(), storage.atomic(path) as temporary:
+        with storage.private(), storage.atomic(path) as temporary:
             temporary.write_text(decimals.dumps(bundle) + "\n", encoding="utf-8")
 
     def write_record(self, record: Mapping) -> None:
         """Write a document's record, last of its files: a document without it is not done. Raises ValueError for one
         that does not hold what document.schema.json says."""
         check(record)
-        with private():
+        with storage.private():
             storage.write_json(self.folder / f"documents/{record['id']}.json", dict(record))
 
     def write_text(self, name: str, text: str) -> None:
         """Write a text file under the folder."""
-        with private(), storage.atomic(self.folder / name, self.folder) as temporary:
+        with storage.private(), storage.atomic(self.folder / name, self.folder) as temporary:
             temporary.write_text(text, encoding="utf-8", newline="")
 
     def audit(self, record: Mapping, sent_to: str | None) -> None:
@@ -76,42 +75,26 @@ class Output:
             "medocr": __version__,
             "sent_to": sent_to,
         }
-        with private(), (self.folder / "audit.jsonl").open("a", encoding="utf-8") as file:
+        with storage.private(), (self.folder / "audit.jsonl").open("a", encoding="utf-8") as file:
             file.write(json.dumps(line, ensure_ascii=False) + "\n")
 
     def write_queue(self) -> int:
         """Write queue.jsonl anew: a line for every field that waits for a person, the least sure first; returns how
         many."""
         waiting = [
-            {
-                "document": record["id"],
-                **{name: field[name] for name in ("confidence", "reasons")},
-                "field": field["id"],
-            }
+            {"document": record["id"], "field": field["id"], **{key: field[key] for key in ("confidence", "reasons")}}
             for record in self.records()
             for field in record["fields"]
             if field["status"] == "review"
         ]
         waiting.sort(key=lambda line: (line["confidence"] is not None, line["confidence"] or 0.0))
-        order = ("document", "field", "confidence", "reasons")
-        lines = (json.dumps({name: line[name] for name in order}, ensure_ascii=False) for line in waiting)
-        self.write_text("queue.jsonl", "".join(f"{line}\n" for line in lines))
+        self.write_text("queue.jsonl", "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in waiting))
         return len(waiting)
 
     def decisions(self, identity: str) -> dict[str, dict]:
         """What persons decided on a document's fields: field → the last line of reviews/<id>.jsonl about it."""
         decisions = review.read_decisions(self.folder, identity)
         return {decision.field: dataclasses.asdict(decision) for decision in decisions}
-
-
-@contextlib.contextmanager
-def private() -> Iterator[None]:
-    """What is written meanwhile is for this user alone."""
-    before = os.umask(0o077)
-    try:
-        yield
-    finally:
-        os.umask(before)
 
 
 @functools.cache

@@ -13,11 +13,11 @@ from .. import __version__
 from ..fields.labels import LABELS
 from ..fields.text import clean
 from ..read import PageRecord
+from ..review.columns import LISTS, NAMED_BY
 from ..schema import Page, Rejection
 from . import carried, printed, reasons
 from .patient import patient_of, who_else
 from .second import Second
-from .settle import NAMED_BY
 from .spans import spans
 
 SCHEMA = 1
@@ -152,7 +152,7 @@ def _found(read: Mapping, lines: Sequence[str]) -> Iterator[tuple]:
     for name, value in read.get("header", {}).items():
         line = _line_with(name, str(value), lines)
         yield "header", name, {"value": value}, line, [line] if line >= 0 else []
-    for key, kind in (("analytes", "analyte"), ("drugs", "drug"), ("options", "tick")):
+    for kind, key in LISTS.items():
         found = read.get(key, [])
         starts = [*(row["line"] for row in found[1:]), len(lines)]
         for row, until in zip(found, starts, strict=False):

@@ -11,13 +11,14 @@ import pandas as pd
 
 from ..fields import directions
 from ..metrics.values import letters, plain, rows
+from ..review.columns import LISTS, NAMED_BY
 from ..schema import Page
 from . import Document, Reader, digitize_documents, fhir, keys
 from .confidence import NOBODY, Rule
 from .observation import observation
 from .order import medication_request
 from .output import Output
-from .settle import NAMED_BY, Settled
+from .settle import Settled
 
 PARTICULARS = re.compile(
     r"^.*(?= is (?:no unit|not one day|flagged|outside|no analyte))|(?<=flagged ).*|(?<=it has ).*"
@@ -79,9 +80,7 @@ def right(record: Mapping, known: Mapping) -> pd.DataFrame:
     left = keys.keys(known)
     judged = []
     for field in record["fields"]:
-        own = keys.key(field["kind"], field["name"], field["columns"])
-        there = left[field["kind"]][own] > 0
-        left[field["kind"]][own] -= there
+        there = keys.take(left, field["kind"], field["name"], field["columns"])
         about = {name: field[name] for name in ("kind", "confidence")}
         about |= {"page": f"{record['id']}/{field['page']}", "right": there, "reasons": bool(field["reasons"])}
         judged.append({**about, "status": field["status"], "document": record["id"], "field": field["id"]})
@@ -107,7 +106,7 @@ def resources(bundles: Iterable[tuple[Mapping | None, Mapping]]) -> pd.DataFrame
 def _expected(known: Mapping) -> Iterator[dict]:
     """The resources that would be made of a page's fields as its source knows them."""
     for kind, make in (("analyte", observation), ("drug", medication_request)):
-        for row in rows(known, keys.ROWS[kind][0]):
+        for row in rows(known, LISTS[kind]):
             made = make(Settled("", kind, str(row[NAMED_BY[kind]]), dict(row), "", 1, False), NOTHING)
             if made:
                 yield made

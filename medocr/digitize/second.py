@@ -29,7 +29,4 @@ class Second:
         """A reason to look at a field that this reader does not have; each of its fields speaks for one."""
         if not self.seen:
             return []
-        own = keys.key(kind, name, columns)
-        there = self.left[kind][own] > 0
-        self.left[kind][own] -= there
-        return [] if there else [OTHERWISE]
+        return [] if keys.take(self.left, kind, name, columns) else [OTHERWISE]

@@ -3,7 +3,7 @@
 import dataclasses
 from collections.abc import Mapping
 
-NAMED_BY = {"analyte": "name", "drug": "drug", "tick": "label"}  # a kind of field → the column with its name
+from ..review.columns import NAMED_BY
 
 
 @dataclasses.dataclass(frozen=True)

@@ -3,8 +3,8 @@
 import re
 from collections.abc import Iterator, Mapping
 
+from ..review.columns import NAMED_BY
 from . import printed
-from .settle import NAMED_BY
 
 REACH = 160  # characters after a name within which its columns stand
 COLUMNS = ("value", "low", "high", "dose", "unit", "form", "route", "frequency", "duration", "amount")

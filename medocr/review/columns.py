@@ -2,6 +2,8 @@
 
 import re
 
+LISTS = {"analyte": "analytes", "drug": "drugs", "tick": "options"}  # a field's kind → its list among a page's fields
+NAMED_BY = {"analyte": "name", "drug": "drug", "tick": "label"}  # a kind of field → the column with its name
 PLACES = ("line", "printed")  # where a value stood, not what it is
 NUMBERS = ("low", "high", "subtotal", "tax", "tax_rate", "total", "discount", "tip", "earlier")
 EITHER = ("value", "dose")  # a number, or a word as printed

@@ -2,11 +2,10 @@
 
 from collections.abc import Sequence
 
-from .columns import PLACES
+from .columns import LISTS, NAMED_BY, PLACES
 from .decisions import Decision, corrected_lines, line_text
 
 WHOLE = "text"  # the kind of a field that stands for all of a page's text
-LISTS = {"analyte": "analytes", "drug": "drugs", "tick": "options"}  # a field's kind → its list among a page's fields
 
 
 def reviewed(document: dict, decisions: Sequence[Decision]) -> dict:
@@ -32,7 +31,7 @@ def _after(document: dict, field: dict, decision: Decision | None, decisions: Se
     text = field["text"] if text is None else " ".join(text.split())
     about = {"decision": decision.decision, "by": decision.by, "at": decision.at}
     columns = field["columns"] if decision.columns is None else decision.columns
-    name = columns.get("name") or columns.get("drug") or columns.get("label") or field["name"]
+    name = columns.get(NAMED_BY.get(field["kind"], "")) or field["name"]
     after = {"name": name, "columns": columns, "text": text}
     return {**field, **after, "status": "passed", "reviewed": about}
 

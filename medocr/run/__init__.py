@@ -1,7 +1,6 @@
 """The runner behind `python -m medocr run PROFILE`: a notebook is skipped while nothing it depends on has changed."""
 
 import contextlib
-import fcntl
 import os
 import sys
 import time
@@ -185,20 +184,13 @@ def _private(folder: Path):
     """A run's folder, that this user alone can look into, as into all that is written meanwhile."""
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
-    before = os.umask(0o077)
-    try:
+    with storage.private():
         yield
-    finally:
-        os.umask(before)
 
 
 @contextlib.contextmanager
 def _locked(folder: Path):
     """One runner at a time per run: two would write the same files. What a killed one left half written goes."""
-    with (folder / ".lock").open("w") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise ValueError(f"{folder}: another runner is at work on this run; wait for it or stop it") from None
+    with storage.locked(folder, f"{folder}: another runner is at work on this run; wait for it or stop it"):
         storage.sweep(folder)
         yield
