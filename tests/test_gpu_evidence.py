@@ -32,6 +32,8 @@ def test_every_part_leaves_its_figures_or_says_why(measured):
         assert found[name]["share_of_matrix_rate"] > 0
         assert found[name]["trainable"] > 0
     assert len(found["peft"]["batches_seconds"]) == 2  # one of each optimizer step
+    row = found["resume"]["rows"][0]
+    assert row["resumed_apart"] == row["again_apart"] == 0 < row["moved_since_the_checkpoint"]
     assert found["merge"]["passed"], found["merge"]["why"]
     assert all(row["pages_per_s"] > 0 for row in found["reading"]["rows"])
     assert found["reading"]["rows"][1]["adapter_effect"] > 0

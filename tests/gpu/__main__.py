@@ -14,7 +14,7 @@ import traceback
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-PARTS = ("rate", "peft", "unsloth", "full", "merge", "reading", "stages", "l4")
+PARTS = ("rate", "peft", "unsloth", "full", "resume", "merge", "reading", "stages", "l4")
 
 
 def measure(part: str, setting, out: Path) -> dict:
@@ -29,6 +29,7 @@ def measure(part: str, setting, out: Path) -> dict:
         "peft": lambda: training.lora(setting, "transformers"),
         "unsloth": lambda: training.lora(setting, "unsloth"),
         "full": lambda: training.full(setting),
+        "resume": lambda: training.resume(setting),
         "merge": lambda: inference.merge(setting),
         "reading": lambda: inference.reading(setting, lambda rows: _keep(out, "reading", setting.size, rows)),
         "stages": lambda: inference.stages(setting),

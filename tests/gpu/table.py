@@ -51,6 +51,13 @@ def _line(name: str, part: dict) -> str:
     if name == "reading":
         rows = (f"{row['what']} by {row['backend']} {row['pages_per_s']:.2f} pages/s" for row in part["rows"])
         return "; ".join(rows)
+    if name == "resume":
+        rows = (
+            f"{row['backend']}: resumed ends {row['resumed_apart']:.1e} from the whole training, the same done again "
+            f"{row['again_apart']:.1e}"
+            for row in part["rows"]
+        )
+        return "; ".join(rows)
     if name == "stages":
         return f"all six notebooks in {part['seconds']:.0f} s"
     computed = part["computed"]

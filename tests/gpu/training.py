@@ -2,17 +2,20 @@
 
 import importlib.util
 import itertools
+import json
+import shutil
 import statistics
 import time
 from pathlib import Path
 from unittest import mock
 
+import safetensors.torch
 import torch
 from torch.optim.optimizer import register_optimizer_step_post_hook
 from transformers import PaddleOCRVLConfig
 
 from medocr import model as models
-from medocr import train
+from medocr import storage, train
 from medocr.train import data, trainer
 from tests import full_size
 from tests.gpu import arithmetic
@@ -52,6 +55,53 @@ def _timing_batches(seconds: list[float]):
         return made
 
     return mock.patch.object(trainer._Trainer, "get_batch_samples", timed)
+
+
+def resume(setting: Setting) -> dict:
+    """Per backend: how far a training that was stopped half way and resumed ends from one that was not.
+
+    A third run, the first done again, says how far apart equal trainings end on this device.
+    """
+    backends = ["transformers"]
+    if setting.device == "cuda" and importlib.util.find_spec("unsloth"):
+        backends.append("unsloth")
+    return {"rows": [_resumed(setting, backend) for backend in backends]}
+
+
+def _resumed(setting: Setting, backend: str) -> dict:
+    folder = setting.work / "resume" / backend
+    recipe = {**setting.recipe, "max_steps": 6, "save_every": 3}
+    options = {"device": setting.device, "backend": backend, "gradient_checkpointing": True, "pretrained": False}
+    options |= {"progress": False, **setting.limits, **recipe}
+
+    def run(name: str) -> dict:
+        return train.train(setting.base(), setting.pages(PAGES), [], folder / name, **options)
+
+    made = {"whole": run("whole"), "again": run("again")}
+    half = folder / "whole/checkpoints/checkpoint-3"
+    shutil.copytree(half, folder / "resumed/checkpoints/checkpoint-3")
+    started = json.loads((half.parent / "recipe.json").read_text())
+    del started["finished"]
+    storage.write_json(folder / "resumed/checkpoints/recipe.json", started)
+    made["resumed"] = run("resumed")
+    if made["resumed"]["resumed_from"] != 3:
+        raise ValueError(f"the training began at step {made['resumed']['resumed_from']}, not at 3")
+    whole = folder / "whole/adapter"
+    losses = {name: [row["loss"] for row in report["history"] if "loss" in row] for name, report in made.items()}
+    return {
+        "backend": made["whole"]["backend"],
+        "losses": losses,
+        "moved_since_the_checkpoint": _apart(half, whole),
+        "again_apart": _apart(folder / "again/adapter", whole),
+        "resumed_apart": _apart(folder / "resumed/adapter", whole),
+    }
+
+
+def _apart(one: Path, other: Path) -> float:
+    """The norm of the difference of two adapters' weights, relative to the second's."""
+    first, second = (safetensors.torch.load_file(folder / "adapter_model.safetensors") for folder in (one, other))
+    squares = sum((first[name].float() - second[name].float()).square().sum() for name in second)
+    return (squares / sum(tensor.float().square().sum() for tensor in second.values())).sqrt().item()
 
 
 def full(setting: Setting) -> dict:
