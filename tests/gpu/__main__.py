@@ -29,7 +29,7 @@ def measure(part: str, setting, out: Path) -> dict:
         "peft": lambda: training.lora(setting, "transformers"),
         "unsloth": lambda: training.lora(setting, "unsloth"),
         "full": lambda: training.full(setting),
-        "resume": lambda: training.resume(setting),
+        "resume": lambda: training.resume(setting, lambda rows: _keep(out, "resume", setting.size, rows)),
         "merge": lambda: inference.merge(setting),
         "reading": lambda: inference.reading(setting, lambda rows: _keep(out, "reading", setting.size, rows)),
         "stages": lambda: inference.stages(setting),

@@ -6,6 +6,7 @@ import json
 import shutil
 import statistics
 import time
+from collections.abc import Callable
 from pathlib import Path
 from unittest import mock
 
@@ -57,15 +58,20 @@ def _timing_batches(seconds: list[float]):
     return mock.patch.object(trainer._Trainer, "get_batch_samples", timed)
 
 
-def resume(setting: Setting) -> dict:
+def resume(setting: Setting, keep: Callable[[list[dict]], None] = lambda rows: None) -> dict:
     """Per backend: how far a training that was stopped half way and resumed ends from one that was not.
 
-    A third run, the first done again, says how far apart equal trainings end on this device.
+    A third run, the first done again, says how far apart equal trainings end on this device. `keep` is given the rows
+    so far, after each.
     """
     backends = ["transformers"]
     if setting.device == "cuda" and importlib.util.find_spec("unsloth"):
         backends.append("unsloth")
-    return {"rows": [_resumed(setting, backend) for backend in backends]}
+    rows: list[dict] = []
+    for backend in backends:
+        rows.append(_resumed(setting, backend))
+        keep(rows)
+    return {"rows": rows}
 
 
 def _resumed(setting: Setting, backend: str) -> dict:
