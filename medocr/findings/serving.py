@@ -34,14 +34,12 @@ def _apart(pages: dict) -> str:
 
 
 def _llama(record: dict) -> str:
-    apart, left = record["largest_first_logprob_difference"], record["largest_first_by_its_resizing"]
+    apart, version = record["largest_first_logprob_difference"], record["packages"]["xllamacpp"]
     return (
-        "**llama.cpp on a CPU**: its converter makes GGUF files of the merged folder (the model, and with `--mmproj` its "
-        f"vision part), and xllamacpp {record['packages']['xllamacpp']} serves them; on {record['pages']} pages that need "
-        f"no resizing the first token's log-probability is at most {apart:.1g} from medocr's, and {record['same_text']} "
-        "texts are the same. Most of that is the table of vision positions, which llama.cpp smooths on a page of fewer "
-        f"than 27 patches (378 pixels) a side: with medocr doing likewise {left:.1g} is left, and "
-        f"{record['same_text_by_its_resizing']} texts are the same. Ollama was not run"
+        "**llama.cpp on a CPU**: its converter makes GGUF files of the merged folder (the model, and with `--mmproj` "
+        f"its vision part), and xllamacpp {version} serves them; on {record['pages']} pages that need no resizing the "
+        f"first token's log-probability is at most {apart:.1g} from medocr's, and {record['same_text']} texts are the "
+        "same. That GGUF files read as well is not claimed, and Ollama was not run"
     )
 
 
