@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -10,8 +9,6 @@ from pathlib import Path
 
 from .. import __version__, review, storage
 from . import decimals
-
-SCHEMA = Path(__file__).with_name("document.schema.json")
 
 
 class Output:
@@ -27,15 +24,15 @@ class Output:
                 storage.sweep(self.folder / name)
 
     def record(self, identity: str) -> dict | None:
-        """The record of a document that was digitised here; None where there is none."""
-        with contextlib.suppress(FileNotFoundError):
-            return json.loads((self.folder / f"documents/{identity}.json").read_text(encoding="utf-8"))
+        """The record of a document that was digitised here; None where there is none, or a damaged one."""
+        with contextlib.suppress(ValueError):
+            return review.read_document(self.folder, identity)
         return None
 
     def records(self) -> Iterator[dict]:
-        """All records, one after another, by their ids."""
+        """All records, one after another, by their ids. Raises ValueError at a damaged one."""
         for path in sorted((self.folder / "documents").glob("*.json")):
-            yield json.loads(path.read_text(encoding="utf-8"))
+            yield review.read_document(self.folder, path.stem)
 
     def write_picture(self, name: str, picture: bytes) -> None:
         """Keep a page's picture under the name that its record has for it."""
@@ -54,7 +51,7 @@ class Output:
     def write_record(self, record: Mapping) -> None:
         """Write a document's record, last of its files: a document without it is not done. Raises ValueError for one
         that does not hold what document.schema.json says."""
-        check(record)
+        review.check_document(record)
         with storage.private():
             storage.write_json(self.folder / f"documents/{record['id']}.json", dict(record))
 
@@ -95,18 +92,3 @@ class Output:
         """What persons decided on a document's fields: field → the last line of reviews/<id>.jsonl about it."""
         decisions = review.read_decisions(self.folder, identity)
         return {decision.field: dataclasses.asdict(decision) for decision in decisions}
-
-
-@functools.cache
-def _validator():
-    import jsonschema
-
-    return jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
-
-
-def check(record: Mapping) -> None:
-    """Raise ValueError where a record is not what document.schema.json describes."""
-    problem = next(iter(_validator().iter_errors(record)), None)
-    if problem:
-        where = "/".join(map(str, problem.absolute_path)) or "the record"
-        raise ValueError(f"not a document's record: {where}: {problem.message}")
