@@ -1,4 +1,4 @@
-"""What a run asks of its machine (CUDA, disk, keys, OCR models), looked at before anything is downloaded, paid for or computed.
+"""What a run asks of its machine (CUDA, disk, keys, OCR models), looked at before anything is downloaded or paid for.
 
 What is asked follows from the run's parameters, which the runner leaves in `run.json` before its first notebook. The
 Hub and Kaggle are not asked here: the runner's next step asks them for the revisions of their data sets.

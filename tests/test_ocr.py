@@ -62,9 +62,9 @@ def test_a_recogniser_of_another_language_is_a_file_or_its_absence_is_named(tmp_
     assert ocr.read(drawn(LINES[2:4]), str(engine.MODELS / engine.SHIPPED[1])).text.startswith("Glucose 105 mg/dL")
     ocr.check_installed("de")
     if not (engine.MODELS / "devanagari_PP-OCRv5_rec_mobile.onnx").is_file():
-        with pytest.raises(ValueError, match="devanagari_PP-OCRv5_rec_mobile.onnx into .*models"):
+        with pytest.raises(ValueError, match=r"devanagari_PP-OCRv5_rec_mobile\.onnx into .*models"):
             ocr.check_installed("devanagari")
-    for unknown, said in (("klingon", "no language.*cyrillic"), (str(tmp_path / "my.onnx"), "no such file")):
+    for unknown, said in (("klingon", "cyrillic"), (str(tmp_path / "my.onnx"), "no such file")):
         with pytest.raises(ValueError, match=said):
             ocr.check_installed(unknown)
 

@@ -54,7 +54,9 @@ def recogniser(language: str = "") -> dict:
         return {"Rec.model_path": language}
     languages = list_supported_langs(TaskType.REC, OCRVersion.PPOCRV5, ModelType.MOBILE)
     if language not in languages:
-        raise ValueError(f"rapidocr:{language} is no language that RapidOCR has: {', '.join(languages)}, or an .onnx file")
+        raise ValueError(
+            f"rapidocr:{language} is no language that RapidOCR has: {', '.join(languages)}, or an .onnx file"
+        )
     kind = {"ocr_version": OCRVersion.PPOCRV5, "model_type": ModelType.MOBILE, "lang_type": LangRec(language)}
     address = InferSession.get_model_url(FileInfo(EngineType.ONNXRUNTIME, task_type=TaskType.REC, **kind))["model_dir"]
     file = MODELS / Path(address).name
