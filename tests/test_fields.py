@@ -841,7 +841,7 @@ DATED = ("01/12/2024", "03/15/2024", "06/20/2024")
         ("Test {} {} {}\nCHEMISTRY\nGlucose 105 - 98 H mg/dL 70-99", ["105", None, "98H"]),
         ("Test {} 08:00 {} 08:10 {} 07:55\nGlucose <20 98 112 * mg/dL", ["<20", "98", "112A"]),
         ("Collected Received Reported\n{} {} {}\nPage 1\nGlucose 105 98 112 mg/dL", None),  # a header's three days
-        ("Test {} {} {}\nGlucose 105 98 mg/dL", None),  # nobody knows under which two of the dates
+        ("Test {} {} {}\nGlucose 98 - 105 mg/dL 70 - 99", ["98", None, "105"]),
     ],
 )
 def test_results_under_several_dates_are_a_row_each(table, expected):
@@ -852,3 +852,10 @@ def test_results_under_several_dates_are_a_row_each(table, expected):
     told = {row.date: f"{row.value:g}{row.flag or ''}" if isinstance(row.value, float) else row.value for row in rows}
     assert told == {date: value for date, value in zip(DATED, expected, strict=True) if value}
     assert {(row.name, row.unit, row.line) for row in rows} == {("Glucose", "mg/dL", table.count("\n"))}
+
+
+def test_of_a_row_with_an_empty_cell_nobody_knows_the_dates():
+    text = "Test {} {} {}\nCreatinine 0.85 1.20 H mg/dL 0.60 - 1.10".format(*DATED)
+    first, second = fields.read_analytes(text)
+    assert (first.value, first.flag, second.value, second.flag) == (0.85, None, 1.2, "H")
+    assert first.date == second.date == "? 01/12/2024, 03/15/2024, 06/20/2024"

@@ -12,6 +12,7 @@ RANGES = re.compile(r"(?<![\d.,])(\d+(?:[.,]\d+)?)(\s*[-–—]\s*|\s+to\s+)(\d+
 RESULT = re.compile(
     r"(?<!\S)(?:[<>≤≥]=?\s?)?\d+(?:[.,]\d+)?(?:\s?(?:\*|↑|↓|(?:HH?|LL?)(?!\S)))?(?=\s|$|\|)|(?<!\S)(?:[-–—]{1,3}|n/?a)(?!\S)"
 )
+UNCLEAR = "?"  # before the dates of a row with fewer results: an empty cell cannot be seen
 NONE = re.compile(r"[-–—]{1,3}|n/?a")
 HEADED_BY_RANGE = words("range_headings")
 
@@ -19,7 +20,8 @@ HEADED_BY_RANGE = words("range_headings")
 def unfolded(text: str) -> tuple[str, list[tuple[int, str | None]]]:
     """The text with a line for each dated result, and for each of its lines the line it came from and the date.
 
-    A row under k dates is taken apart where it holds exactly k results, or signs that there is none, side by side.
+    A row under k dates is taken apart where it holds k results, or signs that there is none, side by side. Where it
+    holds fewer, nobody knows which date each is of: UNCLEAR and all of them.
     """
     lines: list[str] = []
     places: list[tuple[int, str | None]] = []
@@ -55,24 +57,24 @@ def _range_first(line: str, date: str) -> bool:
 def _rows(line: str, dates: list[str], range_first: bool) -> list[tuple[str, str]]:
     """A row taken apart: its text with one result alone, and the date over it; nothing where it is no such row."""
     flat = line.replace("|", " ")
-    masked = RANGES.sub(_mask, flat)
-    for searched in (masked, flat) if range_first else (flat, masked):
-        runs = [run for run in _runs(searched) if len(run) == len(dates)]
-        if runs:
-            run = runs[-1] if range_first else runs[0]
-            start, end = run[0].start(), run[-1].end()
-            rows = [
-                (flat[:start] + result.group() + flat[end:], d)
-                for result, d in zip(run, dates, strict=True)
-                if not NONE.fullmatch(result.group())
-            ]
-            return rows if re.search(r"[^\W\d_]", line[:start]) else []
-    return []
+    runs = [run for run in _runs(_without_range(flat, range_first)) if 1 < len(run) <= len(dates)]
+    if not runs or not re.search(r"[^\W\d_]", line[: runs[0][0].start()]):
+        return []
+    run = runs[-1] if range_first else runs[0]
+    start, end = run[0].start(), run[-1].end()
+    over = dates if len(run) == len(dates) else [f"{UNCLEAR} {', '.join(dates)}"] * len(run)
+    pairs = zip((result.group() for result in run), over, strict=True)
+    return [(flat[:start] + result + flat[end:], date) for result, date in pairs if not NONE.fullmatch(result)]
 
 
-def _mask(printed: re.Match) -> str:
-    low, high = (float(printed[side].replace(",", ".")) for side in (1, 3))
-    return "~" * len(printed.group()) if low < high else printed.group()
+def _without_range(line: str, range_first: bool) -> str:
+    """The line with its reference range covered; of two, one is two results with a sign for none between them."""
+    pairs = [
+        pair for pair in RANGES.finditer(line) if float(pair[1].replace(",", ".")) < float(pair[3].replace(",", "."))
+    ]
+    for pair in pairs[: 1 if range_first else None][-1:]:
+        line = line[: pair.start()] + "~" * len(pair.group()) + line[pair.end() :]
+    return line
 
 
 def _runs(line: str) -> list[list[re.Match]]:
