@@ -15,13 +15,13 @@ from PIL import Image
 
 from medocr import digitize
 from medocr.__main__ import main
-from medocr.demo.loopback import Loopback, Server
 from medocr.digitize import check, dates, decimals, fhir, hl7, output, printed, record, sources
 from medocr.ocr import Line
 from medocr.ocr.overprint import STRUCK
 from medocr.read import PageRecord
 from medocr.schema import Page, Rejection
 from medocr.storage import ROOT
+from tests.loopback_pages import Loopback, Server
 
 LAB = """Northside Clinic
 Patient: Maria Lopez   DOB: 12/31/1961   Sex: F
