@@ -23,6 +23,7 @@ HOURS = {"h", "hr", "hrs", "hour", "hours", "min", "mins", "minutes"}
 JOINERS = {"/", "-", ",", "(", "&", "+"}
 GLUED = re.compile(r"([A-Za-z](?<![\w-].)[A-Za-z0-9]{0,11})[-–](?=\d)")
 CODE = re.compile(r"\d{3,5}-\d(?=[)\]])")  # LOINC's, in brackets
+SYSTEM = re.compile(r";(?:P|B|S|U|F?P|Pt|Csv)(?=[ (])")  # what is measured in, after a Danish name: `Kalium;P`
 AREA = re.compile(r"/1\.73[ ]?m[*^]?[2²](?=[ ]{2,}|[ ]\d)")  # `eGFR/1.73 m*2 82`: a part of the name, not a value
 INTERVAL = re.compile(r"q\d{1,2}h|q[aph]m|b\.?i\.?d|t\.?i\.?d")  # of a test that is ordered: `Lactate q6h x 2`
 COLUMN_WORDS = FOREIGN_OPENERS | words("column_words")
@@ -72,7 +73,9 @@ class Names:
             return False
         after = last + 1
         while after < last + 4 and (
-            self.kinds[after] in ("sym", "cell") or self.lowered[after] in ("was", "is", "of", "level", "at")
+            self.kinds[after] in ("sym", "cell")
+            or self.lowered[after] in ("was", "is", "of", "level", "at")
+            or (self.words[after - 1] == "(" and unit_code(self.words[after]) is not None)
         ):
             after += 1
         signs = self.kinds[after] in ("num", "cmp", "titre", "nl") or (
@@ -106,6 +109,9 @@ class Names:
                     return end, -1
                 if at == after and self._is_charge(at):
                     end = at + 1  # K+, Cl-
+                elif word == ";" and (system := SYSTEM.match(self.plain, start)):
+                    end = at = at + sum(self.ends[at] <= system.end() for at in (at, at + 1))
+                    continue
                 elif word in "([":
                     if self._columns_in_bracket(at):
                         return end, at
