@@ -72,7 +72,7 @@ class Names:
         if "".join(self.lowered[at : last + 1]) not in lexicon.short_names():
             return False
         after = last + 1
-        while after < last + 4 and (
+        while after < last + 7 and (
             self.kinds[after] in ("sym", "cell")
             or self.lowered[after] in ("was", "is", "of", "level", "at")
             or (self.words[after - 1] == "(" and unit_code(self.words[after]) is not None)
@@ -109,9 +109,6 @@ class Names:
                     return end, -1
                 if at == after and self._is_charge(at):
                     end = at + 1  # K+, Cl-
-                elif word == ";" and (system := SYSTEM.match(self.plain, start)):
-                    end = at = at + sum(self.ends[at] <= system.end() for at in (at, at + 1))
-                    continue
                 elif word in "([":
                     if self._columns_in_bracket(at):
                         return end, at
@@ -273,6 +270,8 @@ class Names:
         behind = self.plain[self.ends[end - 1] : self.ends[end - 1] + 2]
         if behind[:1] == "." and behind[1:] != "." and len(self.lowered[end - 1]) <= 5:
             name += "."
+        if behind[:1] == ";" and (system := SYSTEM.match(self.plain, self.ends[end - 1])):
+            return name + system.group()
         if "(" in name and name.count("(") > name.count(")"):
             name = name + ")" if behind[:1] == ")" else name.rpartition("(")[0].rstrip()
         return name.rstrip(") ") if ")" in name and name.count(")") > name.count("(") else name
