@@ -15,13 +15,13 @@ from PIL import Image
 
 from medocr import digitize
 from medocr.__main__ import main
-from medocr.demo.loopback import Loopback, Server
 from medocr.digitize import check, dates, decimals, fhir, hl7, output, printed, record, sources
 from medocr.ocr import Line
 from medocr.ocr.overprint import STRUCK
 from medocr.read import PageRecord
 from medocr.schema import Page, Rejection
 from medocr.storage import ROOT
+from tests.loopback_pages import Loopback, Server
 
 LAB = """Northside Clinic
 Patient: Maria Lopez   DOB: 12/31/1961   Sex: F
@@ -178,6 +178,18 @@ def test_a_number_is_found_as_printed(value, text, exact):
 )
 def test_a_date_that_may_be_two_days_is_none(text, order, day):
     assert dates.iso(text, order) == day
+
+
+def test_results_under_several_dates_are_an_observation_each():
+    text = "Collected: 06/21/2024\nTest 01/12/2024 03/15/2024 06/20/2024 Units\nGlucose 105 98 112 mg/dL"
+    about, bundle = made(text + "\nSodium 139 141 mmol/L")
+    unclear = [field for field in about["fields"] if field["name"] == "Sodium"]
+    assert all("is not one day for certain" in field["reasons"][0] for field in unclear)
+    observations = [o for o in of_kind(bundle, "Observation") if "effectiveDateTime" in o]
+    days = {o["effectiveDateTime"]: o["valueQuantity"]["value"] for o in observations}
+    assert days == {"2024-01-12": 105, "2024-03-15": 98, "2024-06-20": 112}
+    assert check.problems(bundle) == []
+    assert "|20240315" in hl7.message(about, {}, at="20240101000000+0000")
 
 
 def test_orders_are_proposals_and_stopped_drugs_are_none():

@@ -21,7 +21,6 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from medocr import schema, storage, transcribe
-from medocr.demo.loopback import Loopback, Server
 from medocr.run import load_profile
 from medocr.transcribe import (
     Agreement,
@@ -42,6 +41,8 @@ from tests.loopback_pages import (
     REQUESTS,
     SET_ASIDE,
     TRAP,
+    Loopback,
+    Server,
     faulty,
     pages,
     shares,
@@ -666,8 +667,7 @@ def test_by_default_nothing_leaves_the_machine(tmp_path):
 def test_servers_end_with_the_process_that_started_them(tmp_path):
     script = """
         import os
-        from medocr.demo.loopback import Loopback
-        from tests.loopback_pages import pages
+        from tests.loopback_pages import Loopback, pages
         servers = Loopback(pages(1))
         print(servers._process.pid, flush=True)
         os.kill(os.getpid(), 9)

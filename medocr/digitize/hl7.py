@@ -95,7 +95,7 @@ def _results(
     collected = (dates.iso(header.get("collected", ""), order) or "").replace("-", "")
     rows = [field for field in fields if field.kind == "analyte"]
     orders = [field for field in fields if field.kind == "drug" and field.columns.get("status", "active") == "active"]
-    groups = ((LABORATORY_REPORT, rows, lambda field: _result(field, text)), (MEDICATIONS, orders, _order))
+    groups = ((LABORATORY_REPORT, rows, lambda field: _result(field, order, text)), (MEDICATIONS, orders, _order))
     for number, (code, held, write) in enumerate([group for group in groups if group[1]], 1):
         state = "F" if all(field.final for field in held) else "P"
         yield _segment("OBR", {1: str(number), 3: f"{record['id']}-{number}^medocr", 4: code, 7: collected, 25: state})
@@ -103,7 +103,7 @@ def _results(
             yield _segment("OBX", {1: str(place), 11: "F" if field.final else "P", **write(field)})
 
 
-def _result(field: Settled, text: str) -> dict[int, str]:
+def _result(field: Settled, order: str | None, text: str) -> dict[int, str]:
     row = field.columns
     unit, code = row.get("unit"), "" if NOT_BLOOD.search(text) else codes.loinc(field.name, row.get("unit"))
     kind, value = _value(row, field.text)
@@ -114,6 +114,7 @@ def _result(field: Settled, text: str) -> dict[int, str]:
         6: _unit(unit, field.text),
         7: _range(row, field.text),
         8: str(row.get("flag") or ""),
+        14: (dates.iso(row.get("date") or "", order) or "").replace("-", ""),
     }
 
 

@@ -8,7 +8,7 @@ import bisect
 import dataclasses
 import re
 
-from . import languages, lexicon, mentions
+from . import dated, languages, lexicon, mentions
 from .columns import Columns, read_columns
 from .marks import FLAGS, QUALITIES, STRONG, bound_at, flag_at
 from .names import HEADINGS, LINKS, NEVER, Names
@@ -34,7 +34,7 @@ class Analyte:
     """One result. `value` is a number, or the text as printed for bounds, titres and words; `unit` a UCUM code;
     `low` and `high` the reference range, None where it is open; `flag` an HL7 interpretation code (H, L, HH, LL, A, N);
     `line` the number of the line, from 0, on which the name stands; `previous` an earlier result that the row repeats,
-    and the date printed beside it."""
+    and the date printed beside it; `date` the date over the result's column, where there are several."""
 
     name: str
     value: float | str
@@ -45,12 +45,15 @@ class Analyte:
     line: int = 0
     previous: float | str | None = None
     previous_date: str | None = None
+    date: str | None = None
 
 
 def read_analytes(text: str) -> list[Analyte]:
     """The analyte rows of a transcription, in order. What is not printed is None; nothing is guessed or corrected."""
-    text = clean(text)
-    return _Reader(text).read() if text else []
+    text, places = dated.unfolded(clean(text))
+    rows = _Reader(text).read() if text else []
+    placed = ((row, *places[row.line]) for row in rows)
+    return [dataclasses.replace(row, line=line, date=date) for row, line, date in placed]
 
 
 class _Reader:

@@ -20,10 +20,10 @@ import torch
 from medocr import model as models
 from medocr import report, transcribe
 from medocr.__main__ import main
-from medocr.demo.loopback import MODEL, Loopback, Server
+from medocr.demo.loopback import MODEL
 from medocr.run import results
 from medocr.transcribe import OpenAIProvider
-from tests.loopback_pages import pages
+from tests.loopback_pages import Loopback, Server, pages
 
 ROOT = Path(__file__).parents[2]
 DAMAGED = {
