@@ -218,12 +218,12 @@ def test_07_runs_alone_on_whatever_runs_there_are(tmp_path):
     text = (runs / "08_findings.ipynb").read_text()
     cells = nbformat.reads(text, as_version=4).cells
     said = "\n".join(o["data"].get("text/markdown", "") for c in cells for o in c.get("outputs", ()) if "data" in o)
-    assert cells[1].source.startswith("**Found:** Of 10 claims ")
+    assert cells[1].source.startswith("**Found:** Of 13 claims ")
     assert "9 runs: 3 variants, three seeds each; every run of 120 optimizer steps (0.5 epochs)" in said
     assert (
         f"reference ranges.** Verdict on the tiny model: **{HOLDS}**. Test values, F1, medical pages: tuned 0." in said
     )
-    assert f"unbalanced set.** Verdict on the tiny model: **{MISSING}**." in said
+    assert f"damaged set at equal steps.** Verdict on the tiny model: **{MISSING}**." in said
     assert "Nothing of this has been measured yet." in said
     assert re.search(
         r"difference between two ways to fine-tune, \d+ times the smallest that matters: CER, medical", said
