@@ -87,7 +87,7 @@ def digitize(
     path and where `out` lies among published results.
     """
     sources.check_place(Path(out), synthetic=False)
-    found = sources.find(paths, together)
+    found = sources.find(paths, together, Path(out))
     documents = documents_of(found, contains_phi)
     about = {"synthetic": False, "phi": contains_phi, "transaction": transaction, "rule": rule}
     return digitize_documents(reader, documents, Output(out), **about)

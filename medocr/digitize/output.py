@@ -10,17 +10,36 @@ from pathlib import Path
 from .. import __version__, review, storage
 from . import decimals
 
+FOLDERS = ("documents", "bundles", "pages", "reviews")
+BESIDE = ("audit.jsonl", "queue.jsonl", "answers.sqlite", "hl7", "blocks", "work", "rule.json")
+
+
+def claim(folder: Path) -> None:
+    """Make a folder for digitised documents, this user's alone. Raises ValueError for one that holds other things, or
+    that links lead out of: what is written or swept there would be somebody else's.
+    """
+    with storage.private():
+        folder.mkdir(parents=True, exist_ok=True)
+    names = {path.name for path in folder.iterdir() if not path.name.startswith((".", "answers.sqlite"))}
+    if FOLDERS[0] not in names and (others := names - {*FOLDERS, *BESIDE}):
+        raise ValueError(
+            f"{folder} holds other things ({min(others)!r}): give a new folder, or one that digitize wrote"
+        )
+    if links := [name for name in (*FOLDERS, *BESIDE) if (folder / name).is_symlink()]:
+        raise ValueError(f"{folder / links[0]} is a link: remove it, for all of DIR lies in DIR")
+    folder.chmod(0o700)
+
 
 class Output:
     """DIR of `medocr digitize`: readable by this user alone, each file written whole or not at all."""
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
+        claim(self.folder)
         with storage.private():
-            for name in ("documents", "bundles", "pages", "reviews"):
-                (self.folder / name).mkdir(parents=True, exist_ok=True)
-            self.folder.chmod(0o700)
-            for name in ("documents", "bundles", "pages"):
+            for name in FOLDERS:
+                (self.folder / name).mkdir(exist_ok=True)
+            for name in FOLDERS[:-1]:
                 storage.sweep(self.folder / name)
 
     def record(self, identity: str) -> dict | None:
@@ -72,8 +91,10 @@ class Output:
             "medocr": __version__,
             "sent_to": sent_to,
         }
-        with storage.private(), (self.folder / "audit.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        with storage.private(), (self.folder / "audit.jsonl").open("ab+") as file:
+            file.seek(max(0, file.tell() - 1))
+            cut_off = file.read(1) not in (b"", b"\n")  # by a kill or a full disk
+            file.write(b"\n" * cut_off + json.dumps(line, ensure_ascii=False).encode() + b"\n")
 
     def write_queue(self) -> int:
         """Write queue.jsonl anew: a line for every field that waits for a person, the least sure first; returns how

@@ -9,6 +9,7 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from .. import storage
 from ..fields.text import clean
 from .columns import check
 from .folder import ID
@@ -170,7 +171,9 @@ def _file(folder: str | Path, document: str) -> Path:
 def _locked(path: Path) -> Iterator[tuple]:
     """The file, open for reading and appending, while no other process writes to it."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "rb+", buffering=0) as file:
+    storage.check_inside(path, path.parents[1])  # a folder that came from elsewhere may hold links
+    how = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+    with os.fdopen(os.open(path, how, 0o600), "rb+", buffering=0) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield file, path
 
