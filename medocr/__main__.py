@@ -121,7 +121,7 @@ def _run_table(chosen) -> int:
 
 
 def _add_read(read: argparse.ArgumentParser) -> None:
-    read.add_argument("model", help="a model folder, a hub name, `tiny`, or `rapidocr`")
+    read.add_argument("model", help="a model folder, a hub name, `tiny`, `rapidocr`, or rapidocr:LANGUAGE")
     read.add_argument("paths", nargs="+", metavar="PATH", help="an image, a PDF, or a folder of them")
     read.add_argument(
         "--out",

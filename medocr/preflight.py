@@ -1,4 +1,4 @@
-"""What a run asks of its machine (CUDA, disk, keys), looked at before anything is downloaded, paid for or computed.
+"""What a run asks of its machine (CUDA, disk, keys, OCR models), looked at before anything is downloaded or paid for.
 
 What is asked follows from the run's parameters, which the runner leaves in `run.json` before its first notebook. The
 Hub and Kaggle are not asked here: the runner's next step asks them for the revisions of their data sets.
@@ -10,7 +10,7 @@ import shutil
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import BASES
+from . import BASES, ocr
 
 FULL_DISK_GB, TINY_DISK_GB = 15, 1  # base, data sets, splits, three checkpoints, merged model
 FULL_GPU_GB = 12  # computed for batches of four: results/gpu/l4.json
@@ -36,12 +36,22 @@ def check(data: str | Path) -> str:
         missing.append(f"{card[0]} has {card[1]:.1f} GB free, {FULL_GPU_GB} GB are needed: end what else runs on it")
     if free < (needed := FULL_DISK_GB if full else TINY_DISK_GB):
         missing.append(f"{free:.1f} GB of disk are free, {needed} GB are needed: make room, or give another --out")
+    missing += _absent_recogniser(parameters.get("transcribe", {}).get("annotator", ""))
     if missing:
         listed = "\n".join(f"- {problem}" for problem in missing)
         raise ValueError(f"not ready for this run, of which nothing was downloaded or sent yet:\n{listed}")
     parts = [f"{free:.0f} GB of disk", *([f"{card[0]} with {card[1]:.1f} GB free"] if card else [])]
     parts += [f"a key in {name}" for name in keys]
     return f"This machine has {', '.join(parts)}."
+
+
+def _absent_recogniser(annotator: str) -> list[str]:
+    """What the annotator on this machine lacks, such as the recogniser of its language."""
+    name, _, language = annotator.partition(":")
+    try:
+        return ocr.check_installed(language) or [] if name == "rapidocr" else []
+    except ValueError as error:
+        return [str(error)]
 
 
 def gpu() -> tuple[str, float] | None:

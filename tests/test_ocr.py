@@ -6,7 +6,7 @@ from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
 from medocr import metrics, ocr
-from medocr.ocr import overprint, reading_order
+from medocr.ocr import engine, overprint, reading_order
 from medocr.ocr.engine import unread
 
 LINES = (
@@ -56,6 +56,17 @@ def test_a_long_receipt_is_read_in_pieces():
     tops = [line.box[1] for line in result.lines]
     assert tops == sorted(tops)
     assert tops[-1] > 3_600
+
+
+def test_a_recogniser_of_another_language_is_a_file_or_its_absence_is_named(tmp_path):
+    assert ocr.read(drawn(LINES[2:4]), str(engine.MODELS / engine.SHIPPED[1])).text.startswith("Glucose 105 mg/dL")
+    ocr.check_installed("de")
+    if not (engine.MODELS / "devanagari_PP-OCRv5_rec_mobile.onnx").is_file():
+        with pytest.raises(ValueError, match=r"devanagari_PP-OCRv5_rec_mobile\.onnx into .*models"):
+            ocr.check_installed("devanagari")
+    for unknown, said in (("klingon", "cyrillic"), (str(tmp_path / "my.onnx"), "no such file")):
+        with pytest.raises(ValueError, match=said):
+            ocr.check_installed(unknown)
 
 
 def test_a_page_without_print_has_no_text():

@@ -34,7 +34,7 @@ def quick(monkeypatch):
     """An engine that reads at once, and notes what it was given."""
     asked = []
 
-    def read(page):
+    def read(page, language=""):
         asked.append(page.size)
         return ocr.PageText([ocr.Line("Sodium 139 mmol/L", (0, 0, 9, 9), 0.9)], 0, 0.9, 0.8)
 
@@ -81,7 +81,7 @@ def test_a_reading_goes_on_after_what_is_written(scans, tmp_path, quick, capsys)
 def test_each_line_is_there_before_the_next_page_is_read(scans, tmp_path, monkeypatch, capsys):
     out, seen = tmp_path / "pages.jsonl", []
 
-    def read(page):
+    def read(page, language=""):
         seen.append(len(rows(out)) if out.exists() else 0)
         if len(seen) == 3:
             raise KeyboardInterrupt
@@ -109,7 +109,7 @@ def test_exit_statuses(scans, tmp_path, quick, capsys):
 
 @pytest.mark.parametrize(("failure", "reason"), [(RuntimeError("no memory"), "reader_failed"), (None, "too_small")])
 def test_what_cannot_be_read_is_an_error_and_no_empty_text(tmp_path, monkeypatch, failure, reason):
-    def read(page):
+    def read(page, language=""):
         raise failure
 
     monkeypatch.setattr(ocr, "read", read)

@@ -50,7 +50,7 @@ def open_reader(name: str, jobs: int = 1, *, store: str | Path = "", **server) -
         return _server(name, jobs, Path(store or STORE), server)
     if server := {setting: value for setting, value in server.items() if value}:
         raise ValueError(f"{', '.join(sorted(server))} is for the address of a server; {name} reads here")
-    if name != "rapidocr" and jobs != 1:
+    if not read.is_rapidocr(name) and jobs != 1:
         raise ValueError("--jobs is for rapidocr: a model uses all cores by itself")
     return Reader(Path(name).name if Path(name).is_dir() else name, _hash(name), read.reader(name, jobs))
 
@@ -108,7 +108,8 @@ def _hash(model: str) -> str:
     folder = Path(BASES.get(model, model))
     if folder.is_dir():
         return storage.model_hash(folder)
-    named = f"rapidocr {importlib.metadata.version('rapidocr')} rules {ocr.RULES}" if model == "rapidocr" else model
+    named = f"rapidocr {importlib.metadata.version('rapidocr')} rules {ocr.RULES}" if read.is_rapidocr(model) else model
+    named += model.removeprefix("rapidocr") if read.is_rapidocr(model) else ""
     return hashlib.sha256(named.encode()).hexdigest()
 
 

@@ -173,7 +173,7 @@ def _lines(out: Path) -> int:
 
 def stub(scans: str, out: str) -> int:
     """`read` with an engine that answers at once."""
-    ocr.read = lambda page: ocr.PageText([ocr.Line("Sodium 139 mmol/L", (0, 0, 9, 9), 0.9)], 0, 0.9, 0.9)
+    ocr.read = lambda page, language="": ocr.PageText([ocr.Line("Sodium 139 mmol/L", (0, 0, 9, 9), 0.9)], 0, 0.9, 0.9)
     return command_line(["read", "rapidocr", scans, "--out", out])
 
 
