@@ -70,6 +70,7 @@ class _Reader:
         self.lines = line_starts(text)
         self.sex = _sex(lower(self.plain))
         self.range_first = _range_first(self.lowered)
+        self.has_rules = mentions.CONDITION.search(lower(self.plain)) is not None
         self.begin = 0  # where words that may be the next name's begin
         self.row_end = -1
         self.titled: tuple[int, int] | None = None  # the atoms of a name that has a line of its own

@@ -111,10 +111,10 @@ def _opens_name(word: str) -> bool:
 def _is_beside(items: Atoms, at: int) -> bool:
     """Whether a form or a number of a list may stand before a word, or a dose after a misspelt drug: without any of it
     only the lexicon makes it a drug."""
-    if items.kinds[at + 1] == "num" and _may_be_misspelt(items.lowered[at]):
-        return True
     kind, word = items.kinds[at - 1], items.words[at - 1]
-    return _is_form(word) if kind == "word" else kind == "sym" and word in ").:-"
+    if (kind == "word" and _is_form(word)) or (kind == "sym" and word in ").:-"):
+        return True
+    return items.kinds[at + 1] == "num" and _may_be_misspelt(items.lowered[at])
 
 
 @functools.lru_cache(maxsize=20_000)
