@@ -17,7 +17,7 @@ LABEL = re.compile(  # of `text.lower`; no label starts with another letter than
     + r")(?![\w'])[ ]?\.?(?:on\b|at\b|by\b)?(?:[ ]?[(/][ ]?(?:time|yrs?|years?|dd/mm/yyyy)[ ]?\)?)?"
 )
 SEPARATOR = re.compile(r"[ \t]*(?P<mark>[:#=|]|-(?=[ ]))?[ \t:|.]*(?P<break>\n)?[ ]*")
-LONG_DATE = rf"\d{{1,2}}\.?[ ](?:de[ ])?(?:{languages.pattern('month')})[ ](?:de[ ])?\d{{4}}"
+LONG_DATE = rf"\d{{1,2}}\.?[ ](?:de[ ])?(?:{'|'.join(languages.month_numbers())})[ ](?:de[ ])?\d{{4}}"
 DATE_VALUE = re.compile(rf"(?=[\djfmasond])(?:{DATE}|{MONTH_FIRST}|{LONG_DATE})")  # of `text.lower`
 AGE_VALUE = re.compile(
     r"(\d{1,3})(?![\d./-]\d)(?:[ ]?(?P<unit>years?|yrs?|y(?:/?o)?|months?|mos?|days?|weeks?)\b\.?(?:[ ]?old)?)?",
