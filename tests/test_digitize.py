@@ -15,9 +15,9 @@ import pytest
 from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
-from medocr import digitize
+from medocr import digitize, review
 from medocr.__main__ import main
-from medocr.digitize import check, checked, dates, decimals, fhir, hl7, output, printed, record, sources
+from medocr.digitize import check, checked, dates, decimals, fhir, hl7, printed, record, sources
 from medocr.ocr import Line
 from medocr.ocr.overprint import STRUCK
 from medocr.read import PageRecord
@@ -212,7 +212,7 @@ def test_a_struck_out_order_says_so():
     text = "Metformin 500 mg PO BID\nWarfarin 5 mg PO daily"
     read = [(Page(encoded(text), "scan.png", "folder"), reading(text, struck="Warfarin"))]
     about = record.document("scan.png", "scan", read, {"name": "s", "hash": "0" * 64}, synthetic=False, phi=True)
-    output.check(about)
+    review.check_document(about)
     reasons = {field["name"]: field["reasons"] for field in about["fields"]}
     assert reasons == {"Metformin": [], "Warfarin": ["its line is struck out"]}
 
@@ -390,7 +390,7 @@ def test_numbers_that_tesseract_reads_otherwise_wait_for_a_person(monkeypatch):
     assert sure["Glucose"] == sure["Sodium"] == (0.99, [])
     assert sure["Potassium"] == (0.5, ["its line is read otherwise by Tesseract: 4.1"])
     assert sure["Creatinine"] == (0.5, ["its line is read otherwise by Tesseract: 0.9"])
-    output.check(about)
+    review.check_document(about)
 
 
 @pytest.mark.skipif(not tesseract.is_installed(), reason="tesseract is not installed")
@@ -475,6 +475,13 @@ def test_an_hl7_message_says_the_same_and_comes_back_whole():
     assert patient.oru_r01_patient.pid.pid_5.to_er7() == "Maria Lopez"
 
 
+def test_no_value_adds_a_segment_to_an_hl7_message():
+    pytest.importorskip("hl7apy")
+    about, _ = made("Patient: Ann Miller\nIron 4.1 mmol/L")
+    about["fields"][-1]["columns"]["flag"] = "H\rNTE|9||x"
+    assert hl7.message(about, at="20260101000000+0000").split("\r")[-2].startswith("OBX|1|")
+
+
 @pytest.mark.parametrize("text", ["a|b^c&d~e\\f", "two\rlines\x0b", "\\F\\"])
 def test_signs_of_hl7_in_a_text_come_back(text):
     assert not set("|^&~\r\x0b") & set(hl7.escape(text))
@@ -483,8 +490,8 @@ def test_signs_of_hl7_in_a_text_come_back(text):
 
 def test_records_hold_what_the_published_schema_says():
     about, _ = made(LAB)
-    with pytest.raises(ValueError, match="fields/0/status"):
-        digitize.output.check({**about, "fields": [{**about["fields"][0], "status": "done"}]})
+    with pytest.raises(ValueError, match=r"fields\[0\]\.status"):
+        review.check_document({**about, "fields": [{**about["fields"][0], "status": "done"}]})
 
 
 def test_a_header_field_stands_on_its_own_line_and_not_where_its_letters_happen_to_be():

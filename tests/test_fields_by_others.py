@@ -5,10 +5,10 @@ import pytest
 from medocr.fields import directions
 from tests.bench import fields_cases
 
+CASES = fields_cases.load("fields_by_others.jsonl") + fields_cases.load("held_out_fields_3.jsonl")
 
-@pytest.mark.parametrize(
-    "case", fields_cases.load("fields_by_others.jsonl"), ids=lambda case: f"{case['kind']}: {case['text'][:40]}"
-)
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['kind']}: {case['text'][:40]}")
 def test_a_text_of_others_is_read_whole(case):
     assert fields_cases.score_case(case)["wrong"] == []
 
@@ -23,6 +23,9 @@ def test_texts_that_nobody_tuned_to():
 @pytest.mark.parametrize(
     ("frequency", "times"),
     [
+        ("de 8 em 8 horas", 3),
+        ("8/8 horas", 3),
+        ("al mattino", 1),
         ("3 fois par jour", 3),
         ("cada 8 horas", 3),
         ("1x täglich", 1),

@@ -27,6 +27,8 @@ from .sig import (
 )
 from .text import Atoms, atoms, clean, line_starts, lower, plain
 
+# What follows the drug on a line of a receipt: no order, but an item with its price.
+PRICED = re.compile(r"[^\n]{0,30}[ ](?:\d{1,4}[.,]\d{2}[ ]?[$£€]?|[$£€][ ]?\d{1,4}[.,]\d{2})[ ]*(?:\n|$)")
 CONTAINS = re.compile(r"\b(?:contains|composition)\b[^\n]*$")  # what a brand is made of, and no order of its own
 
 
@@ -240,7 +242,9 @@ def _order(text: str, flat: str, start: _Start, limit: int, line: int) -> DrugOr
         form = routes.pop(0)  # `90 mcg inh INH q4h`
     route = routes[0] if routes else None
     status = directions.status_before(lowered, start.name)
-    amount = directions.amount_at(lowered, start.end, limit, strengths.span(lowered, dosed, limit))
+    amount = directions.amount_before(lowered, start.name) or directions.amount_at(
+        lowered, start.end, limit, strengths.span(lowered, dosed, limit)
+    )
     order = DrugOrder(
         " ".join(text[start.name : start.end].split()).rstrip("."),
         dose,
@@ -263,6 +267,8 @@ def _holds(order: DrugOrder, start: _Start, text: str) -> bool:
     if ("allerg" in line and not (order.unit and told)) or "test" in line[-8:]:
         return False
     if order.unit and order.unit.endswith(("/mL", "/d", "/min", "%")) and not told:
+        return False
+    if not told and PRICED.match(text, start.end):
         return False
     if start.known and not start.nutrient:
         return told > 0 or order.unit is not None or order.status == "stopped"

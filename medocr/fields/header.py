@@ -13,6 +13,7 @@ from .labels import (
     DEGREED,
     DEGREES,
     FACILITY,
+    GIVEN_NAMES,
     HEAD,
     ID_VALUE,
     INITIAL_AT_END,
@@ -23,6 +24,8 @@ from .labels import (
     NAME_WORD,
     NEXT_WORD,
     NHS,
+    NUMBERED,
+    OF_A_FIELD,
     PAGE_TITLE,
     PARTICLES,
     PLACE,
@@ -112,6 +115,9 @@ def _take_name(found: dict[str, str], name: str, flat: str, text: str, start: in
     end = _name_end(flat, start, max(limit, start), doctor)
     if end <= start or not (marked or flat[start].isupper()):
         return
+    given = GIVEN_NAMES.match(flat, end) if doctor and " " not in flat[start:end] else None
+    if given and not OF_A_FIELD.search(given["given"]) and given["given"].lower().strip(".") not in DEGREES:
+        end = given.end()  # `Ferrante, Luis, MD`
     person = _untitled(text[start:end], doctor)
     if person and name not in found and (marked or " " in person or doctor):
         found[name] = person
@@ -277,7 +283,7 @@ def _facility(flat: str, text: str) -> str | None:
 def _unlabelled_patient(found: dict[str, str], flat: str, text: str, labels: list[re.Match]) -> None:
     birth = next((label for label in labels if label.lastgroup == "date_of_birth"), None)
     aged = AGED.search(flat, 0, 1500)
-    for mark in (aged, birth):
+    for mark in (aged, NUMBERED.search(flat, 0, 1500), birth):
         if mark:
             start = flat.rfind("\n", 0, mark.start()) + 1
             words = list(NAME_WORD.finditer(flat, max(start, mark.start() - 60), mark.start()))[-3:]

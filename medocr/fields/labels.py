@@ -27,7 +27,7 @@ LABELS = {
                 r"report generated|result date|date released|released|finali[sz]ed|approved|resulted",
     "doctor": r"(?:ordering|referring|requesting|attending|primary care|treating|prescribing)[ ](?:physician|"
               r"doctor|provider|clinician|dr|surgeon|(?:onc|cardi|neur|nephr|ur|hemat|haemat|radi)ologist)|"
-              r"ordered by|ordering|ref(?:erred|er)?\.?[ ]?by|"
+              r"ordered by|ordering|authori[sz]ing|ref(?:erred|er)?\.?[ ]?by|"
     r"ref\.?[ ](?:dr|doctor|physician)|requested by|prescribed by|physician(?:[ ]name)?|doctor(?:'s name|"
     r"[ ]name)?|consultant(?:[ ](?:surgeon|physician|[a-z]{3,12}ologist))?|attending|prescriber|provider|referring",
     "verified": r"(?:verified|authori[sz]ed|signed|reviewed|validated|reported)(?:[ ]by|(?=[ ]?:))|pathologist|"
@@ -47,7 +47,8 @@ LABEL = re.compile(  # of `text.lower`; no label starts with another letter than
     + r")(?![\w'])[ ]?\.?(?:on\b|at\b|by\b)?(?:[ ]?[(/][ ]?(?:time|yrs?|years?|dd/mm/yyyy)[ ]?\)?)?"
 )
 SEPARATOR = re.compile(r"[ \t]*(?P<mark>[:#=|]|-(?=[ ]))?[ \t:|.]*(?P<break>\n)?[ ]*")
-DATE_VALUE = re.compile(rf"(?=[\djfmasond])(?:{DATE}|{MONTH_FIRST})")  # of `text.lower`
+LONG_DATE = rf"\d{{1,2}}\.?[ ](?:de[ ])?(?:{languages.pattern('month')})[ ](?:de[ ])?\d{{4}}"
+DATE_VALUE = re.compile(rf"(?=[\djfmasond])(?:{DATE}|{MONTH_FIRST}|{LONG_DATE})")  # of `text.lower`
 AGE_VALUE = re.compile(
     r"(\d{1,3})(?![\d./-]\d)(?:[ ]?(?P<unit>years?|yrs?|y(?:/?o)?|months?|mos?|days?|weeks?)\b\.?(?:[ ]?old)?)?",
     re.IGNORECASE,
@@ -96,6 +97,9 @@ SMALL_LETTER = re.compile(r"\.?[ ][a-z]")
 LETTER_AT_END = re.compile(r"(?<!\w)\w\.$")
 HEAD = re.compile(r"[^:|#\d]{0,70}")
 NEXT_WORD = re.compile(r"[ ]([\w&.,'-]+)")
+NUMBERED = re.compile(r"[ ]\((?:MRN|ID)\b")  # after a patient's name
 AGED = re.compile(r",[ ]\d{1,3}[ ]?(?:y|yrs?|years?)\b", re.IGNORECASE)
 DEGREED = re.compile(r",[ ]?(?:MD|M\.D\.?|DO|MBBS|NP|PA-C|FRCP|MRCP)(?![\w])")
+GIVEN_NAMES = re.compile(r",[ ]?(?P<given>[A-Z][\w'-]+(?:[ ][A-Z][\w'.-]*)?)(?=[ ]?(?:\n|$|[,|]|[ ]{2}))")
+OF_A_FIELD = re.compile(r"log|medi|surg|chir|card|pr[aá][ck]ti|hosp|clin", re.IGNORECASE)
 UNLABELLED_DOCTOR = re.compile(r"(?:Dr|DR|dr)(?<![\w']..)(?:\.[ ]?|[ ])(?=[A-Z])")

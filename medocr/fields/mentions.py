@@ -15,6 +15,7 @@ CONDITION = re.compile(  # of `text.lower`, before a name: what follows is a rul
 )
 IDENTIFIERS = {"mrn", "id", "nhs", "dob", "phone", "tel", "fax", "npi", "accession", "account"}
 TELEPHONE = re.compile(r"(?<!\w)(?:phone|tel|telephone|fax|mobile|cell|call)(?!\w)")
+POSTCODE = re.compile(r",[ ]?[A-Z]{2}[ ]$")  # before its digits: `Iron Mountain, MI 49801`
 SOLUTION = re.compile(r"[ ]?%[^\n\d]{0,3}\d{1,4}[ ]?(?:ml|l|cc|g)\b")  # of `text.lower`: `50 % 25 mL`
 
 
@@ -58,7 +59,7 @@ def _is_identifier(page: "_Reader", here: int, after: int, columns: "Columns") -
     before = lower(page.plain)[max(line, page.starts[here] - 40) : page.starts[here]]
     if IDENTIFIERS & set(page.lowered[after : columns.at]) or TELEPHONE.search(before):
         return True
-    short = page.ends[after - 1] - page.starts[here] <= 2
+    short = page.ends[after - 1] - page.starts[here] <= 2 or POSTCODE.search(page.plain[line : page.starts[columns.at]])
     return len(columns.printed) >= (5 if short else 7)
 
 

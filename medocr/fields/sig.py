@@ -59,6 +59,7 @@ FREQUENCY = re.compile(
     r"|as[ ](?:needed|required)|(?:if|when) (?:needed|required)|every[ ](?:two|three|four|six)[ ](?:days|weeks|months)"
     rf"|\d{{1,2}}[ ]?(?:x|{pattern('times')})[ ]?(?:{pattern('day')})"
     rf"|(?:{pattern('every')})[ ]\d{{1,2}}[ ](?:{pattern('hour')}|{pattern('days')})"
+    rf"|(?:de[ ])?(?P<each>\d{{1,2}})[ ]?(?:em|/)[ ]?(?P=each)[ ]?(?:h|{pattern('hour')})|{pattern('slot')}"
     r"|(?:[ap]\.?c\.?[ ])?(?:morning|evening)(?![ ](?:stiffness|sickness))"
     r"|with each meal|once(?=[ ]at|[ ]weekly)|(?:once|"
     r"twice)(?=[ ]?(?:x|for)\b)"
@@ -82,7 +83,7 @@ STRENGTH = re.compile(
     rf"(?:[ ]?(?P<and>[-/+])[ ]?(?P<high>{AMOUNT})(?:[ ]?[-/+][ ]?{AMOUNT})?)?[ ]?"
     r"(?P<unit>(?:lakh |million |k )?(?:iu|ie|ui|i\.u|units?)|mcg|ug|mgs?|milligrams?|micrograms?|grams?|gms?|g|u|meq|"
     r"mmol|ml|cc|%|mg)(?![a-z])\.?"
-    r"(?:[ ]?/[ ]?(?P<count>\d{0,3}(?:\.\d)?)[ ]?(?P<per>ml|g|gm|hr?|kg|puff|dose|actuation|spray|day|"
+    r"(?:[ ]?/[ ]?(?P<count>\d{0,3}(?:\.\d)?)[ ]?(?P<per>ml|g|gm|hour|hr?|kg|puff|dose|actuation|spray|day|"
     r"tab(?:let)?|min)(?![a-z]))?(?![ ]?/[ ]?d?l\b)",
 )
 BARE_NUMBER = re.compile(

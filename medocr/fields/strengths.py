@@ -8,6 +8,7 @@ from .units import unit_code
 
 CHANGED = re.compile(r"[ ]?(?:[a-z]{2,12}[ ]){0,2}?from[ ][^\n]{1,24}?[ ]to[ ]")  # of `text.lower`
 LEADING = re.compile(r"[ ](?:of[ ])?$")
+PER = {"ml": "mL", "g": "g", "gm": "g", "h": "h", "hr": "h", "hour": "h", "kg": "kg", "day": "d", "min": "min"}
 LONGEST = 24  # characters of a dose before its drug
 
 
@@ -76,9 +77,7 @@ def _amount(found: re.Match) -> tuple[float | str, str | None]:
             unit, factor = unit.removeprefix(word), size
     code = unit_code("units" if unit == "unit" else unit)
     if found.group("per"):
-        per = {"ml": "mL", "g": "g", "gm": "g", "h": "h", "hr": "h", "kg": "kg", "day": "d", "min": "min"}.get(
-            found.group("per"), "{" + found.group("per") + "}"
-        )
+        per = PER.get(found.group("per"), "{" + found.group("per") + "}")
         count = found.group("count")
         code = f"{code}/({count}.{per})" if count and count != "1" else f"{code}/{per}"
     amount = f"{low}{found.group('and')}{high}" if high else number(low) * factor

@@ -113,7 +113,7 @@ def unit_code(printed: str) -> str | None:
         return None
     if printed in CODES:
         return printed
-    squeezed = "".join(printed.split()).replace("µ", "u").replace("μ", "u").replace("\\", "/")
+    squeezed = "".join(printed.split()).replace("µ", "u").replace("μ", "u").replace("\\", "/").replace("/1,73", "/1.73")
     if squeezed in CASED:
         return CASED[squeezed]
     key = squeezed.lower().strip("()[],;:") if squeezed[:1] != "[" else squeezed.lower()
