@@ -517,6 +517,12 @@ def test_line_numbers():
     assert [d.line for d in fields.read_drugs("Rx\nMetformin 500 mg BID\nAspirin 75 mg OD")] == [1, 2]
 
 
+@pytest.mark.parametrize("sign", ["\v", "\f", "\x85", "\u2028", "\u2029"])
+def test_a_line_ends_where_any_sign_breaks_it(sign):
+    rows = fields.read_fields(f"Patient: Ann{sign}Iron 4.1 mmol/L{sign}Urea 5 mmol/L")["analytes"]
+    assert [(row["name"], row["line"]) for row in rows] == [("Iron", 1), ("Urea", 2)]
+
+
 def test_read_fields_is_json_and_keeps_to_the_type():
     text = "Sodium 140 mmol/L 136-145\nMetformin 500 mg BID\nTotal 12.50"
     assert json.loads(json.dumps(fields.read_fields(text)))["analytes"][0]["value"] == 140.0

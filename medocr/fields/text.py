@@ -25,6 +25,7 @@ LATEX = {
 LATEX_COMMAND = re.compile("|".join(re.escape(name) for name in sorted(LATEX, key=len, reverse=True)))
 BOLD = re.compile(r"\*\*(?=[^\s*])([^*\n]{1,200})\*\*|__(?=[^\s_])([^_\n]{1,200})__")
 BREAK = re.compile("\n")
+ODD_BREAK = re.compile("[\v\f\x85\u2028\u2029]")
 RULE = re.compile(r"[\s|:+=-]{3,}")
 # One character for one character, so that offsets into the text stay true.
 LOOK_ALIKE = {
@@ -108,7 +109,11 @@ class Atoms:
 
 @functools.lru_cache(maxsize=8)  # one page is read by several readers
 def clean(text: str) -> str:
-    """Plain text: HTML tags become lines and cells, markdown and LaTeX marks go; one line stays one line elsewhere."""
+    """Plain text: HTML tags become lines and cells, markdown and LaTeX marks go; one line stays one line elsewhere.
+
+    Whatever breaks a line is a line feed then: what `plain` takes for one, and what cuts a text into its lines.
+    """
+    text = ODD_BREAK.sub("\n", text)
     if "<" in text and KNOWN_TAG.search(text):
         text = html.unescape(KNOWN_TAG.sub(_tag, text))
     elif "&" in text:
