@@ -110,9 +110,8 @@ def _read_all(items: Iterable[Page | Rejection], reader: Callable, model: str) -
             yield {**line, "error": item.reason, "detail": item.detail}
         elif isinstance(result, PageRecord):
             about = {"page": item.page, "pages": item.pages, "sha256": item.id, "dpi": _dpi(item.image)}
-            found = fields.read_fields(result.text, item.doc_type)
-            told = {name: value for name, value in vars(result).items() if name not in ("sure", "seen")}
-            yield {**line, **about, **told, "fields": found}
+            content = {name: value for name, value in vars(result).items() if name not in ("sure", "seen")}
+            yield {**line, **about, **content, "fields": fields.read_fields(result.text, item.doc_type)}
         else:
             reason, _, detail = str(result).partition(": ")
             yield {**line, "sha256": item.id, "error": reason, "detail": detail}
@@ -246,6 +245,8 @@ class Output:
 
         Raises ValueError where the file is no output of this command.
         """
+        from .storage import atomic  # with pyarrow, which takes half a second
+
         whole, known = [], set()
         for line in out.read_bytes().splitlines(keepends=True):
             try:
@@ -256,8 +257,8 @@ class Output:
                         known.add((row["origin"], row["sha256"]))
             except (ValueError, KeyError, TypeError):
                 raise ValueError(f"{out} is no output of read: give --out another name") from None
-        with _replacing(out) as target:
-            target.writelines(whole)
+        with atomic(out) as temporary:
+            temporary.write_bytes(b"".join(whole))
         return known
 
     def write(self, lines: Iterator[dict], total: int | None) -> int:
@@ -286,14 +287,6 @@ class Output:
     def _summary(self, read: int, refused: int) -> str:
         before = f", {len(self.known)} read before" if self.known else ""
         return f"{read} pages read{before}, {refused} refused" + (f": {self.out}" if self.out else "")
-
-
-@contextlib.contextmanager
-def _replacing(out: Path):
-    from .storage import atomic
-
-    with atomic(out) as temporary, temporary.open("wb") as target:
-        yield target
 
 
 def read(model: str, paths: Sequence[str | Path], out: Path | None, jobs: int) -> int:

@@ -163,10 +163,10 @@ def _balance(
     if abs(present - share) <= tolerance:
         return {}
     if present > share:
-        surplus, wanted = medical, round(len(general) * share / (1 - share))
+        surplus, target = medical, round(len(general) * share / (1 - share))
     else:
-        surplus, wanted = general, round(len(medical) * (1 - share) / share)
-    drawn = random.Random(seed).sample(surplus, max(len(surplus) - max(wanted, 1), 0))
+        surplus, target = general, round(len(medical) * (1 - share) / share)
+    drawn = random.Random(seed).sample(surplus, max(len(surplus) - max(target, 1), 0))
     detail = f"{present:.1%} of the pages were medical, {share:.0%} are wanted"
     return dict.fromkeys(drawn, ("balance", detail))
 

@@ -51,15 +51,15 @@ def _labelled_first(pages: Sequence[Page]) -> list[int]:
 
 def _alike(hashes: np.ndarray, max_distance_bits: int, block: int = 128) -> list[np.ndarray]:
     """For each hash, the earlier ones within the distance, nearest first."""
-    found = []
+    neighbours = []
     for start in range(0, len(hashes), block):
         rows = hashes[start : start + block]
         distances = np.bitwise_count(rows[:, None] ^ hashes[None, : start + block]).sum(axis=2, dtype=np.uint16)
         for row, of_row in enumerate(distances):
             of_row = of_row[: start + row]
             near_ones = np.flatnonzero(of_row <= max_distance_bits)
-            found.append(near_ones[np.argsort(of_row[near_ones], kind="stable")])
-    return found
+            neighbours.append(near_ones[np.argsort(of_row[near_ones], kind="stable")])
+    return neighbours
 
 
 def _original(pages: Sequence[Page], i: int, candidates: list[int]) -> int | None:
