@@ -9,18 +9,21 @@ import os
 import re
 import stat
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
-from PIL import Image
+from matplotlib import font_manager
+from PIL import Image, ImageDraw, ImageFont
 
 from medocr import digitize, review
 from medocr.__main__ import main
-from medocr.digitize import check, dates, decimals, fhir, hl7, printed, record, sources
+from medocr.digitize import check, checked, dates, decimals, fhir, hl7, printed, record, sources
 from medocr.ocr import Line
 from medocr.ocr.overprint import STRUCK
 from medocr.read import PageRecord
 from medocr.schema import Page, Rejection
 from medocr.storage import ROOT
+from medocr.transcribe import tesseract
 from tests.loopback_pages import Loopback, Server
 
 LAB = """Northside Clinic
@@ -370,6 +373,32 @@ def test_a_second_reader_says_where_a_field_stands_and_what_it_reads_otherwise()
     )
     assert (potassium["confidence"], glucose["confidence"]) == (0.9, 0.5)
     assert glucose["text"] == "Glucose 105 H mg/dL 70-99"
+
+
+def test_numbers_that_tesseract_reads_otherwise_wait_for_a_person(monkeypatch):
+    """It confirms glucose, a third look sodium, and nobody potassium; creatinine it does not see."""
+    text = "Glucose 105 mg/dL\nSodium 139 mmol/L\nPotassium 4.1 mmol/L\nCreatinine 0.9 mg/dL"
+    third = {60: "Sodium 139 mmol/L", 80: "Potassium 4.7 mmol/L", 100: "Creatinin"}
+    monkeypatch.setattr(checked, "Tesseract", lambda: SimpleNamespace(label_origin="tesseract/5"))
+    monkeypatch.setattr(checked.tesseract, "read_page", lambda page: "Glucose 105 mg/dL\nSodum 189\nPotassum 47")
+    monkeypatch.setattr(checked, "_look", lambda page, box: third[box[3] + 25])
+    stub = Stub(text)
+    item = Page(encoded(text), "scan.png", "folder")
+    ((_, result),) = checked.checked(stub.reader).read([item])
+    about = record.document("scan.png", "scan", [(item, result)], stub.reader.about, synthetic=False, phi=True)
+    sure = {field["name"]: (field["confidence"], field["reasons"]) for field in about["fields"]}
+    assert sure["Glucose"] == sure["Sodium"] == (0.99, [])
+    assert sure["Potassium"] == (0.5, ["its line is read otherwise by Tesseract: 4.1"])
+    assert sure["Creatinine"] == (0.5, ["its line is read otherwise by Tesseract: 0.9"])
+    review.check_document(about)
+
+
+@pytest.mark.skipif(not tesseract.is_installed(), reason="tesseract is not installed")
+def test_tesseract_reads_a_line():
+    page = Image.new("RGB", (700, 100), "white")
+    font = ImageFont.truetype(font_manager.findfont("DejaVu Sans"), 30)
+    ImageDraw.Draw(page).text((20, 30), "Glucose 105 mg/dL 70 - 99", "black", font)
+    assert tesseract.read_page(page).split()[:2] == ["Glucose", "105"]
 
 
 def test_files_go_together_by_a_pattern_in_the_order_of_their_numbers(scans):

@@ -32,6 +32,7 @@ from medocr.transcribe import (
     client,
     outgoing,
     providers,
+    tesseract,
 )
 from tests.loopback_pages import (
     ENDS,
@@ -446,6 +447,30 @@ def test_agreement_is_measured_on_numbers_units_and_drugs_apart():
     assert drawn == [Agreement(share=0.2).drawn(page.id) for page in pages(500)]
     with pytest.raises(ValueError, match="a share from 0 to 1"):
         Agreement(share=10)
+
+
+def test_numbers_are_doubted_one_by_one_and_settled_by_a_third_look():
+    rows = [f"Analyte{chr(97 + n)} {n}.5 mg/dL 1-{n}0" for n in range(10, 22)]
+    first = "\n".join(rows)
+    second = "\n".join(rows[1:]).replace("12.5", "12.8")  # its first line is lost, too
+    assert agreement.doubted(rows, second.split("\n")) == [["10.5", "100"], [], ["12.5"], *[[]] * 9]
+    assert agreement.doubted(rows, second.split("\n"), rows[:3]) == [[]] * 12
+    assert agreement.doubted(rows, []) != agreement.doubted(rows, rows) == [[]] * 12
+    assert agreement.doubted(["Glucose 70 70"], ["Glucose 70 10"], ["Glucose 10 70"]) == [["70"]]
+    settings = Agreement()
+    assert settings.settles(first, second, first)
+    assert not settings.settles(first, second, second)
+    assert not settings.settles(first, "\n".join(rows[5:]), first)  # too much for a third look
+    assert not settings.settles(first, second, first.replace("mg/dL", "mmol/L"))
+
+
+def test_the_second_annotator_is_one_of_two(monkeypatch):
+    monkeypatch.setattr(tesseract, "is_installed", lambda: False)
+    assert [reader.name for reader in transcribe.checkers("rapidocr")] == ["rapidocr-at-0.8"]
+    assert [reader.name for reader in transcribe.checkers("tesseract")] == ["rapidocr-at-0.8", "rapidocr-at-1.5"]
+    for wrong, said in ((transcribe.Tesseract, "apt-get"), (lambda: transcribe.checkers("nobody"), "unknown")):
+        with pytest.raises(ValueError, match=said):
+            wrong()
 
 
 def test_pages_on_which_two_readers_disagree_are_set_aside_or_settled(store):

@@ -29,8 +29,9 @@ FILES = Path(__file__).parent
 def launch(folder: str | Path, by: str | None = None, port: int | None = None, *, wait: bool = True) -> str:
     """Show the fields of a digitised folder that wait for a person, and save each decision at once.
 
-    `by` is who decides (default: the user's name here; it can be changed on the page). With `wait` False the page is
-    served in the background. Returns its address. Raises ValueError without Gradio, or where there are no documents.
+    `by` is who decides (default: the user's name here; it can be changed on the page). With `wait` False, and in a
+    notebook, where it appears below the cell, the page is served in the background. Returns its address.
+    Raises ValueError without Gradio, or where there are no documents.
     """
     page, key = build(Session(folder), by or getpass.getuser()), f"/{secrets.token_urlsafe(24)}"
     page.launch(
@@ -51,7 +52,7 @@ def launch(folder: str | Path, by: str | None = None, port: int | None = None, *
     )
     address = f"{page.local_url.rstrip('/')}{key}/"
     _show_below_the_cell(page.server_port, key, address)
-    if wait:
+    if wait and "ipykernel" not in sys.modules:
         print(f"Review at {address} (Ctrl+C ends it; every decision is saved at once)", flush=True)
         page.block_thread()
     return address
