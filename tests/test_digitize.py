@@ -183,6 +183,12 @@ def test_a_date_that_may_be_two_days_is_none(text, order, day):
     assert dates.iso(text, order) == day
 
 
+def test_a_record_with_an_earlier_result_is_sound():
+    about, _ = made("Glucose 105 mg/dL (prev 98) 70-99")
+    assert about["fields"][0]["columns"]["previous"] == 98
+    review.check_document(about)
+
+
 def test_results_under_several_dates_are_an_observation_each():
     text = "Collected: 06/21/2024\nTest 01/12/2024 03/15/2024 06/20/2024 Units\nGlucose 105 98 112 mg/dL"
     about, bundle = made(text + "\nSodium 139 141 mmol/L")
