@@ -382,12 +382,11 @@ def test_a_second_reader_says_where_a_field_stands_and_what_it_reads_otherwise()
 
 
 def test_numbers_that_tesseract_reads_otherwise_wait_for_a_person(monkeypatch):
-    """It confirms glucose, a third look sodium, and nobody potassium; creatinine it does not see."""
+    """It confirms glucose, at another size sodium, and never potassium; creatinine it does not see."""
     text = "Glucose 105 mg/dL\nSodium 139 mmol/L\nPotassium 4.1 mmol/L\nCreatinine 0.9 mg/dL"
-    third = {60: "Sodium 139 mmol/L", 80: "Potassium 4.7 mmol/L", 100: "Creatinin"}
+    looks = {1.0: "Glucose 105 mg/dL\nSodum 189\nPotassum 47", 1.5: "Sodium 139 mmol/L\nPotassium 4.7"}
     monkeypatch.setattr(checked, "Tesseract", lambda: SimpleNamespace(label_origin="tesseract/5"))
-    monkeypatch.setattr(checked.tesseract, "read_page", lambda page: "Glucose 105 mg/dL\nSodum 189\nPotassum 47")
-    monkeypatch.setattr(checked, "_look", lambda page, box: third[box[3] + 25])
+    monkeypatch.setattr(checked.tesseract, "read_page", lambda page, scale: looks[scale])
     stub = Stub(text)
     item = Page(encoded(text), "scan.png", "folder")
     ((_, result),) = checked.checked(stub.reader).read([item])
