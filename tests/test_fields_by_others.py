@@ -2,6 +2,7 @@
 
 import pytest
 
+from medocr.digitize import dates
 from medocr.fields import directions
 from tests.bench import fields_cases
 
@@ -38,3 +39,16 @@ def test_texts_that_nobody_tuned_to():
 )
 def test_directions_in_other_words_mean_the_same(frequency, times):
     assert directions.times_a_day(frequency) == times
+
+
+@pytest.mark.parametrize(
+    ("printed", "day"),
+    [
+        ("15. Mai 1943", "1943-05-15"),
+        ("12 de março de 2020", "2020-03-12"),
+        ("4 maja 2021", "2021-05-04"),
+        ("3 foo 1960", None),
+    ],
+)
+def test_dates_with_the_months_of_other_languages(printed, day):
+    assert dates.iso(printed) == day

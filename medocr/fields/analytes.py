@@ -50,8 +50,11 @@ class Analyte:
 
 def read_analytes(text: str) -> list[Analyte]:
     """The analyte rows of a transcription, in order. What is not printed is None; nothing is guessed or corrected."""
-    text, places = dated.unfolded(clean(text))
-    rows = _Reader(text).read() if text else []
+    text = clean(text)
+    if not dated.may_unfold(text):
+        return _Reader(text).read() if text else []
+    text, places = dated.unfolded(text)
+    rows = _Reader(text).read()
     placed = ((row, *places[row.line]) for row in rows)
     return [dataclasses.replace(row, line=line, date=date) for row, line, date in placed]
 
@@ -67,6 +70,7 @@ class _Reader:
         self.lines = line_starts(text)
         self.sex = _sex(lower(self.plain))
         self.range_first = _range_first(self.lowered)
+        self.has_rules = mentions.CONDITION.search(lower(self.plain)) is not None
         self.begin = 0  # where words that may be the next name's begin
         self.row_end = -1
         self.titled: tuple[int, int] | None = None  # the atoms of a name that has a line of its own

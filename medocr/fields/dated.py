@@ -3,7 +3,7 @@
 import itertools
 import re
 
-from .text import DATE, MONTH_FIRST, lower
+from .text import DATE, MAY_BE_DATE, MONTH_FIRST, lower
 from .words import words
 
 DATES = re.compile(rf"(?<![\w./-])(?:{MONTH_FIRST}|{DATE})")
@@ -15,6 +15,12 @@ RESULT = re.compile(
 UNCLEAR = "?"  # before the dates of a row with fewer results: an empty cell cannot be seen
 NONE = re.compile(r"[-–—]{1,3}|n/?a")
 HEADED_BY_RANGE = words("range_headings")
+
+
+def may_unfold(text: str) -> bool:
+    """Whether a line may hold two dates: most pages are told off here."""
+    places = sorted(found.start() for pattern in MAY_BE_DATE for found in pattern.finditer(lower(text)))
+    return any(text.find("\n", one, other) < 0 for one, other in itertools.pairwise(places))
 
 
 def unfolded(text: str) -> tuple[str, list[tuple[int, str | None]]]:
@@ -44,13 +50,13 @@ def _dates(line: str) -> list[str]:
     """The dates of a line that stand side by side, if there are two at least."""
     if not any(map(str.isdigit, line)):
         return []
-    found = list(DATES.finditer(lower(line)))
+    found = list(DATES.finditer(line.lower()))
     apart = [a for a, b in itertools.pairwise(found) if not BETWEEN.fullmatch(line[a.end() : b.start()])]
     return [] if apart else [line[date.start() : date.end()] for date in found]
 
 
 def _range_first(line: str, date: str) -> bool:
-    before = lower(line[: line.index(date)]).split()
+    before = line[: line.index(date)].lower().split()
     return any(word.strip(":|") in HEADED_BY_RANGE for word in before)
 
 

@@ -62,15 +62,8 @@ TAKEN = (
 MASS = re.compile(
     r"(?<!\w)(?:take|inject|give|apply|use)\s(?P<dose>(?P<amount>\d{1,4}(?:\.\d{1,2})?)\s?(?P<form>mg|mcg|g))\b"
 )
-FORMS = {
-    "tab": "tablet",
-    "cap": "capsule",
-    "gtt": "drop",
-    "iu": "unit",
-    "cc": "ml",
-    "teaspoon": "tsp",
-    "patche": "patch",
-} | {word.rstrip("s"): meaning for word, meaning in meanings("form")}
+FORMS = {"tab": "tablet", "cap": "capsule", "gtt": "drop", "iu": "unit", "cc": "ml", "teaspoon": "tsp"}
+FORMS |= {"patche": "patch"} | {word.rstrip("s"): meaning for word, meaning in meanings("form")}
 ENGLISH = {
     word: english
     for kind, english in (

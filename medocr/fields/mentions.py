@@ -44,6 +44,8 @@ def is_condition(page: "_Reader", at: int, columns: "Columns") -> bool:
 
     The weaker words do so only before a bound, since results have them too: `Hb when admitted 9.2`.
     """
+    if not page.has_rules:
+        return False
     until = page.starts[at] if at < page.atoms.count else len(page.plain)
     before = lower(page.plain)[max(0, until - 60) : until].rpartition("\n")[2]
     before = before.replace(";", ".").rpartition(". ")[2]
