@@ -228,9 +228,7 @@ def _resolve_paths(parameters: dict[str, dict], folder: Path) -> None:
     for options in parameters["curate"].get("pages_from", ()):
         named = isinstance(options, dict) and isinstance(options.get("source"), str)
         if not named or not isinstance(options.get("path", ""), str):
-            raise ValueError(
-                f"pages_from holds {options!r}: as in {{ source = 'folder', path = 'scans' }}"
-            )
+            raise ValueError(f"pages_from holds {options!r}: as in {{ source = 'folder', path = 'scans' }}")
         if "path" in options:
             options["path"] = str((folder / options["path"]).resolve())
     base = parameters["prepare"]["base"]
