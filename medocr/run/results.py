@@ -91,7 +91,7 @@ def _kept_back(run: Run, replace: bool) -> str | None:
             return "pages that hold health information stay out of results/"
     published = run.results / "run.json"
     if run.overrides and not replace and published.is_file():
-        others = json.loads(published.read_text()).get("overrides", [])
+        others = storage.read_json(published).get("overrides", [])
         if sorted(others) != sorted(run.overrides):
             where = _shown(run.results)
             return f"{where} was made without these -p: --name gives this run a folder of its own, --replace replaces"

@@ -29,8 +29,7 @@ READ_PAGES = 16  # validation pages read at each checkpoint: always the same one
 class Run:
     """One training: the base with LoRA attached, and the trainer around it.
 
-    The first `pages` samples of the collator are for training, the rest for validation. `processes` share an
-    optimizer step's pages.
+    The collator's first `pages` samples are for training, the rest for validation; `processes` share a step's pages.
     """
 
     def __init__(
