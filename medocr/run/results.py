@@ -60,7 +60,7 @@ def publish(run: Run, replace: bool = False) -> None:
     """
     rendered = run.data / "results"
     if why := _kept_back(run, replace):
-        print(f"results: {_shown(rendered)} ({why})")
+        print(f"results: {_shown(rendered / 'index.html')} ({why})")
         return
     storage.check_inside(run.results, run.out / "results")
     for leftover in run.results.parent.glob(f".{run.results.name}.*.tmp"):  # of a run that was killed here
