@@ -121,7 +121,7 @@ def _run_table(chosen) -> int:
 
 
 def _add_read(read: argparse.ArgumentParser) -> None:
-    read.add_argument("model", help="a model folder, a hub name, `tiny`, or `rapidocr`")
+    read.add_argument("model", help="a model folder, a hub name, `tiny`, `rapidocr`, or rapidocr:LANGUAGE")
     read.add_argument("paths", nargs="+", metavar="PATH", help="an image, a PDF, or a folder of them")
     read.add_argument(
         "--out",
@@ -146,7 +146,9 @@ def _read(chosen) -> int:
 
 def _add_digitize(digitize: argparse.ArgumentParser) -> None:
     digitize.add_argument(
-        "model", help="a model folder, a hub name, `tiny`, `rapidocr`, or the http(s) address of a server"
+        "model",
+        help="a model folder, a hub name, `tiny`, `rapidocr`, rapidocr:LANGUAGE, or the http(s) address of a server; "
+        "with +tesseract behind it, numbers are read twice, where Tesseract is installed",
     )
     digitize.add_argument("paths", nargs="+", metavar="PATH", help="an image, a PDF, or a folder of them")
     digitize.add_argument("--out", type=Path, required=True, metavar="DIR", help="where documents and Bundles go")

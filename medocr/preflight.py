@@ -1,4 +1,4 @@
-"""What a run asks of its machine (CUDA, disk, keys), looked at before anything is downloaded, paid for or computed.
+"""What a run asks of its machine (CUDA, disk, keys, OCR models), looked at before anything is downloaded or paid for.
 
 What is asked follows from the run's parameters, which the runner leaves in `run.json` before its first notebook. The
 Hub and Kaggle are not asked here: the runner's next step asks them for the revisions of their data sets.
@@ -7,10 +7,9 @@ Hub and Kaggle are not asked here: the runner's next step asks them for the revi
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
-from . import BASES
+from . import BASES, ocr
 
 FULL_DISK_GB, TINY_DISK_GB = 15, 1  # base, data sets, splits, three checkpoints, merged model
 FULL_GPU_GB = 12  # computed for batches of four: results/gpu/l4.json
@@ -26,22 +25,33 @@ def check(data: str | Path) -> str:
     parameters = json.loads(plan.read_text())["parameters"] if plan.is_file() else {}
     full = parameters.get("prepare", {}).get("base", "tiny") not in BASES
     cuda = any(parameters.get(stage, {}).get("device") == "cuda" for stage in ("train", "evaluate", "merge"))
-    card, free, keys = gpu() if cuda else None, free_disk_gb(data), [*_key_variables(parameters)]
-    missing = [
-        f"the environment variable {name} with a provider's key is not set" for name in keys if not _is_set(name)
-    ]
+    card, free = gpu() if cuda else None, free_disk_gb(data)
+    providers = [p for p in parameters.get("transcribe", {}).get("providers", ()) if p.get("may_receive")]
+    keys = [provider["key_variable"] for provider in providers if provider.get("key_variable")]
+    unset = [name for name in keys if not os.environ.get(name, "").strip()]
+    missing = [f"the environment variable {name} with a provider's key is not set" for name in unset]
     if cuda and card is None:
         missing.append("CUDA, which torch does not find: take a machine with an NVIDIA GPU, or set device = 'auto'")
     elif card and full and card[1] < FULL_GPU_GB:
         missing.append(f"{card[0]} has {card[1]:.1f} GB free, {FULL_GPU_GB} GB are needed: end what else runs on it")
     if free < (needed := FULL_DISK_GB if full else TINY_DISK_GB):
         missing.append(f"{free:.1f} GB of disk are free, {needed} GB are needed: make room, or give another --out")
+    missing += _absent_recogniser(parameters.get("transcribe", {}).get("annotator", ""))
     if missing:
         listed = "\n".join(f"- {problem}" for problem in missing)
         raise ValueError(f"not ready for this run, of which nothing was downloaded or sent yet:\n{listed}")
     parts = [f"{free:.0f} GB of disk", *([f"{card[0]} with {card[1]:.1f} GB free"] if card else [])]
     parts += [f"a key in {name}" for name in keys]
     return f"This machine has {', '.join(parts)}."
+
+
+def _absent_recogniser(annotator: str) -> list[str]:
+    """What the annotator on this machine lacks, such as the recogniser of its language."""
+    name, _, language = annotator.partition(":")
+    try:
+        return ocr.check_installed(language) or [] if name == "rapidocr" else []
+    except ValueError as error:
+        return [str(error)]
 
 
 def gpu() -> tuple[str, float] | None:
@@ -57,14 +67,3 @@ def free_disk_gb(folder: Path) -> float:
     """GB free where `folder` lies or will lie."""
     existing = next(path for path in (folder.resolve(), *folder.resolve().parents) if path.exists())
     return shutil.disk_usage(existing).free / 1e9
-
-
-def _key_variables(parameters: dict[str, dict]) -> Iterator[str]:
-    """The environment variables that hold the keys of the providers which may receive pages."""
-    for provider in parameters.get("transcribe", {}).get("providers", ()):
-        if provider.get("may_receive") and provider.get("key_variable"):
-            yield provider["key_variable"]
-
-
-def _is_set(name: str) -> bool:
-    return bool(os.environ.get(name, "").strip())

@@ -16,6 +16,7 @@ A line of an input that could not be read holds `schema`, `origin`, `reader`, `e
 
 import contextlib
 import dataclasses
+import functools
 import io
 import itertools
 import json
@@ -70,7 +71,7 @@ def records(
     by itself. Pages for which `known((origin, sha256))` is true are passed over. Raises ValueError when a path is
     missing or the model is, or `jobs` does not fit.
     """
-    if model != "rapidocr" and jobs != 1:
+    if not is_rapidocr(model) and jobs != 1:
         raise ValueError("--jobs is for rapidocr: a model uses all cores by itself")
     items = itertools.chain.from_iterable([_items(path) for path in paths])  # a list: missing paths raise at once
     return _read_all((item for item in items if not known(_key(item))), reader(model, jobs), model)
@@ -81,7 +82,12 @@ def reader(model: str, jobs: int = 1) -> Callable:
 
     What was read is a PageRecord, `reason: detail` where the page could not be read, or None for a rejection.
     """
-    return _rapidocr(jobs) if model == "rapidocr" else _model(model)
+    return _rapidocr(jobs, model.partition(":")[2]) if is_rapidocr(model) else _model(model)
+
+
+def is_rapidocr(model: str) -> bool:
+    """Whether a reader is RapidOCR: `rapidocr`, or `rapidocr:` with a language or a recogniser's `.onnx` file."""
+    return model.partition(":")[0] == "rapidocr"
 
 
 def _items(path: str | Path) -> Iterator[Page | Rejection]:
@@ -104,9 +110,8 @@ def _read_all(items: Iterable[Page | Rejection], reader: Callable, model: str) -
             yield {**line, "error": item.reason, "detail": item.detail}
         elif isinstance(result, PageRecord):
             about = {"page": item.page, "pages": item.pages, "sha256": item.id, "dpi": _dpi(item.image)}
-            found = fields.read_fields(result.text, item.doc_type)
-            told = {name: value for name, value in vars(result).items() if name not in ("sure", "seen")}
-            yield {**line, **about, **told, "fields": found}
+            content = {name: value for name, value in vars(result).items() if name not in ("sure", "seen")}
+            yield {**line, **about, **content, "fields": fields.read_fields(result.text, item.doc_type)}
         else:
             reason, _, detail = str(result).partition(": ")
             yield {**line, "sha256": item.id, "error": reason, "detail": detail}
@@ -119,12 +124,12 @@ def _dpi(image: bytes) -> int | None:
     return None
 
 
-def read_image(image: bytes) -> PageRecord | str:
+def read_image(image: bytes, language: str = "") -> PageRecord | str:
     """Read one encoded image by RapidOCR; returns a record, or `reason: detail` where it cannot be read."""
     started = time.perf_counter()
     try:
         page = _open(image)
-        result = ocr.read(page)
+        result = ocr.read(page, language)
     except ValueError as error:
         return str(error)
     except Exception as error:  # whatever one page does to the engine, the others are read
@@ -147,11 +152,11 @@ def _rounded(value: float | None) -> float | None:
     return round(value, 4) if value is not None and math.isfinite(value) else None
 
 
-def _rapidocr(jobs: int) -> Callable:
-    ocr.check_installed()
+def _rapidocr(jobs: int, language: str) -> Callable:
+    ocr.check_installed(language)
 
     def read(items: Iterable[Page | Rejection]) -> Iterator[tuple[Page | Rejection, PageRecord | str | None]]:
-        pool = Pool(_read_or_pass, jobs)
+        pool = Pool(functools.partial(_read_or_pass, language=language), jobs)
         try:
             pairs = ((item, item.image if isinstance(item, Page) else None) for item in items)
             for item, result in pool.map(pairs):
@@ -163,8 +168,8 @@ def _rapidocr(jobs: int) -> Callable:
     return read
 
 
-def _read_or_pass(image: bytes | None) -> PageRecord | str | None:
-    return None if image is None else read_image(image)
+def _read_or_pass(image: bytes | None, language: str) -> PageRecord | str | None:
+    return None if image is None else read_image(image, language)
 
 
 def _model(name: str) -> Callable:
@@ -240,6 +245,8 @@ class Output:
 
         Raises ValueError where the file is no output of this command.
         """
+        from .storage import atomic  # with pyarrow, which takes half a second
+
         whole, known = [], set()
         for line in out.read_bytes().splitlines(keepends=True):
             try:
@@ -248,10 +255,10 @@ class Output:
                     whole.append(line)
                     if row["reader"] == self.model:
                         known.add((row["origin"], row["sha256"]))
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 raise ValueError(f"{out} is no output of read: give --out another name") from None
-        with _replacing(out) as target:
-            target.writelines(whole)
+        with atomic(out) as temporary:
+            temporary.write_bytes(b"".join(whole))
         return known
 
     def write(self, lines: Iterator[dict], total: int | None) -> int:
@@ -280,14 +287,6 @@ class Output:
     def _summary(self, read: int, refused: int) -> str:
         before = f", {len(self.known)} read before" if self.known else ""
         return f"{read} pages read{before}, {refused} refused" + (f": {self.out}" if self.out else "")
-
-
-@contextlib.contextmanager
-def _replacing(out: Path):
-    from .storage import atomic
-
-    with atomic(out) as temporary, temporary.open("wb") as target:
-        yield target
 
 
 def read(model: str, paths: Sequence[str | Path], out: Path | None, jobs: int) -> int:

@@ -230,6 +230,16 @@ def model_hash(folder: str | Path) -> str:
     return hashlib.sha256("\n".join(f"{p.name} {file_hash(p)}" for p in files).encode()).hexdigest()
 
 
+def read_json(path: str | Path) -> dict:
+    """The JSON object that a file holds. Raises ValueError, naming the file, where it holds none."""
+    content = None
+    with contextlib.suppress(ValueError, RecursionError):
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} is damaged: it holds no JSON object; put it back, or delete it and make it anew")
+    return content
+
+
 def write_json(path: str | Path, content: dict) -> None:
     """Write JSON atomically."""
     with atomic(path) as temporary:

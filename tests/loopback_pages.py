@@ -1,18 +1,52 @@
 """Small pages with known text for the loopback servers, and what a run over them must have come to."""
 
+import dataclasses
 import gzip
 import io
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from pathlib import Path
 
 from PIL import Image, ImageDraw
 
-from medocr.demo.loopback import Server
+from medocr.demo import loopback
 from medocr.schema import Page
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 TRAP = b"Sodium 999"  # what no page says: a label that holds it is wrong
 CHAT = b'{"model": "known-text", "choices": [{"message": {"content": "%s"}, "finish_reason": "stop"}]}' % TRAP
 BOMB = gzip.compress(b"[" + b" " * 40_000_000 + b"]", 1)
+
+
+@dataclasses.dataclass(frozen=True)
+class Server(loopback.Server):
+    """A server with faults of calls about files and batches (by share) as well, and with replies of one's own, as the
+    bytes that it sends (in Latin-1); after `revoked_after` answers its key is no longer accepted."""
+
+    call_faults: dict[str, float] = dataclasses.field(default_factory=dict)
+    replies: dict[str, str] = dataclasses.field(default_factory=dict)
+    revoked_after: int | None = None
+    batch_s: float = 0.2
+
+
+class Loopback(loopback.Loopback):
+    """The servers of `tests/loopback_server.py`."""
+
+    script = Path(__file__).with_name("loopback_server.py")
+    words = loopback.WORDS | {
+        "refusal_elsewhere": ("Es tut mir leid, aber ich kann dieses Bild nicht transkribieren.", "stop"),
+        "nothing_seen": ("No text is visible in this image.", "stop"),
+        "filtered": ("{half}", "content_filter"),
+        "loop": ("{text}\n" + "Sodium 139 mmol/L\n" * 40, "stop"),
+        "outside_fence": ("Dictated but not read\n```\n{text}\n```", "stop"),
+        "thought": ("<think>\nThis is a lab report.\n</think>\n\n{text}", "stop"),
+        "unfinished_thought": ("<think>\nThe page says {text}", "stop"),
+        "bidi": ("\u202e{text}", "stop"),
+        "zero_width": ("{half}\u200b{text}", "stop"),
+        "half_character": ("{text}\ud83d", "stop"),
+    }
+
+    def __init__(self, pages: Iterable[Page], servers: Sequence[Server] = (Server(), Server(seed=1))) -> None:
+        super().__init__(pages, servers)
 
 
 def _reply(body: bytes, head: bytes = OK) -> bytes:

@@ -50,7 +50,8 @@ def write(folder: Path, pages: list[dict], fields: list[dict], name: str = "scan
     """Write the document's file, and return its content."""
     identity = hashlib.sha256(name.encode()).hexdigest()[:16]
     about = {"schema": 1, "id": identity, "title": name, "source": name, "synthetic": True, "contains_phi": False}
-    document = {**about, "reader": {"name": "made up", "hash": ""}, "pages": pages, "fields": fields, "warnings": []}
+    about |= {"reader": {"name": "made up", "hash": "0"}, "medocr": "0", "patient": {}, "stopped": False}
+    document = {**about, "pages": pages, "fields": fields, "warnings": []}
     (folder / "documents").mkdir(parents=True, exist_ok=True)
     (folder / "documents" / f"{identity}.json").write_text(json.dumps(document, ensure_ascii=False))
     return document

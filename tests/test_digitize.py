@@ -9,19 +9,22 @@ import os
 import re
 import stat
 from decimal import Decimal
+from types import SimpleNamespace
 
 import pytest
-from PIL import Image
+from matplotlib import font_manager
+from PIL import Image, ImageDraw, ImageFont
 
-from medocr import digitize
+from medocr import digitize, review
 from medocr.__main__ import main
-from medocr.demo.loopback import Loopback, Server
-from medocr.digitize import check, dates, decimals, fhir, hl7, output, printed, record, sources
+from medocr.digitize import check, checked, dates, decimals, fhir, hl7, printed, record, sources
 from medocr.ocr import Line
 from medocr.ocr.overprint import STRUCK
 from medocr.read import PageRecord
 from medocr.schema import Page, Rejection
 from medocr.storage import ROOT
+from medocr.transcribe import tesseract
+from tests.loopback_pages import Loopback, Server
 
 LAB = """Northside Clinic
 Patient: Maria Lopez   DOB: 12/31/1961   Sex: F
@@ -180,6 +183,24 @@ def test_a_date_that_may_be_two_days_is_none(text, order, day):
     assert dates.iso(text, order) == day
 
 
+def test_a_record_with_an_earlier_result_is_sound():
+    about, _ = made("Glucose 105 mg/dL (prev 98) 70-99")
+    assert about["fields"][0]["columns"]["previous"] == 98
+    review.check_document(about)
+
+
+def test_results_under_several_dates_are_an_observation_each():
+    text = "Collected: 06/21/2024\nTest 01/12/2024 03/15/2024 06/20/2024 Units\nGlucose 105 98 112 mg/dL"
+    about, bundle = made(text + "\nSodium 139 141 mmol/L")
+    unclear = [field for field in about["fields"] if field["name"] == "Sodium"]
+    assert all("is not one day for certain" in field["reasons"][0] for field in unclear)
+    observations = [o for o in of_kind(bundle, "Observation") if "effectiveDateTime" in o]
+    days = {o["effectiveDateTime"]: o["valueQuantity"]["value"] for o in observations}
+    assert days == {"2024-01-12": 105, "2024-03-15": 98, "2024-06-20": 112}
+    assert check.problems(bundle) == []
+    assert "|20240315" in hl7.message(about, {}, at="20240101000000+0000")
+
+
 def test_orders_are_proposals_and_stopped_drugs_are_none():
     _, bundle = made(LAB + "\nDiscontinue Warfarin 5 mg PO daily")
     metformin, lisinopril = of_kind(bundle, "MedicationRequest")
@@ -197,7 +218,7 @@ def test_a_struck_out_order_says_so():
     text = "Metformin 500 mg PO BID\nWarfarin 5 mg PO daily"
     read = [(Page(encoded(text), "scan.png", "folder"), reading(text, struck="Warfarin"))]
     about = record.document("scan.png", "scan", read, {"name": "s", "hash": "0" * 64}, synthetic=False, phi=True)
-    output.check(about)
+    review.check_document(about)
     reasons = {field["name"]: field["reasons"] for field in about["fields"]}
     assert reasons == {"Metformin": [], "Warfarin": ["its line is struck out"]}
 
@@ -360,6 +381,31 @@ def test_a_second_reader_says_where_a_field_stands_and_what_it_reads_otherwise()
     assert glucose["text"] == "Glucose 105 H mg/dL 70-99"
 
 
+def test_numbers_that_tesseract_reads_otherwise_wait_for_a_person(monkeypatch):
+    """It confirms glucose, at another size sodium, and never potassium; creatinine it does not see."""
+    text = "Glucose 105 mg/dL\nSodium 139 mmol/L\nPotassium 4.1 mmol/L\nCreatinine 0.9 mg/dL"
+    looks = {1.0: "Glucose 105 mg/dL\nSodum 189\nPotassum 47", 1.5: "Sodium 139 mmol/L\nPotassium 4.7"}
+    monkeypatch.setattr(checked, "Tesseract", lambda: SimpleNamespace(label_origin="tesseract/5"))
+    monkeypatch.setattr(checked.tesseract, "read_page", lambda page, scale: looks[scale])
+    stub = Stub(text)
+    item = Page(encoded(text), "scan.png", "folder")
+    ((_, result),) = checked.checked(stub.reader).read([item])
+    about = record.document("scan.png", "scan", [(item, result)], stub.reader.about, synthetic=False, phi=True)
+    sure = {field["name"]: (field["confidence"], field["reasons"]) for field in about["fields"]}
+    assert sure["Glucose"] == sure["Sodium"] == (0.99, [])
+    assert sure["Potassium"] == (0.5, ["its line is read otherwise by Tesseract: 4.1"])
+    assert sure["Creatinine"] == (0.5, ["its line is read otherwise by Tesseract: 0.9"])
+    review.check_document(about)
+
+
+@pytest.mark.skipif(not tesseract.is_installed(), reason="tesseract is not installed")
+def test_tesseract_reads_a_line():
+    page = Image.new("RGB", (700, 100), "white")
+    font = ImageFont.truetype(font_manager.findfont("DejaVu Sans"), 30)
+    ImageDraw.Draw(page).text((20, 30), "Glucose 105 mg/dL 70 - 99", "black", font)
+    assert tesseract.read_page(page).split()[:2] == ["Glucose", "105"]
+
+
 def test_files_go_together_by_a_pattern_in_the_order_of_their_numbers(scans):
     folder = scans(v1_p10="x", v1_p2="y", v2_p1="z", other="w")
     found = sources.find([folder], r"(?P<document>v\d)_p\d+")
@@ -434,6 +480,13 @@ def test_an_hl7_message_says_the_same_and_comes_back_whole():
     assert patient.oru_r01_patient.pid.pid_5.to_er7() == "Maria Lopez"
 
 
+def test_no_value_adds_a_segment_to_an_hl7_message():
+    pytest.importorskip("hl7apy")
+    about, _ = made("Patient: Ann Miller\nIron 4.1 mmol/L")
+    about["fields"][-1]["columns"]["flag"] = "H\rNTE|9||x"
+    assert hl7.message(about, at="20260101000000+0000").split("\r")[-2].startswith("OBX|1|")
+
+
 @pytest.mark.parametrize("text", ["a|b^c&d~e\\f", "two\rlines\x0b", "\\F\\"])
 def test_signs_of_hl7_in_a_text_come_back(text):
     assert not set("|^&~\r\x0b") & set(hl7.escape(text))
@@ -442,8 +495,8 @@ def test_signs_of_hl7_in_a_text_come_back(text):
 
 def test_records_hold_what_the_published_schema_says():
     about, _ = made(LAB)
-    with pytest.raises(ValueError, match="fields/0/status"):
-        digitize.output.check({**about, "fields": [{**about["fields"][0], "status": "done"}]})
+    with pytest.raises(ValueError, match=r"fields\[0\]\.status"):
+        review.check_document({**about, "fields": [{**about["fields"][0], "status": "done"}]})
 
 
 def test_a_header_field_stands_on_its_own_line_and_not_where_its_letters_happen_to_be():

@@ -517,6 +517,12 @@ def test_line_numbers():
     assert [d.line for d in fields.read_drugs("Rx\nMetformin 500 mg BID\nAspirin 75 mg OD")] == [1, 2]
 
 
+@pytest.mark.parametrize("sign", ["\v", "\f", "\x85", "\u2028", "\u2029"])
+def test_a_line_ends_where_any_sign_breaks_it(sign):
+    rows = fields.read_fields(f"Patient: Ann{sign}Iron 4.1 mmol/L{sign}Urea 5 mmol/L")["analytes"]
+    assert [(row["name"], row["line"]) for row in rows] == [("Iron", 1), ("Urea", 2)]
+
+
 def test_read_fields_is_json_and_keeps_to_the_type():
     text = "Sodium 140 mmol/L 136-145\nMetformin 500 mg BID\nTotal 12.50"
     assert json.loads(json.dumps(fields.read_fields(text)))["analytes"][0]["value"] == 140.0
@@ -827,3 +833,35 @@ def test_names_and_values_in_two_blocks_are_not_guessed(text, rows):
 def test_yes_no_table_marked_with_crosses(text):
     ticked = [(option.question, option.label) for option in fields.read_options(text) if option.ticked]
     assert ticked == [("Asthma", "Yes"), ("Diabetes", "No")]
+
+
+DATED = ("01/12/2024", "03/15/2024", "06/20/2024")
+
+
+@pytest.mark.parametrize(
+    ("table", "expected"),
+    [
+        ("Test {} {} {} Units Range\nGlucose 105 98 112 mg/dL 70 - 99", ["105", "98", "112"]),
+        ("Test Units Reference {} {} {}\nGlucose mg/dL 70 - 99 105 98 112", ["105", "98", "112"]),
+        ("|Test|{}|{}|{}|Units|\n|Glucose|105|98|112|mg/dL|", ["105", "98", "112"]),
+        ("Test {} {} {}\nCHEMISTRY\nGlucose 105 - 98 H mg/dL 70-99", ["105", None, "98H"]),
+        ("Test {} 08:00 {} 08:10 {} 07:55\nGlucose <20 98 112 * mg/dL", ["<20", "98", "112A"]),
+        ("Collected Received Reported\n{} {} {}\nPage 1\nGlucose 105 98 112 mg/dL", None),  # a header's three days
+        ("Test {} {} {}\nGlucose 98 - 105 mg/dL 70 - 99", ["98", None, "105"]),
+    ],
+)
+def test_results_under_several_dates_are_a_row_each(table, expected):
+    rows = fields.read_analytes(table.format(*DATED))
+    if expected is None:
+        assert [row.date for row in rows] == [None] * len(rows)
+        return
+    told = {row.date: f"{row.value:g}{row.flag or ''}" if isinstance(row.value, float) else row.value for row in rows}
+    assert told == {date: value for date, value in zip(DATED, expected, strict=True) if value}
+    assert {(row.name, row.unit, row.line) for row in rows} == {("Glucose", "mg/dL", table.count("\n"))}
+
+
+def test_of_a_row_with_an_empty_cell_nobody_knows_the_dates():
+    text = "Test {} {} {}\nCreatinine 0.85 1.20 H mg/dL 0.60 - 1.10".format(*DATED)
+    first, second = fields.read_analytes(text)
+    assert (first.value, first.flag, second.value, second.flag) == (0.85, None, 1.2, "H")
+    assert first.date == second.date == "? 01/12/2024, 03/15/2024, 06/20/2024"

@@ -2,13 +2,14 @@
 
 import pytest
 
+from medocr.digitize import dates
 from medocr.fields import directions
 from tests.bench import fields_cases
 
+CASES = fields_cases.load("fields_by_others.jsonl") + fields_cases.load("held_out_fields_3.jsonl")
 
-@pytest.mark.parametrize(
-    "case", fields_cases.load("fields_by_others.jsonl"), ids=lambda case: f"{case['kind']}: {case['text'][:40]}"
-)
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['kind']}: {case['text'][:40]}")
 def test_a_text_of_others_is_read_whole(case):
     assert fields_cases.score_case(case)["wrong"] == []
 
@@ -23,6 +24,9 @@ def test_texts_that_nobody_tuned_to():
 @pytest.mark.parametrize(
     ("frequency", "times"),
     [
+        ("de 8 em 8 horas", 3),
+        ("8/8 horas", 3),
+        ("al mattino", 1),
         ("3 fois par jour", 3),
         ("cada 8 horas", 3),
         ("1x täglich", 1),
@@ -35,3 +39,16 @@ def test_texts_that_nobody_tuned_to():
 )
 def test_directions_in_other_words_mean_the_same(frequency, times):
     assert directions.times_a_day(frequency) == times
+
+
+@pytest.mark.parametrize(
+    ("printed", "day"),
+    [
+        ("15. Mai 1943", "1943-05-15"),
+        ("12 de março de 2020", "2020-03-12"),
+        ("4 maja 2021", "2021-05-04"),
+        ("3 foo 1960", None),
+    ],
+)
+def test_dates_with_the_months_of_other_languages(printed, day):
+    assert dates.iso(printed) == day

@@ -167,6 +167,21 @@ def test_benchmarks_are_read_where_they_are(tmp_path):
     assert list(benchmarks.memory(tmp_path)["training"]) == ["all weights", "LoRA, transformers"]
 
 
+@pytest.mark.parametrize(("whole", "lora", "verdict"), [(23.0, 15.0, HOLDS), (34.9, 15.0, FAILS), (24.0, 9.0, FAILS)])
+def test_gigabytes_are_held_against_what_is_claimed(tmp_path, whole, lora, verdict):
+    rows = [
+        {"trained": trained, "optimizer": "AdamW", "checkpointing": False, "total": total}
+        for trained, total in (("all weights", whole), (benchmarks.LORA, lora))
+    ]
+    (tmp_path / "bench").mkdir()
+    assert benchmarks.judged(tmp_path)["gigabytes"] == (MISSING, "")
+    (tmp_path / "bench/memory.json").write_text(json.dumps({"rows": rows}))
+    found = benchmarks.judged(tmp_path)
+    assert found["gigabytes"][0] == verdict
+    assert f"LoRA {lora:.1f} to {lora:.1f} GB" in found["gigabytes"][1]
+    assert found["memory"][1].endswith(f"{lora / whole:.2f} (counted: AdamW, checkpointing no)")
+
+
 def test_merging_is_judged_by_times_taken_side_by_side(tmp_path):
     def timed(way: str, at_once: int, ratio: float) -> dict:
         ratios = [ratio, ratio - 0.01, ratio + 0.3]
@@ -218,12 +233,12 @@ def test_07_runs_alone_on_whatever_runs_there_are(tmp_path):
     text = (runs / "08_findings.ipynb").read_text()
     cells = nbformat.reads(text, as_version=4).cells
     said = "\n".join(o["data"].get("text/markdown", "") for c in cells for o in c.get("outputs", ()) if "data" in o)
-    assert cells[1].source.startswith("**Found:** Of 10 claims ")
+    assert cells[1].source.startswith("**Found:** Of 14 claims ")
     assert "9 runs: 3 variants, three seeds each; every run of 120 optimizer steps (0.5 epochs)" in said
     assert (
         f"reference ranges.** Verdict on the tiny model: **{HOLDS}**. Test values, F1, medical pages: tuned 0." in said
     )
-    assert f"unbalanced set.** Verdict on the tiny model: **{MISSING}**." in said
+    assert f"damaged set at equal steps.** Verdict on the tiny model: **{MISSING}**." in said
     assert "Nothing of this has been measured yet." in said
     assert re.search(
         r"difference between two ways to fine-tune, \d+ times the smallest that matters: CER, medical", said

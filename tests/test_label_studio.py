@@ -1,6 +1,7 @@
 """Tasks for Label Studio and back: what an annotator leaves is accepted, what is changed or deleted is kept as that."""
 
 import json
+import stat
 
 import pytest
 
@@ -106,7 +107,67 @@ def test_a_column_that_is_none_is_named_and_the_others_are_taken(tmp_path, capsy
     assert len(made(tmp_path, document)) == 4
 
 
-@pytest.mark.parametrize("content", ["{", "[{}]", '[{"annotations": [], "data": {}}]', "{}"])
+@pytest.mark.parametrize(
+    ("place", "value"),
+    [
+        ((0, "data", "document"), 5),
+        ((0, "data", "asked"), "1-0"),
+        ((0, "data", "asked", "1-0"), {"columns": []}),
+        ((0, "data", "asked", "1-0", "line"), 5),
+        ((0, "annotations"), None),
+        ((0, "annotations"), [5]),
+        ((0, "annotations", 0), {}),
+        ((0, "annotations", 0, "result", 1), 5),
+        ((0, "annotations", 0, "result", 1, "value"), None),
+        ((0, "annotations", 0, "result", 1, "value", "text"), [5]),
+        ((0, "annotations", 0, "result", 1, "from_name"), ["line"]),
+        ((0, "annotations", 0, "updated_at"), 5),
+    ],
+)
+def test_an_export_of_another_shape_is_refused_whole(tmp_path, place, value, capsys):
+    document = report(tmp_path)
+    (task,) = exported(tmp_path)
+    export = [{"data": task["data"], "annotations": [{"result": task["predictions"][0]["result"]}]}]
+    inner = export
+    for key in place[:-1]:
+        inner = inner[key]
+    inner[place[-1]] = value
+    (tmp_path / "export.json").write_text(json.dumps(export))
+    assert main(["review", str(tmp_path), "--from-label-studio", str(tmp_path / "export.json")]) == 2
+    assert "export.json is no JSON export of tasks that medocr made" in capsys.readouterr().err
+    assert made(tmp_path, document) == {}
+
+
+def test_a_task_of_a_document_that_went_away_stops_no_other(tmp_path, capsys):
+    document = report(tmp_path)
+    (task,) = exported(tmp_path)
+    annotations = [{"result": task["predictions"][0]["result"]}]
+    gone = {"data": task["data"] | {"document": "../../elsewhere"}, "annotations": annotations}
+    (tmp_path / "export.json").write_text(json.dumps([gone, {"data": task["data"], "annotations": annotations}]))
+    assert main(["review", str(tmp_path), "--from-label-studio", str(tmp_path / "export.json")]) == 3
+    assert "is no document's id" in capsys.readouterr().err
+    assert len(made(tmp_path, document)) == 5
+
+
+@pytest.mark.parametrize("column", ["line: 9", "printed: x", "status: final"])
+def test_a_column_that_the_field_has_not_is_refused(tmp_path, column, capsys):
+    report(tmp_path)
+    (task,) = exported(tmp_path)
+    result = task["predictions"][0]["result"]
+    result[1]["value"]["text"].append(column)
+    assert annotated(tmp_path, task, result) == 3
+    assert f"field 1-0: {column.partition(':')[0]}: there are the columns" in capsys.readouterr().err
+
+
+def test_tasks_are_for_their_owner_alone_and_never_lie_where_the_interface_does(tmp_path, capsys):
+    report(tmp_path)
+    exported(tmp_path)
+    assert stat.S_IMODE((tmp_path / "tasks.json").stat().st_mode) == 0o600
+    assert main(["review", str(tmp_path), "--to-label-studio", str(tmp_path / "tasks.xml")]) == 2
+    assert "give a name that ends in .json" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", ["[" * 100_000, "{", "[{}]", '[{"annotations": [], "data": {}}]', "{}"])
 def test_another_file_is_refused(tmp_path, content, capsys):
     report(tmp_path)
     (tmp_path / "other.json").write_text(content)

@@ -1,12 +1,19 @@
 """Pages read by RapidOCR: which way up, how long, and in what order their boxes are read."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
+import rapidocr
 from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
+import medocr
 from medocr import metrics, ocr
-from medocr.ocr import overprint, reading_order
+from medocr.ocr import engine, overprint, reading_order
 from medocr.ocr.engine import unread
 
 LINES = (
@@ -56,6 +63,17 @@ def test_a_long_receipt_is_read_in_pieces():
     tops = [line.box[1] for line in result.lines]
     assert tops == sorted(tops)
     assert tops[-1] > 3_600
+
+
+def test_a_recogniser_of_another_language_is_a_file_or_its_absence_is_named(tmp_path):
+    assert ocr.read(drawn(LINES[2:4]), str(engine.MODELS / engine.SHIPPED[1])).text.startswith("Glucose 105 mg/dL")
+    ocr.check_installed("de")
+    if not (engine.MODELS / "devanagari_PP-OCRv5_rec_mobile.onnx").is_file():
+        with pytest.raises(ValueError, match=r"devanagari_PP-OCRv5_rec_mobile\.onnx into .*models"):
+            ocr.check_installed("devanagari")
+    for unknown, said in (("klingon", "cyrillic"), (str(tmp_path / "my.onnx"), "no such file")):
+        with pytest.raises(ValueError, match=said):
+            ocr.check_installed(unknown)
 
 
 def test_a_page_without_print_has_no_text():
@@ -244,3 +262,13 @@ def test_a_struck_out_line_is_read_with_little_confidence():
     marks = {line.text.split()[0]: (line.mark, line.confidence < 0.5) for line in ocr.read(page).lines}
     assert marks.pop("Metformin") == ("struck out", True)
     assert set(marks.values()) == {("", False)}
+
+
+def test_the_readers_engine_keeps_no_number_of_this_machine_and_sends_none(tmp_path):
+    models = Path(rapidocr.__file__).parent.glob("models/*.onnx")
+    smallest = min(models, key=lambda path: path.stat().st_size)
+    code = f"import medocr, onnxruntime; onnxruntime.InferenceSession({str(smallest)!r})"
+    kept = {name: value for name, value in os.environ.items() if name not in ("CI", "ORT_DISABLE_TELEMETRY")}
+    environment = {**kept, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], cwd=Path(medocr.__file__).parents[1], env=environment, check=True)
+    assert list(tmp_path.rglob("*onnxruntime*")) == []

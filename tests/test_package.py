@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -20,8 +21,8 @@ RECIPE = (
         "metrics",
         "review",
         "sources",
-        "preflight",
         "ocr",
+        "preflight",
         "curate",
         "transcribe",
         "prepare",
@@ -92,3 +93,23 @@ def test_only_small_files_and_no_secrets_are_committed():
             assert not re.search(r"\b(hf_[A-Za-z0-9]{30,}|sk-[A-Za-z0-9]{20,}|AKIA[0-9A-Z]{16})\b", path.read_text()), (
                 name
             )
+
+
+def test_every_fault_on_the_list_can_still_be_put_into_the_code():
+    listed = tomllib.loads((ROOT / "tests/bench/mutations.toml").read_text())
+    for name, part in listed.items():
+        code = (ROOT / name).read_text()
+        for old, new, *tests in part["changes"]:
+            assert code.count(old) == 1, (
+                f"{name} holds {old!r} {code.count(old)} times: bring mutations.toml up to date"
+            )
+            compile(code.replace(old, new), name, "exec")
+            for file, test in re.findall(r"(tests/\w+\.py)::(\w+)", " ".join([part["tests"], *tests])):
+                assert f"def {test}(" in (ROOT / file).read_text(), f"{file} has no {test}"
+
+
+def test_every_attack_on_the_list_has_its_test():
+    for topic in tomllib.loads((ROOT / "tests/bench/attacks.toml").read_text()).values():
+        for _, place in topic.values():
+            file, _, test = place.partition("::")
+            assert f"def {test}(" in (ROOT / "tests" / file).read_text(), f"{file} has no {test}"

@@ -5,9 +5,8 @@ import importlib.util
 import pytest
 
 from medocr import transcribe
-from medocr.demo.loopback import Loopback, Server
 from medocr.transcribe import Store, phi
-from tests.loopback_pages import pages
+from tests.loopback_pages import Loopback, Server, pages
 
 
 @pytest.mark.parametrize(

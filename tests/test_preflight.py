@@ -54,9 +54,9 @@ def test_everything_missing_is_named_at_once(planned, machine, monkeypatch):
     ]
     machine(card=("T4", 3.0), disk_gb=2.0)
     with pytest.raises(ValueError, match="not ready for this run") as raised:
-        preflight.check(planned("l4", transcribe={"providers": providers}))
+        preflight.check(planned("l4", transcribe={"providers": providers, "annotator": "rapidocr:klingon"}))
     message = str(raised.value)
-    assert all(part in message for part in ("T4 has 3.0 GB free", "2.0 GB of disk are free", "FIRST_KEY"))
+    assert all(part in message for part in ("klingon", "T4 has 3.0 GB free", "2.0 GB of disk are free", "FIRST_KEY"))
     assert "SECOND_KEY" not in message  # it may receive nothing
 
 

@@ -21,7 +21,6 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from medocr import schema, storage, transcribe
-from medocr.demo.loopback import Loopback, Server
 from medocr.run import load_profile
 from medocr.transcribe import (
     Agreement,
@@ -33,6 +32,7 @@ from medocr.transcribe import (
     client,
     outgoing,
     providers,
+    tesseract,
 )
 from tests.loopback_pages import (
     ENDS,
@@ -42,6 +42,8 @@ from tests.loopback_pages import (
     REQUESTS,
     SET_ASIDE,
     TRAP,
+    Loopback,
+    Server,
     faulty,
     pages,
     shares,
@@ -447,6 +449,30 @@ def test_agreement_is_measured_on_numbers_units_and_drugs_apart():
         Agreement(share=10)
 
 
+def test_numbers_are_doubted_one_by_one_and_settled_by_a_third_look():
+    rows = [f"Analyte{chr(97 + n)} {n}.5 mg/dL 1-{n}0" for n in range(10, 22)]
+    first = "\n".join(rows)
+    second = "\n".join(rows[1:]).replace("12.5", "12.8")  # its first line is lost, too
+    assert agreement.doubted(rows, second.split("\n")) == [["10.5", "100"], [], ["12.5"], *[[]] * 9]
+    assert agreement.doubted(rows, second.split("\n"), rows[:3]) == [[]] * 12
+    assert agreement.doubted(rows, []) != agreement.doubted(rows, rows) == [[]] * 12
+    assert agreement.doubted(["Glucose 70 70"], ["Glucose 70 10"], ["Glucose 10 70"]) == [["70"]]
+    settings = Agreement()
+    assert settings.settles(first, second, first)
+    assert not settings.settles(first, second, second)
+    assert not settings.settles(first, "\n".join(rows[5:]), first)  # too much for a third look
+    assert not settings.settles(first, second, first.replace("mg/dL", "mmol/L"))
+
+
+def test_the_second_annotator_is_one_of_two(monkeypatch):
+    monkeypatch.setattr(tesseract, "is_installed", lambda: False)
+    assert [reader.name for reader in transcribe.checkers("rapidocr")] == ["rapidocr-at-0.8"]
+    assert [reader.name for reader in transcribe.checkers("tesseract")] == ["rapidocr-at-0.8", "rapidocr-at-1.5"]
+    for wrong, said in ((transcribe.Tesseract, "apt-get"), (lambda: transcribe.checkers("nobody"), "unknown")):
+        with pytest.raises(ValueError, match=said):
+            wrong()
+
+
 def test_pages_on_which_two_readers_disagree_are_set_aside_or_settled(store):
     """One server misreads a digit on four pages in ten; a third reader, who knows, settles them."""
     todo = pages(60)
@@ -666,8 +692,7 @@ def test_by_default_nothing_leaves_the_machine(tmp_path):
 def test_servers_end_with_the_process_that_started_them(tmp_path):
     script = """
         import os
-        from medocr.demo.loopback import Loopback
-        from tests.loopback_pages import pages
+        from tests.loopback_pages import Loopback, pages
         servers = Loopback(pages(1))
         print(servers._process.pid, flush=True)
         os.kill(os.getpid(), 9)

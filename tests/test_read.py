@@ -34,7 +34,7 @@ def quick(monkeypatch):
     """An engine that reads at once, and notes what it was given."""
     asked = []
 
-    def read(page):
+    def read(page, language=""):
         asked.append(page.size)
         return ocr.PageText([ocr.Line("Sodium 139 mmol/L", (0, 0, 9, 9), 0.9)], 0, 0.9, 0.8)
 
@@ -81,7 +81,7 @@ def test_a_reading_goes_on_after_what_is_written(scans, tmp_path, quick, capsys)
 def test_each_line_is_there_before_the_next_page_is_read(scans, tmp_path, monkeypatch, capsys):
     out, seen = tmp_path / "pages.jsonl", []
 
-    def read(page):
+    def read(page, language=""):
         seen.append(len(rows(out)) if out.exists() else 0)
         if len(seen) == 3:
             raise KeyboardInterrupt
@@ -109,7 +109,7 @@ def test_exit_statuses(scans, tmp_path, quick, capsys):
 
 @pytest.mark.parametrize(("failure", "reason"), [(RuntimeError("no memory"), "reader_failed"), (None, "too_small")])
 def test_what_cannot_be_read_is_an_error_and_no_empty_text(tmp_path, monkeypatch, failure, reason):
-    def read(page):
+    def read(page, language=""):
         raise failure
 
     monkeypatch.setattr(ocr, "read", read)
@@ -124,6 +124,14 @@ def test_no_label_can_make_read_refuse_a_page(scans, quick):
     (scans / "0.txt").write_bytes("Größe".encode("latin-1"))
     (scans / "metadata.jsonl").write_text("{broken\n")
     assert main(["read", "rapidocr", str(scans)]) == 0
+
+
+@pytest.mark.parametrize("content", ["my thesis\n", "[" * 100_000 + "\n", "[]\n", "5\n"])
+def test_a_file_that_read_did_not_write_stays_as_it_is(tmp_path, content):
+    (tmp_path / "out").write_text(content)
+    with pytest.raises(ValueError, match="is no output of read"):
+        reading.Output(tmp_path / "out", "rapidocr")
+    assert (tmp_path / "out").read_text() == content
 
 
 def test_a_number_that_is_none_is_written_as_null(monkeypatch):

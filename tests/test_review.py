@@ -1,12 +1,14 @@
 """A person's review: the queue, decisions that nobody overwrites, and the pages that they make."""
 
 import json
+import re
 import stat
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from medocr import digitize, prepare, review, sources
+from medocr.__main__ import main
 from medocr.demo.synthetic import page as drawn_page
 from medocr.read import PageRecord
 from medocr.review.decisions import DecidedMeanwhile, Decision
@@ -105,6 +107,75 @@ def test_a_damaged_line_in_the_middle_is_named(tmp_path):
     file.write_bytes(b"\xff{}\n" + file.read_bytes())
     with pytest.raises(ValueError, match="line 1 is no decision"):
         review.read_decisions(tmp_path, document["id"])
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        '{"by": 5}',
+        '{"text": 5}',
+        '{"field": ["1-1"]}',
+        '{"columns": []}',
+        '{"columns": {"value": [1]}}',
+        '{"columns": {"unit": 5}}',
+        '{"columns": {"low": "x"}}',
+        '{"columns": {"value": NaN}}',
+        '{"columns": {"value": 1e999}}',
+        "[" * 100_000,
+        '"\\ud800"',
+    ],
+)
+def test_a_line_that_somebody_edited_is_named_by_everybody_who_reads_it(tmp_path, line, capsys):
+    document = lab_report(tmp_path, VALUES)
+    whole = {"field": "1-1", "decision": "correct", "by": "an", "at": "", "columns": {}, "text": "x"}
+    edited = json.dumps(whole | json.loads(line)) if line.startswith("{") else line
+    (tmp_path / "reviews").mkdir()
+    (tmp_path / f"reviews/{document['id']}.jsonl").write_text(f"{edited}\n")
+    with pytest.raises(ValueError, match="line 1 is no decision"):
+        review.read_decisions(tmp_path, document["id"])
+    assert main(["export", str(tmp_path)]) == 3
+    assert "no Bundle: " in capsys.readouterr().err
+
+
+def test_a_text_of_other_lines_than_the_field_has_is_named(tmp_path):
+    document = lab_report(tmp_path, VALUES)
+    decisions = [Decision("1-1", "accept", "an", text="two\nlines")]
+    with pytest.raises(ValueError, match="stands on 1 printed line"):
+        review.page_text(document, document["pages"][0], decisions)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"pages": []},
+        {"fields": 5},
+        {"id": "../../victim"},
+        {"reader": None},
+        {"warnings": [5]},
+        {"stopped": "no"},
+        {"fields": {"line": 99}},
+        {"fields": {"line": -1}},
+        {"fields": {"page": 2}},
+        {"fields": {"columns": {"value": [1]}}},
+        {"fields": {"box": [0, 0, float("nan"), 1]}},
+        "[" * 100_000,
+        "\xff",
+    ],
+)
+def test_a_document_that_somebody_edited_is_named_with_what_to_do(tmp_path, change, capsys):
+    document = lab_report(tmp_path, VALUES)
+    file = tmp_path / f"documents/{document['id']}.json"
+    if isinstance(change, str):
+        file.write_bytes(change.encode("latin-1"))
+    else:
+        of_field = change.get("fields")
+        fields = [document["fields"][0] | of_field] if isinstance(of_field, dict) else document["fields"]
+        file.write_text(json.dumps(document | change | ({"fields": fields} if isinstance(of_field, dict) else {})))
+    told = f"{file} is damaged"
+    assert main(["export", str(tmp_path)]) == 2
+    assert told in capsys.readouterr().err
+    with pytest.raises(ValueError, match=f"{re.escape(told)}.*digitise the document again"):
+        review.queue(tmp_path)
 
 
 def _accept_all(folder, document, by):

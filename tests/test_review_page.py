@@ -1,9 +1,11 @@
 """The review page: a session without a browser, and a person's whole pass in a real one where there is one."""
 
+import http.client
 import json
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -111,6 +113,44 @@ def served(tmp_path):
             yield next(word for word in process.stdout.readline().split() if word.startswith("http")), document
         finally:
             process.terminate()
+
+
+def test_in_a_notebook_the_page_stands_below_the_cell_and_the_cell_ends(tmp_path, monkeypatch):
+    shown = []
+    blocks = SimpleNamespace(launch=lambda **_: None, local_url="http://127.0.0.1:1/", server_port=1)
+    monkeypatch.setitem(sys.modules, "ipykernel", SimpleNamespace())
+    monkeypatch.setattr(page, "build", lambda *_: blocks)
+    monkeypatch.setattr(page, "_theme", lambda: None)
+    monkeypatch.setattr(page, "_guard", lambda _: None)
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    report(tmp_path)
+    assert page.launch(tmp_path) == shown[0].src
+
+
+def test_only_who_knows_the_secret_path_gets_anything(served):
+    address, _ = served
+    host, key = address.rstrip("/").rsplit("/", 1)
+    elsewhere = {"Host": "pages.example", "Origin": "http://pages.example"}  # whose name was made to point here
+    for path in (
+        "/",
+        "/config",
+        "/gradio_api/info",
+        f"/{key}",
+        f"/{key[:-1]}x/",
+        "/gradio_api/startup-events/../../config",
+    ):
+        for headers in ({}, elsewhere):
+            assert _status(host, path, headers) == 401, path
+    assert _status(host, f"/{key}/config") == 200
+
+
+def _status(host: str, path: str, headers: dict | None = None) -> int:
+    connection = http.client.HTTPConnection(host.removeprefix("http://"))
+    try:
+        connection.request("GET", path, headers=headers or {})
+        return connection.getresponse().status
+    finally:
+        connection.close()
 
 
 class Person:

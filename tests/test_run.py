@@ -14,6 +14,7 @@ import nbformat
 import pandas as pd
 import pytest
 
+from medocr import run as runner
 from medocr import storage
 from medocr.__main__ import main
 from medocr.run import STAGES, profile, provenance, results, summary_cell
@@ -62,11 +63,13 @@ def house(tmp_path, monkeypatch):
     return tmp_path
 
 
-@pytest.fixture
-def quick(house, monkeypatch):
-    """The house, whose notebooks are run in this process: for tests of what is around them."""
+def run_in_process(monkeypatch, *, but: str = "") -> None:
+    """Let all notebooks but that of one stage be run in this process: for tests of what is around them."""
+    in_kernel = runner.execute_notebook
 
     def execute(run, stage):
+        if stage.name == but:
+            return in_kernel(run, stage)
         notebook = nbformat.read(stage.path, as_version=4)
         cells = [cell.source for cell in notebook.cells]
         values = {**run.parameters[stage.name], "data": str(run.data)}
@@ -75,7 +78,13 @@ def quick(house, monkeypatch):
         target.parent.mkdir(exist_ok=True)
         nbformat.write(notebook, target)
 
-    monkeypatch.setattr("medocr.run.execute_notebook", execute)
+    monkeypatch.setattr(runner, "execute_notebook", execute)
+
+
+@pytest.fixture
+def quick(house, monkeypatch):
+    """The house, whose notebooks are run in this process."""
+    run_in_process(monkeypatch)
     return house
 
 
@@ -88,7 +97,7 @@ def run(house, *arguments) -> int:
     return main(["run", "small", "--out", str(house), *arguments])
 
 
-def test_a_run_is_made_once_and_again_only_where_something_changed(house, capsys):
+def test_a_run_is_made_once_and_again_only_where_something_changed(house, capsys, monkeypatch):
     assert run(house) == 0
     assert set(states(house).values()) == {"done"}
     assert json.loads((house / "data/small/train.json").read_text())["made_from"]["parameters"]["value"] == 2
@@ -101,6 +110,7 @@ def test_a_run_is_made_once_and_again_only_where_something_changed(house, capsys
     assert "06_merge" in (house / "results/small/index.html").read_text()
     assert json.loads((house / "results/small/metrics.json").read_text())["value"] == 1
 
+    run_in_process(monkeypatch)
     assert run(house, "-p", "evaluate.value=7") == 0
     assert (
         states(house).items()
@@ -193,7 +203,8 @@ def test_bars_and_sliders_do_not_stay_in_executed_notebooks(tmp_path):
     assert [output.data for output in tidied.cells[0].outputs] == [{"text/plain": "kept"}]
 
 
-def test_a_failed_stage_is_named_and_kept_and_the_next_run_goes_on_from_it(house, capsys):
+def test_a_failed_stage_is_named_and_kept_and_the_next_run_goes_on_from_it(house, capsys, monkeypatch):
+    run_in_process(monkeypatch, but="train")
     (house / "data/small").mkdir(parents=True)
     (house / "data/small/fail").touch()
     assert run(house) == 1
@@ -217,7 +228,7 @@ def temporary(monkeypatch):
         yield Path(folder)
 
 
-def test_a_killed_run_is_finished_by_the_next_one(house, temporary):
+def test_a_killed_run_is_finished_by_the_next_one(house, temporary, monkeypatch):
     folder = house / "data/small"
     folder.mkdir(parents=True)
     (folder / "slow").touch()
@@ -228,17 +239,18 @@ profile.NOTEBOOKS = Path({str(house / "notebooks")!r})
 from medocr.__main__ import main
 main(["run", "small", "--out", {str(house)!r}])
 """
-    runner = subprocess.Popen([sys.executable, "-c", code], start_new_session=True, stdout=subprocess.DEVNULL)
+    killed = subprocess.Popen([sys.executable, "-c", code], start_new_session=True, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 300
     while not (folder / "reached").exists() and time.monotonic() < deadline:
         time.sleep(0.05)
-    os.kill(runner.pid, signal.SIGKILL)
-    runner.wait()
+    os.kill(killed.pid, signal.SIGKILL)
+    killed.wait()
     assert (folder / "reached").exists()
     assert list(temporary.glob("*/secret")), "what the killed kernel had set aside"
     left = folder / ".merged.12345.tmp"
     left.mkdir()
     (folder / "slow").unlink()
+    run_in_process(monkeypatch, but="train")
     assert run(house) == 0
     assert [states(house)[n] for n in ("01", "03", "04", "06")] == ["skipped", "skipped", "done", "done"]
     assert not left.exists()
@@ -260,6 +272,32 @@ def test_a_wrong_request_is_refused_before_anything_runs(house, capsys, argument
     assert run(house, *arguments) == 2
     assert message in capsys.readouterr().err
     assert not list(house.glob("data/small/*.json"))
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("curate = 5", "setting 'curate' is unknown"),
+        ("publish = 'no'", "publish = 'no' should be true or false"),
+        ("[curate]\npages_from = [5]", "pages_from holds 5"),
+        ("[curate]\npages_from = [{ path = 'x' }]", "pages_from holds {'path': 'x'}"),
+        ("[curate]\npages_from = [{ source = 'folder', path = 5 }]", "pages_from holds"),
+        (f"a = {'[' * 50_000}", "not valid TOML"),
+    ],
+)
+def test_a_profile_of_another_shape_is_refused(tmp_path, content, told, capsys):
+    (tmp_path / "odd.toml").write_text(content)
+    assert main(["run", str(tmp_path / "odd.toml"), "--out", str(tmp_path)]) == 2
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "[" * 100_000, "\xff"])
+def test_a_damaged_note_of_whose_a_run_is_is_named(tmp_path, content, capsys):
+    note = tmp_path / "data/smoke/profile.json"
+    note.parent.mkdir(parents=True)
+    note.write_bytes(content.encode("latin-1"))
+    assert main(["run", "smoke", "--out", str(tmp_path)]) == 2
+    assert f"{note} is damaged" in capsys.readouterr().err
 
 
 def test_an_unknown_profile_names_those_there_are(house, capsys):

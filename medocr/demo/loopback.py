@@ -21,18 +21,8 @@ MODEL = "known-text"
 WORDS = {  # what a model answers instead of the page's text, and how the answer ends
     "empty": ("", "stop"),
     "refusal": ("I'm sorry, but I can't help with transcribing this document.", "stop"),
-    "refusal_elsewhere": ("Es tut mir leid, aber ich kann dieses Bild nicht transkribieren.", "stop"),
-    "nothing_seen": ("No text is visible in this image.", "stop"),
     "cut_off": ("{half}", "length"),
-    "filtered": ("{half}", "content_filter"),
-    "loop": ("{text}\n" + "Sodium 139 mmol/L\n" * 40, "stop"),
     "fenced": ("Here is the transcription of the page:\n\n```\n{text}\n```", "stop"),
-    "outside_fence": ("Dictated but not read\n```\n{text}\n```", "stop"),
-    "thought": ("<think>\nThis is a lab report.\n</think>\n\n{text}", "stop"),
-    "unfinished_thought": ("<think>\nThe page says {text}", "stop"),
-    "bidi": ("\u202e{text}", "stop"),
-    "zero_width": ("{half}\u200b{text}", "stop"),
-    "half_character": ("{text}\ud83d", "stop"),
 }
 
 
@@ -40,10 +30,8 @@ WORDS = {  # what a model answers instead of the page's text, and how the answer
 class Server:
     """How one server behaves.
 
-    Delays are lognormal. `faults` gives the share of requests (of pages, of lines) that meet each, see
-    `loopback_server`, and `call_faults` that of calls about files and batches; `replies` are faults of one's own, as
-    the bytes that the server sends (in Latin-1); `misread` is the share of pages with one changed digit; after
-    `revoked_after` answers the key is no longer accepted. Limits count any `window_s` seconds.
+    Delays are lognormal. `faults` gives the share of requests (of pages) that meet each, see `loopback_server`;
+    `misread` is the share of pages with one changed digit. Limits count any `window_s` seconds.
     """
 
     median_s: float = 0.4
@@ -51,27 +39,25 @@ class Server:
     requests_per_minute: float = 0
     window_s: float = 60.0
     faults: dict[str, float] = dataclasses.field(default_factory=dict)
-    call_faults: dict[str, float] = dataclasses.field(default_factory=dict)
-    replies: dict[str, str] = dataclasses.field(default_factory=dict)
     misread: float = 0.0
-    revoked_after: int | None = None
     retry_after_s: float = 1.0
-    batch_s: float = 0.2
     seed: int = 0
 
 
 class Loopback:
     """Servers for these pages, in a process of their own that ends with this one; a context manager."""
 
+    script, words = Path(__file__).with_name("loopback_server.py"), WORDS
+
     def __init__(self, pages: Iterable[Page], servers: Sequence[Server] = (Server(), Server(seed=1))) -> None:
         known = {digest(page.image): page.truth or page.text or "" for page in pages}
         self._folder = tempfile.TemporaryDirectory(prefix="medocr-")
         settings = Path(self._folder.name) / "servers.json"
         every = [dataclasses.asdict(server) for server in servers]
-        settings.write_text(json.dumps({"known": known, "words": WORDS, "servers": every}))
+        settings.write_text(json.dumps({"known": known, "words": self.words, "servers": every}))
         self._servers = servers
         # by its path, for it needs nothing of medocr; -P: the names in its folder are none to import
-        command = [sys.executable, "-P", str(Path(__file__).with_name("loopback_server.py")), str(settings)]
+        command = [sys.executable, "-P", str(self.script), str(settings)]
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         line = self._process.stdout.readline()
         if not line:
@@ -108,7 +94,7 @@ class Loopback:
 
     def stats(self) -> list[dict]:
         """What each server counted: `requests`, `answers`, `twice` (pages answered more than once), `over_limit`,
-        `most_in_flight`, `faults`, `seconds` (the delays' sum) and `times` of the answers."""
+        `faults`, `seconds` (the delays' sum) and `times` of the answers."""
         counted = []
         for address in self.addresses:
             with urllib.request.urlopen(address.removesuffix("/v1") + "/stats", timeout=30) as answer:

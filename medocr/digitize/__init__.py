@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from .. import read
+from .. import read, storage
 from ..schema import Page, Rejection
 from . import check, confidence, fhir, record, sources
 from . import hl7 as version2
@@ -87,7 +87,7 @@ def digitize(
     path and where `out` lies among published results.
     """
     sources.check_place(Path(out), synthetic=False)
-    found = sources.find(paths, together)
+    found = sources.find(paths, together, Path(out))
     documents = documents_of(found, contains_phi)
     about = {"synthetic": False, "phi": contains_phi, "transaction": transaction, "rule": rule}
     return digitize_documents(reader, documents, Output(out), **about)
@@ -173,8 +173,11 @@ def _bundle(about: dict, output: Output, transaction: bool) -> tuple[dict | None
     """A document's Bundle, and what is wrong with it; None where it is not sound, or there is nothing to say yet."""
     if not any(page["text"] for page in about["pages"]):
         return None, []
-    bundle = fhir.bundle(about, output.decisions(about["id"]), transaction=transaction)
-    problems = check.problems(bundle) if bundle else []
+    try:
+        bundle = fhir.bundle(about, output.decisions(about["id"]), transaction=transaction)
+        problems = check.problems(bundle) if bundle else []
+    except ValueError as error:  # what a person wrote, or the file of it, is damaged: of this document alone
+        return None, [str(error)]
     return (None if problems else bundle), problems
 
 
@@ -186,19 +189,31 @@ def export(folder: str | Path, *, transaction: bool = False, hl7: bool = False) 
     """
     if not (Path(folder) / "documents").is_dir():
         raise ValueError(f"{folder} holds no documents: it is for a folder that digitize wrote")
+    if hl7:
+        version2.parser()
     output, written, unsound = Output(folder), 0, 0
     for about in output.records():
         bundle, problems = _bundle(about, output, transaction)
         output.write_bundle(about["id"], bundle)
         written += bundle is not None
-        unsound += bool(problems)
         if hl7 and bundle:
-            at = datetime.now(UTC).strftime("%Y%m%d%H%M%S+0000")
-            output.write_text(f"hl7/{about['id']}.hl7", version2.message(about, output.decisions(about["id"]), at=at))
+            problems += _write_message(about, output)
+        unsound += bool(problems)
         for problem in problems:
-            print(f"{about['source']}: no Bundle: {problem}", file=sys.stderr)
+            print(f"{about['source']}: {'no HL7 message' if bundle else 'no Bundle'}: {problem}", file=sys.stderr)
     print(f"{written} Bundles: {Path(folder) / 'bundles'}", file=sys.stderr)
     return read.SOME_REFUSED if unsound else read.READ
+
+
+def _write_message(about: dict, output: Output) -> list[str]:
+    """Write a document's HL7 message, or take away an earlier one; returns what is wrong with it."""
+    name, at = f"hl7/{about['id']}.hl7", datetime.now(UTC).strftime("%Y%m%d%H%M%S+0000")
+    try:
+        output.write_text(name, version2.message(about, output.decisions(about["id"]), at=at))
+    except ValueError as error:
+        storage.remove(output.folder / name, output.folder)
+        return [str(error)]
+    return []
 
 
 def run(reader: Reader, paths: Sequence[str | Path], out: str | Path, **options) -> int:

@@ -18,7 +18,7 @@ from pathlib import Path
 
 from .. import storage
 from . import sources
-from .output import Output
+from .output import Output, claim
 from .readers import Reader
 from .sources import Source
 
@@ -100,9 +100,7 @@ def _pack(folder: Path, target: Path) -> None:
 @contextlib.contextmanager
 def alone(out: Path) -> Iterator[None]:
     """Nobody else digitises into `out` meanwhile, and what a killed run left half done is gone. Raises ValueError."""
-    with storage.private():
-        out.mkdir(parents=True, exist_ok=True)
-        out.chmod(0o700)
+    claim(out)
     with storage.locked(out, f"another run is digitising into {out}: wait for it, or give another folder"):
         storage.remove(out / "work", out)
         if (out / "blocks").is_dir():
@@ -128,7 +126,7 @@ def run(
     """
     out = Path(out).resolve()
     sources.check_place(out, synthetic=False)
-    found = sources.find([Path(path).resolve() for path in paths], together)
+    found = sources.find([Path(path).resolve() for path in paths], together, out)
     with alone(out):
         reader = open_reader()
         waiting = [block for block in blocks(found, reader.about, size) if not file_of(out, block.id).exists()]

@@ -8,10 +8,12 @@ number over the design effect 1 + (m − 1)ρ, with m the mean size of a page's 
 """
 
 import dataclasses
+import functools
 import json
 from collections.abc import Mapping
 from pathlib import Path
 
+import fastjsonschema
 import numpy as np
 import pandas as pd
 from scipy import stats
@@ -49,12 +51,14 @@ class Rule:
             return
         for field in record["fields"]:
             threshold = self.kinds.get(field["kind"], {}).get("threshold")
-            sure = threshold is not None and (field["confidence"] or 0.0) >= threshold
+            sure = None not in (threshold, field["confidence"]) and field["confidence"] >= threshold
             field["status"] = "passed" if sure and not field["reasons"] else "review"
         for kind in sorted({field["kind"] for field in record["fields"]}):
             known = self.kinds.get(kind, {"threshold": None, "why": "no page with such fields was checked"})
             if known["threshold"] is None:
-                record["warnings"].append(f"{kind}: no threshold ({known['why']}): a person looks at everything")
+                record["warnings"].append(
+                    f"{kind}: no threshold ({known.get('why', 'none is given')}): a person looks at everything"
+                )
 
     def write(self, path: str | Path) -> None:
         storage.write_json(path, dataclasses.asdict(self))
@@ -67,9 +71,16 @@ def read_rule(path: str | Path) -> Rule:
     """The rule that a file holds. Raises ValueError where it holds none."""
 
     try:
-        return Rule(**json.loads(Path(path).read_text(encoding="utf-8")))
-    except (OSError, ValueError, TypeError) as error:
+        return Rule(**_validator()(json.loads(Path(path).read_text(encoding="utf-8"))))
+    except (OSError, ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"{path} holds no thresholds ({error}): 07_digitize writes such a file, rule.json") from None
+
+
+@functools.cache
+def _validator():
+    of_kind = {"type": "object", "required": ["threshold"], "properties": {"threshold": {"type": ["number", "null"]}}}
+    kinds = {"type": "object", "additionalProperties": of_kind}
+    return fastjsonschema.compile({"type": "object", "properties": {"reader": {"type": "object"}, "kinds": kinds}})
 
 
 def fit(checked: pd.DataFrame, reader: Mapping, *, risk: float = RISK, delta: float = DELTA) -> Rule:

@@ -4,13 +4,15 @@ import datetime
 import re
 from collections.abc import Iterable
 
+from ..fields.languages import month_numbers
 from ..fields.text import MONTHS
 
 YEAR_FIRST = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?!\d)")
 NUMBERS = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})(?!\d)")
 DAY_FIRST = re.compile(rf"(\d{{1,2}})(?:st|nd|rd|th)?[ \-./,]{{0,2}}({MONTHS})[a-z]*\.?[ \-./,']{{0,2}}(\d{{4}})(?!\d)")
 MONTH_FIRST = re.compile(rf"({MONTHS})[a-z]*\.?[ ]?(\d{{1,2}})(?:st|nd|rd|th)?,?[ ](\d{{4}})(?!\d)")
-MONTH = {name: number for number, name in enumerate(MONTHS.split("|"), 1)}
+MONTH = {name: number for number, name in enumerate(MONTHS.split("|"), 1)} | month_numbers()
+NAMED = re.compile(rf"(\d{{1,2}})\.?[ ](?:de[ ])?({'|'.join(MONTH)})[ ](?:de[ ])?(\d{{4}})(?!\d)")  # in other languages
 
 
 def order(texts: Iterable[str]) -> str | None:
@@ -28,14 +30,14 @@ def order(texts: Iterable[str]) -> str | None:
 
 
 def iso(printed: str, day_or_month_first: str | None = None) -> str | None:
-    """`14 Mar 2024`, `2024-03-14`, `14/03/2024`, `03/14/2024` → 2024-03-14; None where a date is ambiguous or none.
+    """`14 Mar 2024`, `14 de março de 2024`, `2024-03-14`, `14/03/2024`, `03/14/2024` → 2024-03-14; None if ambiguous.
 
     `03/04/2024` is known only with the document's order. Years of two digits are nobody's guess: None.
     """
     text = printed.lower().strip()
     if found := YEAR_FIRST.match(text):
         return _date(*found.groups())
-    if found := DAY_FIRST.match(text):
+    if found := DAY_FIRST.match(text) or NAMED.match(text):
         return _date(found[3], MONTH[found[2]], found[1])
     if found := MONTH_FIRST.match(text):
         return _date(found[3], MONTH[found[1]], found[2])

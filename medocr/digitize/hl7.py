@@ -7,6 +7,7 @@ of the extra `digitize`, holds every message against the standard's structure an
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from decimal import Decimal
+from types import ModuleType
 
 from ..fields import codes
 from ..fields.text import number as parsed
@@ -39,15 +40,22 @@ def message(record: Mapping, decisions: Mapping | None = None, *, at: str) -> st
     return _checked("\r".join(lines) + "\r")
 
 
-def _checked(text: str) -> str:
+def parser() -> ModuleType:
+    """hl7apy's parser. Raises ValueError where hl7apy is not installed."""
     try:
-        from hl7apy.consts import VALIDATION_LEVEL
-        from hl7apy.exceptions import HL7apyException
-        from hl7apy.parser import parse_message
+        from hl7apy import parser
     except ImportError:
         raise ValueError("HL7 version 2 needs one more package: pip install 'medocr[digitize]'") from None
+    return parser
+
+
+def _checked(text: str) -> str:
+    parse = parser().parse_message
+    from hl7apy.consts import VALIDATION_LEVEL
+    from hl7apy.exceptions import HL7apyException
+
     try:
-        parse_message(text, validation_level=VALIDATION_LEVEL.STRICT)
+        parse(text, validation_level=VALIDATION_LEVEL.STRICT)
     except HL7apyException as error:
         raise ValueError(f"no HL7 message: {error}") from None
     return text
@@ -95,7 +103,7 @@ def _results(
     collected = (dates.iso(header.get("collected", ""), order) or "").replace("-", "")
     rows = [field for field in fields if field.kind == "analyte"]
     orders = [field for field in fields if field.kind == "drug" and field.columns.get("status", "active") == "active"]
-    groups = ((LABORATORY_REPORT, rows, lambda field: _result(field, text)), (MEDICATIONS, orders, _order))
+    groups = ((LABORATORY_REPORT, rows, lambda field: _result(field, order, text)), (MEDICATIONS, orders, _order))
     for number, (code, held, write) in enumerate([group for group in groups if group[1]], 1):
         state = "F" if all(field.final for field in held) else "P"
         yield _segment("OBR", {1: str(number), 3: f"{record['id']}-{number}^medocr", 4: code, 7: collected, 25: state})
@@ -103,7 +111,7 @@ def _results(
             yield _segment("OBX", {1: str(place), 11: "F" if field.final else "P", **write(field)})
 
 
-def _result(field: Settled, text: str) -> dict[int, str]:
+def _result(field: Settled, order: str | None, text: str) -> dict[int, str]:
     row = field.columns
     unit, code = row.get("unit"), "" if NOT_BLOOD.search(text) else codes.loinc(field.name, row.get("unit"))
     kind, value = _value(row, field.text)
@@ -113,7 +121,8 @@ def _result(field: Settled, text: str) -> dict[int, str]:
         5: value,
         6: _unit(unit, field.text),
         7: _range(row, field.text),
-        8: str(row.get("flag") or ""),
+        8: escape(row.get("flag") or ""),
+        14: (dates.iso(row.get("date") or "", order) or "").replace("-", ""),
     }
 
 
@@ -132,7 +141,7 @@ def _value(row: Mapping, text: str) -> tuple[str, str]:
     if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
         return "NM", f"{exact(value, text):f}"
     words = str(value or "").strip()
-    if re.fullmatch(r"-?\d+(?:\.\d+)?", words):
+    if re.fullmatch(r"-?[0-9]+(?:\.[0-9]+)?", words):
         return "NM", words
     if bound := BOUND.fullmatch(words):
         number = printed.number(parsed(bound[2].strip()), words)

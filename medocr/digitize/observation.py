@@ -22,7 +22,7 @@ NOT_BLOOD = re.compile(r"\b(?:urin|csf\b|cerebrospinal|fluid|stool|fa?eces|saliv
 def observation(field: Settled, about: Mapping) -> dict:
     """The Observation of an analyte field; `about` has the document's references, header, order of dates and text."""
     row = field.columns
-    collected = dates.iso(about["header"].get("collected", ""), about["order"])
+    collected = dates.iso(row.get("date") or about["header"].get("collected", ""), about["order"])
     facility = about["header"].get("facility")
     return {
         "resourceType": "Observation",

@@ -2,7 +2,6 @@
 
 import contextlib
 import dataclasses
-import functools
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -11,7 +10,24 @@ from pathlib import Path
 from .. import __version__, review, storage
 from . import decimals
 
-SCHEMA = Path(__file__).with_name("document.schema.json")
+FOLDERS = ("documents", "bundles", "pages", "reviews")
+BESIDE = ("audit.jsonl", "queue.jsonl", "answers.sqlite", "hl7", "blocks", "work", "rule.json")
+
+
+def claim(folder: Path) -> None:
+    """Make a folder for digitised documents, this user's alone. Raises ValueError for one that holds other things, or
+    that links lead out of: what is written or swept there would be somebody else's.
+    """
+    with storage.private():
+        folder.mkdir(parents=True, exist_ok=True)
+    names = {path.name for path in folder.iterdir() if not path.name.startswith((".", "answers.sqlite"))}
+    if FOLDERS[0] not in names and (others := names - {*FOLDERS, *BESIDE}):
+        raise ValueError(
+            f"{folder} holds other things ({min(others)!r}): give a new folder, or one that digitize wrote"
+        )
+    if links := [name for name in (*FOLDERS, *BESIDE) if (folder / name).is_symlink()]:
+        raise ValueError(f"{folder / links[0]} is a link: remove it, for all of DIR lies in DIR")
+    folder.chmod(0o700)
 
 
 class Output:
@@ -19,23 +35,23 @@ class Output:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
+        claim(self.folder)
         with storage.private():
-            for name in ("documents", "bundles", "pages", "reviews"):
-                (self.folder / name).mkdir(parents=True, exist_ok=True)
-            self.folder.chmod(0o700)
-            for name in ("documents", "bundles", "pages"):
+            for name in FOLDERS:
+                (self.folder / name).mkdir(exist_ok=True)
+            for name in FOLDERS[:-1]:
                 storage.sweep(self.folder / name)
 
     def record(self, identity: str) -> dict | None:
-        """The record of a document that was digitised here; None where there is none."""
-        with contextlib.suppress(FileNotFoundError):
-            return json.loads((self.folder / f"documents/{identity}.json").read_text(encoding="utf-8"))
+        """The record of a document that was digitised here; None where there is none, or a damaged one."""
+        with contextlib.suppress(ValueError):
+            return review.read_document(self.folder, identity)
         return None
 
     def records(self) -> Iterator[dict]:
-        """All records, one after another, by their ids."""
+        """All records, one after another, by their ids. Raises ValueError at a damaged one."""
         for path in sorted((self.folder / "documents").glob("*.json")):
-            yield json.loads(path.read_text(encoding="utf-8"))
+            yield review.read_document(self.folder, path.stem)
 
     def write_picture(self, name: str, picture: bytes) -> None:
         """Keep a page's picture under the name that its record has for it."""
@@ -54,7 +70,7 @@ class Output:
     def write_record(self, record: Mapping) -> None:
         """Write a document's record, last of its files: a document without it is not done. Raises ValueError for one
         that does not hold what document.schema.json says."""
-        check(record)
+        review.check_document(record)
         with storage.private():
             storage.write_json(self.folder / f"documents/{record['id']}.json", dict(record))
 
@@ -75,8 +91,10 @@ class Output:
             "medocr": __version__,
             "sent_to": sent_to,
         }
-        with storage.private(), (self.folder / "audit.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line, ensure_ascii=False) + "\n")
+        with storage.private(), (self.folder / "audit.jsonl").open("ab+") as file:
+            file.seek(max(0, file.tell() - 1))
+            cut_off = file.read(1) not in (b"", b"\n")  # by a kill or a full disk
+            file.write(b"\n" * cut_off + json.dumps(line, ensure_ascii=False).encode() + b"\n")
 
     def write_queue(self) -> int:
         """Write queue.jsonl anew: a line for every field that waits for a person, the least sure first; returns how
@@ -95,18 +113,3 @@ class Output:
         """What persons decided on a document's fields: field → the last line of reviews/<id>.jsonl about it."""
         decisions = review.read_decisions(self.folder, identity)
         return {decision.field: dataclasses.asdict(decision) for decision in decisions}
-
-
-@functools.cache
-def _validator():
-    import jsonschema
-
-    return jsonschema.Draft202012Validator(json.loads(SCHEMA.read_text(encoding="utf-8")))
-
-
-def check(record: Mapping) -> None:
-    """Raise ValueError where a record is not what document.schema.json describes."""
-    problem = next(iter(_validator().iter_errors(record)), None)
-    if problem:
-        where = "/".join(map(str, problem.absolute_path)) or "the record"
-        raise ValueError(f"not a document's record: {where}: {problem.message}")

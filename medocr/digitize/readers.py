@@ -5,7 +5,7 @@ import hashlib
 import importlib.metadata
 import itertools
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from .. import BASES, ocr, read, storage
@@ -14,43 +14,32 @@ from ..schema import Page, Rejection
 from ..transcribe import OpenAIProvider, Store, cleaning
 from ..transcribe.single import FIRST_LISTED, read_page
 from ..transcribe.store import Answer
+from .checked import checked
+from .reader import Reader
 
 Item = Page | Rejection
 STORE = "answers.sqlite"
 PARTIAL = {"cut_off": "length", "repetition_loop": "loop"}  # flaws of an answer that has read a part of the page
+WITH_TESSERACT = "+tesseract"  # behind a reader's name: its numbers are read again
 TOGETHER = 64  # pages that a model is given at once
-
-
-@dataclasses.dataclass(frozen=True)
-class Reader:
-    """Something that reads pages: as `read.reader`, items in, pairs of each and what was read on it out.
-
-    `hash` tells one model from another: what was calibrated for one holds for no other. `sent_to` is the address that
-    pages go to, None where they stay in this process.
-    """
-
-    name: str
-    hash: str
-    read: Callable[[Iterable[Item]], Iterable[tuple[Item, PageRecord | str | None]]]
-    sent_to: str | None = None
-
-    @property
-    def about(self) -> dict[str, str]:
-        return {"name": self.name, "hash": self.hash}
 
 
 def open_reader(name: str, jobs: int = 1, *, store: str | Path = "", **server) -> Reader:
     """A reader by the folder of a merged model, a Hub name, `tiny`, `rapidocr`, or an http(s) address.
 
+    With `+tesseract` behind it, Tesseract reads every page's numbers again (`checked`).
+
     `server` holds settings of an address's `transcribe.OpenAIProvider` (model, may_receive, phi_agreement,
     key_variable); its answers are kept in `store`, so that no page is sent twice. Raises ValueError where there is no
     such model, or settings are given that do not fit.
     """
+    if name.endswith(WITH_TESSERACT):
+        return checked(open_reader(name.removesuffix(WITH_TESSERACT), jobs, store=store, **server))
     if name.startswith(("http://", "https://")):
         return _server(name, jobs, Path(store or STORE), server)
     if server := {setting: value for setting, value in server.items() if value}:
         raise ValueError(f"{', '.join(sorted(server))} is for the address of a server; {name} reads here")
-    if name != "rapidocr" and jobs != 1:
+    if not read.is_rapidocr(name) and jobs != 1:
         raise ValueError("--jobs is for rapidocr: a model uses all cores by itself")
     return Reader(Path(name).name if Path(name).is_dir() else name, _hash(name), read.reader(name, jobs))
 
@@ -108,7 +97,8 @@ def _hash(model: str) -> str:
     folder = Path(BASES.get(model, model))
     if folder.is_dir():
         return storage.model_hash(folder)
-    named = f"rapidocr {importlib.metadata.version('rapidocr')} rules {ocr.RULES}" if model == "rapidocr" else model
+    named = f"rapidocr {importlib.metadata.version('rapidocr')} rules {ocr.RULES}" if read.is_rapidocr(model) else model
+    named += model.removeprefix("rapidocr") if read.is_rapidocr(model) else ""
     return hashlib.sha256(named.encode()).hexdigest()
 
 

@@ -29,8 +29,10 @@ def _of_document(record: Mapping) -> Iterator[str]:
         yield f"page {', '.join(map(str, failed))} of the document was not read"
 
 
-def _of_analyte(entry: Mapping, flagged: bool, *_) -> Iterator[str]:
+def _of_analyte(entry: Mapping, flagged: bool, _told: list, order: str | None) -> Iterator[str]:
     row = entry["columns"]
+    if (date := row.get("date")) and dates.iso(date, order) is None:
+        yield f"{date} is not one day for certain"
     yield from consistency.of_row(row, flagged)
     low, high = row.get("low"), row.get("high")
     if None not in (low, high) and low > high:

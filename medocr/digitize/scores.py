@@ -22,6 +22,7 @@ from .settle import Settled
 
 PARTICULARS = re.compile(
     r"^.*(?= is (?:no unit|not one day|flagged|outside|no analyte))|(?<=flagged ).*|(?<=it has ).*"
+    r"|(?<=by Tesseract: ).*"
 )
 RESOURCES = ("Observation", "MedicationRequest")
 NOTHING = {"refs": defaultdict(dict), "header": {}, "order": None, "text": ""}  # what resources are made with

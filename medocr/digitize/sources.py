@@ -9,6 +9,7 @@ from .. import sources
 from ..schema import Page, Rejection
 from ..sources import folder
 from ..storage import ROOT
+from .output import BESIDE, FOLDERS
 
 
 @dataclasses.dataclass(frozen=True)
@@ -24,16 +25,17 @@ class Source:
     problem: tuple[str, str] | None = None
 
 
-def find(paths: Sequence[str | Path], together: str = "") -> list[Source]:
+def find(paths: Sequence[str | Path], together: str = "", out: Path | None = None) -> list[Source]:
     """The documents under `paths`, each of one file, or of the files for which the pattern `together` gives one name.
 
     `together` is a regular expression with a group `document` that is searched for in each file's path: with
     `(?P<document>visit\\d+)_page\\d+` the files visit7_page1.png and visit7_page2.png are one document, its pages in
-    the order of their names, numbers by their value. Files that it does not match are documents of their own. Raises
-    ValueError for a missing path and for a pattern that is none.
+    the order of their names, numbers by their value. Files that it does not match are documents of their own. What
+    was digitised into `out` is none. Raises ValueError for a missing path and for a pattern
+    that is none.
     """
     pattern = _pattern(together)
-    found = [source for path in paths for source in _in_folder(path, pattern)]
+    found = [source for path in paths for source in _in_folder(path, pattern, out)]
     if not found:
         raise ValueError(f"{', '.join(map(str, paths))}: nothing there is a document")
     return found
@@ -51,16 +53,21 @@ def _pattern(together: str) -> re.Pattern | None:
     return pattern
 
 
-def _in_folder(path: str | Path, pattern: re.Pattern | None) -> list[Source]:
+def _in_folder(path: str | Path, pattern: re.Pattern | None, out: Path | None) -> list[Source]:
     root, files, problems = folder.find(path)
     grouped: dict[str, list[Path]] = {}
+    written = [(out / name).resolve() for name in (*FOLDERS, *BESIDE)] if out else []
     for file in files:
-        if not folder.is_beside(file):
+        if not folder.is_beside(file) and not any(map(file.resolve().is_relative_to, written)):
             name = folder.name_of(file, root)
             matched = pattern.search(name) if pattern else None
             grouped.setdefault(name[: matched.start()] + matched["document"] if matched else name, []).append(file)
-    unlisted = [Source(folder.name_of(at, root), at.name, (), (why, detail)) for at, why, detail in problems]
+    unlisted = [_unlisted(folder.name_of(at, root), (why, detail)) for at, why, detail in problems]
     return [*unlisted, *(_source(name, sorted(files, key=_natural)) for name, files in grouped.items())]
+
+
+def _unlisted(name: str, problem: tuple[str, str]) -> Source:
+    return Source(name, Path(name).name, (), problem)
 
 
 def _natural(file: Path) -> list:
@@ -85,8 +92,9 @@ def pages(source: Source, contains_phi: bool = True) -> list[Page | Rejection]:
     for file in source.files:
         try:
             found += sources.load("folder", path=str(file), labelled=False, contains_phi=contains_phi)
-        except (ValueError, OSError) as error:  # it went away since it was listed
-            found.append(Rejection(file.name, "folder", "vanished", str(error)))
+        except (ValueError, OSError):
+            name = folder.name_of(file, file.parent)
+            found.append(Rejection(name, "folder", "vanished", "it was there when the folder was listed, and is gone"))
     return found or [Rejection(source.name, "folder", "empty", "it has no page")]
 
 

@@ -14,9 +14,12 @@ NUMBERS = re.compile(r"\d[\d.,]*\d|\d")
 def spans(entries: list[tuple[str, Mapping]], text: str) -> list[tuple[int, int] | None]:
     """For each (kind, columns), in order of print, the span of characters; None where it cannot be found again."""
     lowered, found, after = text.lower(), [], {"analyte": 0, "drug": 0, "tick": 0}
+    place: tuple | None = None  # kind, name and line: results under several dates have one name
     for kind, columns in entries:
         name = str(columns.get(NAMED_BY.get(kind, "value"), ""))
-        start = lowered.find(name.lower(), after.get(kind, 0)) if name else -1
+        again = place == (kind, name, columns.get("line")) and "line" in columns
+        place = kind, name, columns.get("line")
+        start = lowered.find(name.lower(), after.get(kind, 0) - again * len(name)) if name else -1
         if kind == "total":
             start, name = _last_number(columns["value"], text)
         if start < 0:

@@ -8,9 +8,9 @@ import bisect
 import dataclasses
 import re
 
-from . import lexicon, mentions
+from . import dated, languages, lexicon, mentions
 from .columns import Columns, read_columns
-from .marks import FLAGS, QUALITIES, STRONG, flag_at
+from .marks import FLAGS, QUALITIES, STRONG, bound_at, flag_at
 from .names import HEADINGS, LINKS, NEVER, Names
 from .text import clean, line_starts, lower
 from .units import BARE, DOSES
@@ -23,6 +23,7 @@ STROKE_SEX = re.compile(r"/[ ]?(?:m|f|male|female)\b")  # quickly found, and mos
 NAME_HEADINGS = words("name_headings")
 RANGE_HEADINGS = words("range_headings")
 RESULT_HEADINGS = words("result_headings")
+RESULT_WORDS = {"result", *languages.words("result")}
 AMOUNTS = {"mL", "L", "U", "[IU]"}  # of what is given, unless the lexicon knows the name
 FOLLOWING = {"and", "with", "on", "h", "l", "high", "low"}  # words after a bare number that is a result
 NEGATIVE = re.compile(r"excess|deficit|(?<!\w)be(?!\w)|score", re.IGNORECASE)
@@ -33,7 +34,7 @@ class Analyte:
     """One result. `value` is a number, or the text as printed for bounds, titres and words; `unit` a UCUM code;
     `low` and `high` the reference range, None where it is open; `flag` an HL7 interpretation code (H, L, HH, LL, A, N);
     `line` the number of the line, from 0, on which the name stands; `previous` an earlier result that the row repeats,
-    and the date printed beside it."""
+    and the date printed beside it; `date` the date over the result's column, where there are several."""
 
     name: str
     value: float | str
@@ -44,12 +45,18 @@ class Analyte:
     line: int = 0
     previous: float | str | None = None
     previous_date: str | None = None
+    date: str | None = None
 
 
 def read_analytes(text: str) -> list[Analyte]:
     """The analyte rows of a transcription, in order. What is not printed is None; nothing is guessed or corrected."""
     text = clean(text)
-    return _Reader(text).read() if text else []
+    if not dated.may_unfold(text):
+        return _Reader(text).read() if text else []
+    text, places = dated.unfolded(text)
+    rows = _Reader(text).read()
+    placed = ((row, *places[row.line]) for row in rows)
+    return [dataclasses.replace(row, line=line, date=date) for row, line, date in placed]
 
 
 class _Reader:
@@ -63,8 +70,10 @@ class _Reader:
         self.lines = line_starts(text)
         self.sex = _sex(lower(self.plain))
         self.range_first = _range_first(self.lowered)
+        self.has_rules = mentions.CONDITION.search(lower(self.plain)) is not None
         self.begin = 0  # where words that may be the next name's begin
         self.row_end = -1
+        self.titled: tuple[int, int] | None = None  # the atoms of a name that has a line of its own
         self.rows: list[Analyte] = []
 
     def read(self) -> list[Analyte]:
@@ -81,6 +90,8 @@ class _Reader:
             return here + 1
         if self.after[here] and kind in {"word", "code", "num"}:
             return self._known(here, self.after[here])
+        if self.lowered[here] in RESULT_WORDS and self.titled and self.begin == here:
+            return self._titled(here)
         if kind in {"num", "cmp", "titre"} and self.begin < here:
             if after := self._unknown(here):
                 return after
@@ -105,6 +116,8 @@ class _Reader:
         name_end, columns_at = self.names.extend(here, after)
         if columns_at < 0:  # another name comes before any column
             return after
+        alone = columns_at == name_end and self.kinds[name_end] == "nl" and (not here or self.kinds[here - 1] == "nl")
+        self.titled = (here, name_end) if alone else None
         columns = read_columns(self.atoms, columns_at, self.after, self.range_first)
         squeezed = lexicon.squeeze(self.plain[self.starts[here] : self.ends[after - 1]])
         if not self._valid(columns, known=True, drug=squeezed in lexicon.drugs(), linked=columns.at - name_end):
@@ -117,6 +130,16 @@ class _Reader:
             columns.value = -columns.value
         return self._add(self.names.printed(begin, name_end, here), begin, columns)
 
+    def _titled(self, here: int) -> int:
+        """The result of a test whose name has a line of its own above: `FIBRINOGEN`, then `Result: 412 mg/dL`."""
+        begin, name_end = self.titled
+        columns = read_columns(self.atoms, here + 1, self.after, self.range_first)
+        near = self.lines and _line_of(self.lines, self.starts[here]) - _line_of(self.lines, self.starts[begin]) <= 3
+        if not near or not columns.printed or not self._valid(columns, known=True, drug=False, linked=0):
+            return here + 1
+        self.titled = None
+        return self._add(self.names.printed(begin, name_end, begin), begin, columns)
+
     def _is_negative(self, here: int, name_end: int, columns: Columns) -> bool:
         """Whether the dash before a value is its sign: only of what can be below zero, such as a base excess."""
         at = columns.at
@@ -128,8 +151,8 @@ class _Reader:
     def _unknown(self, here: int) -> int:
         """Words that are in no lexicon before what looks like a result; 0 where it does not."""
         start, end, flag = self._unknown_name(here)
-        if start is None:
-            return 0
+        if start is None or any(bound_at(self.atoms, at) for at in range(max(start, here - 4), here)):
+            return 0  # no name, or one before a rule: `une hémoglobine inférieure à 7`
         columns = read_columns(self.atoms, here, self.after, self.range_first)
         columns.flag = columns.flag or flag
         names = self.lowered[start:end]

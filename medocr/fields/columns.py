@@ -22,6 +22,7 @@ from .settle import settle
 from .text import Atoms
 from .units import LIKE_UNIT, unit_at, unit_code
 
+DATED = {"on", "le", "du", "vom", "am", "del", "dal", "em", "op", "z", "den"}  # between an earlier result and its date
 NO_RESULT = re.compile(  # `1 - 0 - 1`, tablets in the morning, at noon, at night; `217) 555-1212`, a telephone number
     r"\d{1,2}[ ]-[ ]\d{1,2}[ ]-[ ]\d{1,2}(?![\d.,/])|\d{3}(?:\)[ ]?|[ .-])\d{3}[ .-]\d{4}(?!\d)"
 )
@@ -169,6 +170,7 @@ class Columns:
             self.unit, self.here = self._printed(self.here, unit[1]), unit[1]  # `105 7mg/dl`, a sign read as a digit
             return True
         self.extra += 1
+        after += self.lowered[after] in DATED and self.kinds[after + 1] == "date"
         ends = self.kinds[after] in ("word", "code") and not (flag_at(self.atoms, after) or unit_at(self.atoms, after))
         if ends or self.extra > 2:
             return False
@@ -234,7 +236,7 @@ class Columns:
 
     def _is_mark(self, here: int) -> bool:
         """Whether a plus or a minus stands for a flag: between value and unit, or at the end of the row."""
-        apart = self.atoms.starts[here] > self.atoms.ends[here - 1]
+        apart = self.kinds[here - 1] == "cell" or self.atoms.starts[here] > self.atoms.ends[here - 1]
         ends = self.kinds[here + 1] in ("nl", "end", "cell") or unit_at(self.atoms, here + 1) is not None
         return self.words[here] in "+-" and apart and ends
 

@@ -7,7 +7,7 @@ daily`, `1-0-1` and `q12h` are all 2 times a day. What is not understood gives N
 import functools
 import re
 
-from .languages import meanings, words
+from .languages import meanings, pattern, words
 from .sig import SEVERAL_SLOTS, SLOT
 from .text import number
 
@@ -28,6 +28,7 @@ A_DAY = {  # without points and spaces → times a day
 DAYS = {"h": 1 / 24, "d": 1.0, "w": 7.0, "m": 30.0, "y": 365.0}  # by the first letter of the period
 PERIOD = r"(?P<unit>hours?|hourly|hrly|hrs?|h|days?|d|nights?|weeks?|wks?|wk|w|months?|mths?|mos?|m|years?|y)"
 COUNT = r"(?P<count>\d{1,3}(?:\.\d)?|once|one|twice|two|thrice|three|four|five|six)"
+EACH = re.compile(r"(\d{1,2})\s?(?:em|/)\s?\1\s?h")  # de 8 em 8 horas, 8/8 h
 EVERY = re.compile(rf"(?:q|every)\s?{COUNT}(?:\s?(?:-|to)\s?(?P<high>\d{{1,2}}))?\s?-?{PERIOD}\b")
 HOURLY = re.compile(rf"{COUNT}\s?-?(?P<unit>hourly|hrly)\b")
 TIMES = re.compile(
@@ -61,15 +62,8 @@ TAKEN = (
 MASS = re.compile(
     r"(?<!\w)(?:take|inject|give|apply|use)\s(?P<dose>(?P<amount>\d{1,4}(?:\.\d{1,2})?)\s?(?P<form>mg|mcg|g))\b"
 )
-FORMS = {
-    "tab": "tablet",
-    "cap": "capsule",
-    "gtt": "drop",
-    "iu": "unit",
-    "cc": "ml",
-    "teaspoon": "tsp",
-    "patche": "patch",
-} | {word.rstrip("s"): meaning for word, meaning in meanings("form")}
+FORMS = {"tab": "tablet", "cap": "capsule", "gtt": "drop", "iu": "unit", "cc": "ml", "teaspoon": "tsp"}
+FORMS |= {"patche": "patch"} | {word.rstrip("s"): meaning for word, meaning in meanings("form")}
 ENGLISH = {
     word: english
     for kind, english in (
@@ -82,17 +76,21 @@ del ENGLISH["week"]  # Dutch has it too
 FOREIGN = re.compile(rf"(?<![\w.])(?:{'|'.join(sorted(map(re.escape, ENGLISH), key=len, reverse=True))})(?![\w.])")
 ONE_SLOT = re.compile(rf"(?:(\d(?:\.\d)?|½)\s?(?:[a-z]{{2,8}}\s)?)?(?:{SLOT})")
 AMOUNT = re.compile(
-    r"(?<![\w.,/-])(?P<amount>\d{1,3}(?:\.\d{1,2})?(?:\s?(?:-|to)\s?\d{1,2})?|½|¼|half|one|two|three|four|a)"
-    rf"\s?(?P<form>{TAKEN})(?![\w/])(?!\s?/)"
+    r"(?<![\w.,/-])(?P<amount>\d{1,3}(?:\.\d{1,2})?(?:\s?(?:-|to)\s?\d{1,2})?|½|¼|half|one|two|three|four|five|six|a)"
+    rf"(?:\s?\(\d{{1,2}}\))?\s?(?P<form>{TAKEN})(?![\w/])(?!\s?/)"
 )
-ASKED = re.compile(r"(?:take|inject|give|apply|use|instil|inhale|sig:?)\s*$")
+ASK = rf"(?:take|inject|give|apply|use|instil|inhale|sig:?|{pattern('take')})"
+ASKED = re.compile(rf"(?<!\w){ASK}\s*$")
+ASKED_BEFORE = re.compile(rf"(?<!\w){ASK}\s(?P<taken>{AMOUNT.pattern})\s(?:of|de|di|von)\s$")  # the drug
 STOPPED = re.compile(
-    r"\b(?:discontinued?|stop(?:ped|ping)?|d/c(?:'?e?d)?|held|hold|withh(?:eld|old)|ceased?|suspend(?:ed)?|off of|"
+    rf"\b(?:{pattern('stopped')}|"
+    r"discontinued?|stop(?:ped|ping)?|d/c(?:'?e?d)?|held|hold|withh(?:eld|old)|ceased?|suspend(?:ed)?|off of|"
     r"no longer (?:on|taking)|cancell?ed)\b"
     r"(?:\s+(?:the|his|her|taking|using|home|oral|tab\w*\.?|cap\w*\.?|inj\w*\.?))*\W*$"
 )
 NOT_BEFORE = re.compile(r"\b(?:not|never|don't)\s+$")
 STOPPED_AFTER = re.compile(
+    rf"(?:[-;:(,]\s?|\b(?:was|were|is|been|now)\s)?(?:{pattern('stopped')})\b|"
     r"(?:[-;:(,]\s?|\b(?:was|were|is|been|now)\s)(?:stopped|discontinued|held|on hold|ceased|withheld|suspended|"
     r"cancell?ed)\b"
 )
@@ -109,12 +107,13 @@ def times_a_day(frequency: str) -> float | None:
     if SEVERAL_SLOTS.fullmatch(flat):
         amounts = ONE_SLOT.findall(flat)
         return float(len(amounts)) if len(set(amounts)) == 1 else None
+    flat = EACH.sub(r"every \1 h", flat)
     flat = FOREIGN.sub(lambda found: ENGLISH[found.group()], flat)
     if slots := SLOTS.search(flat):
         parts = re.split(r"\s?[-+]\s?", slots.group())
         return float(parts.count("1")) if set(parts) <= {"0", "1", "x"} else None  # amounts that differ: by their words
-    for pattern in (EVERY, HOURLY):
-        if found := pattern.search(flat):
+    for interval in (EVERY, HOURLY):
+        if found := interval.search(flat):
             longest = found.groupdict().get("high") or found["count"]
             return round(1 / (_count(longest) * _days(found["unit"])), 4)
     if found := TIMES.search(flat):
@@ -156,8 +155,15 @@ def route_of(route: str) -> str | None:
     return ROUTE_OF.get(re.sub(r"[.\s-]", "", route.lower()))
 
 
+def amount_before(lowered: str, name: int) -> tuple[int, int] | None:
+    """The span of what is taken at a time where that stands before the drug: `Take 1 tablet of metoprolol`."""
+    asked = ASKED_BEFORE.search(lowered, max(0, name - 50), name)
+    return asked.span("taken") if asked else None
+
+
 def amount_at(lowered: str, start: int, limit: int, strength: tuple[int, int] | None) -> tuple[int, int] | None:
     """The span of what is taken at a time (`2 tablets`, `20 units`), apart from the strength of the drug."""
+    first = None
     for found in AMOUNT.finditer(lowered, start, limit):
         asked = ASKED.search(lowered, max(start, found.start() - 12), found.start())
         if strength and found.start() < strength[1] and strength[0] < found.end() and not asked:
@@ -166,7 +172,11 @@ def amount_at(lowered: str, start: int, limit: int, strength: tuple[int, int] | 
             continue
         if not asked and found.start() <= start + 1 and found["amount"].isdigit() and int(found["amount"]) >= 10:
             continue  # `DOLO 650 TABLET`: the strength
-        return found.span()
+        if asked:
+            return found.span()  # `21 capsules. Take 1 capsule`: not what is dispensed
+        first = first or found.span()
+    if first:
+        return first
     mass = MASS.search(lowered, strength[1] if strength else limit, limit)
     return mass.span("dose") if mass else None
 

@@ -6,27 +6,12 @@ import functools
 import itertools
 import re
 
-from . import directions, lexicon, strengths
+from . import directions, lexicon, sig, strengths
 from .conventions import with_points
-from .sig import (
-    DURATION,
-    FORMS,
-    FREQUENCY,
-    LONGEST,
-    MEALS,
-    NOT_DRUGS,
-    NUTRIENTS,
-    PREFIX,
-    ROUTES,
-    SALTS,
-    SEVERAL_SLOTS,
-    SLOT_WORDS,
-    STOPS,
-    STRENGTH,
-    TAGS,
-)
 from .text import Atoms, atoms, clean, line_starts, lower, plain
 
+# What follows the drug on a line of a receipt: no order, but an item with its price.
+PRICED = re.compile(r"[^\n]{0,30}[ ](?:\d{1,4}[.,]\d{2}[ ]?[$£€]?|[$£€][ ]?\d{1,4}[.,]\d{2})[ ]*(?:\n|$)")
 CONTAINS = re.compile(r"\b(?:contains|composition)\b[^\n]*$")  # what a brand is made of, and no order of its own
 
 
@@ -71,8 +56,8 @@ def read_drugs(text: str) -> list[DrugOrder]:
     lines = line_starts(text)
     orders = []
     for index, start in enumerate(starts):
-        limit = min(starts[index + 1].begin if index + 1 < len(starts) else len(flat), start.end + LONGEST)
-        stop = STOPS.search(lowered, start.end, limit)
+        limit = min(starts[index + 1].begin if index + 1 < len(starts) else len(flat), start.end + sig.LONGEST)
+        stop = sig.STOPS.search(lowered, start.end, limit)
         order = _order(text, flat, start, stop.start() if stop else limit, bisect.bisect_right(lines, start.name) - 1)
         if order:
             orders.append(order)
@@ -96,28 +81,28 @@ def _starts(items: Atoms, lowered: str) -> list[_Start]:
             lead = strengths.before(lowered, begin, last.end if last else 0, last is not None and last.lead is not None)
             begin = begin if lead is None else lead
             exact = _is_drug(word) or word in lexicon.drug_starts()
-            nutrient = word.split("-")[0] in NUTRIENTS
+            nutrient = word.split("-")[0] in sig.NUTRIENTS
             found.append(_Start(begin, items.starts[at], items.ends[end - 1], form, exact, nutrient, lead))
     return found
 
 
 @functools.lru_cache(maxsize=20_000)
 def _opens_name(word: str) -> bool:
-    return word in NUTRIENTS or word in lexicon.drug_starts() or _is_drug(word)
+    return word in sig.NUTRIENTS or word in lexicon.drug_starts() or _is_drug(word)
 
 
 def _is_beside(items: Atoms, at: int) -> bool:
     """Whether a form or a number of a list may stand before a word, or a dose after a misspelt drug: without any of it
     only the lexicon makes it a drug."""
-    if items.kinds[at + 1] == "num" and _may_be_misspelt(items.lowered[at]):
-        return True
     kind, word = items.kinds[at - 1], items.words[at - 1]
-    return _is_form(word) if kind == "word" else kind == "sym" and word in ").:-"
+    if (kind == "word" and _is_form(word)) or (kind == "sym" and word in ").:-"):
+        return True
+    return items.kinds[at + 1] == "num" and _may_be_misspelt(items.lowered[at])
 
 
 @functools.lru_cache(maxsize=20_000)
 def _is_form(word: str) -> bool:
-    return PREFIX.fullmatch(word) is not None
+    return sig.PREFIX.fullmatch(word) is not None
 
 
 def _is_drug(word: str) -> bool:
@@ -131,12 +116,12 @@ def _is_drug(word: str) -> bool:
 def _name_end(items: Atoms, at: int, lowered: str) -> int:
     """The index after the drug's name that starts at an atom; 0 where none does."""
     word = items.lowered[at]
-    if len(word) < 3 or word in NOT_DRUGS:
+    if len(word) < 3 or word in sig.NOT_DRUGS:
         return 0
     for length in (3, 2) if word in lexicon.drug_starts() else ():
         if " ".join(items.lowered[at : at + length]) in lexicon.drugs():
             return _extended(items, at + length)
-    if _is_drug(word) or word in NUTRIENTS:
+    if _is_drug(word) or word in sig.NUTRIENTS:
         return _extended(items, at + 1)
     _, form = _form_before(items, at)
     if form and _plausible(items, at):
@@ -155,7 +140,7 @@ def _may_be_misspelt(word: str) -> bool:
         word.isalpha()
         and len(word) in lexicon.MISSPELT
         and lexicon.squeeze(word) not in lexicon.analytes()
-        and not FORMS.fullmatch(word)
+        and not sig.FORMS.fullmatch(word)
     )
 
 
@@ -163,18 +148,18 @@ def _listed(items: Atoms, at: int, lowered: str) -> bool:
     """Whether a number of a list stands before a word and a form after it: `10) Moxiflox eye drops`."""
     numbered = at > 1 and items.words[at - 1] in (")", ".") and items.kinds[at - 2] == "num"
     strength = items.kinds[at + 1] == "num"  # `1. PAN 40 TABLET`
-    return numbered and FORMS.match(lowered, items.starts[at + 1 + strength]) is not None
+    return numbered and sig.FORMS.match(lowered, items.starts[at + 1 + strength]) is not None
 
 
 def _dose_follows(items: Atoms, at: int, lowered: str) -> bool:
-    found = STRENGTH.match(lowered, items.starts[at + 1]) if items.kinds[at + 1] == "num" else None
+    found = sig.STRENGTH.match(lowered, items.starts[at + 1]) if items.kinds[at + 1] == "num" else None
     return bool(found) and found.group("unit") not in ("%", "g", "u", "cc") and not found.group("per")
 
 
 def _plausible(items: Atoms, at: int) -> bool:
     """Whether a word after `Tab.` and the like is a name, and not a part of the order."""
     word = items.lowered[at]
-    part = FORMS.fullmatch(word) or FREQUENCY.fullmatch(word) or ROUTES.fullmatch(word)
+    part = sig.FORMS.fullmatch(word) or sig.FREQUENCY.fullmatch(word) or sig.ROUTES.fullmatch(word)
     return len(word) > 2 and not part and items.words[at][0].isupper()
 
 
@@ -185,7 +170,7 @@ def _extended(items: Atoms, at: int) -> int:
         here = at + joined
         word = items.lowered[here]
         if items.kinds[here] not in ("word", "code") or not (
-            word in SALTS or _is_drug(word) or (not joined and _tag(items, here))
+            word in sig.SALTS or _is_drug(word) or (not joined and _tag(items, here))
         ):
             return at
         at = here + 1
@@ -196,7 +181,7 @@ def _tag(items: Atoms, at: int) -> bool:
     word = items.lowered[at]
     if items.lowered[at - 1] in ("vitamin", "vit"):
         return bool(re.fullmatch(r"[a-ek]\d{0,2}|b-?complex|complex", word))
-    return word in TAGS and items.words[at].isupper() and not FREQUENCY.fullmatch(word) and word != "c"
+    return word in sig.TAGS and items.words[at].isupper() and not sig.FREQUENCY.fullmatch(word) and word != "c"
 
 
 def _until_column(items: Atoms, at: int) -> int:
@@ -205,7 +190,7 @@ def _until_column(items: Atoms, at: int) -> int:
         end - at < 4
         and items.kinds[end] in ("word", "code")
         and _plausible(items, end)
-        and items.lowered[end] not in NOT_DRUGS
+        and items.lowered[end] not in sig.NOT_DRUGS
     ):
         end += 1
     return _extended(items, end)
@@ -232,15 +217,17 @@ def _order(text: str, flat: str, start: _Start, limit: int, line: int) -> DrugOr
     dose, unit = strengths.strength(flat, dosed, limit)
     if unit is None and start.lead is not None:
         dose, unit = strengths.strength(flat, start.lead, start.name)
-    duration = DURATION.search(lowered, start.end, limit)
+    duration = sig.DURATION.search(lowered, start.end, limit)
     frequency = _frequency(flat, start.end, limit, duration)
-    form = FORMS.search(lowered, start.end, limit)
-    routes = list(itertools.islice(ROUTES.finditer(lowered, start.end, limit), 2))
+    form = sig.FORMS.search(lowered, start.end, limit)
+    routes = list(itertools.islice(sig.ROUTES.finditer(lowered, start.end, limit), 2))
     if len(routes) > 1 and routes[0].group(1) == "inh" and not form:
         form = routes.pop(0)  # `90 mcg inh INH q4h`
     route = routes[0] if routes else None
     status = directions.status_before(lowered, start.name)
-    amount = directions.amount_at(lowered, start.end, limit, strengths.span(lowered, dosed, limit))
+    amount = directions.amount_before(lowered, start.name) or directions.amount_at(
+        lowered, start.end, limit, strengths.span(lowered, dosed, limit)
+    )
     order = DrugOrder(
         " ".join(text[start.name : start.end].split()).rstrip("."),
         dose,
@@ -264,6 +251,8 @@ def _holds(order: DrugOrder, start: _Start, text: str) -> bool:
         return False
     if order.unit and order.unit.endswith(("/mL", "/d", "/min", "%")) and not told:
         return False
+    if not told and PRICED.match(text, start.end):
+        return False
     if start.known and not start.nutrient:
         return told > 0 or order.unit is not None or order.status == "stopped"
     if start.nutrient or not start.form:
@@ -279,11 +268,11 @@ def _frequency(flat: str, start: int, limit: int, duration: re.Match | None) -> 
     """The span of the frequency; pieces that follow each other (`q6h PRN`, `once daily at bedtime`) are one."""
     lowered = lower(flat)
     words = lowered[start:limit]
-    several = any(word in words for word in SLOT_WORDS) and SEVERAL_SLOTS.search(lowered, start, limit)
+    several = any(word in words for word in sig.SLOT_WORDS) and sig.SEVERAL_SLOTS.search(lowered, start, limit)
     if several:
         return several.span()
     span = None
-    for found in FREQUENCY.finditer(lowered, start, limit):
+    for found in sig.FREQUENCY.finditer(lowered, start, limit):
         if flat[slice(*found.span())] in ("on", "om"):  # the word, not `ON`, every night
             continue
         if duration and found.start() < duration.end() and duration.start() < found.end() and duration.group("bare"):
@@ -295,5 +284,5 @@ def _frequency(flat: str, start: int, limit: int, duration: re.Match | None) -> 
             span = span[0], end
         else:
             break
-    meals = MEALS.search(lowered, start, limit) if span is None and "meal" in words else None
+    meals = sig.MEALS.search(lowered, start, limit) if span is None and "meal" in words else None
     return meals.span() if meals else span

@@ -15,6 +15,7 @@ MARK = re.compile(
     rf"|(?P<empty>[{EMPTY}]|\[[ _]{{0,3}}\]|\([ _]{{1,3}}\)|:unselected:|\([ ]?\)(?=[ ]|$)|"
     rf"(?<![\w])_{{2,4}}(?=[ ][A-Z]))"
 )
+MAY_BE_MARK = re.compile(rf"[{TICKED}{EMPTY}√]|[\[({{<][ ]?[xX✓✔√*vV_ \])]|:(?:un)?selected|__")  # quickly found
 QUESTION = re.compile(r"(?P<ask>[^\n:?|]{2,60})[ ]?[:?]")
 LONGEST = 80
 
@@ -34,7 +35,7 @@ def read_options(text: str) -> list[Option]:
     flat = plain(clean(text))
     options = _crosses(flat.split("\n")) if "|" in flat else []
     question = None
-    for number, line in enumerate(flat.split("\n") if MARK.search(flat) else ()):
+    for number, line in enumerate(flat.split("\n") if MAY_BE_MARK.search(flat) and MARK.search(flat) else ()):
         marks = list(MARK.finditer(line))
         if marks:
             found, asked = _line(line, marks, number, question)

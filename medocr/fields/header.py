@@ -2,40 +2,7 @@
 
 import re
 
-from . import lexicon
-from .labels import (
-    AFTER_NAME,
-    AGE_SEX,
-    AGE_VALUE,
-    AGED,
-    BETWEEN_NAMES,
-    DATE_VALUE,
-    DEGREED,
-    DEGREES,
-    FACILITY,
-    HEAD,
-    ID_VALUE,
-    INITIAL_AT_END,
-    LABEL,
-    LABELS,
-    LETTER_AT_END,
-    MORE_FACILITY,
-    NAME_WORD,
-    NEXT_WORD,
-    NHS,
-    PAGE_TITLE,
-    PARTICLES,
-    PLACE,
-    SEPARATOR,
-    SEX_AFTER,
-    SEX_VALUE,
-    SMALL_LETTER,
-    STOP_WORDS,
-    SURNAMES,
-    TITLE,
-    TITLES,
-    UNLABELLED_DOCTOR,
-)
+from . import labels, lexicon
 from .text import clean, lower, plain
 
 
@@ -48,15 +15,15 @@ def read_header(text: str) -> dict:
     original = clean(text)
     flat = plain(original)
     found: dict[str, str] = {}
-    labels = list(LABEL.finditer(lower(flat)))
-    for index, label in enumerate(labels):
+    printed = list(labels.LABEL.finditer(lower(flat)))
+    for index, label in enumerate(printed):
         following = (
-            other for other in labels[index + 1 : index + 6] if not other.lastgroup == label.lastgroup == "facility"
+            other for other in printed[index + 1 : index + 6] if not other.lastgroup == label.lastgroup == "facility"
         )
         limit = next((other.start() for other in following), len(flat))
         _take(found, label, flat, original, min(limit, label.end() + 120))
-    _take_unlabelled(found, flat, original, labels)
-    return {name: found[name] for name in (*LABELS, "facility") if name in found}
+    _take_unlabelled(found, flat, original, printed)
+    return {name: found[name] for name in (*labels.LABELS, "facility") if name in found}
 
 
 def _take(found: dict[str, str], label: re.Match, flat: str, text: str, limit: int) -> None:
@@ -66,26 +33,26 @@ def _take(found: dict[str, str], label: re.Match, flat: str, text: str, limit: i
         if not label.group().lower().rstrip(" .").endswith("name"):
             return
         name = "patient"  # `Northside Clinic Name: …`
-    separator = SEPARATOR.match(flat, label.end())
+    separator = labels.SEPARATOR.match(flat, label.end())
     start = separator.end()
     marked = bool(separator.group("mark"))
     if start >= len(flat) or (separator.group("break") and not marked and not _alone(flat, label)):
         return
     if name in ("collected", "received", "reported", "date_of_birth", "date"):
-        if value := DATE_VALUE.match(lower(flat), start):
+        if value := labels.DATE_VALUE.match(lower(flat), start):
             found.setdefault(name, text[slice(*value.span())].strip(" .,"))
-            sex = SEX_AFTER.match(flat, value.end())
+            sex = labels.SEX_AFTER.match(flat, value.end())
             if sex and name == "date_of_birth":
                 found.setdefault("sex", sex.group(1))
     elif name in ("age_sex", "age", "sex"):
         _take_person(found, name, flat, start)
     elif name in ("mrn", "accession", "report", "npi"):
-        value = NHS.match(flat, start) or ID_VALUE.match(flat, start)
-        if value and not DATE_VALUE.match(lower(flat), start) and (marked or value.group().strip()[0].isalnum()):
+        value = labels.NHS.match(flat, start) or labels.ID_VALUE.match(flat, start)
+        if value and not labels.DATE_VALUE.match(lower(flat), start) and (marked or value.group().strip()[0].isalnum()):
             found.setdefault(name, value.group().strip(" -/"))
     elif name in ("patient", "doctor", "verified"):
         _take_name(found, name, flat, text, start, limit, marked)
-    elif name == "facility" and marked and (line := PLACE.match(flat, start)):
+    elif name == "facility" and marked and (line := labels.PLACE.match(flat, start)):
         found.setdefault(name, text[start : min(line.end(), limit)].strip(" ,.-"))
 
 
@@ -96,14 +63,14 @@ def _alone(flat: str, label: re.Match) -> bool:
 
 
 def _take_person(found: dict[str, str], name: str, flat: str, start: int) -> None:
-    both = AGE_SEX.match(flat, start)
+    both = labels.AGE_SEX.match(flat, start)
     if both and name != "sex":
         found.setdefault("age", both.group("age") or both.group("age2"))
         found.setdefault("sex", both.group("sex") or both.group("sex2"))
-    elif name != "sex" and (age := AGE_VALUE.match(flat, start)) and int(age.group(1)) < 130:
+    elif name != "sex" and (age := labels.AGE_VALUE.match(flat, start)) and int(age.group(1)) < 130:
         unit = (age.group("unit") or "y").lower()
         found.setdefault("age", age.group(1) if unit.startswith("y") else age.group().strip(" ."))
-    elif name == "sex" and (sex := SEX_VALUE.match(flat, start)):
+    elif name == "sex" and (sex := labels.SEX_VALUE.match(flat, start)):
         found.setdefault("sex", sex.group(1))
 
 
@@ -112,6 +79,13 @@ def _take_name(found: dict[str, str], name: str, flat: str, text: str, start: in
     end = _name_end(flat, start, max(limit, start), doctor)
     if end <= start or not (marked or flat[start].isupper()):
         return
+    given = labels.GIVEN_NAMES.match(flat, end) if doctor and " " not in flat[start:end] else None
+    if (
+        given
+        and not labels.OF_A_FIELD.search(given["given"])
+        and given["given"].lower().strip(".") not in labels.DEGREES
+    ):
+        end = given.end()  # `Ferrante, Luis, MD`
     person = _untitled(text[start:end], doctor)
     if person and name not in found and (marked or " " in person or doctor):
         found[name] = person
@@ -121,8 +95,8 @@ def _take_name(found: dict[str, str], name: str, flat: str, text: str, start: in
 
 def _take_after_name(found: dict[str, str], flat: str, end: int) -> None:
     """`…, 33 y, M` after a patient's name."""
-    gap = AFTER_NAME.match(flat, end)
-    if both := AGE_SEX.match(flat, gap.end()):
+    gap = labels.AFTER_NAME.match(flat, end)
+    if both := labels.AGE_SEX.match(flat, gap.end()):
         found.setdefault("age", both.group("age") or both.group("age2"))
         found.setdefault("sex", both.group("sex") or both.group("sex2"))
 
@@ -131,42 +105,42 @@ def _name_end(flat: str, start: int, limit: int, doctor: bool) -> int:
     """Where a person's name that starts at an offset ends: before a digit, a line's end, a word that names nobody."""
     at, end, words, shouting = start, start, 0, False
     while words < 5 and at < limit:
-        found = NAME_WORD.match(flat, at, limit)
+        found = labels.NAME_WORD.match(flat, at, limit)
         if not found:
             break
         word = found.group()
         lowered = word.lower().rstrip(".")
         if _no_name(word, lowered, words):
             break
-        if words == 0 or (words == 1 and (lowered in TITLES or at - start <= 3)):
+        if words == 0 or (words == 1 and (lowered in labels.TITLES or at - start <= 3)):
             shouting = word.isupper() and len(word) > 2
-        elif words and word.isupper() and len(lowered) > 2 and not shouting and lowered not in DEGREES:
+        elif words and word.isupper() and len(lowered) > 2 and not shouting and lowered not in labels.DEGREES:
             break
-        at, end, words = found.end(), found.end(), words + (lowered not in TITLES)
-        if lowered in DEGREES and words > 1:
+        at, end, words = found.end(), found.end(), words + (lowered not in labels.TITLES)
+        if lowered in labels.DEGREES and words > 1:
             break
-        gap = BETWEEN_NAMES.match(flat, at)
+        gap = labels.BETWEEN_NAMES.match(flat, at)
         if (
             "," in gap.group()
             and doctor
-            and flat[gap.end() : gap.end() + 5].split(" ")[0].split("\n")[0].lower().strip(".,") not in DEGREES
+            and flat[gap.end() : gap.end() + 5].split(" ")[0].split("\n")[0].lower().strip(".,") not in labels.DEGREES
         ):
             break
         if not gap.group() or at == gap.end():
             break
         at = gap.end()
-    initial = INITIAL_AT_END.search(flat, start, end)
-    return initial.start() if initial and SMALL_LETTER.match(flat, end) else end
+    initial = labels.INITIAL_AT_END.search(flat, start, end)
+    return initial.start() if initial and labels.SMALL_LETTER.match(flat, end) else end
 
 
 def _no_name(word: str, lowered: str, words: int) -> bool:
-    if (lowered in STOP_WORDS and word != "R.") or (not word[0].isupper() and lowered not in PARTICLES):
+    if (lowered in labels.STOP_WORDS and word != "R.") or (not word[0].isupper() and lowered not in labels.PARTICLES):
         return True
     return (
         words > 0
         and len(lowered) > 2
         and (lowered in lexicon.drugs() or lexicon.squeeze(lowered) in lexicon.analytes())
-        and lowered not in SURNAMES
+        and lowered not in labels.SURNAMES
     )
 
 
@@ -176,18 +150,18 @@ def _untitled(name: str, doctor: bool) -> str:
     if doctor:
         while words and words[0].lower().strip(".,") in ("dr", "dra", "prof", "doctor", "med", "dott"):
             words = words[1:]
-        while len(words) > 1 and words[-1].lower().strip(".,") in DEGREES:
+        while len(words) > 1 and words[-1].lower().strip(".,") in labels.DEGREES:
             words = words[:-1]
     joined = " ".join(words).strip(" ,-")
-    return joined if LETTER_AT_END.search(joined) else joined.rstrip(".")
+    return joined if labels.LETTER_AT_END.search(joined) else joined.rstrip(".")
 
 
-def _take_unlabelled(found: dict[str, str], flat: str, text: str, labels: list[re.Match]) -> None:
+def _take_unlabelled(found: dict[str, str], flat: str, text: str, printed: list[re.Match]) -> None:
     """A facility at the head; a patient before `DOB` or `, 33 y, M`; a doctor after `Dr.`."""
     if "facility" not in found and (facility := _facility(flat, text)):
         found["facility"] = facility
     if "patient" not in found:
-        _unlabelled_patient(found, flat, text, labels)
+        _unlabelled_patient(found, flat, text, printed)
     verified = found.pop("verified", None)
     if "doctor" not in found and (doctor := _titled(flat, text) or _degreed(flat, text) or verified):
         found["doctor"] = doctor
@@ -197,10 +171,14 @@ def _take_unlabelled(found: dict[str, str], flat: str, text: str, labels: list[r
 
 def _titled(flat: str, text: str) -> str | None:
     """A name after `Dr.` that is no practice's."""
-    for title in list(UNLABELLED_DOCTOR.finditer(flat, 0, 2000))[:4]:
+    for title in list(labels.UNLABELLED_DOCTOR.finditer(flat, 0, 2000))[:4]:
         end = _name_end(flat, title.end(), min(len(flat), title.end() + 60), True)
         name = flat[title.end() : end]
-        place = FACILITY.match(flat[end : end + 24].lstrip(" ")) or FACILITY.search(name) or name.lower().endswith("'s")
+        place = (
+            labels.FACILITY.match(flat[end : end + 24].lstrip(" "))
+            or labels.FACILITY.search(name)
+            or name.lower().endswith("'s")
+        )
         if name and not place:
             return _untitled(text[title.end() : end], True)
     return None
@@ -208,14 +186,16 @@ def _titled(flat: str, text: str) -> str | None:
 
 def _degreed(flat: str, text: str) -> str | None:
     """A name before `, MD` near the head, that is no label's value."""
-    degree = DEGREED.search(flat, 0, 400)
+    degree = labels.DEGREED.search(flat, 0, 400)
     if not degree:
         return None
     words = list(
-        NAME_WORD.finditer(flat, max(flat.rfind("\n", 0, degree.start()) + 1, degree.start() - 40), degree.start())
+        labels.NAME_WORD.finditer(
+            flat, max(flat.rfind("\n", 0, degree.start()) + 1, degree.start() - 40), degree.start()
+        )
     )[-2:]
     while words and (
-        FACILITY.fullmatch(words[0].group())
+        labels.FACILITY.fullmatch(words[0].group())
         or _no_name(words[0].group(), words[0].group().lower(), 0)
         or flat[words[0].end()] == ":"
     ):
@@ -229,7 +209,7 @@ def _degreed(flat: str, text: str) -> str | None:
 
 def _unlabelled_date(found: dict[str, str], flat: str, text: str) -> None:
     """The first date that is nobody's birth date."""
-    for date in DATE_VALUE.finditer(lower(flat), 0, 3000):
+    for date in labels.DATE_VALUE.finditer(lower(flat), 0, 3000):
         printed = text[slice(*date.span())].strip(" .,")
         if printed != found.get("date_of_birth") and (not date.start() or flat[date.start() - 1] in " \n\t|("):
             found["date"] = printed
@@ -241,20 +221,22 @@ def _facility(flat: str, text: str) -> str | None:
     at = 0
     for line in flat[:600].split("\n")[:4]:
         start, at = at, at + len(line) + 1
-        head = HEAD.match(line).group()
-        skipped = PAGE_TITLE.match(line)
+        head = labels.HEAD.match(line).group()
+        skipped = labels.PAGE_TITLE.match(line)
         if skipped and len(line) > 60:  # run together
             line, start = line[skipped.end() :], start + skipped.end()
             head = head[skipped.end() :]
-        place = next((word for word in FACILITY.finditer(head) if word.start() or not TITLE.match(line)), None)
+        place = next(
+            (word for word in labels.FACILITY.finditer(head) if word.start() or not labels.TITLE.match(line)), None
+        )
         if not place or not line[:1].strip():
             continue
         end = place.end()
-        for word in NEXT_WORD.finditer(line[end : end + 60]):
+        for word in labels.NEXT_WORD.finditer(line[end : end + 60]):
             if (
                 word.start() + place.end() != end
-                or word.group(1).lower().strip(".,") not in MORE_FACILITY
-                or TITLE.match(line, end + 1)
+                or word.group(1).lower().strip(".,") not in labels.MORE_FACILITY
+                or labels.TITLE.match(line, end + 1)
             ):
                 break
             end += len(word.group())
@@ -266,24 +248,26 @@ def _facility(flat: str, text: str) -> str | None:
                 and head == line
                 and not rest.lower().startswith(("patient", "report"))
                 and "\n" in flat
-                and not LABEL.search(rest.lower())
+                and not labels.LABEL.search(rest.lower())
             )
             return (
-                text[start : start + len(line)] if whole and not TITLE.search(line) else text[start : start + end]
+                text[start : start + len(line)]
+                if whole and not labels.TITLE.search(line)
+                else text[start : start + end]
             ).strip(" ,.-")
     return None
 
 
-def _unlabelled_patient(found: dict[str, str], flat: str, text: str, labels: list[re.Match]) -> None:
-    birth = next((label for label in labels if label.lastgroup == "date_of_birth"), None)
-    aged = AGED.search(flat, 0, 1500)
-    for mark in (aged, birth):
+def _unlabelled_patient(found: dict[str, str], flat: str, text: str, printed: list[re.Match]) -> None:
+    birth = next((label for label in printed if label.lastgroup == "date_of_birth"), None)
+    aged = labels.AGED.search(flat, 0, 1500)
+    for mark in (aged, labels.NUMBERED.search(flat, 0, 1500), birth):
         if mark:
             start = flat.rfind("\n", 0, mark.start()) + 1
-            words = list(NAME_WORD.finditer(flat, max(start, mark.start() - 60), mark.start()))[-3:]
+            words = list(labels.NAME_WORD.finditer(flat, max(start, mark.start() - 60), mark.start()))[-3:]
             while words and (
                 _no_name(words[0].group(), words[0].group().lower().rstrip("."), 1)
-                or FACILITY.fullmatch(words[0].group().rstrip("."))
+                or labels.FACILITY.fullmatch(words[0].group().rstrip("."))
             ):
                 words = words[1:]
             if any(_no_name(word.group(), word.group().lower(), 1) for word in words) or len(words) < 2:

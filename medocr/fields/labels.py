@@ -4,50 +4,21 @@ import re
 
 from . import languages
 from .text import DATE, MONTH_FIRST
-from .words import words
+from .words import patterns, words
 
 NUMBER_WORD = r"(?:[ ]?(?:no|number|num|id|#)\b\.?|[ ]?#)"
 LABELS = {
-    "age_sex": r"age[ ]?[/&][ ]?(?:sex|gender)|sex[ ]?[/&][ ]?age|gender[ ]?/[ ]?age|age and sex",
-    "date_of_birth": r"date of birth|d\.?o\.?b\b\.?|birth[ ]?date|born",
-    "mrn": rf"m\.?r\.?n\b\.?{NUMBER_WORD}?|(?:medical|med\.?) rec(?:ord)?\.?{NUMBER_WORD}?|uhid{NUMBER_WORD}?|"
-           rf"mr{NUMBER_WORD}|(?:patient|pt|pat)\.?(?:'s)?{NUMBER_WORD}|"
-    rf"(?:hospital|hosp|ip|op|opd|reg|registration|chart|nhs|cr|file|umr){NUMBER_WORD}|health record{NUMBER_WORD}?",
-    "accession": rf"accession{NUMBER_WORD}?|acc(?:n|\.)?{NUMBER_WORD}|acc\b|(?:specimen|sample|order|"
-                 rf"requisition|barcode){NUMBER_WORD}|specimen(?=[ ]?[:#])",
-    "report": rf"(?:report|lab|laboratory|ref|reference|bill|visit){NUMBER_WORD}|report(?=[ ]?:)",
-    "npi": rf"npi{NUMBER_WORD}?",
-    "collected": r"(?:date|time)[ ](?:of collection|of sample collection|collected|drawn)|(?:sample|"
-                 r"specimen)[ ](?:collected|drawn|collection|taken|date)(?:[ ]date)?|"
-    r"collection(?:[ ]date)?|collected(?:[ ]date)?|coll\.?(?:[ ]date)?|drawn|date and time of collection|"
-    r"collected date|registered|sample drawn",
-    "received": r"(?:date[ ])?(?:of receipt|received)(?:[ ]date)?|(?:sample|specimen)[ ]received|rec'?d\b|"
-                r"receiving date",
-    "reported": r"date[ ](?:of report|reported|of issue)|report(?:ed|ing)?[ ](?:date|released)|reported|"
-                r"report generated|result date|date released|released|finali[sz]ed|approved|resulted",
-    "doctor": r"(?:ordering|referring|requesting|attending|primary care|treating|prescribing)[ ](?:physician|"
-              r"doctor|provider|clinician|dr|surgeon|(?:onc|cardi|neur|nephr|ur|hemat|haemat|radi)ologist)|"
-              r"ordered by|ordering|ref(?:erred|er)?\.?[ ]?by|"
-    r"ref\.?[ ](?:dr|doctor|physician)|requested by|prescribed by|physician(?:[ ]name)?|doctor(?:'s name|"
-    r"[ ]name)?|consultant(?:[ ](?:surgeon|physician|[a-z]{3,12}ologist))?|attending|prescriber|provider|referring",
-    "verified": r"(?:verified|authori[sz]ed|signed|reviewed|validated|reported)(?:[ ]by|(?=[ ]?:))|pathologist|"
-                r"medical director",
-    "patient": r"patient(?:'s)?[ ]name|name of (?:the )?patient|pt\.?[ ]name|client name|patient|pt\b|full name|name",
-    "age": r"age",
-    "sex": r"sex|gender",
-    "facility": r"facility(?:[ ]name)?|hospital(?:[ ]name)?|clinic(?:[ ]name)?|laboratory(?:[ ]name)?|"
-                r"lab(?:[ ]name)?|(?:performing|resulting|testing) lab(?:oratory)?|performed at",
-    "date": r"(?:visit |service |issue |admission )?date|dated|issued(?: on)?|date of (?:visit|service|issue|"
-            r"admission)",
-}  # fmt: skip
-LABELS = {name: f"{languages.pattern('label', name)}|{own}".strip("|") for name, own in LABELS.items()}
+    name: f"{languages.pattern('label', name)}|{regex.replace('{number}', NUMBER_WORD)}".strip("|")
+    for name, regex in patterns("label").items()
+}
 LABEL = re.compile(  # of `text.lower`; no label starts with another letter than those
     r"(?=[a-il-pr-wzâéü])(?<![\w./'-])(?:"
     + "|".join(f"(?P<{name}>{pattern})" for name, pattern in LABELS.items())
     + r")(?![\w'])[ ]?\.?(?:on\b|at\b|by\b)?(?:[ ]?[(/][ ]?(?:time|yrs?|years?|dd/mm/yyyy)[ ]?\)?)?"
 )
 SEPARATOR = re.compile(r"[ \t]*(?P<mark>[:#=|]|-(?=[ ]))?[ \t:|.]*(?P<break>\n)?[ ]*")
-DATE_VALUE = re.compile(rf"(?=[\djfmasond])(?:{DATE}|{MONTH_FIRST})")  # of `text.lower`
+LONG_DATE = rf"\d{{1,2}}\.?[ ](?:de[ ])?(?:{'|'.join(languages.month_numbers())})[ ](?:de[ ])?\d{{4}}"
+DATE_VALUE = re.compile(rf"(?=[\djfmasond])(?:{DATE}|{MONTH_FIRST}|{LONG_DATE})")  # of `text.lower`
 AGE_VALUE = re.compile(
     r"(\d{1,3})(?![\d./-]\d)(?:[ ]?(?P<unit>years?|yrs?|y(?:/?o)?|months?|mos?|days?|weeks?)\b\.?(?:[ ]?old)?)?",
     re.IGNORECASE,
@@ -96,6 +67,9 @@ SMALL_LETTER = re.compile(r"\.?[ ][a-z]")
 LETTER_AT_END = re.compile(r"(?<!\w)\w\.$")
 HEAD = re.compile(r"[^:|#\d]{0,70}")
 NEXT_WORD = re.compile(r"[ ]([\w&.,'-]+)")
+NUMBERED = re.compile(r"[ ]\((?:MRN|ID)\b")  # after a patient's name
 AGED = re.compile(r",[ ]\d{1,3}[ ]?(?:y|yrs?|years?)\b", re.IGNORECASE)
 DEGREED = re.compile(r",[ ]?(?:MD|M\.D\.?|DO|MBBS|NP|PA-C|FRCP|MRCP)(?![\w])")
+GIVEN_NAMES = re.compile(r",[ ]?(?P<given>[A-Z][\w'-]+(?:[ ][A-Z][\w'.-]*)?)(?=[ ]?(?:\n|$|[,|]|[ ]{2}))")
+OF_A_FIELD = re.compile(r"log|medi|surg|chir|card|pr[aá][ck]ti|hosp|clin", re.IGNORECASE)
 UNLABELLED_DOCTOR = re.compile(r"(?:Dr|DR|dr)(?<![\w']..)(?:\.[ ]?|[ ])(?=[A-Z])")

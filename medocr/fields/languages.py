@@ -45,6 +45,11 @@ def meanings(kind: str) -> Iterator[tuple[str, str]]:
     return ((word, meaning) for (of, meaning), found in _tables().items() if of == kind for word in found)
 
 
+def month_numbers() -> dict[str, int]:
+    """Names of months with their numbers: `maart` is 3."""
+    return {word: int(number) for word, number in meanings("month")}
+
+
 def unaccented(word: str) -> str:
     """Without accents, as capitals are often printed: `TRIGLICERIDEOS`."""
     return "".join(letter for letter in unicodedata.normalize("NFKD", word) if not unicodedata.combining(letter))

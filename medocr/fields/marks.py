@@ -19,37 +19,11 @@ EMPHATIC = {"critical", "crit", "panic", "very", "critically", "extremely"}
 SOMEWHAT = {"abnormal", "borderline", "slightly", "mildly", "abnormally", "markedly"}
 FLAG_WORDS = FLAGS.keys() | EMPHATIC | SOMEWHAT
 LEAD_IN = words("lead_in") | set(languages.words("lead_in"))
-SEXES = {
-    "m": "M",
-    "male": "M",
-    "males": "M",
-    "men": "M",
-    "man": "M",
-    "f": "F",
-    "female": "F",
-    "females": "F",
-    "women": "F",
-    "woman": "F",
-}
-OPENERS = {
-    "upto",
-    "bis",
-    "below",
-    "under",
-    "above",
-    "over",
-    "up",
-    "less",
-    "more",
-    "greater",
-    "not",
-    "at",
-    "lower",
-    "higher",
-}
+SEXES = {word: word[0].upper() for word in words("sexes")} | {"women": "F", "woman": "F"}
+OPENERS = words("openers")
 UPTO, FROM = ({word.replace(" ", "") for word in languages.words(kind)} for kind in ("upto", "from"))
 FOREIGN_OPENERS = {word.split()[0] for kind in ("upto", "from") for word in languages.words(kind)}
-OPENERS |= FOREIGN_OPENERS
+OPENERS = OPENERS | FOREIGN_OPENERS
 OF_OTHERS = languages.words("quality")
 QUALITIES = words("qualities") | {word for word in OF_OTHERS if " " not in word}
 EARLIER = {"prev", "previous", "prior", "earlier", "baseline"} | set(languages.words("earlier"))

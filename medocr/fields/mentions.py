@@ -15,6 +15,7 @@ CONDITION = re.compile(  # of `text.lower`, before a name: what follows is a rul
 )
 IDENTIFIERS = {"mrn", "id", "nhs", "dob", "phone", "tel", "fax", "npi", "accession", "account"}
 TELEPHONE = re.compile(r"(?<!\w)(?:phone|tel|telephone|fax|mobile|cell|call)(?!\w)")
+POSTCODE = re.compile(r",[ ]?[A-Z]{2}[ ]$")  # before its digits: `Iron Mountain, MI 49801`
 SOLUTION = re.compile(r"[ ]?%[^\n\d]{0,3}\d{1,4}[ ]?(?:ml|l|cc|g)\b")  # of `text.lower`: `50 % 25 mL`
 
 
@@ -43,6 +44,8 @@ def is_condition(page: "_Reader", at: int, columns: "Columns") -> bool:
 
     The weaker words do so only before a bound, since results have them too: `Hb when admitted 9.2`.
     """
+    if not page.has_rules:
+        return False
     until = page.starts[at] if at < page.atoms.count else len(page.plain)
     before = lower(page.plain)[max(0, until - 60) : until].rpartition("\n")[2]
     before = before.replace(";", ".").rpartition(". ")[2]
@@ -58,7 +61,7 @@ def _is_identifier(page: "_Reader", here: int, after: int, columns: "Columns") -
     before = lower(page.plain)[max(line, page.starts[here] - 40) : page.starts[here]]
     if IDENTIFIERS & set(page.lowered[after : columns.at]) or TELEPHONE.search(before):
         return True
-    short = page.ends[after - 1] - page.starts[here] <= 2
+    short = page.ends[after - 1] - page.starts[here] <= 2 or POSTCODE.search(page.plain[line : page.starts[columns.at]])
     return len(columns.printed) >= (5 if short else 7)
 
 

@@ -23,6 +23,7 @@ HOURS = {"h", "hr", "hrs", "hour", "hours", "min", "mins", "minutes"}
 JOINERS = {"/", "-", ",", "(", "&", "+"}
 GLUED = re.compile(r"([A-Za-z](?<![\w-].)[A-Za-z0-9]{0,11})[-–](?=\d)")
 CODE = re.compile(r"\d{3,5}-\d(?=[)\]])")  # LOINC's, in brackets
+SYSTEM = re.compile(r";(?:P|B|S|U|F?P|Pt|Csv)(?=[ (])")  # what is measured in, after a Danish name: `Kalium;P`
 AREA = re.compile(r"/1\.73[ ]?m[*^]?[2²](?=[ ]{2,}|[ ]\d)")  # `eGFR/1.73 m*2 82`: a part of the name, not a value
 INTERVAL = re.compile(r"q\d{1,2}h|q[aph]m|b\.?i\.?d|t\.?i\.?d")  # of a test that is ordered: `Lactate q6h x 2`
 COLUMN_WORDS = FOREIGN_OPENERS | words("column_words")
@@ -71,8 +72,10 @@ class Names:
         if "".join(self.lowered[at : last + 1]) not in lexicon.short_names():
             return False
         after = last + 1
-        while after < last + 4 and (
-            self.kinds[after] in ("sym", "cell") or self.lowered[after] in ("was", "is", "of", "level", "at")
+        while after < last + 7 and (
+            self.kinds[after] in ("sym", "cell")
+            or self.lowered[after] in ("was", "is", "of", "level", "at")
+            or (self.words[after - 1] == "(" and unit_code(self.words[after]) is not None)
         ):
             after += 1
         signs = self.kinds[after] in ("num", "cmp", "titre", "nl") or (
@@ -267,6 +270,8 @@ class Names:
         behind = self.plain[self.ends[end - 1] : self.ends[end - 1] + 2]
         if behind[:1] == "." and behind[1:] != "." and len(self.lowered[end - 1]) <= 5:
             name += "."
+        if behind[:1] == ";" and (system := SYSTEM.match(self.plain, self.ends[end - 1])):
+            return name + system.group()
         if "(" in name and name.count("(") > name.count(")"):
             name = name + ")" if behind[:1] == ")" else name.rpartition("(")[0].rstrip()
         return name.rstrip(") ") if ")" in name and name.count(")") > name.count("(") else name

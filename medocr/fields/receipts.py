@@ -6,6 +6,7 @@ import re
 
 from . import languages
 from .text import DATE, MONTH_FIRST, clean, lower, number, plain
+from .words import patterns
 
 MONEY = (
     r"(?:(?:[$£€₹¥]|rs\.?|inr|usd|eur|gbp|rm|chf)[ ]?)?-?(?:\d{1,3}(?:,\d{2,3}){1,3}\.\d{2}|"
@@ -16,24 +17,7 @@ AMOUNT = re.compile(rf"(?<![\w.,/-])(?:{MONEY})", re.IGNORECASE)
 WHOLE = re.compile(r"(?<![\w.,/-])(?:[$£€₹¥]|rs\.?|inr)[ ]?(\d{1,3}(?:,\d{2,3})+|\d{1,7})(?![\d.,]*\d)", re.IGNORECASE)
 AFTER_RATE = re.compile(r"[^\d\n]{0,4}\d{1,2}(?:[.,]\d{1,3})?[ ]?%[ ]+(\d{1,6})(?![\d.,%])")  # `CGST 9% 117`
 BARE_TOTAL = re.compile(r"[ :.|]{1,6}(\d{2,7})[ ]?(?:/-)?[ |]*(?:\n|$)")  # where the page has no decimals at all
-SUMS = {
-    "subtotal": r"sub[ -]?totale?|net(?! à)(?: amount| total)?|sum|"
-                r"amount excl\w*|total (?:excl\w*|before tax|net)|"
-                r"taxable(?: amount| value)?|merchandise total",
-    "tax": r"(?:sales |state |local |total |plus |incl\.? |includes? )?(?:tax|vat|gst|hst|pst|cgst|sgst|igst"
-           rf"|{languages.pattern('sum', 'tax')})(?: amount| total)?",
-    "discount": r"discount|savings|coupon|you saved",
-    "paid": r"cash(?: tendered)?|change(?: due)?|card|visa|mastercard|amex|debit(?: card)?|credit(?: card)?|"
-            r"paid(?: by card| amount)?|tendered|tend|payment|deposit|eftpos|amount paid|balance paid|rounding|"
-            r"change",
-    "tip": r"tip|gratuity|service(?: charge)?|shipping(?: cost| & handling| and handling)?|delivery(?: fee|"
-           r" charge)?|freight",
-    "earlier": r"(?:previous|prior|past|opening|outstanding|old) (?:balance|due|amount)|"
-               r"(?:balance )?(?:brought|carried) forward|balance forward|arrears",
-    "total": r"(?:grand |invoice |order )?total(?: due| amount| payable| to pay| incl\w*(?: \w+)?| price)?|"
-             r"(?:amount|balance|sum)(?: now)? (?:due|payable|owing)|balance|to pay|please pay|total sale|"
-             r"pay this amount|net payable|amount payable|due now",
-}  # fmt: skip
+SUMS = {name: regex.replace("{tax}", f"|{languages.pattern('sum', 'tax')}") for name, regex in patterns("sum").items()}
 SUMS |= {name: f"{languages.pattern('sum', name)}|{SUMS[name]}" for name in ("subtotal", "total")}
 SUM = re.compile(  # of `text.lower`
     r"(?<![\w-])(?:" + "|".join(f"(?P<{name}>{pattern})" for name, pattern in SUMS.items()) + r")(?![\w])"

@@ -4,31 +4,13 @@ and a bare number are of `text.lower`."""
 import re
 
 from .languages import pattern
-from .words import words
+from .words import patterns, words
 
-FORM = "|".join(pattern("form", of) for of in ("tablet", "capsule", "drop")) + (
-    "|"
-    r"tab(?:let)?s?|cap(?:sule|let)?s?|syr(?:up)?|syp|inj(?:ection)?|susp(?:ension)?|oint(?:ment)?|cream|gel|"
-    r"(?:eye |ear |nasal )?drops?|gtts?|"
-    r"inhaler|rotacaps?|respules?|spray|lotion|patch(?:es)?|supp(?:ository|ositories)?|soln?|solution|powder|"
-    r"sachets?|nebs?|nebuli[sz]er|vials?|"
-    r"amp(?:oule)?s?|elixir|lozenges?|pessary|pessaries|enema|mdi|shampoo|mouthwash|linctus|granules|softgels?|"
-    r"chewables?|pen|puffs?|liquid|infusion"
-)
-PREFIX = re.compile(
-    r"tabs?|tablets?|caps?|capsules?|syr|syrup|syp|inj|injection|susp|oint|ointment|cream|gel|drops?|lotion|"
-    r"spray|inhaler|inh|patch|supp|powder|sachet|eye drops?|solution|suspension|elixir|vial|nebs?|sol|t|c|i/v|e/d",
-    re.IGNORECASE,
-)
+ORDER = patterns("order")
+FORM = "|".join(pattern("form", of) for of in ("tablet", "capsule", "drop")) + f"|{ORDER['form']}"
+PREFIX = re.compile(ORDER["form before"], re.IGNORECASE)
 FORMS = re.compile(rf"(?<![\w/])({FORM})(?![\w/])")
-ROUTES = re.compile(
-    r"(?<![\w/.])(p\.?o\b|i\.?v\b|i\.?m\b|s\.?c\b|s\.?l\b|sub-?q|sq|subcut(?:aneous(?:ly)?)?|orally|oral|"
-    r"by mouth|per os|per oral|intravenous(?:ly)?|"
-    r"intramuscular(?:ly)?|sublingual(?:ly)?|topical(?:ly)?|inhaled|inhalation|intranasal(?:ly)?|nasal(?:ly)?|"
-    r"ophthalmic|otic|transdermal|"
-    r"rectal(?:ly)?|vaginal(?:ly)?|per rectum|per vagina|p\.r\b(?!\.?n)|p\.v\b|top|inh|ivpb|buccal|intravitreal|"
-    r"each nostril|both eyes|left eye|right eye|nas|nasally|topical|opth|ophth|ou|td)(?![\w/])\.?",
-)
+ROUTES = re.compile(rf"(?<![\w/.])({ORDER['route']})(?![\w/])\.?")
 DOSES_A_DAY = (
     r"(?:\d{1,2}(?:[./]\d)?|½|¼|x)(?:[ ]?[-+][ ]?(?:\d{1,2}(?:[./]\d)?|½|¼|x)){2,3}(?![\d./-]|"
     r"[ ]?[-+][ ]?\d)"
@@ -59,6 +41,7 @@ FREQUENCY = re.compile(
     r"|as[ ](?:needed|required)|(?:if|when) (?:needed|required)|every[ ](?:two|three|four|six)[ ](?:days|weeks|months)"
     rf"|\d{{1,2}}[ ]?(?:x|{pattern('times')})[ ]?(?:{pattern('day')})"
     rf"|(?:{pattern('every')})[ ]\d{{1,2}}[ ](?:{pattern('hour')}|{pattern('days')})"
+    rf"|(?:de[ ])?(?P<each>\d{{1,2}})[ ]?(?:em|/)[ ]?(?P=each)[ ]?(?:h|{pattern('hour')})|{pattern('slot')}"
     r"|(?:[ap]\.?c\.?[ ])?(?:morning|evening)(?![ ](?:stiffness|sickness))"
     r"|with each meal|once(?=[ ]at|[ ]weekly)|(?:once|"
     r"twice)(?=[ ]?(?:x|for)\b)"
@@ -82,7 +65,7 @@ STRENGTH = re.compile(
     rf"(?:[ ]?(?P<and>[-/+])[ ]?(?P<high>{AMOUNT})(?:[ ]?[-/+][ ]?{AMOUNT})?)?[ ]?"
     r"(?P<unit>(?:lakh |million |k )?(?:iu|ie|ui|i\.u|units?)|mcg|ug|mgs?|milligrams?|micrograms?|grams?|gms?|g|u|meq|"
     r"mmol|ml|cc|%|mg)(?![a-z])\.?"
-    r"(?:[ ]?/[ ]?(?P<count>\d{0,3}(?:\.\d)?)[ ]?(?P<per>ml|g|gm|hr?|kg|puff|dose|actuation|spray|day|"
+    r"(?:[ ]?/[ ]?(?P<count>\d{0,3}(?:\.\d)?)[ ]?(?P<per>ml|g|gm|hour|hr?|kg|puff|dose|actuation|spray|day|"
     r"tab(?:let)?|min)(?![a-z]))?(?![ ]?/[ ]?d?l\b)",
 )
 BARE_NUMBER = re.compile(
@@ -93,15 +76,8 @@ BARE_NUMBER = re.compile(
 COUNTED = re.compile(
     rf"(?<![\w.,/-])(?P<number>{AMOUNT})[ ]?(?P<unit>puffs?|drops?|gtts?|sprays?|tsp|teaspoons?|tbsp)(?!\w)",
 )
-COUNT_UNITS = {
-    "puff": "{puff}",
-    "drop": "[drp]",
-    "gtt": "[drp]",
-    "spray": "{spray}",
-    "tsp": "[tsp_us]",
-    "teaspoon": "[tsp_us]",
-    "tbsp": "[tbs_us]",
-}
+COUNT_UNITS = {"puff": "{puff}", "drop": "[drp]", "gtt": "[drp]", "spray": "{spray}", "tsp": "[tsp_us]"}
+COUNT_UNITS |= {"teaspoon": "[tsp_us]", "tbsp": "[tbs_us]"}
 SALTS = words("salts")
 TAGS = words("tags")
 NUTRIENTS = words("nutrients")

@@ -8,6 +8,9 @@ from .units import unit_code
 
 CHANGED = re.compile(r"[ ]?(?:[a-z]{2,12}[ ]){0,2}?from[ ][^\n]{1,24}?[ ]to[ ]")  # of `text.lower`
 LEADING = re.compile(r"[ ](?:of[ ])?$")
+PER = {"ml": "mL", "g": "g", "gm": "g", "h": "h", "hr": "h", "hour": "h", "kg": "kg", "day": "d", "min": "min"}
+UNITS = {"milligram": "mg", "milligrams": "mg", "mgs": "mg", "microgram": "ug", "micrograms": "ug", "cc": "mL"}
+UNITS |= {"unit": "units", "i.u": "iu", "ie": "iu", "ui": "iu"}
 LONGEST = 24  # characters of a dose before its drug
 
 
@@ -60,25 +63,14 @@ def span(lowered: str, start: int, limit: int) -> tuple[int, int] | None:
 
 def _amount(found: re.Match) -> tuple[float | str, str | None]:
     low, high, unit = found.group("low"), found.group("high"), found.group("unit").rstrip(".")
-    unit = {
-        "milligram": "mg",
-        "milligrams": "mg",
-        "mgs": "mg",
-        "microgram": "ug",
-        "micrograms": "ug",
-        "cc": "mL",
-        "unit": "units",
-        **dict.fromkeys(("i.u", "ie", "ui"), "iu"),
-    }.get(unit, unit)
+    unit = UNITS.get(unit, unit)
     factor = 1.0
     for word, size in (("lakh ", 1e5), ("million ", 1e6), ("k ", 1e3)):
         if unit.startswith(word):
             unit, factor = unit.removeprefix(word), size
     code = unit_code("units" if unit == "unit" else unit)
     if found.group("per"):
-        per = {"ml": "mL", "g": "g", "gm": "g", "h": "h", "hr": "h", "kg": "kg", "day": "d", "min": "min"}.get(
-            found.group("per"), "{" + found.group("per") + "}"
-        )
+        per = PER.get(found.group("per"), "{" + found.group("per") + "}")
         count = found.group("count")
         code = f"{code}/({count}.{per})" if count and count != "1" else f"{code}/{per}"
     amount = f"{low}{found.group('and')}{high}" if high else number(low) * factor

@@ -25,61 +25,15 @@ LATEX = {
 LATEX_COMMAND = re.compile("|".join(re.escape(name) for name in sorted(LATEX, key=len, reverse=True)))
 BOLD = re.compile(r"\*\*(?=[^\s*])([^*\n]{1,200})\*\*|__(?=[^\s_])([^_\n]{1,200})__")
 BREAK = re.compile("\n")
+ODD_BREAK = re.compile("[\v\f\x85\u2028\u2029]")
 RULE = re.compile(r"[\s|:+=-]{3,}")
 # One character for one character, so that offsets into the text stay true.
-PLAIN = {
-    "µ": "u",
-    "μ": "u",
-    "–": "-",
-    "—": "-",
-    "−": "-",
-    "‐": "-",
-    "‑": "-",
-    "‒": "-",
-    "﹣": "-",
-    "－": "-",
-    "~": "-",
-    "～": "-",
-    "×": "x",
-    "✕": "x",
-    "：": ":",
-    "；": ";",
-    "，": ",",
-    "．": ".",
-    "（": "(",
-    "）": ")",
-    "％": "%",
-    "＜": "<",
-    "＞": ">",
-    "│": "|",
-    "｜": "|",
-    "┃": "|",
-    "║": "|",
-    "’": "'",
-    "\u00a0": " ",
-    "\u2009": " ",
-    "\u202f": " ",
-    "\u2007": " ",
-    "\u3000": " ",
-    "▲": "↑",
-    "▼": "↓",
-    "⬆": "↑",
-    "⬇": "↓",
-    "△": "↑",
-    "▽": "↓",
-    "⇑": "↑",
-    "⇓": "↓",
-    "⩽": "≤",
-    "⩾": "≥",
-    "\r": " ",
-    "\f": "\n",
-    "\v": "\n",
-    "\x85": "\n",
-    "\u2028": "\n",
-    "\u2029": "\n",
-    "˄": "^",
-    "ˆ": "^",
-}
+LOOK_ALIKE = {
+    "u": "µμ", "-": "–—−‐‑‒﹣－~～", "x": "×✕", ":": "：", ";": "；", ",": "，", ".": "．", "(": "（", ")": "）",
+    "%": "％", "<": "＜", ">": "＞", "|": "│｜┃║", "'": "’", " ": "\xa0\u2009\u202f\u2007\u3000\r", "↑": "▲⬆△⇑",
+    "↓": "▼⬇▽⇓", "≤": "⩽", "≥": "⩾", "\n": "\x0c\x0b\x85\u2028\u2029", "^": "˄ˆ",
+}  # fmt: skip
+PLAIN = {sign: one for one, signs in LOOK_ALIKE.items() for sign in signs}
 UNPLAIN = re.compile(f"[{''.join(map(re.escape, PLAIN))}]")
 MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 MONTH = rf"(?:{MONTHS})[a-z]{{0,6}}\.?"
@@ -87,6 +41,10 @@ DATE = (  # digits are not given back: nothing that follows them starts with one
     rf"\d{{1,4}}+(?P<sep>[/.\-])\d{{1,2}}+(?P=sep)\d{{2,4}}(?![\d.]\d|\d|-\d)"
     rf"|\d{{1,2}}+(?:st|nd|rd|th)?+[ \-./]?+{MONTH}(?![a-z])[ \-.,/']{{0,2}}(?:\d{{4}}|\d{{2}})(?![\d:]|,[ ]?\d{{4}})"
     rf"|\d{{4}}[\-/ ]{MONTH}[\-/ ]\d{{1,2}}(?!\d|,[ ]?\d{{4}})"
+)
+MAY_BE_DATE = (  # each is found several times as fast as both: a page without holds no date
+    re.compile(r"\d/\d{1,2}/\d|\d\.\d{1,2}\.\d|\d-\d{1,2}-\d"),
+    re.compile(MONTHS),
 )
 MONTH_FIRST = rf"{MONTH}[ ]?\d{{1,2}}(?:st|nd|rd|th)?,?[ ]\d{{4}}(?!\d)"
 TIME = r"\d{1,2}:\d{2}(?::\d{2})?(?!\d)(?:[ ]?[ap]\.?m\b\.?)?"
@@ -151,7 +109,11 @@ class Atoms:
 
 @functools.lru_cache(maxsize=8)  # one page is read by several readers
 def clean(text: str) -> str:
-    """Plain text: HTML tags become lines and cells, markdown and LaTeX marks go; one line stays one line elsewhere."""
+    """Plain text: HTML tags become lines and cells, markdown and LaTeX marks go; one line stays one line elsewhere.
+
+    Whatever breaks a line is a line feed then: what `plain` takes for one, and what cuts a text into its lines.
+    """
+    text = ODD_BREAK.sub("\n", text)
     if "<" in text and KNOWN_TAG.search(text):
         text = html.unescape(KNOWN_TAG.sub(_tag, text))
     elif "&" in text:

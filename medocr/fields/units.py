@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 from .text import Atoms
+from .words import words
 
 
 def _table(kind: str) -> dict[str, str]:
@@ -25,29 +26,10 @@ def _table(kind: str) -> dict[str, str]:
 SPELLINGS, BASES, PREFIXES = _table("unit"), _table("base"), _table("prefix")
 COUNTS, VOLUMES, DENOMINATORS = _table("count"), _table("volume"), _table("per")
 NOT_UNITS = frozenset(_table("never"))
-CASED = {
-    "G/L": "10*9/L",
-    "T/L": "10*12/L",
-    "Gpt/L": "10*9/L",
-    "Tpt/L": "10*12/L",
-    "G/l": "10*9/L",
-    "T/l": "10*12/L",
-    "Mpt/L": "10*6/L",
-}
-CODES = {
-    *SPELLINGS.values(),
-    *CASED.values(),
-    "[IU]/mL",
-    "[IU]/L",
-    "m[IU]/L",
-    "m[IU]/mL",
-    "10*3/uL",
-    "10*6/uL",
-    "mL/min/{1.73_m2}",
-    "[drp]",
-    "{puff}",
-    "{spray}",
-}
+CASED = {"G/L": "10*9/L", "T/L": "10*12/L", "Gpt/L": "10*9/L", "Tpt/L": "10*12/L", "Mpt/L": "10*6/L"}
+CASED |= {"G/l": "10*9/L", "T/l": "10*12/L"}
+CODES = {*SPELLINGS.values(), *CASED.values()}
+CODES |= words("codes") | {"mL/min/{1.73_m2}"}
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
 # Words that may open a unit: keeps the search for one out of the way of names.
 OPENERS = (
@@ -58,46 +40,8 @@ OPENERS = (
 MOST_ATOMS, LONGEST = 8, 40  # of a unit: atoms, characters
 NO_UNIT = {"nl", "cell", "date", "cmp", "arrow", "end"}  # kinds of atoms
 BEFORE_NUMBER = {"/", "mm", "in", "at", "^", "*", "x", "m", "of", "after", "-"}  # that a unit holds: `/1.73 m2`
-BARE = {
-    "mg",
-    "ug",
-    "g",
-    "ng",
-    "mL",
-    "U",
-    "[IU]",
-    "meq",
-    "mmol",
-    "uL",
-    "L",
-    "kg",
-    "m[IU]",
-    "k[IU]",
-    "min",
-    "mm",
-    "10*5",
-    "10*6",
-    "10*3",
-}  # amounts: of drugs, not of analytes
-DOSES = {
-    "mg/mL",
-    "g/mL",
-    "mg/kg",
-    "U/mL",
-    "[IU]/mL",
-    "meq/mL",
-    "mg/d",
-    "g/d",
-    "ug/d",
-    "mg/h",
-    "ug/h",
-    "mL/h",
-    "mL/d",
-    "L/min",
-    "mg/g",
-    "U/h",
-    "ug/min",
-}
+BARE = words("amounts")  # amounts: of drugs, not of analytes
+DOSES = words("doses")
 
 
 # What stands in a unit's place and looks like one, misread (`m9/dl`, `mmoI/L`) or in no table: kept as printed.
@@ -113,7 +57,7 @@ def unit_code(printed: str) -> str | None:
         return None
     if printed in CODES:
         return printed
-    squeezed = "".join(printed.split()).replace("µ", "u").replace("μ", "u").replace("\\", "/")
+    squeezed = "".join(printed.split()).replace("µ", "u").replace("μ", "u").replace("\\", "/").replace("/1,73", "/1.73")
     if squeezed in CASED:
         return CASED[squeezed]
     key = squeezed.lower().strip("()[],;:") if squeezed[:1] != "[" else squeezed.lower()

@@ -10,7 +10,10 @@ import pandas as pd
 from medocr.findings.evidence import FAILS, HOLDS, MISSING, UNSURE, UNTESTED
 
 SPEED_UP = 3.0  # as claimed
+WHOLE_GB, LORA_GB = 24, (12, 16)  # as claimed of all weights and of LoRA
+NEAR = 0.1  # a count of gigabytes within this share of what is claimed is that
 NO_CHANGE = 0.05  # a ratio nearer to one than this is none
+LORA = "LoRA, rank 64"
 MERGED = (
     "run",
     "pages at once",
@@ -34,18 +37,21 @@ RATES = list(LABELLING.values())[3:]  # all but the counts
 SAYS = {
     "speed": "Concurrency made labelling 3 times faster.",
     "memory": "LoRA cut memory.",
+    "gigabytes": "LoRA cut memory from 24 GB to between 12 and 16 GB.",
     "merge": "Merging cut latency.",
     "summary": "Continuous text helps summarisation.",
 }
 OPEN = {
     "speed": "what a paid service's own limits and queues leave of it",
     "memory": "the figures of other cards, page sizes and batches",
+    "gigabytes": "with what batch, page size and optimizer these were seen, which nobody says",
     "merge": "whether merging gains anything where layers are large and a graphics card hides small products",
     "summary": "all of it, since nothing here summarises",
 }
 TAKES = {
     "speed": "two loopback servers (`make bench`)",
     "memory": "a CUDA machine with room to train all weights (`make gpu`)",
+    "gigabytes": "a count of what a training step holds (`python -m tests.bench.memory`)",
     "merge": "both ways of reading timed in turn (`make run`)",
     "summary": "a task that summarises",
 }
@@ -101,6 +107,34 @@ def memory(results: Path) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["training", "card", "peak GB", "ratio"])
 
 
+def counted(results: Path) -> pd.DataFrame:
+    """Peak GB of a training step at full size, counted from its tensors: all weights, LoRA, and their ratio."""
+    path = results / "bench/memory.json"
+    rows = json.loads(path.read_text())["rows"] if path.exists() else []
+    of = {(row["trained"], row["optimizer"], row["checkpointing"]): row["total"] for row in rows}
+    table = [
+        (optimizer, "yes" if checkpointing else "no", whole, of[LORA, optimizer, checkpointing])
+        for (trained, optimizer, checkpointing), whole in of.items()
+        if trained != LORA
+    ]
+    frame = pd.DataFrame(table, columns=["optimizer", "checkpointing", "all weights, GB", "LoRA, GB"])
+    return frame.assign(ratio=frame["LoRA, GB"] / frame["all weights, GB"])
+
+
+def _gigabytes(table: pd.DataFrame) -> tuple[str, str]:
+    """Whether any counted setting has what is claimed of both trainings, and between what they lie."""
+    if table.empty:
+        return MISSING, ""
+    whole, lora = table["all weights, GB"], table["LoRA, GB"]
+    low, high = LORA_GB
+    near = whole.between(WHOLE_GB * (1 - NEAR), WHOLE_GB * (1 + NEAR))
+    as_claimed = near & lora.between(low * (1 - NEAR), high * (1 + NEAR))
+    return HOLDS if as_claimed.any() else FAILS, (
+        f"counted with 4 pages a batch, over {len(table)} settings of optimizer and checkpointing: all weights "
+        f"{whole.min():.1f} to {whole.max():.1f} GB, LoRA {lora.min():.1f} to {lora.max():.1f} GB"
+    )
+
+
 def _gpu(results: Path, part: str) -> dict | None:
     """A part of results/gpu/ that ran at full size."""
     path = results / f"gpu/{part}.json"
@@ -118,11 +152,12 @@ def ratio_verdict(ratios: Sequence[float], limit: float) -> str:
 
 def judged(results: Path) -> dict[str, tuple[str, str]]:
     """Each of these claims: key → (verdict, what decided it)."""
-    speed, merged, gpu = labelling(results), merging(results), memory(results)
+    speed, merged, gpu, counts = labelling(results), merging(results), memory(results), counted(results)
     fastest = speed[speed["client"] == "medocr"].to_dict("records")
     quicker = list(merged["merged ÷ adapter"])
     names = merged["run"] + ", " + merged["pages at once"].astype(str) + " at once"
-    less = list(gpu["ratio"][1:])
+    less = [*gpu["ratio"][1:], *counts["ratio"]]
+    settings = counts["optimizer"] + ", checkpointing " + counts["checkpointing"]
     return {
         "speed": (
             ratio_verdict([1 / row["times as fast"] for row in fastest], 1 / SPEED_UP),
@@ -130,8 +165,9 @@ def judged(results: Path) -> dict[str, tuple[str, str]]:
         ),
         "memory": (
             ratio_verdict(less, 1 - NO_CHANGE) if less else UNTESTED,
-            _listed("peak memory, LoRA ÷ all weights", less, gpu["training"][1:]),
+            _listed("peak memory, LoRA ÷ all weights", less, [*gpu["training"][1:], *("counted: " + settings)]),
         ),
+        "gigabytes": _gigabytes(counts),
         "merge": (
             ratio_verdict(quicker, 1 - NO_CHANGE),
             _listed("seconds per page, merged ÷ adapter", quicker, names),

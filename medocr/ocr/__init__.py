@@ -5,9 +5,7 @@ PP-OCRv6 out of RapidOCR's wheel, on the CPU, with no download and no network.
 
 import dataclasses
 import functools
-import importlib.util
 import re
-from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -17,7 +15,6 @@ from .tick_boxes import TickBox
 
 __all__ = ["Line", "PageText", "check_installed", "read", "upright"]
 
-MODELS = ("PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx")
 RULES = 7  # of the settings here and the rules in reading_order: a new number makes stored answers stale
 SMALL = 600  # px: a page whose shorter side is less is searched for text at about its own size
 # What the shorter side is enlarged to at least, in px, and how far a detected box is widened, small pages and others.
@@ -95,18 +92,20 @@ class _Boxes:
         return bool(long.any() and tall[long].mean() > 0.5)
 
 
-def check_installed() -> None:
-    """Raise ValueError where RapidOCR's wheel came without the models, which it would download."""
-    folder = Path(importlib.util.find_spec("rapidocr").origin).parent / "models"
-    absent = [name for name in MODELS if not (folder / name).is_file()]
-    if absent:
-        raise ValueError(f"rapidocr is installed without {', '.join(absent)}: install the version that medocr pins")
+def check_installed(language: str = "") -> None:
+    """Raise ValueError where RapidOCR lacks a model that it would download: its own, or a language's."""
+    from .engine import recogniser
+
+    recogniser(language)
 
 
-def read(page: Image.Image) -> PageText:
-    """Read an RGB page, turned upright first where it lies on its side or stands on its head."""
+def read(page: Image.Image, language: str = "") -> PageText:
+    """Read an RGB page, turned upright first where it lies on its side or stands on its head.
+
+    `language` is one of RapidOCR's, or the path of a recogniser's `.onnx` file (`engine.recogniser`).
+    """
     pixels = np.asarray(page)
-    boxes, turn = _read_upright(pixels)
+    boxes, turn = _read_upright(pixels, language)
     boxes = _marked(boxes, np.rot90(pixels, -turn // 90))
     lines = [_line(boxes, row) for row in reading_order.rows(boxes.corners, boxes.texts)]
     if not lines:
@@ -121,20 +120,20 @@ def upright(page: Image.Image) -> tuple[Image.Image, int]:
     return (page.rotate(-turn, expand=True) if turn else page), turn
 
 
-def _read_upright(pixels: np.ndarray) -> tuple[_Boxes, int]:
+def _read_upright(pixels: np.ndarray, language: str = "") -> tuple[_Boxes, int]:
     """The boxes of the page as it is to be read, and the turn.
 
     A line that runs upwards is cut out and turned by RapidOCR, which reads half of such pages well, line by line in a
     wrong order: so the boxes' shapes decide, and the score only between the two ways to turn.
     """
-    as_given = _recognise(pixels)
+    as_given = _recognise(pixels, language)
     if as_given.sideways:
-        candidates = {turn: _recognise(np.rot90(pixels, -turn // 90)) for turn in (90, 270)}
+        candidates = {turn: _recognise(np.rot90(pixels, -turn // 90), language) for turn in (90, 270)}
         turn = max(candidates, key=lambda turn: candidates[turn].score)
         if not candidates[turn].sideways and candidates[turn].score > as_given.score - BETTER:
             return candidates[turn], turn
     elif len(as_given.texts) and as_given.score < DOUBTFUL:
-        overhead = _recognise(np.rot90(pixels, 2))
+        overhead = _recognise(np.rot90(pixels, 2), language)
         if overhead.score > as_given.score + BETTER:
             return overhead, 180
     return as_given, 0
@@ -158,12 +157,12 @@ def _line(boxes: _Boxes, row: list[int]) -> Line:
     return Line(text, (round(low[0]), round(low[1]), round(high[0]), round(high[1])), round(score, 4), mark)
 
 
-def _recognise(pixels: np.ndarray) -> _Boxes:
+def _recognise(pixels: np.ndarray, language: str) -> _Boxes:
     """Search and read a (height, width, 3) RGB page, and put its tick boxes where they are."""
     ticks = [tick for tick in tick_boxes.find(pixels) if not (tick.ticked and _is_letter(tick.inside(pixels)))]
-    read = _read_pieces(tick_boxes.erased(pixels, ticks))
+    read = _read_pieces(tick_boxes.erased(pixels, ticks), language)
     if ticks and len(HAN.findall("".join(read.texts))) > CHINESE * len("".join(read.texts)):
-        return _read_pieces(pixels)
+        return _read_pieces(pixels, language)
     return _with_ticks(read, ticks)
 
 
@@ -204,11 +203,11 @@ def _parted(piece: tuple, box: tuple[int, int, int, int]) -> list[tuple]:
     return [(before, text[:cut], score), (behind, text[cut + 1 :], score)]
 
 
-def _read_pieces(pixels: np.ndarray) -> _Boxes:
+def _read_pieces(pixels: np.ndarray, language: str) -> _Boxes:
     """Search and read a page at the resolution that suits its size."""
     corners, texts, scores, printed = [], [], [], []
     for top, piece in _pieces(pixels):
-        engine = _engine(*SEARCH[min(piece.shape[:2]) < SMALL])
+        engine = _engine(*SEARCH[min(piece.shape[:2]) < SMALL], language)
         result = engine(np.ascontiguousarray(piece[:, :, ::-1]), use_det=True, use_rec=True)
         printed.append(engine.printed())
         if result.txts:
@@ -251,13 +250,13 @@ def _tidy(piece: str) -> str:
 
 
 @functools.cache
-def _engine(side: int, unclip: float):
+def _engine(side: int, unclip: float, language: str = ""):
     """RapidOCR with one thread: two processes of one thread read more pages than one process of two.
 
     Each piece of text is recognised at its own width. The usual batches of six, padded to the widest and to
     320 px at least, take 1.5 times as long and read small pages less exactly.
     """
-    from .engine import Engine
+    from .engine import Engine, recogniser
 
     return Engine(
         params={
@@ -265,6 +264,7 @@ def _engine(side: int, unclip: float):
             "Global.use_cls": False,  # it turns upright lines and handwriting upside down more often than it helps
             "Det.limit_side_len": side,
             "Det.unclip_ratio": unclip,
+            **recogniser(language),
             "Rec.rec_batch_num": 1,
             "Rec.rec_img_shape": [3, 48, 48],
             "EngineConfig.onnxruntime.intra_op_num_threads": 1,

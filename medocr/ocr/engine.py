@@ -1,9 +1,17 @@
 """RapidOCR, which drops what it cannot read without a word, made to say how much of the print that was."""
 
+import importlib.util
 import threading
+from pathlib import Path
 
 import numpy as np
-from rapidocr import RapidOCR
+from rapidocr import EngineType, LangRec, ModelType, OCRVersion, RapidOCR
+from rapidocr.inference_engine.base import FileInfo, InferSession
+from rapidocr.utils.model_resolver import list_supported_langs
+from rapidocr.utils.typings import TaskType
+
+MODELS = Path(importlib.util.find_spec("rapidocr").origin).parent / "models"
+SHIPPED = ("PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx")
 
 SURE = 0.5  # score under which RapidOCR drops a piece of text
 LEAST_TEXT = 0.7  # characters per height of a line's width: print has some two
@@ -28,6 +36,35 @@ class Engine(RapidOCR):
         if detected.boxes is not None and recognised.txts is not None:
             self._noted.widths = unread(np.asarray(detected.boxes, float), recognised.txts, recognised.scores)
         return steps
+
+
+def recogniser(language: str = "") -> dict:
+    """RapidOCR's parameters for a language, or for the path of a recogniser's `.onnx` file; nothing is downloaded.
+
+    RapidOCR ships one recogniser, of Chinese, Japanese and the languages in Latin letters. Raises ValueError naming
+    the file that is missing and where it goes.
+    """
+    if absent := [name for name in SHIPPED if not (MODELS / name).is_file()]:
+        raise ValueError(f"rapidocr is installed without {', '.join(absent)}: install the version that medocr pins")
+    if not language or language in list_supported_langs(TaskType.REC, OCRVersion.PPOCRV6, ModelType.SMALL):
+        return {}
+    if language.endswith(".onnx"):
+        if not Path(language).is_file():
+            raise ValueError(f"rapidocr:{language}: there is no such file")
+        return {"Rec.model_path": language}
+    languages = list_supported_langs(TaskType.REC, OCRVersion.PPOCRV5, ModelType.MOBILE)
+    if language not in languages:
+        raise ValueError(
+            f"rapidocr:{language} is no language that RapidOCR has: {', '.join(languages)}, or an .onnx file"
+        )
+    kind = {"ocr_version": OCRVersion.PPOCRV5, "model_type": ModelType.MOBILE, "lang_type": LangRec(language)}
+    address = InferSession.get_model_url(FileInfo(EngineType.ONNXRUNTIME, task_type=TaskType.REC, **kind))["model_dir"]
+    file = MODELS / Path(address).name
+    if not file.is_file():
+        raise ValueError(f"rapidocr:{language} needs a model that is not shipped: put {address} into {MODELS}")
+    if language == "arabic" and not importlib.util.find_spec("bidi"):
+        raise ValueError("rapidocr:arabic needs python-bidi: pip install 'rapidocr[rtl]'")
+    return {"Rec.model_path": str(file), **{f"Rec.{name}": value for name, value in kind.items()}}
 
 
 def unread(corners: np.ndarray, texts: tuple[str, ...], scores: tuple[float, ...]) -> tuple[float, float]:

@@ -80,10 +80,10 @@ def _slope(edges: np.ndarray, heights: np.ndarray, centres: np.ndarray) -> np.nd
 def _read(boxes: list[Box]) -> list[list[Box]]:
     """Rows of the page; a block of two columns of prose is read column by column."""
     rows = _rows(boxes)
-    found = _prose(rows)
-    if not found:
+    prose = _prose(rows)
+    if not prose:
         return _unwrapped(rows)
-    first, last, gutter = found
+    first, last, gutter = prose
     block = [box for row in rows[first:last] for box in row]
     left, right = ([b for b in block if (b.right <= gutter) == side] for side in (True, False))
     above, below = ([b for row in part for b in row] for part in (rows[:first], rows[last:]))

@@ -50,7 +50,7 @@ def dumbbell(summary: dict, metric: str = "cer") -> Figure:
         ax.text(
             1.03,
             row,
-            _difference(paired.get(name)),
+            difference(paired.get(name)),
             transform=ax.get_yaxis_transform(),
             va="center",
             fontsize=LABEL_SIZE,
@@ -122,7 +122,8 @@ def _point(ax, score: pd.Series, row: float, model: str) -> None:
     ax.plot(score["value"], row, zorder=4 if model == "base" else 3, **_look(model))
 
 
-def _difference(row: dict | None) -> str:
+def difference(row: dict | None) -> str:
+    """The paired difference of a comparison with its 95 % interval, where it has one."""
     if row is None:
         return ""
     by, *ends = (rounded(row[key], sign="+") for key in ("difference", "low", "high") if row[key] is not None)
@@ -243,7 +244,7 @@ def model_table(summary: dict, metrics: Sequence[str], slices: Sequence[str] = (
                 continue
             row = paired.get((name, metric))
             cells = {_NAMES.get(model, model): _value(score) for model, score in by_model.items()}
-            cells["tuned − base [95 %]"] = _difference(row)
+            cells["tuned − base [95 %]"] = difference(row)
             cells["p (Holm)"] = _p(row)
             cells["n"] = max(score["n"] for score in by_model.values() if score)
             rows.append({"slice": plain(name), "metric": LABELS.get(metric, metric), **cells})

@@ -39,8 +39,8 @@ def risk_curves(fields: Mapping[str, pd.DataFrame], outcomes: Mapping[str, pd.Da
     axes[0][0].set_ylabel("wrong share of those passed")
     handles = {label: line for ax in axes[0] for line, label in zip(*ax.get_legend_handles_labels(), strict=True)}
     figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles), fontsize=LABEL_SIZE)
-    told = [f"{name} {_share(rows)}" for name, rows in outcomes.items()]
-    conclude(figure, f"Fields of held-out pages that need no person: {', '.join(told)}")
+    shares = [f"{name} {_share(rows)}" for name, rows in outcomes.items()]
+    conclude(figure, f"Fields of held-out pages that need no person: {', '.join(shares)}")
     return figure
 
 

@@ -10,13 +10,14 @@
 
 from .columns import corrected_line, parsed, shown
 from .decisions import DecidedMeanwhile, Decision, Standing, decide, read_decisions, standing
-from .folder import documents, page_image, queue, read_document
+from .folder import check_document, documents, page_image, queue, read_document
 from .outcome import open_fields, page_fields, page_text, reviewed, unclear_lines
 
 __all__ = [
     "DecidedMeanwhile",
     "Decision",
     "Standing",
+    "check_document",
     "corrected_line",
     "decide",
     "documents",

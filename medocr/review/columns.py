@@ -1,15 +1,25 @@
 """A field's columns as text that a person can correct, and back; and the printed line with a corrected value in it."""
 
+import math
 import re
 
 LISTS = {"analyte": "analytes", "drug": "drugs", "tick": "options"}  # a field's kind → its list among a page's fields
 NAMED_BY = {"analyte": "name", "drug": "drug", "tick": "label"}  # a kind of field → the column with its name
 PLACES = ("line", "printed")  # where a value stood, not what it is
 NUMBERS = ("low", "high", "subtotal", "tax", "tax_rate", "total", "discount", "tip", "earlier")
-EITHER = ("value", "dose")  # a number, or a word as printed
+EITHER = ("value", "dose", "previous")  # a number, or a word as printed
 MARKS = ("ticked",)
 YES, NO = "yes", "no"
 NUMBER = re.compile(r"(?<![\w.,])[-+−]?\d+(?:[.,]\d+)*(?![\w]*\d)")
+
+
+def check(columns: dict) -> None:
+    """Raise ValueError, naming the column, where a value is not of the kind that the column holds."""
+    for name, value in columns.items():
+        number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+        known = (name in NUMBERS + EITHER and number) or (name in MARKS and isinstance(value, bool)) or name in PLACES
+        if value is not None and not known and (name in NUMBERS + MARKS or not isinstance(value, str)):
+            raise ValueError(f"{name} is {str(value)[:40]!r}, which the column cannot hold")
 
 
 def shown(columns: dict) -> dict[str, str]:
@@ -28,9 +38,11 @@ def _text(value: object) -> str:
 def parsed(texts: dict[str, str], before: dict) -> dict:
     """The columns that a person's texts say; of a text left as it was shown the value that `before` has.
 
-    Raises ValueError, naming the column, for a text that is not what the column holds.
+    Raises ValueError, naming the column, for a text that is not what the column holds, or a column that is none.
     """
     unchanged = shown(before)
+    if unknown := texts.keys() - unchanged.keys():
+        raise ValueError(f"{', '.join(sorted(unknown))}: there are the columns {', '.join(unchanged)}")
     return before | {
         name: before.get(name) if text == unchanged.get(name) else _value(name, text.strip())
         for name, text in texts.items()

@@ -9,7 +9,9 @@ import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from .. import storage
 from ..fields.text import clean
+from .columns import check
 from .folder import ID
 
 DECISIONS = ("accept", "correct", "absent")
@@ -32,10 +34,14 @@ class Decision:
     text: str | None = None
 
     def __post_init__(self) -> None:
+        texts = (self.field, self.by, self.at, self.text or "")
+        if not all(isinstance(text, str) for text in texts) or not isinstance(self.columns, dict | None):
+            raise ValueError("its parts are not of the kinds that they are written in")
         if self.decision not in DECISIONS:
             raise ValueError(f"decision {self.decision!r} is not one of {', '.join(DECISIONS)}")
         if (self.columns is not None) != (self.decision == "correct"):
             raise ValueError(f"field {self.field}: `correct` comes with columns, and nothing else does")
+        check(self.columns or {})
         if not self.by.strip():
             raise ValueError("who decides? give a name or initials, so that the record can say so")
 
@@ -97,6 +103,7 @@ def corrected_lines(document: dict, page: int, decisions: Sequence[Decision]) ->
     for decision in decisions:
         if decision.text is not None and decision.field in here:
             places = lines_of(document, here[decision.field])
+            _check_text(decision, places)
             corrected |= zip(places, decision.text.split("\n"), strict=True)
     return corrected
 
@@ -164,7 +171,9 @@ def _file(folder: str | Path, document: str) -> Path:
 def _locked(path: Path) -> Iterator[tuple]:
     """The file, open for reading and appending, while no other process writes to it."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
-    with os.fdopen(os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600), "rb+", buffering=0) as file:
+    storage.check_inside(path, path.parents[1])  # a folder that came from elsewhere may hold links
+    how = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+    with os.fdopen(os.open(path, how, 0o600), "rb+", buffering=0) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield file, path
 
@@ -176,7 +185,7 @@ def _decisions(content: bytes, path: Path) -> list[Decision]:
             break  # cut off: nobody was told that it was saved
         try:
             decisions.append(Decision(**json.loads(line)))
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise ValueError(f"{path}, line {number} is no decision ({error}): mend or remove that line") from None
     return decisions
 

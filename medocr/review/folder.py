@@ -1,13 +1,18 @@
 """The folder that `medocr digitize` writes, as a review reads it."""
 
+import functools
 import json
+import math
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
-from .. import storage
+import fastjsonschema
 
-SCHEMA = 1
+from .. import storage
+from . import columns
+
+SCHEMA = Path(__file__).parents[1] / "digitize/document.schema.json"
 ID = re.compile(r"[\w-]{1,80}")  # of a document: part of a file's name, and never a path
 
 
@@ -26,14 +31,35 @@ def read_document(folder: str | Path, document: str) -> dict:
         raise ValueError(f"{document!r} is no document's id")
     path = Path(folder) / "documents" / f"{document}.json"
     try:
-        content = json.loads(path.read_text())
+        content = json.loads(path.read_text(encoding="utf-8"))
+        check_document(content)
+        if content["id"] != document:
+            raise ValueError(f"it is called {content['id']} inside")
     except FileNotFoundError:
         raise ValueError(f"{path} is not there: digitise the document again") from None
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is damaged ({error}): digitise the document again") from None
-    if not isinstance(content, dict) or content.get("schema") != SCHEMA or content.get("id") != document:
-        raise ValueError(f"{path} is no document of schema {SCHEMA} with its own name as id")
     return content
+
+
+def check_document(document: dict) -> None:
+    """Raise ValueError where a document is not what document.schema.json describes, or a field stands nowhere in it."""
+    try:
+        _validator()(document)
+    except fastjsonschema.JsonSchemaValueException as error:
+        raise ValueError(f"not a document's record: {error.message}") from None
+    lines = {page["index"]: len(page["lines"]) for page in document["pages"]}
+    for field in document["fields"]:
+        if field["page"] not in lines or not 0 <= (field["line"] or 0) < max(1, lines[field["page"]]):
+            raise ValueError(f"field {field['id']} stands on no line of its page")
+        columns.check(field["columns"])
+        if not all(map(math.isfinite, field["box"] or ())):
+            raise ValueError(f"field {field['id']} has a box without an end")
+
+
+@functools.cache
+def _validator():
+    return fastjsonschema.compile(json.loads(SCHEMA.read_text(encoding="utf-8")))
 
 
 def queue(folder: str | Path) -> list[tuple[str, str]]:

@@ -8,12 +8,15 @@ Label Studio shows the pages where it serves DIR: with LABEL_STUDIO_LOCAL_FILES_
 LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT=DIR, and DIR/pages added to the project as local storage.
 """
 
+import functools
 import json
 import sys
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
 from urllib.parse import quote
+
+import fastjsonschema
 
 from .. import storage
 from .columns import parsed, shown
@@ -35,13 +38,35 @@ WHOLE_PAGE = {"x": 0.0, "y": 0.0, "width": 100.0, "height": 100.0}
 BETWEEN = ": "
 
 
+def _object(needed: dict, more: dict | None = None) -> dict:
+    """The JSON schema of an object that has these properties, and may have more."""
+    return {"type": "object", "properties": {**needed, **(more or {})}, "required": list(needed)}
+
+
+TEXTS = {"type": "array", "items": {"type": "string"}}
+ASKED = _object({"columns": TEXTS, "line": {"type": ["string", "null"]}})
+DATA = {"document": {"type": "string"}, "page": {"type": "integer"}}
+VALUE = _object({}, {"text": {"anyOf": [TEXTS, {"type": ["string", "null"]}]}})
+RESULT = {"type": "array", "items": _object({}, {"value": VALUE, "from_name": {"type": ["string", "null"]}})}
+WHEN = {"type": ["string", "null"]}
+ANNOTATION = _object({"result": RESULT}, {"updated_at": WHEN, "created_at": WHEN})
+TASK = _object(
+    {
+        "data": _object({**DATA, "asked": {"type": "object", "additionalProperties": ASKED}}),
+        "annotations": {"type": "array", "items": ANNOTATION},
+    }
+)
+
+
 def export(folder: str | Path, out: str | Path) -> int:
     """Write the undecided fields as tasks to `out`, and the labelling interface beside it; returns how many tasks.
 
-    Raises ValueError where the folder holds no documents.
+    Raises ValueError where the folder holds no documents, and for a name of `out` that is none of JSON.
     """
     tasks, out = list(tasks_of(Session(folder))), Path(out)
-    with storage.atomic(out) as temporary:
+    if out.suffix != ".json":
+        raise ValueError(f"{out}: give a name that ends in .json")
+    with storage.private(), storage.atomic(out) as temporary:  # it holds what stands on the pages
         temporary.write_text(json.dumps(tasks, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     with storage.atomic(out.with_suffix(".xml")) as temporary:
         temporary.write_text(CONFIGURATION, encoding="utf-8")
@@ -108,13 +133,17 @@ def take_over(folder: str | Path, annotated: str | Path) -> int:
 
 def _read(path: Path) -> list[dict]:
     try:
-        tasks = json.loads(path.read_text(encoding="utf-8-sig"))
-    except (OSError, ValueError) as error:
+        return _validator()(json.loads(path.read_text(encoding="utf-8-sig")))
+    except fastjsonschema.JsonSchemaValueException as error:
+        told = f"{path} is no JSON export of tasks that medocr made (JSON-MIN leaves out what is needed)"
+        raise ValueError(f"{told}: {error.message}") from None
+    except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} cannot be read ({error}): export the project from Label Studio as JSON") from None
-    whole = isinstance(tasks, list) and all(isinstance(task, dict) and "annotations" in task for task in tasks)
-    if not whole or any("asked" not in task.get("data", {}) for task in tasks):
-        raise ValueError(f"{path} is no JSON export of tasks that medocr made (JSON-MIN leaves out what is needed)")
-    return tasks
+
+
+@functools.cache
+def _validator():
+    return fastjsonschema.compile({"type": "array", "items": TASK})
 
 
 def _take(folder: Path, task: dict, refused: list[str]) -> int:
@@ -123,7 +152,11 @@ def _take(folder: Path, task: dict, refused: list[str]) -> int:
     if not made:
         return 0
     last = max(made, key=lambda annotation: annotation.get("updated_at") or annotation.get("created_at") or "")
-    document = read_document(folder, task["data"]["document"])
+    try:
+        document = read_document(folder, task["data"]["document"])
+    except ValueError as error:
+        refused.append(str(error))
+        return 0
     regions, taken = _regions(last["result"]), 0
     if not regions.keys() & task["data"]["asked"].keys():
         refused.append(f"{document['source']}, page {task['data']['page']}: none of the regions asked about is there")

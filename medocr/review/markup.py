@@ -24,11 +24,12 @@ def page(folder: Path, view: View) -> str:
     try:
         with Image.open(page_image(folder, view.page)) as opened:
             image = opened.convert("RGB")
-    except (ValueError, OSError) as error:
+        box, strip, mark = view.field["box"], "", ""
+        line = _encoded(_strip(image, box)) if box else ""
+    except (ValueError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         return f'<div class="mr-none">The page cannot be shown: {escape(str(error))}</div>'
-    box, strip, mark = view.field["box"], "", ""
     if box:
-        strip = f'<div class="mr-strip"><img alt="the line, enlarged" src="{_encoded(_strip(image, box))}"></div>'
+        strip = f'<div class="mr-strip"><img alt="the line, enlarged" src="{line}"></div>'
         mark = f'<div class="mr-mark" style="{_percent(box, image.size)}"></div>'
     alt = escape(f"page {view.page['index']} of {view.document['title']}")
     whole = f'<div class="mr-page"><img alt="{alt}" src="{_encoded(image)}">{mark}</div>'

@@ -1,11 +1,14 @@
 """The review in a browser, by Gradio (extra `review`), on this machine alone.
 
-The page is served to 127.0.0.1 only, without a public link and without telemetry, and its policy keeps the browser from
-loading anything from elsewhere. In a notebook, Colab's included, it appears below the cell.
+The page is served to 127.0.0.1 only, under a secret path that neither other users of the machine nor other pages in the
+browser know, without a public link and without telemetry. Its policy keeps the browser from loading anything from
+elsewhere. In a notebook, Colab's included, it appears below the cell.
 """
 
 import dataclasses
 import getpass
+import secrets
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -19,31 +22,37 @@ POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; form-act
 HELP = "**A** accept · **C** correct · **N** not on the page · **→** next · **←** back · in a correction: \
 **Ctrl+Enter** save · **Esc** leave it"
 LINE_AS_IT_WAS = "You did not touch the printed line. If it is printed as it now stands, save again; else write it."
+OPEN = ("/gradio_api/startup-events",)  # Gradio asks itself there whether it is up; nothing is told
 FILES = Path(__file__).parent
 
 
 def launch(folder: str | Path, by: str | None = None, port: int | None = None, *, wait: bool = True) -> str:
     """Show the fields of a digitised folder that wait for a person, and save each decision at once.
 
-    `by` is who decides (default: the user's name here; it can be changed on the page). With `wait` False the page is
-    served in the background. Returns its address. Raises ValueError without Gradio, or where there are no documents.
+    `by` is who decides (default: the user's name here; it can be changed on the page). With `wait` False, and in a
+    notebook, where it appears below the cell, the page is served in the background. Returns its address.
+    Raises ValueError without Gradio, or where there are no documents.
     """
-    page = build(Session(folder), by or getpass.getuser())
-    _, address, _ = page.launch(
+    page, key = build(Session(folder), by or getpass.getuser()), f"/{secrets.token_urlsafe(24)}"
+    page.launch(
         server_name="127.0.0.1",
         server_port=port,
         share=False,
+        inline=False,
+        root_path=key,
         ssr_mode=False,
         quiet=True,
         footer_links=[],
         enable_monitoring=False,
         prevent_thread_lock=True,
-        app_kwargs={"middleware": [_policy()]},
+        app_kwargs={"middleware": [_guard(key)]},
         css=(FILES / "page.css").read_text(),
         head=f"<script>{(FILES / 'keys.js').read_text()}</script>",
         theme=_theme(),
     )
-    if wait:
+    address = f"{page.local_url.rstrip('/')}{key}/"
+    _show_below_the_cell(page.server_port, key, address)
+    if wait and "ipykernel" not in sys.modules:
         print(f"Review at {address} (Ctrl+C ends it; every decision is saved at once)", flush=True)
         page.block_thread()
     return address
@@ -63,17 +72,33 @@ def _theme() -> object:
     return base(primary_hue="blue", neutral_hue="slate", font=["system-ui", "sans-serif"], font_mono=["monospace"])
 
 
-def _policy() -> object:
+def _show_below_the_cell(port: int, key: str, address: str) -> None:
+    """Show the page in a notebook; elsewhere do nothing."""
+    if "google.colab" in sys.modules:
+        from google.colab import output
+
+        output.serve_kernel_port_as_iframe(port, path=f"{key}/", height="700")
+    elif "ipykernel" in sys.modules:
+        from IPython.display import IFrame, display
+
+        display(IFrame(address, width="100%", height=700))
+
+
+def _guard(key: str) -> object:
     from starlette.middleware import Middleware
 
-    return Middleware(_Policy)
+    return Middleware(_Guard, key=key)
 
 
-class _Policy:
-    """Adds the policy to every answer: a browser then asks no other server for anything."""
+class _Guard:
+    """Answers only below the secret path `key`, and adds the policy: a browser then asks no other server for anything.
 
-    def __init__(self, app: Callable) -> None:
-        self.app = app
+    Without the path another user of this machine could read the pages, and so could a web page whose name was made to
+    point to 127.0.0.1, and answer for the person.
+    """
+
+    def __init__(self, app: Callable, key: str) -> None:
+        self.app, self.key = app, key
 
     async def __call__(self, scope: dict, receive: Callable, send: Callable) -> None:
         async def with_policy(message: dict) -> None:
@@ -82,7 +107,22 @@ class _Policy:
                 message = {**message, "headers": [*message["headers"], *headers]}
             await send(message)
 
-        await self.app(scope, receive, with_policy)
+        path = scope.get("path", "")
+        if secrets.compare_digest(path[: len(self.key) + 1].encode(), f"{self.key}/".encode()):
+            inside = path[len(self.key) :]
+            await self.app({**scope, "path": inside, "raw_path": inside.encode()}, receive, with_policy)
+        elif scope["type"] == "lifespan" or path in OPEN:
+            await self.app(scope, receive, send)
+        else:
+            await _refuse(scope, receive, send)
+
+
+async def _refuse(scope: dict, receive: Callable, send: Callable) -> None:
+    from starlette.responses import PlainTextResponse
+    from starlette.websockets import WebSocketClose
+
+    refusal = PlainTextResponse("Open the whole address that `medocr review` printed.", 401)
+    await (WebSocketClose() if scope["type"] == "websocket" else refusal)(scope, receive, send)
 
 
 def build(session: Session, by: str) -> object:

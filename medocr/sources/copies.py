@@ -62,14 +62,14 @@ def _from_hub(dataset: Dataset, revision: str | None) -> Path:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     revision = revision or latest(dataset)
-    wanted = ["README.md", "*.parquet", "*.json", *(f"*{suffix}" for suffix in IMAGES)]
+    patterns = ["README.md", "*.parquet", "*.json", *(f"*{suffix}" for suffix in IMAGES)]
     try:
         return Path(
             snapshot_download(
                 dataset.handle,
                 repo_type="dataset",
                 revision=revision,
-                allow_patterns=wanted,
+                allow_patterns=patterns,
                 etag_timeout=SECONDS_TO_ANSWER,
             )
         )

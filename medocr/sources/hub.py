@@ -137,14 +137,14 @@ def _pages(
 ) -> Iterator[Page | Rejection]:
     for name, row in rows:
         origin = f"{copy.origin}#{name}"
-        found, problem = _convert(convert, row)
+        columns, problem = _convert(convert, row)
         image = _image(row)
         if problem:
             yield Rejection(origin, source, *problem)
         elif image is None:
             yield Rejection(origin, source, "image_missing", "the row has no image")
         else:
-            yield Page(image, origin, source, licence=copy.licence, contains_phi=contains_phi, **found)
+            yield Page(image, origin, source, licence=copy.licence, contains_phi=contains_phi, **columns)
 
 
 def _convert(convert: Convert, row: dict) -> tuple[dict | None, tuple[str, str] | None]:

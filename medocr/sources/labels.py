@@ -23,9 +23,9 @@ def doc_type_of(name: str) -> str | None:
     """
     words = re.sub(r"[^a-z]+", " ", name.lower()).split()
     for doc_type in DOC_TYPES:
-        wanted = doc_type.split("_")
-        last = words[-len(wanted) :]
-        if last and [*last[:-1], last[-1].removesuffix("s")] == wanted:
+        words_of_type = doc_type.split("_")
+        last = words[-len(words_of_type) :]
+        if last and [*last[:-1], last[-1].removesuffix("s")] == words_of_type:
             return doc_type
     return None
 
@@ -112,7 +112,7 @@ def _metadata_row(line: bytes) -> tuple[str, dict]:
         row = json.loads(line.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise ValueError(f"not UTF-8 ({error.reason} at byte {error.start})") from None
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"not JSON ({error})") from None
     if not isinstance(row, dict) or not isinstance(row.get("file_name"), str):
         raise ValueError('not an object with a "file_name"')
@@ -131,10 +131,10 @@ def check_fields(fields: dict) -> None:
     """Raise ValueError, naming what is wrong, for `fields` not in the form that `medocr.fields.read_fields` gives."""
     if fields and not fields.keys() & (KINDS.keys() | SUMS):
         raise ValueError(f"fields: it holds {', '.join(fields)}, and none of {', '.join(KINDS)}")
-    for kind, wanted in KINDS.items():
-        if not isinstance(fields.get(kind, wanted()), wanted):
-            told = "an object" if wanted is dict else "a list of objects"
-            raise ValueError(f"fields: {kind} is {fields[kind]!r}, not {told}")
+    for kind, expected in KINDS.items():
+        if not isinstance(fields.get(kind, expected()), expected):
+            form = "an object" if expected is dict else "a list of objects"
+            raise ValueError(f"fields: {kind} is {fields[kind]!r}, not {form}")
     for kind, name in (("analytes", "name"), ("drugs", "drug"), ("options", "label")):
         for number, row in enumerate(fields.get(kind, ()), 1):
             if not isinstance(row, dict) or not isinstance(row.get(name), str) or not row[name].strip():
@@ -150,16 +150,16 @@ def _check_numbers(row: dict, where: str) -> None:
     """Columns that hold a number or nothing, those that hold a text or nothing, and values that may be either."""
     kinds = dict.fromkeys(NUMBERS, (int | float, "a number")) | dict.fromkeys(TEXTS, (str, "a text"))
     kinds |= dict.fromkeys(("value", "dose"), (str | int | float, "a number or a text"))
-    for name, (kind, told) in kinds.items():
+    for name, (kind, expected) in kinds.items():
         value = row.get(name)
         if value is not None and (not isinstance(value, kind) or isinstance(value, bool)):
-            raise ValueError(f"fields: {where} has {name} {value!r}, not {told}")
+            raise ValueError(f"fields: {where} has {name} {value!r}, not {expected}")
     if not isinstance(row.get("ticked", False), bool):
         raise ValueError(f"fields: {where} has ticked {row['ticked']!r}, not true or false")
 
 
 def _known_type(name: str) -> str:
-    found = doc_type_of(name)
-    if found is None:
+    doc_type = doc_type_of(name)
+    if doc_type is None:
         raise ValueError(f"doc_type {name!r} is not one of {', '.join(DOC_TYPES)}")
-    return found
+    return doc_type

@@ -15,6 +15,7 @@ from .quality import KnownText, annotator, label_quality, measure_speed
 from .rapid import RapidOcr
 from .single import FIRST_LISTED, read_page
 from .store import Answer, Provider, Store
+from .tesseract import Tesseract, checkers
 from .work import Work
 
 __all__ = [
@@ -27,7 +28,9 @@ __all__ = [
     "Provider",
     "RapidOcr",
     "Store",
+    "Tesseract",
     "annotator",
+    "checkers",
     "compare",
     "label_quality",
     "measure_speed",

@@ -90,12 +90,12 @@ async def _found_again(api, provider, store) -> list[Batch]:
     """The batches of an earlier run. One that was killed while sending may have got through: its token tells."""
     noted = store.batches(provider)
     tokens = await _tokens(api) if any(batch is None for _, batch, _ in noted) else {}
-    found = []
+    batches = []
     for token, batch, images in noted:
         batch = batch or tokens.get(token)
         store.put_batch(provider, token, batch, images, finished=batch is None)
-        found += [(token, batch, images)] if batch else []
-    return found
+        batches += [(token, batch, images)] if batch else []
+    return batches
 
 
 async def _tokens(api) -> dict[str, str]:

@@ -41,42 +41,48 @@ class Judge:
         asked = [*self.readers, *([self.agreement.third] if self.agreement.third else [])]
         while batch := list(itertools.islice(pages, TOGETHER)):
             ids = [page.id for page in batch if page.text is None]
-            found = [(reader, self.store.answers(reader, ids)) for reader in asked]
+            stored = [(reader, self.store.answers(reader, ids)) for reader in asked]
             for page in batch:
-                answers = [(reader, own[page.id]) for reader, own in found if page.id in own]
+                answers = [(reader, of_reader[page.id]) for reader, of_reader in stored if page.id in of_reader]
                 yield Fate(page, page) if page.text is not None else self._decide(page, answers)
 
     def _decide(self, page: Page, answers: list[tuple[Provider, Answer]]) -> Fate:
         read = [(reader, text(reader, answer), answer) for reader, answer in answers if not flaw(reader, answer)]
-        own = [entry for entry in read if entry[0] in self.readers]
-        if not own:
+        usable = [entry for entry in read if entry[0] in self.readers]
+        if not usable:
             return Fate(page, self._rejected(page, answers))
-        if (sure := own[0][2].confidence) is not None and sure < self.least:
-            detail = f"{own[0][0].label_origin} is {sure:.2f} sure, less than {self.least:g}"
+        if (sure := usable[0][2].confidence) is not None and sure < self.least:
+            detail = f"{usable[0][0].label_origin} is {sure:.2f} sure, less than {self.least:g}"
             return Fate(page, Rejection(page.origin, page.source, "low_confidence", detail))
-        if len(own) < 2 or not self.agreement.drawn(page.id):
-            return Fate(page, self._labelled(page, *own[0]))
-        first, second = own[:2]
+        if len(usable) < 2 or not self.agreement.drawn(page.id):
+            return Fate(page, self._labelled(page, *usable[0]))
+        first, second = usable[:2]
         compared = compare(first[1], second[1])
         names, texts = (first[0].label_origin, second[0].label_origin), (first[1], second[1])
         if self.agreement.holds(compared):
             return Fate(page, self._labelled(page, *first, compared), compared, names, texts)
-        for reader, said, _ in read:
-            settled = [entry for entry in own[:2] if numbers(entry[1]) == numbers(said)]
-            if reader is self.agreement.third and len(settled) == 1:
+        for reader, third, _ in read:
+            if reader is not self.agreement.third:
+                continue
+            settled = [entry for entry in (first, second) if numbers(entry[1]) == numbers(third)]
+            if len(settled) != 1 and self.agreement.settles(*texts, third):
+                settled = [first]
+            if len(settled) == 1:
                 labelled = self._labelled(page, *settled[0], compared)
-                return Fate(page, labelled, compared, (*names, reader.label_origin), (*texts, said))
+                return Fate(page, labelled, compared, (*names, reader.label_origin), (*texts, third))
         differing = [name for name in WHOLLY if compared[name] < 1]
         detail = ", ".join(f"{name} {compared[name]:.2f}" for name in ("text", *differing))
         rejected = Rejection(page.origin, page.source, "readers_disagree", f"{names[0]} and {names[1]}: {detail}")
         return Fate(page, rejected, compared, names, texts)
 
-    def _labelled(self, page: Page, reader: Provider, said: str, answer: Answer, compared: dict | None = None) -> Page:
+    def _labelled(
+        self, page: Page, reader: Provider, transcript: str, answer: Answer, compared: dict | None = None
+    ) -> Page:
         confidence = answer.confidence
         if confidence is None:
             agreed = min(compared["text"], compared["numbers"]) if compared else None
             confidence = self.expected.get(reader.label_origin) if agreed is None else agreed
-        return dataclasses.replace(page, text=said, label_origin=reader.label_origin, confidence=confidence)
+        return dataclasses.replace(page, text=transcript, label_origin=reader.label_origin, confidence=confidence)
 
     def _rejected(self, page: Page, answers: list[tuple[Provider, Answer]]) -> Rejection:
         reason, detail = "transcription_failed", self.failed.get(page.id, "no provider answered")

@@ -49,8 +49,8 @@ def mark(pages: Iterable[Page], reader: Provider, store: Store) -> Marked:
         if answer.finish != "error":
             store.put(reader, page_id, answer)
     known = store.answers(reader, ids)
-    found = {page_id: kinds for page_id in ids if (kinds := _kinds(known.get(page_id)))}
-    return Marked(pages, found)
+    kinds_of = {page_id: kinds for page_id in ids if (kinds := _kinds(known.get(page_id)))}
+    return Marked(pages, kinds_of)
 
 
 def _kinds(answer: Answer | None) -> list[str]:
@@ -78,5 +78,5 @@ def _recognisers() -> tuple:
     from presidio_analyzer import predefined_recognizers as known
 
     names = ("Phone", "UsSsn", "NhsRecognizer", "MedicalLicense", "CreditCard", "Iban", "UsItin")
-    found = [getattr(known, name if name.endswith("Recognizer") else f"{name}Recognizer") for name in names]
-    return tuple(recogniser() for recogniser in found)
+    recognisers = [getattr(known, name if name.endswith("Recognizer") else f"{name}Recognizer") for name in names]
+    return tuple(recogniser() for recogniser in recognisers)

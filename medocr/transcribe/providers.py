@@ -91,7 +91,7 @@ class OpenAIProvider:
 def named(tables: Iterable[Mapping]) -> list[OpenAIProvider]:
     """The providers of a profile's `providers`, in its order. Raises ValueError for settings that there are not."""
     known = [field.name for field in dataclasses.fields(OpenAIProvider)]
-    found = []
+    made = []
     for table in tables:
         unknown = sorted(set(table) - set(known))
         if unknown:
@@ -101,11 +101,11 @@ def named(tables: Iterable[Mapping]) -> list[OpenAIProvider]:
         missing = [name for name in ("name", "base_url", "model") if name not in table]
         if missing:
             raise ValueError(f"provider {table.get('name', '?')}: give it {' and '.join(missing)}")
-        found.append(OpenAIProvider(**table))
-    twice = {p.name for p in found if sum(other.name == p.name for other in found) > 1}
+        made.append(OpenAIProvider(**table))
+    twice = {p.name for p in made if sum(other.name == p.name for other in made) > 1}
     if twice:
         raise ValueError(f"two providers are called {sorted(twice)[0]!r}: give each a name of its own")
-    return found
+    return made
 
 
 def refusal(providers: Sequence) -> str:

@@ -31,9 +31,12 @@ class KnownText:
 
 
 def annotator(name: str, pages: Iterable[Page], processes: int = 2) -> RapidOcr | KnownText:
-    """The reader on this machine that a profile names: `rapidocr`, or `truth` for pages whose text is known."""
-    if name == "rapidocr":
-        return RapidOcr(processes)
+    """The reader on this machine that a profile names: `rapidocr`, or `truth` for pages whose text is known.
+
+    `rapidocr:arabic` reads with RapidOCR's recogniser of that language, `rapidocr:FILE.onnx` with one of your own.
+    """
+    if name.partition(":")[0] == "rapidocr":
+        return RapidOcr(processes, language=name.partition(":")[2])
     if name == "truth":
         return KnownText(pages)
     raise ValueError(f"annotator {name!r} is unknown: rapidocr or truth")

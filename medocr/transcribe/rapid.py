@@ -20,15 +20,19 @@ class RapidOcr:
     prompt = ""
     local = True
 
-    def __init__(self, processes: int = 2, scale: float = 1.0) -> None:
-        """`scale` enlarges or shrinks every page before it is read: a second look, to compare with the first."""
+    def __init__(self, processes: int = 2, scale: float = 1.0, language: str = "") -> None:
+        """`scale` enlarges or shrinks every page before it is read: a second look, to compare with the first.
+
+        `language` is one of RapidOCR's or a recogniser's file: ValueError says what is missing for it.
+        """
         if not 0.25 <= scale <= 4:
             raise ValueError(f"scale is {scale}: from 0.25 to 4")
         self.name = "rapidocr" if scale == 1 else f"rapidocr-at-{scale:g}"
         self.label_origin = f"{self.name}/{self.model}"
-        ocr.check_installed()
+        ocr.check_installed(language)
         self.parameters = {"rapidocr": importlib.metadata.version("rapidocr"), "rules": ocr.RULES}
-        self.pool = Pool(functools.partial(read_image, scale=scale), processes)
+        self.parameters |= {"language": language} if language else {}
+        self.pool = Pool(functools.partial(read_image, scale=scale, language=language), processes)
 
     def __enter__(self) -> "RapidOcr":
         return self
@@ -50,7 +54,7 @@ class RapidOcr:
         return ((key, died if answer is None else answer) for key, answer in self.pool.map(images))
 
 
-def read_image(image: bytes, scale: float = 1.0) -> Answer:
+def read_image(image: bytes, scale: float = 1.0, language: str = "") -> Answer:
     """Read one encoded image at `scale` times its size. Where that fails, the answer ended in `error`."""
     started = time.perf_counter()
     try:
@@ -58,7 +62,7 @@ def read_image(image: bytes, scale: float = 1.0) -> Answer:
         if scale != 1:
             size = (max(1, round(page.width * scale)), max(1, round(page.height * scale)))
             page = page.resize(size, Image.Resampling.BICUBIC)
-        result = ocr.read(page)
+        result = ocr.read(page, language)
     except Exception as error:  # whatever one page does to the engine, the others are read, and this one is named
         return Answer("", finish="error", detail=f"{type(error).__name__}: {error}")
     return Answer(result.text, result.confidence, result.lowest, time.perf_counter() - started)

@@ -81,8 +81,8 @@ class Store:
             raise ValueError(f"{self.path} is no store of answers ({error}): move it away, or name another") from error
 
     def _check_columns(self) -> None:
-        found = tuple(row[1] for row in self._db.execute("PRAGMA table_info(answers)"))
-        if found != NAMES:
+        columns = tuple(row[1] for row in self._db.execute("PRAGMA table_info(answers)"))
+        if columns != NAMES:
             raise sqlite3.DatabaseError("another version of medocr made it")
 
     def __enter__(self) -> "Store":

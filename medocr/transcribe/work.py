@@ -63,10 +63,10 @@ class Work:
                     page = dataclasses.replace(page, contains_phi=True)
                 allowed = {provider.name for provider in asked if labelling.may_read(provider, page)}
                 left = frozenset(name for name in allowed if page.id in lacking[name])
-                stored = sum(page.id not in own for own in lacking.values())
-                wanted = 2 if len(allowed) > 1 and self.agreement.drawn(page.id) else 1
-                if left and stored < wanted:
-                    yield page.id, left, wanted - stored
+                stored = sum(page.id not in of_provider for of_provider in lacking.values())
+                needed = 2 if len(allowed) > 1 and self.agreement.drawn(page.id) else 1
+                if left and stored < needed:
+                    yield page.id, left, needed - stored
 
     def without_label(self, asked: Sequence[Provider]) -> Iterator[Want]:
         """Pages that nobody could read so far."""
@@ -93,44 +93,44 @@ class Work:
         """Get the answers that `which` finds wanting from these providers into the store."""
         if not asked:
             return
-        wanted = {page_id: (allowed, needed) for page_id, allowed, needed in which(asked)}
+        asked_for = {page_id: (allowed, needed) for page_id, allowed, needed in which(asked)}
         for provider in asked:
             self.rows.setdefault(provider.name, _row(provider))
-        if not wanted:
+        if not asked_for:
             return
         started = time.perf_counter()
         bar = tqdm(
-            total=sum(needed for _, needed in wanted.values()),
+            total=sum(needed for _, needed in asked_for.values()),
             desc=" + ".join(provider.name for provider in asked),
             unit="page",
             leave=False,
             disable=not self.progress,
         )
         with bar:
-            self._read(asked, self._jobs(wanted), bar)
+            self._read(asked, self._jobs(asked_for), bar)
         seconds = time.perf_counter() - started
         self.seconds += seconds
         for provider in asked:
             self.rows[provider.name]["seconds"] += seconds
 
-    def _jobs(self, wanted: dict[str, tuple[frozenset[str], int]]) -> Iterator[dispatch.Job]:
+    def _jobs(self, asked_for: dict[str, tuple[frozenset[str], int]]) -> Iterator[dispatch.Job]:
         for page in self.pages:
-            if page.id in wanted:
-                allowed, needed = wanted.pop(page.id)
+            if page.id in asked_for:
+                allowed, needed = asked_for.pop(page.id)
                 yield dispatch.Job(page.id, page.image, set(allowed), needed)
 
     def _read(self, asked: list[Provider], jobs: Iterator[dispatch.Job], bar: tqdm) -> None:
-        def seen(provider: Provider, image: str, found: Answer | Fault) -> None:
+        def seen(provider: Provider, image: str, answer: Answer | Fault) -> None:
             row = self.rows[provider.name]
-            if isinstance(found, Fault):
-                row["faults"][found.kind] += 1
+            if isinstance(answer, Fault):
+                row["faults"][answer.kind] += 1
                 return
             self.new.add(image)
             row["read"] += 1
-            row["latencies"].append(found.seconds or 0.0)
+            row["latencies"].append(answer.seconds or 0.0)
             for name in ("prompt_tokens", "answer_tokens", "cost"):
-                row[name] += getattr(found, name) or 0
-            spent = sum(own["cost"] for own in self.rows.values())
+                row[name] += getattr(answer, name) or 0
+            spent = sum(of_provider["cost"] for of_provider in self.rows.values())
             bar.set_postfix_str(f"cost {spent:.2f}" if spent else "", refresh=False)
             bar.update()
 
@@ -160,18 +160,18 @@ class Work:
         """The labelled pages, and the report."""
         judge = self.judge()
         judge.expected = _expected(judge.fates(page for page in self.unread() if self.agreement.drawn(page.id)))
-        found = {"pages": 0, "had_text": 0, "from_store": 0, "label_origins": Counter(), "reasons": Counter()}
+        counts = {"pages": 0, "had_text": 0, "from_store": 0, "label_origins": Counter(), "reasons": Counter()}
         listed = {"set_aside": [], "agreement": [], "disagreements": []}
         scored = []
         for fate in judge.fates(bare(self.pages)):
-            self._count(fate, found, listed)
+            self._count(fate, counts, listed)
             if fate.source.text is None and isinstance(fate.page, Page):
                 scored += label_quality([fate.page])
         rows = [_finished(row) for row in self.rows.values()]
         read = sum(row["read"] for row in rows)
         report = {
-            **found,
-            "labelled": found["pages"] - found["had_text"] - len(listed["set_aside"]),
+            **counts,
+            "labelled": counts["pages"] - counts["had_text"] - len(listed["set_aside"]),
             "read": read,
             "seconds": self.seconds,
             "pages_per_second": read / self.seconds if read else None,
@@ -182,15 +182,15 @@ class Work:
         }
         return Labelled(self.pages, judge), report
 
-    def _count(self, fate: Fate, found: dict, listed: dict[str, list]) -> None:
+    def _count(self, fate: Fate, counts: dict, listed: dict[str, list]) -> None:
         page, made = fate.source, fate.page
-        found["pages"] += 1
-        found["had_text"] += page.text is not None
+        counts["pages"] += 1
+        counts["had_text"] += page.text is not None
         if isinstance(made, Page):
-            found["label_origins"][made.label_origin or "unknown"] += 1
-            found["from_store"] += page.text is None and page.id not in self.new
+            counts["label_origins"][made.label_origin or "unknown"] += 1
+            counts["from_store"] += page.text is None and page.id not in self.new
         else:
-            found["reasons"][made.reason] += 1
+            counts["reasons"][made.reason] += 1
             listed["set_aside"].append({"id": page.id, **dataclasses.asdict(made)})
         if fate.compared:
             outcome = "settled" if len(fate.readers) > 2 else "agreed"
@@ -223,9 +223,9 @@ def _row(provider: Provider) -> dict:
 
 def _expected(fates: Iterable[Fate]) -> dict[str, float]:
     """Mean agreement of each origin's labels: the confidence of those of its pages that were read once."""
-    found = defaultdict(list)
+    agreements = defaultdict(list)
     for fate in fates:
         if fate.compared:
             for origin in fate.readers[:2]:
-                found[origin].append(min(fate.compared["text"], fate.compared["numbers"]))
-    return {origin: fmean(values) for origin, values in found.items()}
+                agreements[origin].append(min(fate.compared["text"], fate.compared["numbers"]))
+    return {origin: fmean(values) for origin, values in agreements.items()}

@@ -19,9 +19,9 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from medocr import storage, transcribe
-from medocr.demo.loopback import MODEL, Loopback, Server, digest
+from medocr.demo.loopback import MODEL, digest
 from medocr.transcribe import batch
-from tests.loopback_pages import ENDS, LINES, REPLIES, REQUESTS, pages, shares
+from tests.loopback_pages import ENDS, LINES, REPLIES, REQUESTS, Loopback, Server, pages, shares
 
 OUT = Path(__file__).parents[2] / "results/bench/faults.json"
 PAGES = {"online": 2_000, "batch": 500}

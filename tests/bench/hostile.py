@@ -20,10 +20,10 @@ import torch
 from medocr import model as models
 from medocr import report, transcribe
 from medocr.__main__ import main
-from medocr.demo.loopback import MODEL, Loopback, Server
+from medocr.demo.loopback import MODEL
 from medocr.run import results
 from medocr.transcribe import OpenAIProvider
-from tests.loopback_pages import pages
+from tests.loopback_pages import Loopback, Server, pages
 
 ROOT = Path(__file__).parents[2]
 DAMAGED = {
@@ -155,6 +155,21 @@ def test_reading_connects_to_nothing(smoke, tmp_path):
         subprocess.run(command, cwd=ROOT, env=environment, check=True)
         (tmp_path / "out.jsonl").unlink()
     assert not noted.exists(), noted.read_text()
+
+
+@pytest.mark.parametrize("command", ["read", "digitize"])
+def test_nothing_is_sent_by_native_code_either(smoke, tmp_path, command):
+    if not shutil.which("strace"):
+        pytest.skip("strace is not installed")
+    row = pq.read_table(smoke / "data/smoke/test.parquet").slice(0, 1).to_pylist()[0]
+    (tmp_path / "page.png").write_bytes(row["image"]["bytes"])
+    environment = {name: value for name, value in os.environ.items() if name != "CI"}  # where onnxruntime is silent
+    for model in ("rapidocr", str(smoke / "data/smoke/merged")):
+        calls, out = tmp_path / "calls", tmp_path / f"out-{len(model)}"
+        traced = ["strace", "-f", "-qq", "-e", "trace=connect", "-o", str(calls), sys.executable, "-m", "medocr"]
+        asked = [command, model, str(tmp_path / "page.png"), "--out", str(out)]
+        subprocess.run([*traced, *asked], cwd=ROOT, env={**environment, "PYTHONPATH": str(ROOT)}, check=True)
+        assert "AF_INET" not in calls.read_text()
 
 
 def test_a_redirect_carries_no_page_to_another_address():

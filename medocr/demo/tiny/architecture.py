@@ -1,11 +1,10 @@
-"""The tiny model before training: character tokenizer, chat template, configuration, initial weights."""
+"""The tiny model before training. Its configuration, tokenizer and chat template are the files beside the weights."""
 
 import math
 import string
 from pathlib import Path
 
 import torch
-from tokenizers import Regex, Tokenizer, decoders, models, normalizers, pre_tokenizers
 from transformers import (
     GenerationConfig,
     PaddleOCRVLConfig,
@@ -13,9 +12,9 @@ from transformers import (
     PaddleOCRVLProcessor,
     PreTrainedTokenizerFast,
 )
-from transformers.models.paddleocr_vl.image_processing_pil_paddleocr_vl import PaddleOCRVLImageProcessorPil
 
 from medocr import storage
+from medocr.demo.tiny import FOLDER
 
 SPECIAL = ("<unk>", "<s>", "</s>", "<pad>", "<|IMAGE_START|>", "<|IMAGE_PLACEHOLDER|>", "<|IMAGE_END|>")
 UNKNOWN, BOS, EOS, PAD, IMAGE_START, IMAGE, IMAGE_END = range(len(SPECIAL))
@@ -24,121 +23,21 @@ SIGNS = (
 )
 CHARACTERS = "\n" + string.printable[:95].replace(" ", "") + " " + SIGNS
 
-# PaddleOCR-VL's form: pictures before text within a turn, the answer closed by </s>.
-CHAT_TEMPLATE = """\
-{{- bos_token -}}
-{%- for message in messages -%}
-{%- set parts = [{"type": "text", "text": message.content}] if message.content is string else message.content -%}
-{%- if message.role == "user" -%}
-{{- "User: " -}}
-{%- for part in parts if part.type == "image" -%}
-{{- "<|IMAGE_START|><|IMAGE_PLACEHOLDER|><|IMAGE_END|>" -}}
-{%- endfor -%}
-{%- for part in parts if part.type == "text" -%}
-{{- part.text -}}
-{%- endfor -%}
-{{- "\\n" -}}
-{%- elif message.role == "assistant" -%}
-{{- "Assistant:\\n" -}}
-{%- for part in parts if part.type == "text" -%}
-{%- generation -%}{{- part.text -}}{{- eos_token -}}{%- endgeneration -%}
-{%- endfor -%}
-{%- else -%}
-{%- for part in parts if part.type == "text" -%}
-{{- part.text + "\\n" -}}
-{%- endfor -%}
-{%- endif -%}
-{%- endfor -%}
-{%- if add_generation_prompt -%}
-{{- "Assistant:\\n" -}}
-{%- endif -%}
-"""
-
-MIN_PIXELS, MAX_PIXELS = 28 * 28, 28 * 28 * 400
-
 
 def make_tokenizer() -> PreTrainedTokenizerFast:
     """One token per character; text is NFC-normalised first and characters outside the vocabulary become <unk>."""
-    vocabulary = {token: number for number, token in enumerate((*SPECIAL, *CHARACTERS))}
-    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token="<unk>"))
-    tokenizer.normalizer = normalizers.NFC()
-    tokenizer.pre_tokenizer = pre_tokenizers.Split(Regex(r"[\s\S]"), behavior="isolated")
-    tokenizer.decoder = decoders.Fuse()
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        unk_token="<unk>",
-        bos_token="<s>",
-        eos_token="</s>",
-        pad_token="<pad>",
-        extra_special_tokens={
-            "image_start_token": "<|IMAGE_START|>",
-            "image_token": "<|IMAGE_PLACEHOLDER|>",
-            "image_end_token": "<|IMAGE_END|>",
-        },
-        padding_side="left",
-        clean_up_tokenization_spaces=False,
-        model_max_length=4096,
-    )
+    return PreTrainedTokenizerFast.from_pretrained(FOLDER)
 
 
 def make_config() -> PaddleOCRVLConfig:
-    """The configuration: PaddleOCR-VL's proportions at 1/160 of its size.
-
-    The rotary bases are small and the text model's frequencies interleave the three axes, because positions stay
-    below a few hundred: at full size the lowest frequencies hardly turn within one page.
-    """
-    vocabulary = len(SPECIAL) + len(CHARACTERS)
-    text = {
-        "vocab_size": -(-vocabulary // 16) * 16,
-        "hidden_size": 192,
-        "intermediate_size": 512,
-        "num_hidden_layers": 4,
-        "num_attention_heads": 6,
-        "num_key_value_heads": 2,
-        "head_dim": 32,
-        "max_position_embeddings": 4096,
-        "rope_parameters": {"rope_type": "default", "rope_theta": 1000.0, "mrope_section": [1] * 16},
-        "pad_token_id": PAD,
-        "bos_token_id": BOS,
-        "eos_token_id": EOS,
-        "tie_word_embeddings": False,
-    }
-    vision = {
-        "hidden_size": 160,
-        "intermediate_size": 480,
-        "num_hidden_layers": 3,
-        "num_attention_heads": 5,
-        "image_size": 14 * 16,
-        "rope_parameters": {"rope_type": "axial", "rope_theta": 100.0},
-    }
-    return PaddleOCRVLConfig(
-        text_config=text,
-        vision_config=vision,
-        tie_word_embeddings=False,
-        image_token_id=IMAGE,
-        video_token_id=-1,
-        vision_start_token_id=IMAGE_START,
-        vision_end_token_id=IMAGE_END,
-    )
+    """The configuration: PaddleOCR-VL's proportions at 1/160 of its size."""
+    return PaddleOCRVLConfig.from_pretrained(FOLDER)
 
 
-def make_processor() -> PaddleOCRVLProcessor:
-    """The processor: white becomes zero, so that empty paper says nothing; small pages are not enlarged."""
-    images = PaddleOCRVLImageProcessorPil(
-        image_mean=[1.0] * 3,
-        image_std=[0.5] * 3,
-        size={"shortest_edge": MIN_PIXELS, "longest_edge": MAX_PIXELS},
-    )
-    return PaddleOCRVLProcessor(images, make_tokenizer(), chat_template=CHAT_TEMPLATE)
-
-
-def make_model(seed: int, **options) -> PaddleOCRVLForConditionalGeneration:
-    """A model with fresh weights: normal with variance 1 / fan-in, branches that end in the residual stream smaller.
-
-    `options` go to the model's constructor (`attn_implementation`).
-    """
+def make_model(seed: int) -> PaddleOCRVLForConditionalGeneration:
+    """A model with fresh weights: normal with variance 1 / fan-in, branches that end in the residual stream smaller."""
     torch.manual_seed(seed)
-    model = PaddleOCRVLForConditionalGeneration._from_config(make_config(), **options)
+    model = PaddleOCRVLForConditionalGeneration._from_config(make_config(), dtype=torch.float32)
     depth = {"visual": model.config.vision_config, "language_model": model.config.text_config}
     for name, module in model.named_modules():
         if isinstance(module, torch.nn.Linear | torch.nn.Conv2d):
@@ -165,9 +64,7 @@ def save(model: PaddleOCRVLForConditionalGeneration, processor: PaddleOCRVLProce
         # from a fresh configuration: the model's own may ask for an attention that cannot be loaded by name
         half = PaddleOCRVLForConditionalGeneration._from_config(make_config(), dtype=torch.float16)
         half.load_state_dict(model.state_dict())
-        half.generation_config = GenerationConfig(
-            bos_token_id=BOS, eos_token_id=EOS, pad_token_id=PAD, do_sample=False, max_new_tokens=400
-        )
+        half.generation_config = GenerationConfig.from_pretrained(FOLDER)
         half.save_pretrained(temporary)
         processor.save_pretrained(temporary)
         processor.image_processor.save_pretrained(temporary)

@@ -1,9 +1,8 @@
 """What the shipped weights read and what they do not: measured on held-out pages, written into the model card.
 
-python -m medocr.demo.tiny.card        # measures, then rewrites results/pretrain/card.json and the card's figures
+Notebook 00 does both, with `card_pages` above zero.
 """
 
-import argparse
 import io
 import itertools
 import json
@@ -160,20 +159,3 @@ def write(card: dict, result: Path, readme: Path = FOLDER / "README.md") -> None
     after = rest.split(MARKS[1])[1]
     with storage.atomic(readme) as temporary:
         temporary.write_text(f"{before}{MARKS[0]}\n{figures(card)}\n{MARKS[1]}{after}")
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument(
-        "--pages", type=int, default=300, help="held-out pages of each kind; the general ones twice, by fonts"
-    )
-    parser.add_argument("--results", type=Path, default=Path("results/pretrain"))
-    arguments = parser.parse_args()
-    reader, processor = model.load("tiny")
-    card = make_card(reader, processor, arguments.results / "history.json", arguments.pages)
-    write(card, arguments.results / "card.json")
-    print(figures(card))
-
-
-if __name__ == "__main__":
-    main()

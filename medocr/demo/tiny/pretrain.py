@@ -24,10 +24,9 @@ from torch.utils.data import DataLoader
 from transformers import AttentionInterface, PaddleOCRVLForConditionalGeneration
 
 from medocr import storage
-from medocr.cpu import attention
 from medocr.demo.tiny import FOLDER, architecture
 from medocr.demo.tiny.pages import NOWHERE, SLOTS, Batches, Stage
-from medocr.model.loading import bf16_is_fast
+from medocr.model.loading import bf16_is_fast, load_processor
 
 PROMPT = "<s>User: <|IMAGE_START|>{}<|IMAGE_END|>OCR:\nAssistant:\n"
 GUIDED_LAYERS = (1, 2, 3)  # of the language model: their first head learns to look at the next character
@@ -65,7 +64,7 @@ class Reader(torch.nn.Module):
     def __init__(self, model: PaddleOCRVLForConditionalGeneration) -> None:
         super().__init__()
         AttentionInterface.register("medocr_guided", guided_attention)
-        model.set_attn_implementation({"vision_config": attention.register(), "text_config": "medocr_guided"})
+        model.set_attn_implementation({"vision_config": "sdpa", "text_config": "medocr_guided"})
         self.model = model
         text = model.config.text_config
         self.letter_head = torch.nn.Linear(text.hidden_size, SLOTS * text.vocab_size)
@@ -272,7 +271,7 @@ def sit(
     first = names.index(stage or names[0 if fresh else -1])
     rows = train(reader, CURRICULUM[first:], minutes, peak=peak, seed=seed, on_report=_print, checkpoint=checkpoint)
     append_history(history, {"seed": seed, "peak": peak, "command": command, "rows": rows})
-    architecture.save(reader.model, architecture.make_processor(), FOLDER)
+    architecture.save(reader.model, load_processor(FOLDER), FOLDER)
     return rows
 
 

@@ -1,7 +1,7 @@
 """Write data/drugs.txt from the drug names of the package drug-named-entity-recognition.
 
 Run by hand where `drug-named-entity-recognition` and `wordfreq` are installed (neither is needed to use
-medocr): `python make_lexicon.py`. The package's list holds 107,360 variants, among them everyday
+medocr): `python -m tests.bench.make_lexicon`. The package's list holds 107,360 variants, among them everyday
 words, chemical names, trial codes and Latin or Spanish inflections; this keeps names that a prescription may
 hold: drugs with a patient leaflet or an encyclopedia article, their synonyms and brands, and the
 international nonproprietary names, less what is commoner as an English word than as a drug.
@@ -15,7 +15,7 @@ from pathlib import Path
 
 from wordfreq import zipf_frequency
 
-HERE = Path(__file__).parent / "data"
+HERE = Path(__file__).parents[2] / "medocr/fields/data"
 DESCRIBED = {"medline_plus_id", "nhs_url", "wikipedia_url"}
 # Stems that the WHO gives to nonproprietary names: a DrugBank name with one is a drug, not a reagent.
 STEMS = (

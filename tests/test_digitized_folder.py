@@ -1,0 +1,141 @@
+"""The folder that documents are digitised into, attacked: other people's things, links, names, texts, damage."""
+
+import json
+import os
+import stat
+
+import pytest
+
+from medocr import digitize
+from medocr.__main__ import main
+from medocr.digitize import Reader, confidence
+from medocr.review import markup
+from medocr.review.decisions import Decision, decide, standing
+from medocr.review.session import Session
+from medocr.schema import Page
+from tests.review_folder import lab_report
+from tests.test_digitize import encoded, reading
+
+NAMES = (
+    b"<img src=x onerror=alert(1)>.png",
+    b"a\nb.png",
+    b"\x1b[2J.png",
+    b"\xff\xfe.png",
+    b"x" * 240 + b".png",
+    b"-rf.png",
+)
+CONTROLS = "Patient: Ann\0\x1b Miller\u202e<script>\n\x0bIron\x07 4.1 mmol/L\x7f\f\ufffe\x85Urea 5 mmol/L\u2028"
+THRESHOLD = {"reader": {"name": "stub", "hash": "0"}, "risk": 0.1, "delta": 0.1}
+
+
+def stub(text: str = "Patient: Ann Miller\nIron 4.1 mmol/L", sure: float | None = 0.99) -> Reader:
+    """A reader that reads the same on every page."""
+    pages = lambda items: ((item, reading(text, sure) if isinstance(item, Page) else None) for item in items)  # noqa: E731
+    return Reader("stub", "0", pages)
+
+
+@pytest.fixture
+def scans(tmp_path):
+    folder = tmp_path / "scans"
+    folder.mkdir()
+    (folder / "a.png").write_bytes(encoded("a"))
+    return folder
+
+
+def test_what_was_written_under_the_scans_is_never_read_as_one(scans):
+    for _ in range(2):
+        digitize.digitize(stub(), [scans], scans / "out")
+    assert len(list((scans / "out/documents").iterdir())) == 1
+
+
+def test_a_folder_with_other_things_in_it_stays_as_it_is(scans, tmp_path):
+    home = tmp_path / "home"
+    home.mkdir(mode=0o755)
+    (home / "thesis.txt").write_text("mine")
+    for out in (home, tmp_path):
+        with pytest.raises(ValueError, match=r"holds other things \('(thesis|home)"):
+            digitize.digitize(stub(), [scans], out)
+    assert stat.S_IMODE(home.stat().st_mode) == 0o755
+    assert [path.name for path in home.iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.parametrize("name", ["documents", "bundles", "pages", "reviews", "audit.jsonl"])
+def test_links_lead_nothing_out_of_the_folder(scans, tmp_path, name):
+    victim, out = tmp_path / "victim", tmp_path / "out"
+    victim.mkdir()
+    (victim / ".thesis.1.tmp").write_text("mine")  # what a sweep would take for its own
+    out.mkdir()
+    (out / name).symlink_to(victim)
+    with pytest.raises(ValueError, match=f"{name} is a link"):
+        digitize.digitize(stub(), [scans], out)
+    assert [path.name for path in victim.iterdir()] == [".thesis.1.tmp"]
+
+
+@pytest.mark.parametrize("place", ["reviews", "reviews/{id}.jsonl"])
+def test_a_decision_is_written_through_no_link(tmp_path, place):
+    folder, victim = tmp_path / "out", tmp_path / "victim"
+    document = lab_report(folder, {"Iron": 12.0})
+    link = folder / place.format(id=document["id"])
+    link.parent.mkdir(exist_ok=True)
+    victim.mkdir() if place == "reviews" else victim.write_text("mine")
+    link.symlink_to(victim)
+    with pytest.raises((ValueError, OSError)):
+        decide(folder, document, Decision("1-1", "accept", "an"), standing(document, document["fields"][0], []))
+    assert list(victim.iterdir()) == [] if place == "reviews" else victim.read_text() == "mine"
+
+
+def test_names_of_all_kinds_become_documents(scans, tmp_path):
+    for name in NAMES:
+        (scans / os.fsdecode(name)).write_bytes(encoded("b"))
+    (scans / os.fsdecode(b"\xfflink.png")).symlink_to("nowhere")
+    assert digitize.run(stub(), [scans], tmp_path / "out") == 3
+    assert len(list((tmp_path / "out/documents").iterdir())) == len(NAMES) + 2
+    assert main(["export", str(tmp_path / "out")]) == 0
+
+
+def test_control_characters_reach_no_bundle(scans, tmp_path):
+    digitize.digitize(stub(CONTROLS), [scans], tmp_path / "out")
+    bundle = next((tmp_path / "out/bundles").iterdir()).read_text()
+    assert not any(sign in bundle for sign in "\0\x07\x0b\x1b\x7f\x85\u2028")
+    assert "\\u00" not in bundle
+    assert '"Urea"' in bundle
+
+
+def test_a_page_that_was_exchanged_for_a_bomb_is_not_shown(scans, tmp_path):
+    digitize.digitize(stub(), [scans], tmp_path / "out")
+    next((tmp_path / "out/pages").iterdir()).write_bytes(b"P5 30000 30000 255\n")
+    assert "cannot be shown: Image size" in markup.page(tmp_path / "out", Session(tmp_path / "out").view(0))
+
+
+def test_a_damaged_record_is_made_anew(scans, tmp_path):
+    digitize.digitize(stub(), [scans], tmp_path / "out")
+    record = next((tmp_path / "out/documents").iterdir())
+    whole = record.read_text()
+    record.write_text(whole[:99])
+    assert digitize.digitize(stub(), [scans], tmp_path / "out").digitized == 1
+    assert record.read_text() == whole
+
+
+def test_an_audit_line_that_was_cut_off_spoils_no_other_and_none_holds_what_was_read(scans, tmp_path):
+    digitize.digitize(stub(), [scans], tmp_path / "out")
+    audit = tmp_path / "out/audit.jsonl"
+    audit.write_text(audit.read_text() + '{"at": "20')
+    (scans / "b.png").write_bytes(encoded("b"))
+    digitize.digitize(stub(), [scans], tmp_path / "out")
+    first, _, last = audit.read_text().splitlines()
+    assert [json.loads(line)["source"] for line in (first, last)] == ["a.png", "b.png"]
+    assert "Miller" not in audit.read_text()
+
+
+@pytest.mark.parametrize("kinds", [[1], {"analyte": 5}, {"analyte": {}}, {"analyte": {"threshold": "0.5"}}, None])
+def test_thresholds_of_another_shape_are_refused(tmp_path, kinds):
+    (tmp_path / "rule.json").write_text(json.dumps({**THRESHOLD, "kinds": kinds}) if kinds else "[" * 100_000)
+    with pytest.raises(ValueError, match="holds no thresholds"):
+        confidence.read_rule(tmp_path / "rule.json")
+
+
+def test_a_field_without_a_confidence_passes_no_threshold():
+    record = {"reader": THRESHOLD["reader"], "warnings": []}
+    record["fields"] = [{"kind": "analyte", "confidence": sure, "reasons": []} for sure in (None, 0.0)]
+    confidence.Rule(**THRESHOLD, kinds={"analyte": {"threshold": 0.0}}).settle(record)
+    assert [field["status"] for field in record["fields"]] == ["review", "passed"]
