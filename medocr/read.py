@@ -255,7 +255,7 @@ class Output:
                     whole.append(line)
                     if row["reader"] == self.model:
                         known.add((row["origin"], row["sha256"]))
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 raise ValueError(f"{out} is no output of read: give --out another name") from None
         with atomic(out) as temporary:
             temporary.write_bytes(b"".join(whole))

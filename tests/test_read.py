@@ -126,6 +126,14 @@ def test_no_label_can_make_read_refuse_a_page(scans, quick):
     assert main(["read", "rapidocr", str(scans)]) == 0
 
 
+@pytest.mark.parametrize("content", ["my thesis\n", "[" * 100_000 + "\n", "[]\n", "5\n"])
+def test_a_file_that_read_did_not_write_stays_as_it_is(tmp_path, content):
+    (tmp_path / "out").write_text(content)
+    with pytest.raises(ValueError, match="is no output of read"):
+        reading.Output(tmp_path / "out", "rapidocr")
+    assert (tmp_path / "out").read_text() == content
+
+
 def test_a_number_that_is_none_is_written_as_null(monkeypatch):
     assert reading._rounded(float("nan")) is None
     assert reading._rounded(0.123456) == 0.1235
