@@ -165,6 +165,7 @@ class _Trainer(SFTTrainer):
         self.earlier, self.began, self.output_dir = {"seconds": 0.0, "peak_memory_gb": 0.0}, None, None
         super().__init__(**options)
         self.remove_callback(PrinterCallback)
+        self.model_accepts_loss_kwargs = True  # Unsloth's False weighs a step's batches alike, of however many tokens
         simple = self.accelerator.num_processes == 1 and self.accelerator.scaler is None
         self.in_parallel = simple and self.args.use_cpu and not self.args.gradient_checkpointing  # it costs memory
         if self.args.use_cpu:  # autocast's cache is one for all threads: gradients would depend on who came first
