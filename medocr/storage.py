@@ -59,7 +59,7 @@ def private() -> Iterator[None]:
 @contextlib.contextmanager
 def locked(folder: Path, busy: str) -> Iterator[None]:
     """Nobody else works in `folder` meanwhile. Raises ValueError, which says `busy`, where somebody does."""
-    with (folder / ".lock").open("w") as file:
+    with (folder / ".lock").open("a") as file:  # not "w", which would empty what a link leads to
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

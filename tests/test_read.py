@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -76,6 +77,12 @@ def test_a_reading_goes_on_after_what_is_written(scans, tmp_path, quick, capsys)
         assert sorted(origins) == ["0.png", "1.png", "2.png", "broken.png"]
     assert len(quick) == 3
     assert "0 pages read, 3 read before, 1 refused" in capsys.readouterr().err
+
+
+def test_lines_are_for_their_owner_alone(scans, tmp_path, quick):
+    for _ in range(2):
+        main(["read", "rapidocr", str(scans), "--out", str(tmp_path / "pages.jsonl")])
+        assert stat.S_IMODE((tmp_path / "pages.jsonl").stat().st_mode) == 0o600
 
 
 def test_each_line_is_there_before_the_next_page_is_read(scans, tmp_path, monkeypatch, capsys):

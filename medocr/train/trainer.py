@@ -54,9 +54,8 @@ class Run:
             base_model, recipe.r, recipe.alpha, seed=recipe.seed, gradient_checkpointing=checkpointing
         )
         self.model.peft_config["default"].base_model_name_or_path = base
-        samples = collator.samples
+        samples, judged = collator.samples, len(collator.samples) > pages
         rows = Dataset.from_dict({"row": list(range(len(samples)))})
-        judged = len(samples) > pages
         self.trainer = _Trainer(
             sampler=data.LengthGroupedSampler(
                 [data.size(s) for s in samples[:pages]], recipe.batch_size, recipe.seed, processes=processes
