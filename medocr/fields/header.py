@@ -63,11 +63,9 @@ def _alone(flat: str, label: re.Match) -> bool:
 
 
 def _take_person(values: dict[str, str], name: str, flat: str, start: int) -> None:
-    both = labels.AGE_SEX.match(flat, start)
-    if both and name != "sex":
-        values.setdefault("age", both.group("age") or both.group("age2"))
-        values.setdefault("sex", both.group("sex") or both.group("sex2"))
-    elif name != "sex" and (age := labels.AGE_VALUE.match(flat, start)) and int(age.group(1)) < 130:
+    if name != "sex" and _take_age_and_sex(values, flat, start):
+        return
+    if name != "sex" and (age := labels.AGE_VALUE.match(flat, start)) and int(age.group(1)) < 130:
         unit = (age.group("unit") or "y").lower()
         values.setdefault("age", age.group(1) if unit.startswith("y") else age.group().strip(" ."))
     elif name == "sex" and (sex := labels.SEX_VALUE.match(flat, start)):
@@ -95,10 +93,15 @@ def _take_name(values: dict[str, str], name: str, flat: str, text: str, start: i
 
 def _take_after_name(values: dict[str, str], flat: str, end: int) -> None:
     """`…, 33 y, M` after a patient's name."""
-    gap = labels.AFTER_NAME.match(flat, end)
-    if both := labels.AGE_SEX.match(flat, gap.end()):
-        values.setdefault("age", both.group("age") or both.group("age2"))
-        values.setdefault("sex", both.group("sex") or both.group("sex2"))
+    _take_age_and_sex(values, flat, labels.AFTER_NAME.match(flat, end).end())
+
+
+def _take_age_and_sex(values: dict[str, str], flat: str, at: int) -> bool:
+    both = labels.AGE_SEX.match(flat, at)
+    if both:
+        values.setdefault("age", both["age"] or both["age2"])
+        values.setdefault("sex", both["sex"] or both["sex2"])
+    return both is not None
 
 
 def _name_end(flat: str, start: int, limit: int, doctor: bool) -> int:
