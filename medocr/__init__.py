@@ -8,6 +8,7 @@ for _name, _value in {
     "HF_HUB_DISABLE_TELEMETRY": "1",
     "DO_NOT_TRACK": "1",
     "UNSLOTH_DISABLE_STATISTICS": "1",
+    "ORT_DISABLE_TELEMETRY": "1",  # onnxruntime: from native code, which no recorder of Python sockets sees
     "GRADIO_ANALYTICS_ENABLED": "False",
     "RAY_USAGE_STATS_ENABLED": "0",
 }.items():

@@ -7,7 +7,6 @@ Hub and Kaggle are not asked here: the runner's next step asks them for the revi
 import json
 import os
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 from . import BASES, ocr
@@ -26,10 +25,11 @@ def check(data: str | Path) -> str:
     parameters = json.loads(plan.read_text())["parameters"] if plan.is_file() else {}
     full = parameters.get("prepare", {}).get("base", "tiny") not in BASES
     cuda = any(parameters.get(stage, {}).get("device") == "cuda" for stage in ("train", "evaluate", "merge"))
-    card, free, keys = gpu() if cuda else None, free_disk_gb(data), [*_key_variables(parameters)]
-    missing = [
-        f"the environment variable {name} with a provider's key is not set" for name in keys if not _is_set(name)
-    ]
+    card, free = gpu() if cuda else None, free_disk_gb(data)
+    providers = [p for p in parameters.get("transcribe", {}).get("providers", ()) if p.get("may_receive")]
+    keys = [provider["key_variable"] for provider in providers if provider.get("key_variable")]
+    unset = [name for name in keys if not os.environ.get(name, "").strip()]
+    missing = [f"the environment variable {name} with a provider's key is not set" for name in unset]
     if cuda and card is None:
         missing.append("CUDA, which torch does not find: take a machine with an NVIDIA GPU, or set device = 'auto'")
     elif card and full and card[1] < FULL_GPU_GB:
@@ -67,14 +67,3 @@ def free_disk_gb(folder: Path) -> float:
     """GB free where `folder` lies or will lie."""
     existing = next(path for path in (folder.resolve(), *folder.resolve().parents) if path.exists())
     return shutil.disk_usage(existing).free / 1e9
-
-
-def _key_variables(parameters: dict[str, dict]) -> Iterator[str]:
-    """The environment variables that hold the keys of the providers which may receive pages."""
-    for provider in parameters.get("transcribe", {}).get("providers", ()):
-        if provider.get("may_receive") and provider.get("key_variable"):
-            yield provider["key_variable"]
-
-
-def _is_set(name: str) -> bool:
-    return bool(os.environ.get(name, "").strip())

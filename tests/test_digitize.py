@@ -183,6 +183,12 @@ def test_a_date_that_may_be_two_days_is_none(text, order, day):
     assert dates.iso(text, order) == day
 
 
+def test_a_record_with_an_earlier_result_is_sound():
+    about, _ = made("Glucose 105 mg/dL (prev 98) 70-99")
+    assert about["fields"][0]["columns"]["previous"] == 98
+    review.check_document(about)
+
+
 def test_results_under_several_dates_are_an_observation_each():
     text = "Collected: 06/21/2024\nTest 01/12/2024 03/15/2024 06/20/2024 Units\nGlucose 105 98 112 mg/dL"
     about, bundle = made(text + "\nSodium 139 141 mmol/L")
@@ -376,12 +382,11 @@ def test_a_second_reader_says_where_a_field_stands_and_what_it_reads_otherwise()
 
 
 def test_numbers_that_tesseract_reads_otherwise_wait_for_a_person(monkeypatch):
-    """It confirms glucose, a third look sodium, and nobody potassium; creatinine it does not see."""
+    """It confirms glucose, at another size sodium, and never potassium; creatinine it does not see."""
     text = "Glucose 105 mg/dL\nSodium 139 mmol/L\nPotassium 4.1 mmol/L\nCreatinine 0.9 mg/dL"
-    third = {60: "Sodium 139 mmol/L", 80: "Potassium 4.7 mmol/L", 100: "Creatinin"}
+    looks = {1.0: "Glucose 105 mg/dL\nSodum 189\nPotassum 47", 1.5: "Sodium 139 mmol/L\nPotassium 4.7"}
     monkeypatch.setattr(checked, "Tesseract", lambda: SimpleNamespace(label_origin="tesseract/5"))
-    monkeypatch.setattr(checked.tesseract, "read_page", lambda page: "Glucose 105 mg/dL\nSodum 189\nPotassum 47")
-    monkeypatch.setattr(checked, "_look", lambda page, box: third[box[3] + 25])
+    monkeypatch.setattr(checked.tesseract, "read_page", lambda page, scale: looks[scale])
     stub = Stub(text)
     item = Page(encoded(text), "scan.png", "folder")
     ((_, result),) = checked.checked(stub.reader).read([item])

@@ -116,6 +116,15 @@ def test_a_base_that_was_never_trained_is_named_before_the_first_step(base, samp
     assert not checkpoints.found(tmp_path / "checkpoints")
 
 
+def test_the_embedded_base_need_not_read_real_scans(base, samples):
+    """Its weights are known; what it has never seen, such as a receipt's photograph, it reads like chance."""
+    loaded = models.load(base)
+    collator = data.Collator(loaded[1], samples[:2])
+    assert guard.check_pretrained(loaded[0], collator, 2, 9.0, True) > guard.UNREAD
+    with pytest.raises(ValueError, match="does not look pretrained"):
+        guard.check_pretrained(loaded[0], collator, 2, 9.0)
+
+
 def test_training_stops_where_general_reading_collapses_and_the_checkpoint_before_is_kept(
     base, samples, tmp_path, monkeypatch
 ):

@@ -1,5 +1,6 @@
 """Scores of one page against published values, and intervals and tests against what they must be."""
 
+import dataclasses
 import json
 import time
 import unicodedata
@@ -198,6 +199,7 @@ def test_a_hundred_thousand_characters_take_no_long_time(unit):
             2 / 3,
             1,
         ),  # read by columns: one row's words lie too far apart
+        ("LAB REPORT Glucose a b c d 104 mg/dL Sodium 140 mmol/L", 2 / 3, 1),  # all there, and something between them
         ("Glucose 104 mg/dL Sodium 140 mmol/L", 2 / 3, 0),
         ("", 0, 0),
     ],
@@ -263,6 +265,7 @@ def test_small_comparisons_say_so():
     assert found.small
     assert found.p == 0.5  # 4 of the 8 ways to flip three signs, one of them of nothing
     assert "small" in str(found)
+    assert [dataclasses.replace(found, units=units).small for units in (19, 20)] == [True, False]
     one = metrics.compare([0.5], [0.1])
     assert (one.low, one.high, one.n) == (None, None, 1)
     none = metrics.compare([], [])

@@ -1,10 +1,17 @@
 """Pages read by RapidOCR: which way up, how long, and in what order their boxes are read."""
 
+import os
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
 import pytest
+import rapidocr
 from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
+import medocr
 from medocr import metrics, ocr
 from medocr.ocr import engine, overprint, reading_order
 from medocr.ocr.engine import unread
@@ -255,3 +262,13 @@ def test_a_struck_out_line_is_read_with_little_confidence():
     marks = {line.text.split()[0]: (line.mark, line.confidence < 0.5) for line in ocr.read(page).lines}
     assert marks.pop("Metformin") == ("struck out", True)
     assert set(marks.values()) == {("", False)}
+
+
+def test_the_readers_engine_keeps_no_number_of_this_machine_and_sends_none(tmp_path):
+    models = Path(rapidocr.__file__).parent.glob("models/*.onnx")
+    smallest = min(models, key=lambda path: path.stat().st_size)
+    code = f"import medocr, onnxruntime; onnxruntime.InferenceSession({str(smallest)!r})"
+    kept = {name: value for name, value in os.environ.items() if name not in ("CI", "ORT_DISABLE_TELEMETRY")}
+    environment = {**kept, "HOME": str(tmp_path), "XDG_CACHE_HOME": str(tmp_path)}
+    subprocess.run([sys.executable, "-c", code], cwd=Path(medocr.__file__).parents[1], env=environment, check=True)
+    assert list(tmp_path.rglob("*onnxruntime*")) == []

@@ -239,8 +239,10 @@ def test_dataset_card(tokenizer_file):
     import yaml
 
     pages = [page(n, doc_type=("form", "receipt")[n % 2], licence="cc-by-4.0", language="en") for n in range(40)]
+    for number, each in enumerate(pages):
+        each.origin = f"somebody/scans@abc123#{number}"
     prepared = prepare.prepare([*pages, page(99, "x" * 500)], tokenizer_file=tokenizer_file, **LIMITS)
-    card = prepare.dataset_card(prepared, name='Pages: "a" trial', revisions={"test": "abc123"})
+    card = prepare.dataset_card(prepared, name='Pages: "a" trial')
     header = yaml.safe_load(card.split("---")[1])
     assert header["pretty_name"] == 'Pages: "a" trial'
     assert header["license"] == ["cc-by-4.0"]

@@ -143,7 +143,7 @@ FIGURES = {
         lambda: report.mix(PAGES),
         lambda: report.mix([]),
         lambda: report.label_quality(QUALITY),
-        lambda: report.label_quality(pd.DataFrame(QUALITY), threshold=0.8),
+        lambda: report.label_quality(pd.DataFrame(QUALITY)),
         lambda: report.label_quality([]),
         lambda: report.transcript_examples(PAGES),
         lambda: report.transcript_examples([page(text=None)]),

@@ -5,6 +5,7 @@ import json
 import shutil
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
@@ -112,6 +113,18 @@ def served(tmp_path):
             yield next(word for word in process.stdout.readline().split() if word.startswith("http")), document
         finally:
             process.terminate()
+
+
+def test_in_a_notebook_the_page_stands_below_the_cell_and_the_cell_ends(tmp_path, monkeypatch):
+    shown = []
+    blocks = SimpleNamespace(launch=lambda **_: None, local_url="http://127.0.0.1:1/", server_port=1)
+    monkeypatch.setitem(sys.modules, "ipykernel", SimpleNamespace())
+    monkeypatch.setattr(page, "build", lambda *_: blocks)
+    monkeypatch.setattr(page, "_theme", lambda: None)
+    monkeypatch.setattr(page, "_guard", lambda _: None)
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    report(tmp_path)
+    assert page.launch(tmp_path) == shown[0].src
 
 
 def test_only_who_knows_the_secret_path_gets_anything(served):

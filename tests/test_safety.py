@@ -58,6 +58,7 @@ def test_an_error_is_named_as_what_it_is(old, new, found):
         ("LDL 130 mg/dL <100 H", "HDL 130 mg/dL <100 H", ["changed_analyte"]),
         ("AST 45 U/L 10-40 H", "ALT 45 U/L 10-40 H", ["changed_analyte"]),
         ("Sodium 140 mmol/L 136-145", "Na 140 mmol/L 136-145", []),
+        ("Metformin 500 mg tab BD", "Metformin 500 tab BD", ["lost_unit"]),
         ("Metformin HCl 500 mg tab", "Metoprolol HCl 500 mg tab", ["changed_drug"]),
         ("Metoprolol Tartrate 50 mg tab", "Metoprolol Succinate 50 mg tab", ["changed_drug"]),
         ("Metformin HCl 500 mg tab", "Metformin 500 mg tab", []),

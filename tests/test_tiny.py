@@ -12,7 +12,6 @@ from safetensors import safe_open
 from transformers import PaddleOCRVLForConditionalGeneration
 
 from medocr import fields, metrics, model, prepare
-from medocr.cpu import attention
 from medocr.demo import synthetic
 from medocr.demo.tiny import FOLDER, architecture, card, corpus, pages, pretrain
 
@@ -190,32 +189,6 @@ def test_pretraining_reads_nothing_medical():
     assert not [name for kind, name in terms if kind == "drug"]
     assert {name for kind, name in terms if kind == "analyte"} <= {"color", "copper", "lead"}
     assert not set(corpus.GROUPS) & set(range(200))
-
-
-@pytest.mark.parametrize("sizes", [[(4, 6)] * 3, [(4, 6), (2, 2), (4, 6), (6, 2)]])
-def test_batched_attention_is_attention_image_by_image(sizes):
-    grid = torch.tensor([[1, height, width] for height, width in sizes])
-    patches = torch.randn(int(grid.prod(1).sum()), 3, 14, 14, generator=torch.Generator().manual_seed(0))
-    one_by_one, batched = fresh(), fresh()
-    attention.install(batched)
-    results = []
-    for tiny in (one_by_one, batched):
-        features = torch.cat(tiny.model.get_image_features(patches, grid).pooler_output)
-        features.square().sum().backward()
-        results.append((features, tiny.model.visual.vision_model.encoder.layers[0].self_attn.q_proj.weight.grad))
-    for expected, found in zip(*results, strict=True):
-        assert torch.allclose(expected, found, rtol=1e-4, atol=1e-4)
-
-
-def test_batched_attention_in_bfloat16_is_as_near_as_the_fused_kernel():
-    generator = torch.Generator().manual_seed(0)
-    query, key, value = (torch.randn(1, 2, 12, 8, generator=generator) for _ in range(3))
-    bounds, scaling = torch.tensor([0, 6, 12]), 8**-0.5
-    exact, _ = attention.batched_attention(None, query, key, value, None, scaling=scaling, cu_seq_lens_q=bounds)
-    half = [tensor.bfloat16() for tensor in (query, key, value)]
-    near, _ = attention.batched_attention(None, *half, None, scaling=scaling, cu_seq_lens_q=bounds)
-    assert near.dtype == torch.bfloat16
-    assert torch.allclose(exact, near.float(), atol=0.03)
 
 
 def test_the_card_states_what_was_measured():

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+from tqdm import tqdm
 
 from .. import ocr
 from ..schema import Page, Rejection
@@ -73,7 +74,8 @@ def curate(
     if medical_share is not None and not 0 < medical_share < 1:
         raise ValueError(f"medical_share is {medical_share}: give a share between 0 and 1, or None for no balance")
     pages, hashes, outcomes, rejected = [], [], [], []
-    for item, look in _looked_at(items, limits, workers, turn_upright):
+    looked_at = _looked_at(items, limits, workers, turn_upright)
+    for item, look in tqdm(looked_at, "turned upright", unit="page", leave=False, disable=not turn_upright):
         if isinstance(item, Rejection):
             rejected.append(item)
             outcomes.append((item.source, "", item.reason))

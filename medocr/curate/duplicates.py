@@ -21,6 +21,7 @@ WINDOW_PX = 9  # about a letter at that size
 NOISE_VARIANCE = 60.0  # levels²: keeps paper grain from counting as structure
 INK_VARIANCE = 400.0  # levels²: windows with less have no print
 MAX_CHANGE = 0.06  # copies saved, scaled or lit differently stay under 0.04; one changed digit gives 0.1 or more
+BLOCK = 128  # pages whose hashes are compared with all others at once
 MOST_COMPARISONS = 4  # of images, per page: hundreds of forms of one template would take hours
 
 
@@ -49,12 +50,12 @@ def _labelled_first(pages: Sequence[Page]) -> list[int]:
     return sorted(range(len(pages)), key=lambda i: pages[i].text is None)
 
 
-def _alike(hashes: np.ndarray, max_distance_bits: int, block: int = 128) -> list[np.ndarray]:
+def _alike(hashes: np.ndarray, max_distance_bits: int) -> list[np.ndarray]:
     """For each hash, the earlier ones within the distance, nearest first."""
     neighbours = []
-    for start in range(0, len(hashes), block):
-        rows = hashes[start : start + block]
-        distances = np.bitwise_count(rows[:, None] ^ hashes[None, : start + block]).sum(axis=2, dtype=np.uint16)
+    for start in range(0, len(hashes), BLOCK):
+        rows = hashes[start : start + BLOCK]
+        distances = np.bitwise_count(rows[:, None] ^ hashes[None, : start + BLOCK]).sum(axis=2, dtype=np.uint16)
         for row, of_row in enumerate(distances):
             of_row = of_row[: start + row]
             near_ones = np.flatnonzero(of_row <= max_distance_bits)

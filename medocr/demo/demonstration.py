@@ -14,8 +14,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from ..schema import Page
-from ..transcribe.agreement import Agreement
-from ..transcribe.store import Store
+from ..transcribe import Agreement, Store, transcribe
 from .loopback import Loopback, Server
 
 FAULTS = {
@@ -76,7 +75,8 @@ def faults(pages: Sequence[Page], in_flight: int = 16, share: float = 0.2) -> di
         counted = loopback.stats()
         ids = [page.id for page in pages]
         answers = {provider.name: list(store.answers(provider, ids).values()) for provider in providers}
-        first_tries = sum(_answer(providers, store, page.id).tries == 1 for page in labelled)
+        made = [next(answer for p in providers if (answer := store.get(p, page.id))) for page in labelled]
+    first_tries = sum(answer.tries == 1 for answer in made)
     outcomes = {"labelled at once": first_tries, "labelled after retries": len(labelled) - first_tries}
     kept = ("requests", "answers", "twice", "over_limit")
     return {
@@ -88,11 +88,6 @@ def faults(pages: Sequence[Page], in_flight: int = 16, share: float = 0.2) -> di
     }
 
 
-def _answer(providers, store, page_id):
-    """The answer that a page's label comes from."""
-    return next(answer for provider in providers if (answer := store.get(provider, page_id)))
-
-
 def unread(pages: Iterable[Page]) -> Iterator[Page]:
     """Synthetic pages as they are before anybody reads them; their exact text becomes `truth`."""
     for page in pages:
@@ -101,8 +96,6 @@ def unread(pages: Iterable[Page]) -> Iterator[Page]:
 
 
 def _transcribe(pages, providers, store, agreement=None):
-    from ..transcribe import transcribe
-
     labelled, report = transcribe(pages, providers, store, agreement=agreement, progress=False)
     return list(labelled), report
 

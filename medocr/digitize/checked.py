@@ -1,7 +1,7 @@
 """Lines held against Tesseract's reading of the same page: a number that both read alike is agreed, others are doubted.
 
-A line with a doubted number is not sure and says so, and so do the fields on it. Before that the line is cut out and
-read once more at another size (`LOOK`): what confirms the number lets it stand.
+A line with a doubted number is not sure and says so, and so do the fields on it. Tesseract looks twice, at two sizes.
+RapidOCR is not asked again: it misreads alike at every size (results/bench/numbers.json).
 """
 
 import contextlib
@@ -9,9 +9,6 @@ import dataclasses
 import hashlib
 from collections.abc import Iterable, Iterator, Mapping
 
-from PIL import Image
-
-from .. import ocr
 from ..read import PageRecord
 from ..schema import Page, Rejection
 from ..transcribe import Tesseract, tesseract
@@ -20,8 +17,6 @@ from .reader import Reader
 
 DOUBTED = "read otherwise by Tesseract"
 CEILING = 0.5  # of such a line's confidence
-LOOK = 64  # px: the height to which a line is brought for the third look
-AROUND = 0.4  # heights of a line that are cut out around it
 
 
 def checked(reader: Reader) -> Reader:
@@ -39,27 +34,17 @@ def checked(reader: Reader) -> Reader:
 def _checked(item: Page, record: PageRecord) -> PageRecord:
     page = item.open()
     page = page.rotate(-record.turn, expand=True) if record.turn else page
-    again: list[str] = []  # where Tesseract fails, all numbers are doubted
-    with contextlib.suppress(ValueError):
-        again = tesseract.read_page(page).splitlines()
-    doubts = doubted([line["text"] for line in record.lines], again)
-    lines = [_marked(line, rest, page) if rest else line for line, rest in zip(record.lines, doubts, strict=True)]
-    return dataclasses.replace(record, lines=lines)
+    lines, looks = [line["text"] for line in record.lines], []
+    doubts = doubted(lines)
+    for scale in (1.0, tesseract.THIRD_SIZE):
+        if any(doubts):
+            with contextlib.suppress(ValueError):  # where Tesseract fails, it confirms nothing
+                looks.append(tesseract.read_page(page, scale).splitlines())
+            doubts = doubted(lines, *looks)
+    marked = [_marked(line, left) if left else line for line, left in zip(record.lines, doubts, strict=True)]
+    return dataclasses.replace(record, lines=marked)
 
 
-def _marked(line: Mapping, doubts: list[str], page: Image.Image) -> dict:
-    """A line with numbers that Tesseract has not, marked unless a third look has them all."""
-    third = _look(page, line["box"]).splitlines() if line["box"] else []
-    left = [number for number in doubted([line["text"]], third)[0] if number in doubts]
-    if not left:
-        return dict(line)
+def _marked(line: Mapping, doubts: list[str]) -> dict:
     confidence = None if line["confidence"] is None else min(line["confidence"], CEILING)
-    return {**line, "confidence": confidence, "mark": line.get("mark") or f"{DOUBTED}: {', '.join(left)}"}
-
-
-def _look(page: Image.Image, box: tuple[int, int, int, int]) -> str:
-    left, top, right, bottom = box
-    margin = round(AROUND * (bottom - top))
-    crop = page.crop((max(0, left - margin), max(0, top - margin), right + margin, bottom + margin))
-    scale = LOOK / max(1, bottom - top)
-    return ocr.read(crop.resize((round(crop.width * scale), round(crop.height * scale)), Image.Resampling.BICUBIC)).text
+    return {**line, "confidence": confidence, "mark": line.get("mark") or f"{DOUBTED}: {', '.join(doubts)}"}

@@ -47,8 +47,8 @@ def calibration(predictions: Iterable) -> pd.DataFrame:
     return pd.concat(frames, ignore_index=True)[columns] if frames else pd.DataFrame(columns=columns)
 
 
-def to_check(numbers: pd.DataFrame, caught: float = CAUGHT) -> float | None:
-    """Share of numbers, the least probable first, that a person must look at to see `caught` of the wrong ones.
+def to_check(numbers: pd.DataFrame) -> float | None:
+    """Share of numbers, the least probable first, that a person must look at to see CAUGHT of the wrong ones.
 
     None where no number is wrong, or none was read.
     """
@@ -56,4 +56,4 @@ def to_check(numbers: pd.DataFrame, caught: float = CAUGHT) -> float | None:
     if not wrong.any():
         return None
     seen = np.cumsum(wrong) / wrong.sum()
-    return float((np.argmax(seen >= caught) + 1) / len(wrong))
+    return float((np.argmax(seen >= CAUGHT) + 1) / len(wrong))

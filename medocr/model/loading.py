@@ -19,7 +19,7 @@ from transformers.models.paddleocr_vl.image_processing_pil_paddleocr_vl import P
 from transformers.utils.logging import disable_progress_bar
 
 from medocr import BASES, prepare
-from medocr.cpu import attention, gqa
+from medocr.cpu import gqa
 
 # Every load would show a bar and warn that this model's rope has settings that others have not.
 disable_progress_bar()
@@ -230,7 +230,6 @@ def _transformers(folder: Path, dtype: torch.dtype, device: str):
     if found["missing_keys"]:  # transformers fills them with random numbers and goes on
         missing = sorted(found["missing_keys"])
         raise ValueError(f"{folder}: {len(missing)} tensors are missing from the weights, {missing[0]} among them")
-    attention.install(model)
     if device == "cpu":
         gqa.install(model)
     return model.to(device)

@@ -8,14 +8,11 @@ from medocr import markdown
 from medocr.schema import DOC_TYPES
 
 
-def dataset_card(prepared, *, name: str, revisions: dict[str, str] | None = None) -> str:
-    """A Hugging Face dataset card (Markdown under a YAML header) of a `Prepared`.
-
-    `revisions` maps a source to the revision or fingerprint that was loaded.
-    """
+def dataset_card(prepared, *, name: str) -> str:
+    """A Hugging Face dataset card (Markdown under a YAML header) of a `Prepared`."""
     samples = [*prepared.train, *prepared.validation, *prepared.test]
     parts = [_header(name, samples), f"# {name}", _summary(prepared, samples), "## Pages per split", _splits(prepared)]
-    parts += ["## Sources", _sources(samples, revisions or {}), "## Labels", _labels(samples)]
+    parts += ["## Sources", _sources(samples), "## Labels", _labels(samples)]
     parts += ["## Leakage between splits", _leakage(prepared.leakage)]
     if prepared.rejected:
         parts += ["## Rejected", markdown.table(["reason", "pages"], prepared.counts["rejected"].items())]
@@ -58,10 +55,15 @@ def _splits(prepared) -> str:
     return markdown.table(["split", *kinds, "all"], rows)
 
 
-def _sources(samples: list, revisions: dict[str, str]) -> str:
-    counts = Counter((s.source, s.licence or "unknown") for s in samples)
-    rows = [(source, revisions.get(source, ""), licence, n) for (source, licence), n in sorted(counts.items())]
+def _sources(samples: list) -> str:
+    counts = Counter((s.source, _revision(s), s.licence or "unknown") for s in samples)
+    rows = [(*key, n) for key, n in sorted(counts.items())]
     return markdown.table(["source", "revision", "licence", "pages"], rows)
+
+
+def _revision(sample) -> str:
+    """Of a data set, whose pages come from `dataset@revision#row`; a folder has none."""
+    return "" if sample.source == "folder" else sample.origin.partition("#")[0].partition("@")[2]
 
 
 def _labels(samples: list) -> str:

@@ -69,11 +69,11 @@ def mix(pages: Iterable[Page]) -> Figure:
     return figure
 
 
-def label_quality(rows: pd.DataFrame | Sequence[dict], threshold: float | None = None) -> Figure:
+def label_quality(rows: pd.DataFrame | Sequence[dict]) -> Figure:
     """How good transcripts are where the exact text is known: rows of `doc_type`, `cer` and `confidence`.
 
     Left, the share of each document type's pages that have at most so high a CER (CER above 1 counts as 1); right, CER
-    against the confidence of the label's maker, with a line at `threshold` where one is used.
+    against the confidence of the label's maker.
     """
     rows = pd.DataFrame(rows, columns=None if len(rows) else ["doc_type", "cer", "confidence"])
     if rows.empty:
@@ -92,9 +92,6 @@ def label_quality(rows: pd.DataFrame | Sequence[dict], threshold: float | None =
     left.set(xlabel="CER of the label", ylabel="% of pages with at most this CER", ylim=(0, 101))
     right.set(xlabel="confidence of the label's maker", ylabel="CER of the label")
     figure.legend(loc="outside lower center", ncols=2, fontsize=LABEL_SIZE)
-    if threshold is not None:
-        right.axvline(threshold, color=FAINT, linestyle="--", linewidth=1.2)
-        right.text(threshold, 1, f" {threshold:g}", va="top", color=FAINT, transform=right.get_xaxis_transform())
     wrong, free = rows["cer"].mean(), (rows["cer"] == 0).mean()
     conclude(figure, f"Labels with a mean CER of {wrong:.1%}; {free:.0%} of {len(rows):,} hold no error")
     return figure

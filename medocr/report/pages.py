@@ -17,6 +17,7 @@ TEXT_SIZE = 11.0
 LINE = 1.42 * TEXT_SIZE / 72  # inches from one row of text to the next
 MOST_ROWS = 32  # of text beside one page
 PICTURE, TEXT_WIDTH, TALLEST = 3.2, 4.65, 5.0  # inches
+CELL = 28  # pixels that one visual token covers, both ways
 COLOURED = 24  # mean spread of the channels (0 to 255) from which a page is drawn in colour
 
 READERS = {"base": "base", "tuned": "tuned", "merged": "merged", "ocr": "RapidOCR"}
@@ -66,19 +67,19 @@ def transcript_examples(pages: Sequence[Page], n: int = 3) -> Figure:
     return beside([page.open() for page in pages], blocks)
 
 
-def model_view(image: Image.Image, prompt: str, answer: str, cell: int = 28) -> Figure:
+def model_view(image: Image.Image, prompt: str, answer: str) -> Figure:
     """A page as the model gets it: resized, cut into cells of one visual token each; then the prompt and the answer.
 
     Only the underlined text is learnt.
     """
 
     def grid(ax: Axes) -> None:
-        for x in range(0, image.width + 1, cell):
+        for x in range(0, image.width + 1, CELL):
             ax.axvline(x - 0.5, color="#0072B2", linewidth=0.5, alpha=0.5)
-        for y in range(0, image.height + 1, cell):
+        for y in range(0, image.height + 1, CELL):
             ax.axhline(y - 0.5, color="#0072B2", linewidth=0.5, alpha=0.5)
 
-    tokens = (image.width // cell) * (image.height // cell)
+    tokens = (image.width // CELL) * (image.height // CELL)
     blocks = [
         ("given", [(f"<image: {image.width} × {image.height} px, {tokens:,} visual tokens>\n{prompt}", "given")]),
         ("learnt (underlined)", [(answer, "learnt")]),

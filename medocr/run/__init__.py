@@ -37,6 +37,7 @@ def execute(
             check_known(_full_name(name), [s.notebook for s in STAGES], "stage")
     names = [stage.notebook for stage in STAGES]
     first = names.index(_full_name(start)) if start else len(STAGES)
+    last = names.index(_full_name(only)) if only else len(STAGES)  # the stages before may be read from
     forced = {_full_name(only)} if only else set(names if force else names[first:])
     report: dict[str, Any] = {
         "run": run.name,
@@ -47,7 +48,7 @@ def execute(
     with _private(run.data), _locked(run.data):
         run.claim()
         hashes = seals.Hashes(run.data, verify)
-        seals.check(run, [stage for stage in STAGES[: _last(only)] if stage.notebook not in forced], hashes)
+        seals.check(run, [stage for stage in STAGES[:last] if stage.notebook not in forced], hashes)
         storage.write_json(run.data / "run.json", report)  # what is planned: the machine is held against it
         if only is None or _full_name(only) == names[0]:  # sources' fingerprints already ask hub and Kaggle
             preflight.check(run.data)
@@ -60,11 +61,6 @@ def execute(
         index(run.data / "results", run.name)
     publish(run, replace)
     return report
-
-
-def _last(only: str | None) -> int:
-    """How many stages may be read from: all, or those before the one that is run alone."""
-    return len(STAGES) if only is None else [stage.notebook for stage in STAGES].index(_full_name(only))
 
 
 def _origin(run: Run, rows: list[dict]) -> dict:

@@ -18,6 +18,7 @@ from peft import get_peft_model_state_dict, set_peft_model_state_dict
 from transformers import PrinterCallback, TrainerCallback, TrainerState
 from trl import SFTConfig, SFTTrainer
 
+from medocr import BASES
 from medocr import model as models
 from medocr.model.loading import bf16_is_fast
 from medocr.train import checkpoints, data, guard, parallel, progress_bar
@@ -73,14 +74,15 @@ class Run:
         )
         self.trainer.add_callback(_ReadOnResume(self.trainer))
         guard.check_lora(self.model)
-        self.base = self._try_base(collator, pages, pretrained)
+        self.base = self._try_base(collator, pages, pretrained, base in BASES)
 
-    def _try_base(self, collator, pages: int, pretrained: bool) -> dict[str, float]:
+    def _try_base(self, collator, pages: int, pretrained: bool, embedded: bool) -> dict[str, float]:
         """Try the learning rate, and the base itself where it ought to read; returns what it scored."""
         loss = guard.check_learning_rate(self.model, collator, self.recipe.learning_rate, self.precision)
         if not pretrained:
             return {"base_loss": loss}
-        scores = {"base_loss": loss, "base_cer": guard.check_pretrained(self.model, collator, pages, loss)}
+        cer = guard.check_pretrained(self.model, collator, pages, loss, embedded)
+        scores = {"base_loss": loss, "base_cer": cer}
         if len(collator.samples) > pages:
             self.trainer.base_general = self.trainer.read().get("general_cer")
         return scores

@@ -1,9 +1,10 @@
 """From what a model answered to what stands on the page; and the answers that are no transcription, each by name."""
 
 import re
+import unicodedata
 
 from .. import metrics
-from . import prompt
+from . import prompt, refusals
 from .store import Answer
 
 FENCED = re.compile(
@@ -19,23 +20,12 @@ PREAMBLE = re.compile(
 )
 CLOSING = re.compile(r"\n+\(?(?:end of (?:the )?transcription|note: (?:the|this) transcription)\b[^\n]{0,200}\Z", re.I)
 OPENING = re.compile(
-    r"[*\"\s]*(?:i['’]?m (?:really |very |so )?sorry|sorry|i apologi[sz]e|i['’]?m afraid|unfortunately|unable to|"
-    r"i can(?:no|['’]| no)?t|i (?:am|['’]m) (?:unable|not able)|i['’]m (?:unable|not able)|as an ai|there is no image|"
-    r"it (?:seems|appears|looks)|no image|no (?:readable |visible )?text|"
-    r"the (?:image|picture|scan) (?:is|appears|seems|contains no))\b",
-    re.IGNORECASE,
-)
-# Refusals in the other languages that models answer in, each with what it is about.
-ELSEWHERE = re.compile(
-    r"(?:es tut mir leid|entschuldigung|leider|ich kann|je suis désolé|désolé|je ne (?:peux|suis)|lo siento|no puedo|"
-    r"lo lamento|desculpe|sinto muito|não (?:posso|consigo)|lamento|mi dispiace|non (?:posso|riesco)|przepraszam|"
-    r"niestety|nie mog[ęe]|sorry|helaas|ik kan|извините|к сожалению|я не могу|抱歉|对不起|很抱歉|無法|无法|我不能|"
-    r"申し訳|すみません|죄송|عذر|आई एम सॉरी|क्षमा)",
-    re.IGNORECASE,
-)
-ABOUT_ELSEWHERE = re.compile(
-    r"transkri|transcri|transkry|trascri|abschreib|bild|image|imagen|imagem|immagine|obraz|afbeelding|assist|aider|"
-    r"ayudar|ajudar|aiutar|helfen|pomóc|helpen|изображен|помочь|图|圖|转录|画像|文字起こし|이미지|صورة|छवि",
+    r"[*\"\s\[(]*(?:i['’]?m (?:really |very |so )?sorry|sorry|(?:my )?apologies|i apologi[sz]e|i['’]?m afraid|"
+    r"unfortunately|unable to|i can(?:no|['’]| no)?t|i (?:won|don)['’]?t|i (?:will|do) not|"
+    r"i (?:am|['’]m) (?:unable|not able)|i['’]m (?:unable|not able)|as an? (?:ai|assistant|language model)|"
+    r"there (?:is|was) no (?:image|picture|readable|visible|text)|it (?:seems|appears|looks)|no image|"
+    r"no (?:readable |visible )?text|"
+    r"(?:the|this) (?:image|picture|scan|photo) (?:is|appears|seems|contains no|does not|doesn['’]?t))\b",
     re.IGNORECASE,
 )
 UNSEEN = re.compile("[\x00-\x08\x0b\x0e-\x1f\x7f\u202a-\u202e\u2066-\u2069\u200b\u2060\ufeff\ufffd]")
@@ -43,7 +33,9 @@ ABOUT = re.compile(
     r"transcri|assist|help (?:you|with)|\bimage|picture|photo|request|comply|language model|\ban ai\b", re.I
 )
 NOTHING_SEEN = re.compile(
-    r"[*\"\s]*no (?:readable |visible )?text (?:is |was |can be )?(?:visible|seen|found|present|detected)", re.I
+    r"[*\"\s\[(]*(?:there (?:is|was) )?no (?:readable |visible )?text"
+    r"(?:[\])*.]*\Z| (?:is |was |can be )?(?:visible|seen|found|present|detected))",
+    re.I,
 )
 REMARK = re.compile(r"\Z|(?:let me know|please (?:note|let)|note[: ]|i (?:have|hope)|this is|if you|feel free)", re.I)
 FIRST_SENTENCE = 200  # characters in which a refusal says what it is about
@@ -97,7 +89,7 @@ def refuses(text: str) -> bool:
         return False
     first = text[:FIRST_SENTENCE]
     english = OPENING.match(text) and (ABOUT.search(first) or NOTHING_SEEN.match(text))
-    return bool(english or (ELSEWHERE.match(text.lstrip('*"\u201e ')) and ABOUT_ELSEWHERE.search(first)))
+    return bool(english) or refusals.refuses(unicodedata.normalize("NFC", text.lstrip('*"\u201e([ ')), FIRST_SENTENCE)
 
 
 def echoes(text: str) -> bool:

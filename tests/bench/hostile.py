@@ -157,6 +157,21 @@ def test_reading_connects_to_nothing(smoke, tmp_path):
     assert not noted.exists(), noted.read_text()
 
 
+@pytest.mark.parametrize("command", ["read", "digitize"])
+def test_nothing_is_sent_by_native_code_either(smoke, tmp_path, command):
+    if not shutil.which("strace"):
+        pytest.skip("strace is not installed")
+    row = pq.read_table(smoke / "data/smoke/test.parquet").slice(0, 1).to_pylist()[0]
+    (tmp_path / "page.png").write_bytes(row["image"]["bytes"])
+    environment = {name: value for name, value in os.environ.items() if name != "CI"}  # where onnxruntime is silent
+    for model in ("rapidocr", str(smoke / "data/smoke/merged")):
+        calls, out = tmp_path / "calls", tmp_path / f"out-{len(model)}"
+        traced = ["strace", "-f", "-qq", "-e", "trace=connect", "-o", str(calls), sys.executable, "-m", "medocr"]
+        asked = [command, model, str(tmp_path / "page.png"), "--out", str(out)]
+        subprocess.run([*traced, *asked], cwd=ROOT, env={**environment, "PYTHONPATH": str(ROOT)}, check=True)
+        assert "AF_INET" not in calls.read_text()
+
+
 def test_a_redirect_carries_no_page_to_another_address():
     (page,) = pages(1)
     with Loopback([page], [Server()]) as second:

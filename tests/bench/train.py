@@ -31,7 +31,7 @@ WITHOUT = {
     "allocator": "the allocator's settings",
     "once": "preprocessing once",
     "like_sizes": "batches of pages of like size",
-    "attention": "attention over all images and heads at once",
+    "attention": "attention with shared key heads",
     "side_by_side": "an optimizer step's batches side by side",
     "composed": "one product for W and B·A",
 }
@@ -98,7 +98,7 @@ def _without(ingredient: str | None):
     import torch
 
     from medocr import model as models
-    from medocr.cpu import attention, gqa
+    from medocr.cpu import gqa
     from medocr.train import data
 
     def encoded_anew(collator, row):
@@ -110,7 +110,7 @@ def _without(ingredient: str | None):
     plain = {
         "once": [mock.patch.object(data.Collator, "encoded", encoded_anew)],
         "like_sizes": [mock.patch.object(data.LengthGroupedSampler, "__iter__", shuffled)],
-        "attention": [mock.patch.object(module, "install") for module in (attention, gqa)],
+        "attention": [mock.patch.object(gqa, "install")],
         "side_by_side": [mock.patch.object(models, "parallel_map", return_value=contextlib.nullcontext(map))],
         "composed": [mock.patch.object(models, "merged_forward", return_value=contextlib.nullcontext())],
     }
@@ -172,7 +172,8 @@ def plain(precision: str) -> dict:
 
 
 def reading() -> dict:
-    """Pages per second: in batches of like size, one page after the other, and by transformers' own generation."""
+    """Pages per second: in batches of like size, one page after the other, by transformers' own generation, and in
+    batches with transformers' own attention."""
     import torch
     from transformers import PaddleOCRVLForConditionalGeneration
 
@@ -190,6 +191,10 @@ def reading() -> dict:
         "batched": lambda: models.read(model, processor, pages, max_new_tokens=300, progress=False),
         "one_by_one": lambda: [models.read(model, processor, [p], max_new_tokens=300, progress=False) for p in pages],
         "generate": lambda: [by_generate(page) for page in pages],
+        "sdpa": lambda: (
+            model.set_attn_implementation({"text_config": "sdpa"}),
+            models.read(model, processor, pages, max_new_tokens=300, progress=False),
+        ),
     }
     found = {}
     for name, way in ways.items():

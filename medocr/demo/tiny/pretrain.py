@@ -24,7 +24,6 @@ from torch.utils.data import DataLoader
 from transformers import AttentionInterface, PaddleOCRVLForConditionalGeneration
 
 from medocr import storage
-from medocr.cpu import attention
 from medocr.demo.tiny import FOLDER, architecture
 from medocr.demo.tiny.pages import NOWHERE, SLOTS, Batches, Stage
 from medocr.model.loading import bf16_is_fast, load_processor
@@ -65,7 +64,7 @@ class Reader(torch.nn.Module):
     def __init__(self, model: PaddleOCRVLForConditionalGeneration) -> None:
         super().__init__()
         AttentionInterface.register("medocr_guided", guided_attention)
-        model.set_attn_implementation({"vision_config": attention.register(), "text_config": "medocr_guided"})
+        model.set_attn_implementation({"vision_config": "sdpa", "text_config": "medocr_guided"})
         self.model = model
         text = model.config.text_config
         self.letter_head = torch.nn.Linear(text.hidden_size, SLOTS * text.vocab_size)
