@@ -174,6 +174,7 @@ class _Reader:
         """The words before an atom that may be a name: start, end, and a flag that stands between name and value."""
         end, flag = here, None
         while end > self.begin and (self.kinds[end - 1] in ("sym", "cell") and self.lowered[end - 1] not in (")", "%")):
+            flag = "A" if self.words[end - 1] == "*" else flag
             end -= 1
         if (
             end > self.begin
