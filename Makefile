@@ -16,6 +16,9 @@ $(READY): requirements.lock pyproject.toml
 	PYTHONWARNINGS=ignore $(VENV)/bin/pip install --quiet --no-deps --no-build-isolation --editable .
 	touch $@
 
+.PHONY: install
+install: $(READY)  ## the environment alone: .venv
+
 run: $(READY)  ## all seven notebooks on the embedded default; results/demo/
 	$(PYTHON) -m medocr run demo
 

@@ -21,6 +21,7 @@ import io
 import itertools
 import json
 import math
+import os
 import sys
 import time
 import warnings
@@ -245,7 +246,7 @@ class Output:
 
         Raises ValueError where the file is no output of this command.
         """
-        from .storage import atomic  # with pyarrow, which takes half a second
+        from .storage import atomic, private  # with pyarrow, which takes half a second
 
         whole, known = [], set()
         for line in out.read_bytes().splitlines(keepends=True):
@@ -255,9 +256,9 @@ class Output:
                     whole.append(line)
                     if row["reader"] == self.model:
                         known.add((row["origin"], row["sha256"]))
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 raise ValueError(f"{out} is no output of read: give --out another name") from None
-        with atomic(out) as temporary:
+        with private(), atomic(out) as temporary:
             temporary.write_bytes(b"".join(whole))
         return known
 
@@ -269,7 +270,7 @@ class Output:
                 target = sys.stdout.buffer
             else:
                 self.out.parent.mkdir(parents=True, exist_ok=True)
-                target = stack.enter_context(self.out.open("ab"))
+                target = stack.enter_context(open(self.out, "ab", opener=_for_its_owner))
             bar = stack.enter_context(
                 tqdm(total=total, initial=len(self.known), unit="page", disable=not sys.stderr.isatty(), leave=False)
             )
@@ -287,6 +288,11 @@ class Output:
     def _summary(self, read: int, refused: int) -> str:
         before = f", {len(self.known)} read before" if self.known else ""
         return f"{read} pages read{before}, {refused} refused" + (f": {self.out}" if self.out else "")
+
+
+def _for_its_owner(path: str, flags: int) -> int:
+    """Opens a file that, where it is new, this user alone can read: it holds what stands on the pages."""
+    return os.open(path, flags, 0o600)
 
 
 def read(model: str, paths: Sequence[str | Path], out: Path | None, jobs: int) -> int:

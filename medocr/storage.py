@@ -59,7 +59,7 @@ def private() -> Iterator[None]:
 @contextlib.contextmanager
 def locked(folder: Path, busy: str) -> Iterator[None]:
     """Nobody else works in `folder` meanwhile. Raises ValueError, which says `busy`, where somebody does."""
-    with (folder / ".lock").open("w") as file:
+    with (folder / ".lock").open("a") as file:  # not "w", which would empty what a link leads to
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -228,6 +228,16 @@ def model_hash(folder: str | Path) -> str:
     """sha256 of what a model folder loads (weights, configuration, tokenizer, template), not of what explains it."""
     files = sorted(p for p in Path(folder).iterdir() if p.suffix in (".safetensors", ".json", ".jinja", ".model"))
     return hashlib.sha256("\n".join(f"{p.name} {file_hash(p)}" for p in files).encode()).hexdigest()
+
+
+def read_json(path: str | Path) -> dict:
+    """The JSON object that a file holds. Raises ValueError, naming the file, where it holds none."""
+    content = None
+    with contextlib.suppress(ValueError, RecursionError):
+        content = json.loads(Path(path).read_text(encoding="utf-8"))
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} is damaged: it holds no JSON object; put it back, or delete it and make it anew")
+    return content
 
 
 def write_json(path: str | Path, content: dict) -> None:

@@ -24,7 +24,7 @@ def enter(data: str | Path, record: str, reads: Sequence[str] = ()) -> Path:
     data = Path(data)
     if HEADLESS in os.environ:
         return data
-    if (data / record).is_file() and SEAL in json.loads((data / record).read_text()):
+    if (data / record).is_file() and SEAL in storage.read_json(data / record):
         raise ValueError(
             f"{data} holds a finished run, which this notebook would overwrite: leave `data` at '../data/scratch', "
             f"which gets a copy of what is read; or delete {data / record} first, if the run may be lost"

@@ -1,11 +1,13 @@
 """The script behind `make gpu`, tried on a CPU with a small model: each part's file, the table, the arithmetic."""
 
+import functools
 import json
 
 import pytest
 
 from medocr.run import load_profile
 from tests import full_size
+from tests.gpu import __main__ as main_module
 from tests.gpu import arithmetic, inference, l4, table
 from tests.gpu.__main__ import PARTS, main
 from tests.gpu.setting import Setting
@@ -54,6 +56,19 @@ def test_a_part_that_is_out_of_time_says_so_and_keeps_earlier_figures(tmp_path, 
     assert main(["rate", "l4", *places]) == 2
     assert "call this part alone" in json.loads((tmp_path / "l4.json").read_text())["why"]
     assert json.loads((tmp_path / "rate.json").read_text())["bf16_tflops"] == 1.0
+
+
+def test_what_a_part_has_measured_stays_beside_what_an_earlier_call_finished(tmp_path):
+    keep = functools.partial(main_module._keep, tmp_path, "merge", "tiny")
+    keep(seconds_merging=1.0)
+    keep(seconds_merging=2.0)
+    table.write(tmp_path)
+    assert "**merge** did not end in its time" in (tmp_path / "table.md").read_text()
+    assert json.loads((tmp_path / "merge.json").read_text())["seconds_merging"] == 2.0
+    (tmp_path / "merge.json").write_text(json.dumps({"part": "merge", "ran": True, "passed": True}))
+    keep(seconds_merging=3.0)
+    assert json.loads((tmp_path / "merge_unfinished.json").read_text())["seconds_merging"] == 3.0
+    assert json.loads((tmp_path / "merge.json").read_text())["passed"]
 
 
 def test_the_stages_part_is_a_run_that_the_profiles_know(tmp_path):

@@ -109,7 +109,7 @@ def test_the_config_says_what_the_weights_are(base, merged):
     assert (folder / "tokenizer.model").read_bytes() == (base / "tokenizer.model").read_bytes()
     tokenizer = json.loads((folder / "tokenizer_config.json").read_text())
     assert tokenizer["added_tokens_decoder"]["358"]["content"] == "<|IMAGE_START|>"  # tokenizer.model has it not
-    assert tokenizer["add_bos_token"] is False
+    assert tokenizer["add_bos_token"] is tokenizer["add_prefix_space"] is False  # llama.cpp would add both
     card = (folder / "README.md").read_text()
     assert "vllm serve FOLDER" in card
     assert "--chat-template-content-format openai" in card  # vLLM guesses it from the template, and may guess wrong

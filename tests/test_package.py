@@ -106,3 +106,10 @@ def test_every_fault_on_the_list_can_still_be_put_into_the_code():
             compile(code.replace(old, new), name, "exec")
             for file, test in re.findall(r"(tests/\w+\.py)::(\w+)", " ".join([part["tests"], *tests])):
                 assert f"def {test}(" in (ROOT / file).read_text(), f"{file} has no {test}"
+
+
+def test_every_attack_on_the_list_has_its_test():
+    for topic in tomllib.loads((ROOT / "tests/bench/attacks.toml").read_text()).values():
+        for _, place in topic.values():
+            file, _, test = place.partition("::")
+            assert f"def {test}(" in (ROOT / "tests" / file).read_text(), f"{file} has no {test}"

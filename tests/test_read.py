@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import stat
 import subprocess
 import sys
 from pathlib import Path
@@ -78,6 +79,12 @@ def test_a_reading_goes_on_after_what_is_written(scans, tmp_path, quick, capsys)
     assert "0 pages read, 3 read before, 1 refused" in capsys.readouterr().err
 
 
+def test_lines_are_for_their_owner_alone(scans, tmp_path, quick):
+    for _ in range(2):
+        main(["read", "rapidocr", str(scans), "--out", str(tmp_path / "pages.jsonl")])
+        assert stat.S_IMODE((tmp_path / "pages.jsonl").stat().st_mode) == 0o600
+
+
 def test_each_line_is_there_before_the_next_page_is_read(scans, tmp_path, monkeypatch, capsys):
     out, seen = tmp_path / "pages.jsonl", []
 
@@ -124,6 +131,14 @@ def test_no_label_can_make_read_refuse_a_page(scans, quick):
     (scans / "0.txt").write_bytes("Größe".encode("latin-1"))
     (scans / "metadata.jsonl").write_text("{broken\n")
     assert main(["read", "rapidocr", str(scans)]) == 0
+
+
+@pytest.mark.parametrize("content", ["my thesis\n", "[" * 100_000 + "\n", "[]\n", "5\n"])
+def test_a_file_that_read_did_not_write_stays_as_it_is(tmp_path, content):
+    (tmp_path / "out").write_text(content)
+    with pytest.raises(ValueError, match="is no output of read"):
+        reading.Output(tmp_path / "out", "rapidocr")
+    assert (tmp_path / "out").read_text() == content
 
 
 def test_a_number_that_is_none_is_written_as_null(monkeypatch):

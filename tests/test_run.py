@@ -274,6 +274,32 @@ def test_a_wrong_request_is_refused_before_anything_runs(house, capsys, argument
     assert not list(house.glob("data/small/*.json"))
 
 
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [
+        ("curate = 5", "setting 'curate' is unknown"),
+        ("publish = 'no'", "publish = 'no' should be true or false"),
+        ("[curate]\npages_from = [5]", "pages_from holds 5"),
+        ("[curate]\npages_from = [{ path = 'x' }]", "pages_from holds {'path': 'x'}"),
+        ("[curate]\npages_from = [{ source = 'folder', path = 5 }]", "pages_from holds"),
+        (f"a = {'[' * 50_000}", "not valid TOML"),
+    ],
+)
+def test_a_profile_of_another_shape_is_refused(tmp_path, content, told, capsys):
+    (tmp_path / "odd.toml").write_text(content)
+    assert main(["run", str(tmp_path / "odd.toml"), "--out", str(tmp_path)]) == 2
+    assert told in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "[" * 100_000, "\xff"])
+def test_a_damaged_note_of_whose_a_run_is_is_named(tmp_path, content, capsys):
+    note = tmp_path / "data/smoke/profile.json"
+    note.parent.mkdir(parents=True)
+    note.write_bytes(content.encode("latin-1"))
+    assert main(["run", "smoke", "--out", str(tmp_path)]) == 2
+    assert f"{note} is damaged" in capsys.readouterr().err
+
+
 def test_an_unknown_profile_names_those_there_are(house, capsys):
     assert main(["run", "smal"]) == 2
     assert "no profile 'smal': give one of small" in capsys.readouterr().err

@@ -273,6 +273,7 @@ def test_fields_as_they_are_read_are_taken(tmp_path):
     ("line", "message"),
     [
         (b"{not json", "not JSON"),
+        (b"[" * 100_000, "not JSON"),
         (b'{"text": "x"}', 'not an object with a "file_name"'),
         (b'{"file_name": "a.png", "text": 5}', "text is 5, not a str"),
         (b'{"file_name": "a.png", "doc_type": "memo"}', "doc_type 'memo' is not one of"),

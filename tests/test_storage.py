@@ -125,3 +125,11 @@ def test_nothing_else_in_the_package_deletes():
     for path in package.rglob("*.py"):
         if path.name != "storage.py":
             assert not re.search(r"rmtree|\.unlink\(|\.rmdir\(|os\.remove", path.read_text()), path
+
+
+def test_a_lock_that_is_a_link_empties_nothing(tmp_path):
+    (tmp_path / "thesis").write_text("mine")
+    (tmp_path / ".lock").symlink_to("thesis")
+    with storage.locked(tmp_path, "busy"), pytest.raises(ValueError, match="busy"), storage.locked(tmp_path, "busy"):
+        pass
+    assert (tmp_path / "thesis").read_text() == "mine"

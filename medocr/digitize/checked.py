@@ -47,4 +47,5 @@ def _checked(item: Page, record: PageRecord) -> PageRecord:
 
 def _marked(line: Mapping, doubts: list[str]) -> dict:
     confidence = None if line["confidence"] is None else min(line["confidence"], CEILING)
-    return {**line, "confidence": confidence, "mark": line.get("mark") or f"{DOUBTED}: {', '.join(doubts)}"}
+    mark = line.get("mark") or f"{DOUBTED}: {', '.join(dict.fromkeys(doubts))}"
+    return {**line, "confidence": confidence, "mark": mark}

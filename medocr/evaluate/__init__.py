@@ -96,10 +96,9 @@ def predict(
             model, processor, samples, max_new_tokens=max_new_tokens, batch_size=batch_size, progress=progress
         )
     seconds = (time.perf_counter() - began) / max(1, len(samples))
+    about = {"model": name, "set": set_name, "seconds": seconds}
     return [
-        _prediction(
-            page, name, set_name, reading.text, reading.finish, seconds, reading.confidence, numbers_read(reading)
-        )
+        _prediction(page, reading, numbers=numbers_read(reading), **about)
         for page, reading in zip(samples, readings, strict=True)
     ]
 
@@ -109,29 +108,19 @@ def from_transcripts(
 ) -> list[Prediction]:
     """The same rows for a reader that is no model of ours, from its answers on these pages (`transcribe.Answer`)."""
     return [
-        _prediction(page, name, set_name, answer.text, answer.finish, answer.seconds or 0.0, answer.confidence)
+        _prediction(page, answer, model=name, set=set_name, seconds=answer.seconds or 0.0)
         for page, answer in zip(samples, answers, strict=True)
     ]
 
 
-def _prediction(page: Page, name, set_name, text, finish, seconds, confidence, numbers=None) -> Prediction:
+def _prediction(page: Page, read, **about) -> Prediction:
+    """What was read on a page (`model.Reading` or `transcribe.Answer`), beside what the page says."""
     if page.text is None and page.truth is None:
         raise ValueError(f"{page.origin} has no text to be scored against: transcribe it first, or leave it out")
-    copied = {
-        key: getattr(page, key)
-        for key in ("id", "origin", "doc_type", "domain", "label_origin", "group", "truth", "fields")
-    }
-    return Prediction(
-        **copied,
-        set=set_name,
-        model=name,
-        reference=page.text,
-        text=text,
-        finish=finish,
-        seconds=seconds,
-        confidence=confidence,
-        numbers=numbers,
-    )
+    of_page = ("id", "origin", "doc_type", "domain", "label_origin", "group", "truth", "fields")
+    about |= {key: getattr(page, key) for key in of_page}
+    about |= {key: getattr(read, key) for key in ("text", "finish", "confidence")}
+    return Prediction(reference=page.text, **about)
 
 
 def score(predictions: Iterable[Prediction]) -> pd.DataFrame:

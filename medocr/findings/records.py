@@ -197,6 +197,15 @@ def _keywords(record: dict) -> str:
     return f"{len(record['unknown']) or 'no'} keyword that medocr passes to Unsloth is unknown to it"
 
 
+def _step(record: dict) -> str:
+    whole, cast, lora = (record["rows"][name] for name in ("all weights", "LoRA, inputs cast to float32", "LoRA"))
+    return (
+        f"by its operators LoRA's step is {cast['all']['s'] / whole['all']['s']:.2f} times as long as all weights', on "
+        f"an H100 {cast['measured_s'] / whole['measured_s']:.2f} times; without PEFT's casts "
+        f"{lora['all']['s'] / cast['all']['s']:.2f} of that"
+    )
+
+
 def _serve(record: dict) -> str:
     same, resized = (record[kind]["largest_logprob_difference"] for kind in ("unchanged", "resized"))
     return (
@@ -250,6 +259,7 @@ TELL: dict[str, Callable[[dict], str]] = {
     "bench/gguf.json": _gguf,
     "bench/scale.json": _scale,
     "bench/serve.json": _serve,
+    "bench/step.json": _step,
     "bench/train.json": _train,
     "bench/transcribe.json": _transcribe,
     "bench/unsloth.json": _unsloth,

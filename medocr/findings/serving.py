@@ -46,17 +46,19 @@ def _llama(record: dict) -> str:
 def _unsloth(record: dict) -> str:
     by, packages = record["unsloth"], record["packages"]
     logits = max(by["logits"].values())
-    resumed = "the same adapter, byte for byte" if by["resumed_adapter_is_the_same"] else "another adapter, why is open"
+    same = {name: by[f"{name}_adapter_is_the_same"] for name in ("again", "resumed")}
+    ends = {name: "the same adapter, byte for byte" if equal else "another adapter" for name, equal in same.items()}
     gate = "passes" if by["merge"]["passed"] else "fails"
     tensors = f"{by['with_gradient']} of {by['tensors']} tensors"
     apart = (
         f"the loss of a batch differs by {record['loss_apart']:.1g}, LoRA's gradients by at most "
         f"{record['gradients_apart']:.1g} of a tensor's largest, and {tensors} have one; the losses of a "
-        f"training's steps differ by at most {record['step_losses_apart']:.1g}, more than that explains"
+        f"training's steps differ by at most {record['step_losses_apart']:.1g}"
     )
     return (
         f"**Unsloth {packages['unsloth']} on a CPU, CUDA faked**: 04 to 06 run. Beside transformers' path {apart}; a "
-        f"training that was stopped and resumed gives {resumed}; either path reads either adapter (logits at most "
+        f"training done again gives {ends['again']}, and stopped and resumed {ends['resumed']} (on one thread: on two, "
+        "Unsloth's sums are not always done in the same order); either path reads either adapter (logits at most "
         f"{logits:.1g} of their standard deviation apart); the merge {gate} the gate. Its code ran as plain Python: "
         "nothing was compiled, and no kernel in Triton ran"
     )

@@ -151,12 +151,12 @@ def probe(model, processor, pages: list) -> dict[str, torch.Tensor]:
         batch = collator.model_inputs([row], model.device)
         answer = (batch.pop("labels")[0] != IGNORED).nonzero().flatten() - 1
         with torch.inference_mode():
-            all_logits = model(**batch, logits_to_keep=answer).logits[0].float().cpu()
+            all_logits = model(**batch, logits_to_keep=answer).logits[0].float()
         first, second = all_logits.topk(2).values.unbind(-1)
-        tokens.append(all_logits.argmax(-1))
-        margins.append(first - second)
+        tokens.append(all_logits.argmax(-1).cpu())
+        margins.append((first - second).cpu())
         chosen = np.linspace(0, len(all_logits) - 1, min(POSITIONS, len(all_logits))).round()
-        logits.append(all_logits[torch.from_numpy(chosen).long()])
+        logits.append(all_logits[torch.from_numpy(chosen).long().to(all_logits.device)].cpu())
     return {"tokens": torch.cat(tokens), "margins": torch.cat(margins), "logits": torch.cat(logits)}
 
 

@@ -192,7 +192,9 @@ def save_processor(processor: PaddleOCRVLProcessor, folder: str | Path) -> None:
     tokenizer = processor.tokenizer
     added = {number: token.__getstate__() for number, token in tokenizer.added_tokens_decoder.items()}
     begins = tokenizer("1")["input_ids"][0] == tokenizer.bos_token_id
-    _add_settings(Path(folder) / "tokenizer_config.json", {"added_tokens_decoder": added, "add_bos_token": begins})
+    spaced = tokenizer.tokenize("1")[0].startswith("▁")  # llama.cpp puts a space before every text unless told not to
+    settings = {"added_tokens_decoder": added, "add_bos_token": begins, "add_prefix_space": spaced}
+    _add_settings(Path(folder) / "tokenizer_config.json", settings)
 
 
 def _add_settings(path: Path, settings: dict) -> None:

@@ -1,6 +1,7 @@
 """LoRA on the language model, the vision tower and the projector."""
 
 import contextlib
+import functools
 import re
 from collections.abc import Iterator
 
@@ -31,6 +32,7 @@ def add_lora(
         torch.manual_seed(seed)
         config = LoraConfig(r=r, lora_alpha=alpha, lora_dropout=0.0, bias="none", target_modules=TARGETS)
         peft_model = get_peft_model(model, config)
+        _leave_casts_to_autocast(peft_model)
     trainable = sum(p.numel() for p in peft_model.parameters() if p.requires_grad)
     if trainable != expected:
         raise ValueError(
@@ -38,6 +40,20 @@ def add_lora(
             "attached as asked (full fine-tuning left on, or modules missing from the targets)"
         )
     return peft_model
+
+
+def _leave_casts_to_autocast(model: PeftModel) -> None:
+    """Where autocast is on, spare PEFT's cast of inputs to the adapter's float32, which autocast takes back at once.
+
+    bfloat16 and float16 become float32 and again themselves without loss, so outputs and gradients stay bit for bit.
+    """
+    for module in model.modules():
+        if isinstance(module, LoraLinear):
+            module._cast_input_dtype = functools.partial(_cast_without_autocast, module._cast_input_dtype)
+
+
+def _cast_without_autocast(cast, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
+    return x if torch.is_autocast_enabled(x.device.type) else cast(x, dtype)
 
 
 def _expected(model, r: int) -> int:

@@ -6,8 +6,8 @@ dashed, each document type has a marker of its own.
 
 import textwrap
 from collections.abc import Iterable
+from pathlib import Path
 
-import matplotlib as mpl
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
@@ -41,34 +41,7 @@ def style() -> None:
     """Set matplotlib up for every figure that follows, and pandas for every table."""
     pd.set_option("display.precision", 3, "display.max_colwidth", None, "styler.format.precision", 2)
     pd.set_option("styler.format.escape", "html")  # a file's name in a table must not become markup
-    mpl.rcParams.update(
-        {
-            "figure.dpi": 90,
-            "savefig.dpi": "figure",
-            "figure.figsize": (WIDTH, 4.0),
-            "figure.constrained_layout.use": True,
-            "font.family": "DejaVu Sans",
-            "font.size": 12,
-            "text.hinting": "none",  # hinted characters are whole pixels wide, and marked text would drift
-            "axes.titlesize": 13,
-            "axes.titlelocation": "left",
-            "axes.titleweight": "bold",
-            "axes.labelcolor": INK,
-            "axes.edgecolor": FAINT,
-            "axes.spines.top": False,
-            "axes.spines.right": False,
-            "axes.axisbelow": True,
-            "xtick.color": FAINT,
-            "ytick.color": FAINT,
-            "xtick.labelcolor": INK,
-            "ytick.labelcolor": INK,
-            "grid.color": GRID,
-            "grid.linewidth": 0.8,
-            "lines.linewidth": 2.0,
-            "legend.frameon": False,
-            "text.color": INK,
-        }
-    )
+    plt.style.use(Path(__file__).with_name("medocr.mplstyle"))
 
 
 def show(figure: Figure, name: str) -> None:

@@ -113,7 +113,7 @@ class Run:
         known = folder / "profile.json"
         inside = self.profile.is_relative_to(NOTEBOOKS / "profiles")
         profile = self.profile.stem if inside else os.path.relpath(self.profile, folder)
-        if known.is_file() and (other := json.loads(known.read_text())["profile"]) != profile:
+        if known.is_file() and (other := storage.read_json(known).get("profile")) != profile:
             raise ValueError(
                 f"{folder} was made by another profile, {other}, and would be overwritten: give this run another name "
                 f"with --name, or delete {known} if it is the same profile that has moved"
@@ -160,7 +160,7 @@ def read(path: Path) -> dict:
     """What a profile's file holds. Raises ValueError where it is no TOML."""
     try:
         return tomllib.loads(path.read_text(encoding="utf-8"))
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ValueError(f"{path}: not valid TOML: {error}") from None
 
 
@@ -171,8 +171,13 @@ def is_table(profile: str) -> bool:
 
 def resolve(content: dict, name: str, path: Path, overrides: Sequence[str], out: Path) -> Run:
     """A run named `name` from the tables of a profile, which lies at `path`; raises what `load_profile` does."""
-    content = {table: dict(values) if isinstance(values, dict) else values for table, values in content.items()}
-    publish = content.pop("publish", False)
+    publish = content.get("publish", False)
+    if not isinstance(publish, bool):
+        raise ValueError(f"{path}: publish = {publish!r} should be true or false")
+    content = {table: values for table, values in content.items() if table != "publish"}
+    if odd := [table for table, values in content.items() if not isinstance(values, dict)]:
+        check_known(odd[0], ("publish",), f"{path}: setting")
+    content = {table: dict(values) for table, values in content.items()}
     for override in overrides:
         parameter, value = parse_override(override)
         stage, parameter = parameter.split(".")
@@ -221,6 +226,9 @@ def _resolve(stage: Stage, given: dict, path: Path) -> dict:
 def _resolve_paths(parameters: dict[str, dict], folder: Path) -> None:
     """Paths in a profile are meant from the profile's own folder; a base model's also from where the command runs."""
     for options in parameters["curate"].get("pages_from", ()):
+        named = isinstance(options, dict) and isinstance(options.get("source"), str)
+        if not named or not isinstance(options.get("path", ""), str):
+            raise ValueError(f"pages_from holds {options!r}: as in {{ source = 'folder', path = 'scans' }}")
         if "path" in options:
             options["path"] = str((folder / options["path"]).resolve())
     base = parameters["prepare"]["base"]

@@ -60,7 +60,7 @@ def publish(run: Run, replace: bool = False) -> None:
     """
     rendered = run.data / "results"
     if why := _kept_back(run, replace):
-        print(f"results: {_shown(rendered)} ({why})")
+        print(f"results: {_shown(rendered / 'index.html')} ({why})")
         return
     storage.check_inside(run.results, run.out / "results")
     for leftover in run.results.parent.glob(f".{run.results.name}.*.tmp"):  # of a run that was killed here
@@ -91,7 +91,7 @@ def _kept_back(run: Run, replace: bool) -> str | None:
             return "pages that hold health information stay out of results/"
     published = run.results / "run.json"
     if run.overrides and not replace and published.is_file():
-        others = json.loads(published.read_text()).get("overrides", [])
+        others = storage.read_json(published).get("overrides", [])
         if sorted(others) != sorted(run.overrides):
             where = _shown(run.results)
             return f"{where} was made without these -p: --name gives this run a folder of its own, --replace replaces"

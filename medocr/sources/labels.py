@@ -112,7 +112,7 @@ def _metadata_row(line: bytes) -> tuple[str, dict]:
         row = json.loads(line.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise ValueError(f"not UTF-8 ({error.reason} at byte {error.start})") from None
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, RecursionError) as error:
         raise ValueError(f"not JSON ({error})") from None
     if not isinstance(row, dict) or not isinstance(row.get("file_name"), str):
         raise ValueError('not an object with a "file_name"')

@@ -1,6 +1,5 @@
 """`accelerate launch -m medocr train FOLDER [NAME=VALUE ...]`: the training of notebook 04 by several processes."""
 
-import json
 from pathlib import Path
 
 from medocr import prepare, storage
@@ -15,7 +14,9 @@ def train_folder(data: Path, options: dict) -> None:
     """
     if not (data / "prepare.json").is_file():
         raise ValueError(f"{data}: no prepare.json, so it is no run's folder or notebook 03 has not run: run it first")
-    settings = json.loads((data / "prepare.json").read_text())["settings"]
+    settings = storage.read_json(data / "prepare.json").get("settings")
+    if not isinstance(settings, dict):
+        raise ValueError(f"{data / 'prepare.json'} holds no settings: run notebook 03 again")
     train_rows, validation_rows = (
         list(storage.read(data / f"{split}.parquet", prepare.Sample)) for split in ("train", "validation")
     )
@@ -30,5 +31,5 @@ def train_folder(data: Path, options: dict) -> None:
 def _started_with(data: Path) -> dict:
     """The parameters of 04 in the run that made the folder; none where notebooks were run by hand."""
     record = data / "run.json"
-    parameters = json.loads(record.read_text())["parameters"]["train"] if record.is_file() else {}
+    parameters = storage.read_json(record)["parameters"]["train"] if record.is_file() else {}
     return {name: value for name, value in parameters.items() if name != "data"}

@@ -29,8 +29,7 @@ READ_PAGES = 16  # validation pages read at each checkpoint: always the same one
 class Run:
     """One training: the base with LoRA attached, and the trainer around it.
 
-    The first `pages` samples of the collator are for training, the rest for validation. `processes` share an
-    optimizer step's pages.
+    The collator's first `pages` samples are for training, the rest for validation; `processes` share a step's pages.
     """
 
     def __init__(
@@ -55,9 +54,8 @@ class Run:
             base_model, recipe.r, recipe.alpha, seed=recipe.seed, gradient_checkpointing=checkpointing
         )
         self.model.peft_config["default"].base_model_name_or_path = base
-        samples = collator.samples
+        samples, judged = collator.samples, len(collator.samples) > pages
         rows = Dataset.from_dict({"row": list(range(len(samples)))})
-        judged = len(samples) > pages
         self.trainer = _Trainer(
             sampler=data.LengthGroupedSampler(
                 [data.size(s) for s in samples[:pages]], recipe.batch_size, recipe.seed, processes=processes
@@ -166,6 +164,7 @@ class _Trainer(SFTTrainer):
         self.earlier, self.began, self.output_dir = {"seconds": 0.0, "peak_memory_gb": 0.0}, None, None
         super().__init__(**options)
         self.remove_callback(PrinterCallback)
+        self.model_accepts_loss_kwargs = True  # Unsloth's False weighs a step's batches alike, of however many tokens
         simple = self.accelerator.num_processes == 1 and self.accelerator.scaler is None
         self.in_parallel = simple and self.args.use_cpu and not self.args.gradient_checkpointing  # it costs memory
         if self.args.use_cpu:  # autocast's cache is one for all threads: gradients would depend on who came first

@@ -5,6 +5,7 @@ Each part runs in a process of its own and leaves a file of its own; one that ca
 """
 
 import argparse
+import functools
 import json
 import os
 import subprocess
@@ -25,13 +26,14 @@ def measure(part: str, setting, out: Path) -> dict:
         return l4.run(setting, out)
     if part == "rate":
         return card.run(setting)
+    keep = functools.partial(_keep, out, part, setting.size)
     found = {
-        "peft": lambda: training.lora(setting, "transformers"),
-        "unsloth": lambda: training.lora(setting, "unsloth"),
+        "peft": lambda: training.lora(setting, "transformers", keep),
+        "unsloth": lambda: training.lora(setting, "unsloth", keep),
         "full": lambda: training.full(setting),
-        "resume": lambda: training.resume(setting, lambda rows: _keep(out, "resume", setting.size, rows)),
-        "merge": lambda: inference.merge(setting),
-        "reading": lambda: inference.reading(setting, lambda rows: _keep(out, "reading", setting.size, rows)),
+        "resume": lambda: training.resume(setting, keep),
+        "merge": lambda: inference.merge(setting, keep),
+        "reading": lambda: inference.reading(setting, keep),
         "stages": lambda: inference.stages(setting),
     }[part]()
     if "tflops" in found:
@@ -40,11 +42,15 @@ def measure(part: str, setting, out: Path) -> dict:
     return {"card": card.name(setting.device), **found}
 
 
-def _keep(out: Path, part: str, size: str, rows: list[dict]) -> None:
-    """Write what a part has measured so far, so that a time limit costs only what is not measured yet."""
+def _keep(out: Path, part: str, size: str, **found) -> None:
+    """Write what a part has measured so far, so that a time limit costs only what is not measured yet.
+
+    Where an earlier call finished the part, that file stays, and this one lies beside it.
+    """
     from medocr import storage
 
-    storage.write_record(out / f"{part}.json", part=part, size=size, ran=True, finished=False, rows=rows)
+    name = f"{part}_unfinished.json" if _kept(out / f"{part}.json") else f"{part}.json"
+    storage.write_record(out / name, part=part, size=size, ran=True, finished=False, **found)
 
 
 def one(part: str, chosen: argparse.Namespace) -> int:
@@ -60,6 +66,7 @@ def one(part: str, chosen: argparse.Namespace) -> int:
         trace = traceback.format_exc()[-3000:]
         print(trace, file=sys.stderr, flush=True)
         found = {"ran": False, "why": f"{type(error).__name__}: {error}"[:800], "traceback": trace}
+        found |= {"rows": rows} if (rows := _found(chosen.out / f"{part}.json").get("rows")) else {}
     seconds = round(time.perf_counter() - began, 1)
     storage.write_record(chosen.out / f"{part}.json", part=part, size=chosen.size, total_seconds=seconds, **found)
     return 0 if found["ran"] else 1
@@ -82,7 +89,7 @@ def all_parts(chosen: argparse.Namespace) -> int:
                 why = f"its process ended with status {status}"
         except subprocess.TimeoutExpired:
             status, why = 1, f"not done when the call's {chosen.minutes:g} minutes were over: call this part alone"
-        if why and not _kept(chosen.out / f"{part}.json"):
+        if why and not _found(chosen.out / f"{part}.json").get("ran"):
             storage.write_record(chosen.out / f"{part}.json", part=part, size=chosen.size, ran=False, why=why)
         failed += bool(status)
         print(f"{part:<8} {'done' if not status else why or 'did not run: see its file'}", flush=True)
@@ -91,8 +98,13 @@ def all_parts(chosen: argparse.Namespace) -> int:
 
 
 def _kept(path: Path) -> bool:
-    """Whether an earlier call left this part's figures."""
-    return path.is_file() and json.loads(path.read_text()).get("ran", False)
+    """Whether an earlier call left all of this part's figures."""
+    found = _found(path)
+    return found.get("ran", False) and found.get("finished", True)
+
+
+def _found(path: Path) -> dict:
+    return json.loads(path.read_text()) if path.is_file() else {}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -30,39 +30,36 @@ def adapter(setting: Setting) -> Path:
     return folder
 
 
-def merge(setting: Setting) -> dict:
-    """Adapter and base into one model, and the gate's verdict on 32 pages."""
+def merge(setting: Setting, keep: Callable = lambda **found: None) -> dict:
+    """Adapter and base into one model, and the gate's verdict on eight pages."""
     tuned, merged = adapter(setting), setting.work / "merged"
     began = time.perf_counter()
     report = merging.merge(setting.base(), tuned, merged, **setting.limits)
     between = time.perf_counter()
-    pages = setting.pages(32 if setting.full else 4, seed=1)
+    merged_in = {"seconds_merging": between - began, "modules": report["modules"], "bytes": report["bytes"]}
+    keep(**merged_in)
+    pages = setting.pages(8 if setting.full else 4, seed=1)
     found = merging.check_parity(setting.base(), tuned, merged, pages, device=setting.device, **setting.limits)
     return {
-        "seconds_merging": between - began,
+        **merged_in,
         "seconds_parity": time.perf_counter() - between,
-        "modules": report["modules"],
-        "bytes": report["bytes"],
         "passed": found.passed,
         "why": found.why,
         "figures": found.figures,
     }
 
 
-def reading(setting: Setting, keep: Callable[[list[dict]], None] = lambda rows: None) -> dict:
-    """Pages per second in batches of 16: merged, with the adapter attached, and that through Unsloth, last as slowest.
-
-    `keep` is given the rows so far, after each.
-    """
+def reading(setting: Setting, keep: Callable = lambda **found: None) -> dict:
+    """Pages per second in a batch: merged, with the adapter attached, and that through Unsloth, last as slowest."""
     if not (setting.work / "merged/config.json").is_file():
         merging.merge(setting.base(), adapter(setting), setting.work / "merged", **setting.limits)
     ways = [("merged", "transformers"), ("adapter", "transformers")]
     if setting.device == "cuda" and importlib.util.find_spec("unsloth"):
         ways.append(("adapter", "unsloth"))
-    rows = []
+    rows: list[dict] = []
     for way in ways:
         rows.append(_read(setting, *way))
-        keep(rows)
+        keep(rows=rows)
     return {"rows": rows, "merged_over_adapter": rows[0]["pages_per_s"] / rows[1]["pages_per_s"]}
 
 
@@ -71,16 +68,18 @@ def _read(setting: Setting, what: str, backend: str) -> dict:
         (setting.work / "merged", {}) if what == "merged" else (setting.base(), {"adapter": adapter(setting)})
     )
     model, processor = models.load(folder, device=setting.device, backend=backend, **extra, **setting.limits)
-    pages = setting.pages(32 if setting.full else 4, seed=2)
-    options = {"max_new_tokens": setting.answer_tokens, "batch_size": 16, "progress": False}
+    pages = setting.pages(16 if setting.full else 4, seed=2)
+    longest = 128 if setting.full else setting.answer_tokens
+    options = {"max_new_tokens": longest if backend == "transformers" else 16, "batch_size": 16, "progress": False}
     models.read(model, processor, pages[:2], **{**options, "max_new_tokens": 4})  # kernels are chosen here
     if setting.device == "cuda":
         torch.cuda.reset_peak_memory_stats()
     began = time.perf_counter()
     found = models.read(model, processor, pages, **options)
     seconds = time.perf_counter() - began
-    row = {"what": what, "backend": backend, "pages_per_s": len(pages) / seconds}
-    row["tokens_per_s"] = sum(len(reading.token_logprobs) for reading in found) / seconds
+    tokens = sum(len(reading.token_logprobs) for reading in found)
+    row = {"what": what, "backend": backend, "tokens": tokens, "pages_per_s": len(pages) / seconds}
+    row["tokens_per_s"] = tokens / seconds
     row["peak_memory_gb"] = torch.cuda.max_memory_allocated() / 1e9 if setting.device == "cuda" else None
     if extra:
         row["adapter_effect"] = models.adapter_effect(model, processor, pages[0].open())

@@ -23,12 +23,14 @@ def lines(found: dict[str, dict]) -> list[str]:
     rows = [
         _training(TRAININGS[name], found[name], estimate.get(name))
         for name in TRAININGS
-        if found.get(name, {}).get("ran")
+        if found.get(name, {}).get("ran") and found[name].get("finished", True)
     ]
     text = [HEAD, "|---|---:|---:|---:|---:|---:|", *rows, ""] if rows else []
     for name, part in found.items():
         if not part["ran"]:
             text.append(f"- **{name}** did not run: {part['why'].splitlines()[0]}")
+        elif not part.get("finished", True) and "rows" not in part:
+            text.append(f"- **{name}** did not end in its time: its file holds what it had measured")
         elif name not in TRAININGS:
             text.append(f"- **{name}** ({part.get('card', 'computed')}): {_line(name, part)}")
     sizes = sorted({part["size"] for part in found.values()})

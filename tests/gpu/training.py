@@ -25,12 +25,20 @@ from tests.gpu.setting import Setting
 PAGES, WARM_UP = 16, 3  # steps that are not counted: kernels are compiled and chosen in them
 
 
-def lora(setting: Setting, backend: str) -> dict:
-    """LoRA through `train.train`: memory, seconds per step, those of them that batches took, and what was trained."""
+def lora(setting: Setting, backend: str, keep: Callable = lambda **found: None) -> dict:
+    """LoRA through `train.train`: memory, seconds per step, those of them that batches took, and what was trained.
+
+    `keep` is given the seconds of the steps so far, after each, and so in the other parts that have it.
+    """
     stamps: list[float] = []
     batches: list[float] = []
     began = time.perf_counter()
-    hook = register_optimizer_step_post_hook(lambda *_: stamps.append(_now(setting.device)))
+
+    def stepped(*_) -> None:
+        stamps.append(_now(setting.device))
+        keep(seconds_to_first_step=stamps[0] - began, steps_seconds=_seconds(stamps))
+
+    hook = register_optimizer_step_post_hook(stepped)
     options = {"device": setting.device, "backend": backend, "gradient_checkpointing": True, "pretrained": False}
     options |= {"progress": False, **setting.limits, **setting.recipe}
     try:
@@ -58,11 +66,11 @@ def _timing_batches(seconds: list[float]):
     return mock.patch.object(trainer._Trainer, "get_batch_samples", timed)
 
 
-def resume(setting: Setting, keep: Callable[[list[dict]], None] = lambda rows: None) -> dict:
+def resume(setting: Setting, keep: Callable = lambda **found: None) -> dict:
     """Per backend: how far a training that was stopped half way and resumed ends from one that was not.
 
-    A third run, the first done again, says how far apart equal trainings end on this device. `keep` is given the rows
-    so far, after each.
+    A third run, the first done again, says how far apart equal trainings end on this device. All are in one process,
+    so that Unsloth compiles once.
     """
     backends = ["transformers"]
     if setting.device == "cuda" and importlib.util.find_spec("unsloth"):
@@ -70,28 +78,28 @@ def resume(setting: Setting, keep: Callable[[list[dict]], None] = lambda rows: N
     rows: list[dict] = []
     for backend in backends:
         rows.append(_resumed(setting, backend))
-        keep(rows)
+        keep(rows=rows)
     return {"rows": rows}
 
 
 def _resumed(setting: Setting, backend: str) -> dict:
     folder = setting.work / "resume" / backend
-    recipe = {**setting.recipe, "max_steps": 6, "save_every": 3}
+    recipe = {**setting.recipe, "batch_size": 2, "accumulation": 1, "max_steps": 4, "save_every": 2}
     options = {"device": setting.device, "backend": backend, "gradient_checkpointing": True, "pretrained": False}
     options |= {"progress": False, **setting.limits, **recipe}
 
     def run(name: str) -> dict:
-        return train.train(setting.base(), setting.pages(PAGES), [], folder / name, **options)
+        return train.train(setting.base(), setting.pages(8), [], folder / name, **options)
 
     made = {"whole": run("whole"), "again": run("again")}
-    half = folder / "whole/checkpoints/checkpoint-3"
-    shutil.copytree(half, folder / "resumed/checkpoints/checkpoint-3")
+    half = folder / "whole/checkpoints/checkpoint-2"
+    shutil.copytree(half, folder / "resumed/checkpoints/checkpoint-2")
     started = json.loads((half.parent / "recipe.json").read_text())
     del started["finished"]
     storage.write_json(folder / "resumed/checkpoints/recipe.json", started)
     made["resumed"] = run("resumed")
-    if made["resumed"]["resumed_from"] != 3:
-        raise ValueError(f"the training began at step {made['resumed']['resumed_from']}, not at 3")
+    if made["resumed"]["resumed_from"] != 2:
+        raise ValueError(f"the training began at step {made['resumed']['resumed_from']}, not at 2")
     whole = folder / "whole/adapter"
     losses = {name: [row["loss"] for row in report["history"] if "loss" in row] for name, report in made.items()}
     return {
@@ -161,7 +169,7 @@ def _now(device: str) -> float:
 
 def _speed(setting: Setting, stamps: list[float], kind: str) -> dict:
     """Seconds per step (median after warming up), tokens per second, operations per second."""
-    steps = [later - earlier for earlier, later in itertools.pairwise(stamps)]
+    steps = _seconds(stamps)
     seconds = statistics.median(steps[min(WARM_UP, len(steps) - 1) :])
     pages = setting.recipe["batch_size"] * setting.recipe["accumulation"]
     shapes = (setting.visual_tokens, setting.answer_tokens)
@@ -172,6 +180,10 @@ def _speed(setting: Setting, stamps: list[float], kind: str) -> dict:
         "tokens_per_s": pages * sum(shapes) / seconds,
         "tflops": arithmetic.step_flops(*shapes, pages, kind, config) / seconds / 1e12,
     }
+
+
+def _seconds(stamps: list[float]) -> list[float]:
+    return [later - earlier for earlier, later in itertools.pairwise(stamps)]
 
 
 def answers_only(batch: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
