@@ -139,3 +139,14 @@ def test_a_field_without_a_confidence_passes_no_threshold():
     record["fields"] = [{"kind": "analyte", "confidence": sure, "reasons": []} for sure in (None, 0.0)]
     confidence.Rule(**THRESHOLD, kinds={"analyte": {"threshold": 0.0}}).settle(record)
     assert [field["status"] for field in record["fields"]] == ["review", "passed"]
+
+
+def test_a_wrong_file_of_codes_takes_no_bundle_away(scans, tmp_path, monkeypatch, capsys):
+    digitize.digitize(stub(), [scans], tmp_path / "out")
+    before = [path.read_text() for path in (tmp_path / "out/bundles").iterdir()]
+    (tmp_path / "codes.tsv").write_bytes(b"\xff\xfe")
+    monkeypatch.setenv("MEDOCR_CODES", str(tmp_path / "codes.tsv"))
+    assert main(["export", str(tmp_path / "out")]) == 2
+    assert f"{tmp_path / 'codes.tsv'}: a line must hold" in capsys.readouterr().err
+    assert before == [path.read_text() for path in (tmp_path / "out/bundles").iterdir()]
+    assert before

@@ -174,10 +174,11 @@ def _bundle(about: dict, output: Output, transaction: bool) -> tuple[dict | None
     if not any(page["text"] for page in about["pages"]):
         return None, []
     try:
-        bundle = fhir.bundle(about, output.decisions(about["id"]), transaction=transaction)
-        problems = check.problems(bundle) if bundle else []
-    except ValueError as error:  # what a person wrote, or the file of it, is damaged: of this document alone
+        decisions = output.decisions(about["id"])
+    except ValueError as error:  # the file is damaged: of this document alone
         return None, [str(error)]
+    bundle = fhir.bundle(about, decisions, transaction=transaction)
+    problems = check.problems(bundle) if bundle else []
     return (None if problems else bundle), problems
 
 

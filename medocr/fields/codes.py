@@ -55,7 +55,7 @@ def _codes(site: str) -> dict[tuple[str, str], dict[str, str]]:
 def _rows(path: Path) -> list[list[str]]:
     if not path.is_file():
         raise ValueError(f"{SITE} names {path}, which is no file: name a file of codes, or unset {SITE}")
-    with path.open(encoding="utf-8", newline="") as file:
+    with path.open(encoding="utf-8", errors="replace", newline="") as file:
         rows = [row for row in csv.reader(file, delimiter="\t", quoting=csv.QUOTE_NONE) if row and row[0][:1] != "#"]
     for row in rows:
         if len(row) != 4 or row[0] not in SYSTEMS:
