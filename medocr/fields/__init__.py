@@ -43,7 +43,7 @@ def read_fields(text: str, doc_type: str = "unknown") -> dict:
     """
     if doc_type in GENERAL:
         return _filled({"receipt": _receipt(text)})
-    found = _filled(
+    result = _filled(
         {
             "header": read_header(text),
             "analytes": [dict(vars(analyte)) for analyte in read_analytes(text)],
@@ -51,8 +51,8 @@ def read_fields(text: str, doc_type: str = "unknown") -> dict:
             "options": [dict(vars(option)) for option in read_options(text)],
         }
     )
-    medical = found.keys() & {"analytes", "drugs", "options"}
-    return found if doc_type != "unknown" or medical else found | _filled({"receipt": _receipt(text)})
+    medical = result.keys() & {"analytes", "drugs", "options"}
+    return result if doc_type != "unknown" or medical else result | _filled({"receipt": _receipt(text)})
 
 
 def _receipt(text: str) -> dict:

@@ -174,6 +174,7 @@ class _Reader:
         """The words before an atom that may be a name: start, end, and a flag that stands between name and value."""
         end, flag = here, None
         while end > self.begin and (self.kinds[end - 1] in ("sym", "cell") and self.lowered[end - 1] not in (")", "%")):
+            flag = "A" if self.words[end - 1] == "*" else flag
             end -= 1
         if (
             end > self.begin
@@ -249,8 +250,8 @@ class _Reader:
     def _add(self, name: str, begin: int, columns: Columns) -> int:
         low = high = None
         if columns.ranges:
-            own = [r for r in columns.ranges if r[2] == self.sex and self.sex]
-            low, high = (own or columns.ranges)[0][:2]
+            of_sex = [r for r in columns.ranges if r[2] == self.sex and self.sex]
+            low, high = (of_sex or columns.ranges)[0][:2]
         flag = columns.flag or self._leading_flag(begin)
         offset = self.starts[begin]
         line = _line_of(self.lines, offset)
@@ -269,9 +270,9 @@ class _Reader:
 
 def _sex(lowered: str) -> str:
     """The patient's sex, M or F, where the page tells it."""
-    told = "sex" in lowered or "gender" in lowered or STROKE_SEX.search(lowered)
-    found = SEX.search(lowered) if told else None
-    return (found.group(1) or found.group(2))[0].upper() if found else ""
+    stated = "sex" in lowered or "gender" in lowered or STROKE_SEX.search(lowered)
+    match = SEX.search(lowered) if stated else None
+    return (match.group(1) or match.group(2))[0].upper() if match else ""
 
 
 def _range_first(words: list[str]) -> bool:

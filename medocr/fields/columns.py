@@ -198,10 +198,10 @@ class Columns:
         bound = bound_at(self.atoms, self.here)
         if not bound or len(self.bounds) > 2:
             return False
-        low, high, after, said = bound
+        low, high, after, in_words = bound
         if (self.bounds or self.ranges) and self.printed and not self.sex:
             return False
-        self.bounds.append((low, high, self.sex, self._printed(self.here, after), said, self.here))
+        self.bounds.append((low, high, self.sex, self._printed(self.here, after), in_words, self.here))
         self.here, self.sex = after, ""
         return True
 

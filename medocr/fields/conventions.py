@@ -28,4 +28,4 @@ def with_points(text: str) -> str:
     """The same length, with points before decimals and commas between thousands, where the page has it otherwise."""
     if "," not in text or decimal_sign(text) != ",":
         return text
-    return WITH_COMMA.sub(lambda found: found.group().translate(SWAPPED), text)
+    return WITH_COMMA.sub(lambda match: match.group().translate(SWAPPED), text)

@@ -19,8 +19,8 @@ HEADED_BY_RANGE = words("range_headings")
 
 def may_unfold(text: str) -> bool:
     """Whether a line may hold two dates: most pages are told off here."""
-    places = sorted(found.start() for pattern in MAY_BE_DATE for found in pattern.finditer(lower(text)))
-    return any(text.find("\n", one, other) < 0 for one, other in itertools.pairwise(places))
+    places = sorted(match.start() for pattern in MAY_BE_DATE for match in pattern.finditer(lower(text)))
+    return any(text.find("\n", place, following) < 0 for place, following in itertools.pairwise(places))
 
 
 def unfolded(text: str) -> tuple[str, list[tuple[int, str | None]]]:
@@ -50,9 +50,9 @@ def _dates(line: str) -> list[str]:
     """The dates of a line that stand side by side, if there are two at least."""
     if not any(map(str.isdigit, line)):
         return []
-    found = list(DATES.finditer(line.lower()))
-    apart = [a for a, b in itertools.pairwise(found) if not BETWEEN.fullmatch(line[a.end() : b.start()])]
-    return [] if apart else [line[date.start() : date.end()] for date in found]
+    matches = list(DATES.finditer(line.lower()))
+    apart = [a for a, b in itertools.pairwise(matches) if not BETWEEN.fullmatch(line[a.end() : b.start()])]
+    return [] if apart else [line[date.start() : date.end()] for date in matches]
 
 
 def _range_first(line: str, date: str) -> bool:

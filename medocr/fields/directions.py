@@ -106,19 +106,20 @@ def times_a_day(frequency: str) -> float | None:
     flat = " ".join(NEEDED.sub(" ", frequency.lower()).replace("(", " ").replace(")", " ").split())
     if SEVERAL_SLOTS.fullmatch(flat):
         amounts = ONE_SLOT.findall(flat)
-        return float(len(amounts)) if len(set(amounts)) == 1 else None
+        alike = len(set(amounts)) == 1 or set(amounts[1:]) == {""}  # `1 cap mane and nocte`: one each time
+        return float(len(amounts)) if alike else None
     flat = EACH.sub(r"every \1 h", flat)
-    flat = FOREIGN.sub(lambda found: ENGLISH[found.group()], flat)
+    flat = FOREIGN.sub(lambda match: ENGLISH[match.group()], flat)
     if slots := SLOTS.search(flat):
         parts = re.split(r"\s?[-+]\s?", slots.group())
         return float(parts.count("1")) if set(parts) <= {"0", "1", "x"} else None  # amounts that differ: by their words
     for interval in (EVERY, HOURLY):
-        if found := interval.search(flat):
-            longest = found.groupdict().get("high") or found["count"]
-            return round(1 / (_count(longest) * _days(found["unit"])), 4)
-    if found := TIMES.search(flat):
-        period = found["unit"] or ("w" if "weekly" in found.group() else "m" if "monthly" in found.group() else "d")
-        return round(_count(found["count"]) / _days(period), 4)
+        if match := interval.search(flat):
+            longest = match.groupdict().get("high") or match["count"]
+            return round(1 / (_count(longest) * _days(match["unit"])), 4)
+    if match := TIMES.search(flat):
+        period = match["unit"] or ("w" if "weekly" in match.group() else "m" if "monthly" in match.group() else "d")
+        return round(_count(match["count"]) / _days(period), 4)
     parts = [part for part in re.split(r"\band\b|\+|,", flat) if part.strip()]
     known = [A_DAY.get(re.sub(r"[.\s-]", "", part)) for part in parts]
     if known and None not in known:
@@ -143,11 +144,11 @@ def is_as_needed(text: str) -> bool:
 @functools.lru_cache(20_000)
 def days(duration: str) -> float | None:
     """For how many days: 7 for `x 7 days`, `1 week`, `7/7`; a range gives its most."""
-    found = LASTS.search(FOREIGN.sub(lambda word: ENGLISH[word.group()], duration.lower()))
-    if not found:
+    match = LASTS.search(FOREIGN.sub(lambda word: ENGLISH[word.group()], duration.lower()))
+    if not match:
         return None
-    length = OF_A_YEAR[found["of"]] if found["of"] else _days(found["unit"])
-    return round(_count(found["high"] or found["count"]) * length, 4)
+    length = OF_A_YEAR[match["of"]] if match["of"] else _days(match["unit"])
+    return round(_count(match["high"] or match["count"]) * length, 4)
 
 
 def route_of(route: str) -> str | None:
@@ -164,17 +165,17 @@ def amount_before(lowered: str, name: int) -> tuple[int, int] | None:
 def amount_at(lowered: str, start: int, limit: int, strength: tuple[int, int] | None) -> tuple[int, int] | None:
     """The span of what is taken at a time (`2 tablets`, `20 units`), apart from the strength of the drug."""
     first = None
-    for found in AMOUNT.finditer(lowered, start, limit):
-        asked = ASKED.search(lowered, max(start, found.start() - 12), found.start())
-        if strength and found.start() < strength[1] and strength[0] < found.end() and not asked:
+    for match in AMOUNT.finditer(lowered, start, limit):
+        asked = ASKED.search(lowered, max(start, match.start() - 12), match.start())
+        if strength and match.start() < strength[1] and strength[0] < match.end() and not asked:
             continue
-        if found["amount"] == "a" and not asked:
+        if match["amount"] == "a" and not asked:
             continue
-        if not asked and found.start() <= start + 1 and found["amount"].isdigit() and int(found["amount"]) >= 10:
+        if not asked and match.start() <= start + 1 and match["amount"].isdigit() and int(match["amount"]) >= 10:
             continue  # `DOLO 650 TABLET`: the strength
         if asked:
-            return found.span()  # `21 capsules. Take 1 capsule`: not what is dispensed
-        first = first or found.span()
+            return match.span()  # `21 capsules. Take 1 capsule`: not what is dispensed
+        first = first or match.span()
     if first:
         return first
     mass = MASS.search(lowered, strength[1] if strength else limit, limit)
@@ -184,11 +185,11 @@ def amount_at(lowered: str, start: int, limit: int, strength: tuple[int, int] | 
 @functools.lru_cache(20_000)
 def amount_of(amount: str) -> tuple[float, str] | None:
     """How much at a time, and of what: (2, tablet) for `2 tabs`, `two tablets`; a range gives its most."""
-    found = AMOUNT.search(amount.lower()) or MASS.search(f"take {amount.lower()}")
-    if not found:
+    match = AMOUNT.search(amount.lower()) or MASS.search(f"take {amount.lower()}")
+    if not match:
         return None
-    most = re.split(r"\s?(?:-|to)\s?", found["amount"])[-1]
-    form = found["form"].rstrip("s")
+    most = re.split(r"\s?(?:-|to)\s?", match["amount"])[-1]
+    form = match["form"].rstrip("s")
     return (NUMBERS.get(most) or number(most)), FORMS.get(form, form)
 
 

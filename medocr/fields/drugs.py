@@ -12,6 +12,7 @@ from .text import Atoms, atoms, clean, line_starts, lower, plain
 
 # What follows the drug on a line of a receipt: no order, but an item with its price.
 PRICED = re.compile(r"[^\n]{0,30}[ ](?:\d{1,4}[.,]\d{2}[ ]?[$£€]?|[$£€][ ]?\d{1,4}[.,]\d{2})[ ]*(?:\n|$)")
+COUNTED_UNITS = {None, "mL", *sig.COUNT_UNITS.values()}  # of an amount at a time: the strength stands before the drug
 CONTAINS = re.compile(r"\b(?:contains|composition)\b[^\n]*$")  # what a brand is made of, and no order of its own
 
 
@@ -65,7 +66,7 @@ def read_drugs(text: str) -> list[DrugOrder]:
 
 
 def _starts(items: Atoms, lowered: str) -> list[_Start]:
-    found, end = [], 0
+    starts, end = [], 0
     for at, (kind, word) in enumerate(zip(items.kinds, items.lowered, strict=True)):
         if (
             at >= end
@@ -74,16 +75,16 @@ def _starts(items: Atoms, lowered: str) -> list[_Start]:
             and (after := _name_end(items, at, lowered))
         ):
             end = after
-            if found and CONTAINS.search(lowered, max(0, items.starts[at] - 60), items.starts[at]):
+            if starts and CONTAINS.search(lowered, max(0, items.starts[at] - 60), items.starts[at]):
                 continue
             begin, form = _form_before(items, at)
-            last = found[-1] if found else None
+            last = starts[-1] if starts else None
             lead = strengths.before(lowered, begin, last.end if last else 0, last is not None and last.lead is not None)
             begin = begin if lead is None else lead
             exact = _is_drug(word) or word in lexicon.drug_starts()
             nutrient = word.split("-")[0] in sig.NUTRIENTS
-            found.append(_Start(begin, items.starts[at], items.ends[end - 1], form, exact, nutrient, lead))
-    return found
+            starts.append(_Start(begin, items.starts[at], items.ends[end - 1], form, exact, nutrient, lead))
+    return starts
 
 
 @functools.lru_cache(maxsize=20_000)
@@ -152,8 +153,8 @@ def _listed(items: Atoms, at: int, lowered: str) -> bool:
 
 
 def _dose_follows(items: Atoms, at: int, lowered: str) -> bool:
-    found = sig.STRENGTH.match(lowered, items.starts[at + 1]) if items.kinds[at + 1] == "num" else None
-    return bool(found) and found.group("unit") not in ("%", "g", "u", "cc") and not found.group("per")
+    match = sig.STRENGTH.match(lowered, items.starts[at + 1]) if items.kinds[at + 1] == "num" else None
+    return bool(match) and match.group("unit") not in ("%", "g", "u", "cc") and not match.group("per")
 
 
 def _plausible(items: Atoms, at: int) -> bool:
@@ -215,7 +216,7 @@ def _order(text: str, flat: str, start: _Start, limit: int, line: int) -> DrugOr
     lowered = lower(flat)
     dosed = strengths.changed(lowered, start.end, limit)
     dose, unit = strengths.strength(flat, dosed, limit)
-    if unit is None and start.lead is not None:
+    if unit in COUNTED_UNITS and start.lead is not None:
         dose, unit = strengths.strength(flat, start.lead, start.name)
     duration = sig.DURATION.search(lowered, start.end, limit)
     frequency = _frequency(flat, start.end, limit, duration)
@@ -246,20 +247,20 @@ def _order(text: str, flat: str, start: _Start, limit: int, line: int) -> DrugOr
 def _holds(order: DrugOrder, start: _Start, text: str) -> bool:
     """Whether a name with what was found beside it is an order: never a drug's level, an allergy, or a mention."""
     line = text[max(0, start.name - 60) : start.name].lower().rpartition("\n")[2]
-    told = sum(part is not None for part in (order.form, order.route, order.frequency))
-    if ("allerg" in line and not (order.unit and told)) or "test" in line[-8:]:
+    parts = sum(part is not None for part in (order.form, order.route, order.frequency))
+    if ("allerg" in line and not (order.unit and parts)) or "test" in line[-8:]:
         return False
-    if order.unit and order.unit.endswith(("/mL", "/d", "/min", "%")) and not told:
+    if order.unit and order.unit.endswith(("/mL", "/d", "/min", "%")) and not parts:
         return False
-    if not told and PRICED.match(text, start.end):
+    if not parts and PRICED.match(text, start.end):
         return False
     if start.known and not start.nutrient:
-        return told > 0 or order.unit is not None or order.status == "stopped"
+        return parts > 0 or order.unit is not None or order.status == "stopped"
     if start.nutrient or not start.form:
         return (
             order.unit is not None
-            or (told > 1 and (start.form is not None or order.dose is not None))
-            or (told > 0 and order.dose is not None and start.nutrient)
+            or (parts > 1 and (start.form is not None or order.dose is not None))
+            or (parts > 0 and order.dose is not None and start.nutrient)
         )
     return order.dose is not None or order.frequency is not None or order.duration is not None
 
@@ -272,15 +273,15 @@ def _frequency(flat: str, start: int, limit: int, duration: re.Match | None) -> 
     if several:
         return several.span()
     span = None
-    for found in sig.FREQUENCY.finditer(lowered, start, limit):
-        if flat[slice(*found.span())] in ("on", "om"):  # the word, not `ON`, every night
+    for match in sig.FREQUENCY.finditer(lowered, start, limit):
+        if flat[slice(*match.span())] in ("on", "om"):  # the word, not `ON`, every night
             continue
-        if duration and found.start() < duration.end() and duration.start() < found.end() and duration.group("bare"):
+        if duration and match.start() < duration.end() and duration.start() < match.end() and duration.group("bare"):
             continue
-        end = found.end() - (found.group().endswith(".") and found.group().count(".") == 1)
+        end = match.end() - (match.group().endswith(".") and match.group().count(".") == 1)
         if span is None:
-            span = found.start(), end
-        elif not flat[span[1] : found.start()].strip(" .("):
+            span = match.start(), end
+        elif not flat[span[1] : match.start()].strip(" .("):
             span = span[0], end
         else:
             break

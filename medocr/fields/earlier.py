@@ -55,8 +55,8 @@ def _unbound(row: "Columns") -> None:
     """Of a bound and a number before a date, the second is the earlier result and no range: `<0.2 0.3 06/03/2023`."""
     if not row.bounds or row.ranges or row.unit or not isinstance(row.value, float):
         return
-    *_, printed, said, at = row.bounds[0]
-    if said:
+    *_, printed, in_words, at = row.bounds[0]
+    if in_words:
         return
     row.bounds.clear()
     if at < row.at:

@@ -38,8 +38,8 @@ def read_options(text: str) -> list[Option]:
     for number, line in enumerate(flat.split("\n") if MAY_BE_MARK.search(flat) and MARK.search(flat) else ()):
         marks = list(MARK.finditer(line))
         if marks:
-            found, asked = _line(line, marks, number, question)
-            options += found
+            read, asked = _line(line, marks, number, question)
+            options += read
             question = asked or question
         else:
             question = _asked(line)
@@ -119,6 +119,6 @@ def _asked(line: str) -> str | None:
         words = line[-60:].rstrip(" :?").split()
         start = next((at for at in range(len(words) - 1, 0, -1) if words[at][:1].isupper()), 0)
         return _tidy(" ".join(words[start:])) or None
-    found = QUESTION.search(line[:200])
-    title = found.group("ask") if found else line if len(line) <= 60 else ""
+    match = QUESTION.search(line[:200])
+    title = match.group("ask") if match else line if len(line) <= 60 else ""
     return re.sub(r"^[\s\d.)#*|-]{1,12}", "", title[:80]).strip(" |*#-") or None

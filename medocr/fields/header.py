@@ -14,20 +14,20 @@ def read_header(text: str) -> dict:
     """
     original = clean(text)
     flat = plain(original)
-    found: dict[str, str] = {}
+    values: dict[str, str] = {}
     printed = list(labels.LABEL.finditer(lower(flat)))
     for index, label in enumerate(printed):
         following = (
             other for other in printed[index + 1 : index + 6] if not other.lastgroup == label.lastgroup == "facility"
         )
         limit = next((other.start() for other in following), len(flat))
-        _take(found, label, flat, original, min(limit, label.end() + 120))
-    _take_unlabelled(found, flat, original, printed)
-    return {name: found[name] for name in (*labels.LABELS, "facility") if name in found}
+        _take(values, label, flat, original, min(limit, label.end() + 120))
+    _take_unlabelled(values, flat, original, printed)
+    return {name: values[name] for name in (*labels.LABELS, "facility") if name in values}
 
 
-def _take(found: dict[str, str], label: re.Match, flat: str, text: str, limit: int) -> None:
-    """Read the value after a label into `found`, unless the field is known already."""
+def _take(values: dict[str, str], label: re.Match, flat: str, text: str, limit: int) -> None:
+    """Read the value after a label into `values`, unless the field is known already."""
     name = label.lastgroup
     if name == "facility" and label.start() and flat[label.start() - 1] not in "\n|":
         if not label.group().lower().rstrip(" .").endswith("name"):
@@ -40,20 +40,20 @@ def _take(found: dict[str, str], label: re.Match, flat: str, text: str, limit: i
         return
     if name in ("collected", "received", "reported", "date_of_birth", "date"):
         if value := labels.DATE_VALUE.match(lower(flat), start):
-            found.setdefault(name, text[slice(*value.span())].strip(" .,"))
+            values.setdefault(name, text[slice(*value.span())].strip(" .,"))
             sex = labels.SEX_AFTER.match(flat, value.end())
             if sex and name == "date_of_birth":
-                found.setdefault("sex", sex.group(1))
+                values.setdefault("sex", sex.group(1))
     elif name in ("age_sex", "age", "sex"):
-        _take_person(found, name, flat, start)
+        _take_person(values, name, flat, start)
     elif name in ("mrn", "accession", "report", "npi"):
         value = labels.NHS.match(flat, start) or labels.ID_VALUE.match(flat, start)
         if value and not labels.DATE_VALUE.match(lower(flat), start) and (marked or value.group().strip()[0].isalnum()):
-            found.setdefault(name, value.group().strip(" -/"))
+            values.setdefault(name, value.group().strip(" -/"))
     elif name in ("patient", "doctor", "verified"):
-        _take_name(found, name, flat, text, start, limit, marked)
+        _take_name(values, name, flat, text, start, limit, marked)
     elif name == "facility" and marked and (line := labels.PLACE.match(flat, start)):
-        found.setdefault(name, text[start : min(line.end(), limit)].strip(" ,.-"))
+        values.setdefault(name, text[start : min(line.end(), limit)].strip(" ,.-"))
 
 
 def _alone(flat: str, label: re.Match) -> bool:
@@ -62,19 +62,17 @@ def _alone(flat: str, label: re.Match) -> bool:
     return not flat[before : label.start()].strip(" |*-")
 
 
-def _take_person(found: dict[str, str], name: str, flat: str, start: int) -> None:
-    both = labels.AGE_SEX.match(flat, start)
-    if both and name != "sex":
-        found.setdefault("age", both.group("age") or both.group("age2"))
-        found.setdefault("sex", both.group("sex") or both.group("sex2"))
-    elif name != "sex" and (age := labels.AGE_VALUE.match(flat, start)) and int(age.group(1)) < 130:
+def _take_person(values: dict[str, str], name: str, flat: str, start: int) -> None:
+    if name != "sex" and _take_age_and_sex(values, flat, start):
+        return
+    if name != "sex" and (age := labels.AGE_VALUE.match(flat, start)) and int(age.group(1)) < 130:
         unit = (age.group("unit") or "y").lower()
-        found.setdefault("age", age.group(1) if unit.startswith("y") else age.group().strip(" ."))
+        values.setdefault("age", age.group(1) if unit.startswith("y") else age.group().strip(" ."))
     elif name == "sex" and (sex := labels.SEX_VALUE.match(flat, start)):
-        found.setdefault("sex", sex.group(1))
+        values.setdefault("sex", sex.group(1))
 
 
-def _take_name(found: dict[str, str], name: str, flat: str, text: str, start: int, limit: int, marked: bool) -> None:
+def _take_name(values: dict[str, str], name: str, flat: str, text: str, start: int, limit: int, marked: bool) -> None:
     doctor = name != "patient"
     end = _name_end(flat, start, max(limit, start), doctor)
     if end <= start or not (marked or flat[start].isupper()):
@@ -87,28 +85,33 @@ def _take_name(found: dict[str, str], name: str, flat: str, text: str, start: in
     ):
         end = given.end()  # `Ferrante, Luis, MD`
     person = _untitled(text[start:end], doctor)
-    if person and name not in found and (marked or " " in person or doctor):
-        found[name] = person
+    if person and name not in values and (marked or " " in person or doctor):
+        values[name] = person
         if not doctor:
-            _take_after_name(found, flat, end)
+            _take_after_name(values, flat, end)
 
 
-def _take_after_name(found: dict[str, str], flat: str, end: int) -> None:
+def _take_after_name(values: dict[str, str], flat: str, end: int) -> None:
     """`…, 33 y, M` after a patient's name."""
-    gap = labels.AFTER_NAME.match(flat, end)
-    if both := labels.AGE_SEX.match(flat, gap.end()):
-        found.setdefault("age", both.group("age") or both.group("age2"))
-        found.setdefault("sex", both.group("sex") or both.group("sex2"))
+    _take_age_and_sex(values, flat, labels.AFTER_NAME.match(flat, end).end())
+
+
+def _take_age_and_sex(values: dict[str, str], flat: str, at: int) -> bool:
+    both = labels.AGE_SEX.match(flat, at)
+    if both:
+        values.setdefault("age", both["age"] or both["age2"])
+        values.setdefault("sex", both["sex"] or both["sex2"])
+    return both is not None
 
 
 def _name_end(flat: str, start: int, limit: int, doctor: bool) -> int:
     """Where a person's name that starts at an offset ends: before a digit, a line's end, a word that names nobody."""
     at, end, words, shouting = start, start, 0, False
     while words < 5 and at < limit:
-        found = labels.NAME_WORD.match(flat, at, limit)
-        if not found:
+        match = labels.NAME_WORD.match(flat, at, limit)
+        if not match:
             break
-        word = found.group()
+        word = match.group()
         lowered = word.lower().rstrip(".")
         if _no_name(word, lowered, words):
             break
@@ -116,7 +119,7 @@ def _name_end(flat: str, start: int, limit: int, doctor: bool) -> int:
             shouting = word.isupper() and len(word) > 2
         elif words and word.isupper() and len(lowered) > 2 and not shouting and lowered not in labels.DEGREES:
             break
-        at, end, words = found.end(), found.end(), words + (lowered not in labels.TITLES)
+        at, end, words = match.end(), match.end(), words + (lowered not in labels.TITLES)
         if lowered in labels.DEGREES and words > 1:
             break
         gap = labels.BETWEEN_NAMES.match(flat, at)
@@ -156,17 +159,17 @@ def _untitled(name: str, doctor: bool) -> str:
     return joined if labels.LETTER_AT_END.search(joined) else joined.rstrip(".")
 
 
-def _take_unlabelled(found: dict[str, str], flat: str, text: str, printed: list[re.Match]) -> None:
+def _take_unlabelled(values: dict[str, str], flat: str, text: str, printed: list[re.Match]) -> None:
     """A facility at the head; a patient before `DOB` or `, 33 y, M`; a doctor after `Dr.`."""
-    if "facility" not in found and (facility := _facility(flat, text)):
-        found["facility"] = facility
-    if "patient" not in found:
-        _unlabelled_patient(found, flat, text, printed)
-    verified = found.pop("verified", None)
-    if "doctor" not in found and (doctor := _titled(flat, text) or _degreed(flat, text) or verified):
-        found["doctor"] = doctor
-    if not found.keys() & {"date", "collected", "received", "reported"}:
-        _unlabelled_date(found, flat, text)
+    if "facility" not in values and (facility := _facility(flat, text)):
+        values["facility"] = facility
+    if "patient" not in values:
+        _unlabelled_patient(values, flat, text, printed)
+    verified = values.pop("verified", None)
+    if "doctor" not in values and (doctor := _titled(flat, text) or _degreed(flat, text) or verified):
+        values["doctor"] = doctor
+    if not values.keys() & {"date", "collected", "received", "reported"}:
+        _unlabelled_date(values, flat, text)
 
 
 def _titled(flat: str, text: str) -> str | None:
@@ -207,12 +210,12 @@ def _degreed(flat: str, text: str) -> str | None:
     )
 
 
-def _unlabelled_date(found: dict[str, str], flat: str, text: str) -> None:
+def _unlabelled_date(values: dict[str, str], flat: str, text: str) -> None:
     """The first date that is nobody's birth date."""
     for date in labels.DATE_VALUE.finditer(lower(flat), 0, 3000):
         printed = text[slice(*date.span())].strip(" .,")
-        if printed != found.get("date_of_birth") and (not date.start() or flat[date.start() - 1] in " \n\t|("):
-            found["date"] = printed
+        if printed != values.get("date_of_birth") and (not date.start() or flat[date.start() - 1] in " \n\t|("):
+            values["date"] = printed
             return
 
 
@@ -258,7 +261,7 @@ def _facility(flat: str, text: str) -> str | None:
     return None
 
 
-def _unlabelled_patient(found: dict[str, str], flat: str, text: str, printed: list[re.Match]) -> None:
+def _unlabelled_patient(values: dict[str, str], flat: str, text: str, printed: list[re.Match]) -> None:
     birth = next((label for label in printed if label.lastgroup == "date_of_birth"), None)
     aged = labels.AGED.search(flat, 0, 1500)
     for mark in (aged, labels.NUMBERED.search(flat, 0, 1500), birth):
@@ -275,6 +278,6 @@ def _unlabelled_patient(found: dict[str, str], flat: str, text: str, printed: li
             if "\n" not in flat and len(words) > 2 and not words[1].group().endswith("."):
                 words = words[-2:]
             if not flat[words[-1].end() : mark.start()].strip(" ,|-"):
-                found["patient"] = text[words[0].start() : words[-1].end()]
-                _take_after_name(found, flat, words[-1].end())
+                values["patient"] = text[words[0].start() : words[-1].end()]
+                _take_after_name(values, flat, words[-1].end())
                 return

@@ -36,13 +36,13 @@ def words(kind: str, meaning: str = "-") -> list[str]:
 
 def pattern(kind: str, meaning: str = "-") -> str:
     """The words as alternatives of a regular expression; one that ends in a colon must be followed by one."""
-    found = (re.escape(word).replace(r"\ ", "[ ]") for word in words(kind, meaning))
-    return "|".join(f"{word[:-1]}(?=[ ]?:)" if word.endswith(":") else word for word in found)
+    escaped = (re.escape(word).replace(r"\ ", "[ ]") for word in words(kind, meaning))
+    return "|".join(f"{word[:-1]}(?=[ ]?:)" if word.endswith(":") else word for word in escaped)
 
 
 def meanings(kind: str) -> Iterator[tuple[str, str]]:
     """(word, meaning) of every word of a kind."""
-    return ((word, meaning) for (of, meaning), found in _tables().items() if of == kind for word in found)
+    return ((word, meaning) for (of, meaning), listed in _tables().items() if of == kind for word in listed)
 
 
 def month_numbers() -> dict[str, int]:

@@ -92,8 +92,8 @@ def _nearest(name: str) -> tuple[str, bool] | None:
     if len(name) not in MISSPELT or not name.isalpha():
         return None
     most = 1 if len(name) < 8 else 2
-    found = process.extractOne(name, _by_length(len(name)), scorer=OSA.distance, score_cutoff=most)
-    return (found[0], False) if found else None
+    match = process.extractOne(name, _by_length(len(name)), scorer=OSA.distance, score_cutoff=most)
+    return (match[0], False) if match else None
 
 
 @functools.cache
@@ -143,14 +143,14 @@ def _drug_of_words(words: list[str], at: int) -> tuple[Term, int] | None:
 
 def _analyte_at(words: list[str], at: int) -> tuple[Term, int] | None:
     """The longest alias of three letters or more that starts at a word and takes up to five, and the index after it."""
-    known, starts, alias, found = analytes(), analyte_starts(), "", None
+    known, starts, alias, term = analytes(), analyte_starts(), "", None
     for here, word in enumerate(words[at : at + 5], at + 1):
         alias += squeeze(word)
         if alias not in starts:
             break
         if alias in known and len(alias) > 2:
-            found = Term("analyte", alias), here
-    return found
+            term = Term("analyte", alias), here
+    return term
 
 
 @functools.cache

@@ -90,9 +90,9 @@ def bound_at(atoms: Atoms, at: int) -> tuple[float | None, float | None, int, bo
     """A one-sided bound: low, high, the index after it, and whether in words (`Up to 40`, `40 or less`)."""
     if atoms.kinds[at] == "cmp":
         sign = atoms.words[at]
-        found = signed(atoms, at + 1 + (atoms.words[at + 1] == "="))
-        return found and ((None, found[0]) if sign[0] in "<≤=" and sign != "=>" else (found[0], None)) + (
-            found[1],
+        amount = signed(atoms, at + 1 + (atoms.words[at + 1] == "="))
+        return amount and ((None, amount[0]) if sign[0] in "<≤=" and sign != "=>" else (amount[0], None)) + (
+            amount[1],
             False,
         )
     if atoms.lowered[at] not in OPENERS or atoms.kinds[at] != "word":
@@ -100,14 +100,14 @@ def bound_at(atoms: Atoms, at: int) -> tuple[float | None, float | None, int, bo
     after = at + 1
     while after < at + 5 and atoms.kinds[after] == "word":
         after += 1
-    found = signed(atoms, after)
-    said = "".join(atoms.lowered[at:after])
-    if not found or not (BOUND.fullmatch(said) or said in UPTO or said in FROM):
+    amount = signed(atoms, after)
+    phrase = "".join(atoms.lowered[at:after])
+    if not amount or not (BOUND.fullmatch(phrase) or phrase in UPTO or phrase in FROM):
         return None
-    if said == "over" and atoms.lowered[found[1]] in PERIODS:  # `over 8 hours`
+    if phrase == "over" and atoms.lowered[amount[1]] in PERIODS:  # `over 8 hours`
         return None
-    least = said.startswith(("above", "over", "more", "greater", "higher", "atleast")) or said in FROM
-    return ((found[0], None) if least else (None, found[0])) + (found[1], True)
+    least = phrase.startswith(("above", "over", "more", "greater", "higher", "atleast")) or phrase in FROM
+    return ((amount[0], None) if least else (None, amount[0])) + (amount[1], True)
 
 
 def flag_at(atoms: Atoms, at: int) -> tuple[str, int] | None:
@@ -166,10 +166,10 @@ def _starred(atoms: Atoms, at: int) -> tuple[str, int] | None:
 def quality_at(atoms: Atoms, at: int) -> tuple[str, int] | None:
     """A value in words: `Negative`, `Not Detected`, `Pale yellow`, `O Positive`, `2+`, as printed."""
     text, start, after = atoms.text, atoms.starts[at], at + 1
-    if text[start] in "1234+(" and (found := GRADE.match(text, start)):
-        while atoms.ends[after] <= found.end():
+    if text[start] in "1234+(" and (match := GRADE.match(text, start)):
+        while atoms.ends[after] <= match.end():
             after += 1
-        return found.group(), after
+        return match.group(), after
     if atoms.kinds[at] != "word":
         return None
     lowered, following = atoms.lowered[at], atoms.lowered[after]

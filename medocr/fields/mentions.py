@@ -50,7 +50,7 @@ def is_condition(page: "_Reader", at: int, columns: "Columns") -> bool:
     before = lower(page.plain)[max(0, until - 60) : until].rpartition("\n")[2]
     before = before.replace(";", ".").rpartition(". ")[2]
     bound = str(columns.value)[:1] in "<>≤≥"
-    return any(bound or not found["aim"] for found in CONDITION.finditer(before)) and "egfr" not in before
+    return any(bound or not match["aim"] for match in CONDITION.finditer(before)) and "egfr" not in before
 
 
 def _is_identifier(page: "_Reader", here: int, after: int, columns: "Columns") -> bool:

@@ -46,7 +46,7 @@ class Names:
                 self.after[at] = self._find_name(at)
 
     def _find_name(self, at: int) -> int:
-        known, starts, found, squeezed = lexicon.analytes(), lexicon.analyte_starts(), 0, ""
+        known, starts, after, squeezed = lexicon.analytes(), lexicon.analyte_starts(), 0, ""
         for index, kind in enumerate(self.kinds[at : at + 14], at):
             if kind == "sym":
                 if self.words[index] in ":;=|!?" and squeezed != "a":  # but `A : G ratio`
@@ -58,8 +58,8 @@ class Names:
             if squeezed not in starts:
                 break
             if squeezed in known and self._ends_name(at, index, squeezed):
-                found = index + 1
-        return found
+                after = index + 1
+        return after
 
     def _ends_name(self, at: int, last: int, squeezed: str) -> bool:
         """Short names need their usual case and a value after them; a name never ends in the value's digits."""
@@ -282,9 +282,9 @@ def _opens_name(word: str) -> bool:
     return lexicon.squeeze(word) in lexicon.analyte_starts()
 
 
-def _separate(found: re.Match) -> str:
+def _separate(match: re.Match) -> str:
     """`Hb-9.8` → `Hb:9.8`, but `CA-125` and `IL-6` stay."""
-    name = lexicon.squeeze(found.group(1))
-    digit = found.string[found.end()]
+    name = lexicon.squeeze(match.group(1))
+    digit = match.string[match.end()]
     known = name in lexicon.analytes() and name + digit not in lexicon.analyte_starts()
-    return found.group(1) + (":" if known else "-")
+    return match.group(1) + (":" if known else "-")

@@ -38,8 +38,8 @@ def of(code: str, name: str = "") -> tuple[int, str]:
     return scale(code)
 
 
-def equal(one: tuple[float, str], other: tuple[float, str], name: str = "") -> bool:
+def equal(quantity: tuple[float, str], other: tuple[float, str], name: str = "") -> bool:
     """Whether two values with UCUM units are one quantity: (12.0, "g/dL") and (120.0, "g/L")."""
-    (power, dimension), (other_power, other_dimension) = of(one[1], name), of(other[1], name)
+    (power, dimension), (other_power, other_dimension) = of(quantity[1], name), of(other[1], name)
     same = dimension == other_dimension
-    return same and math.isclose(one[0], other[0] * 10.0 ** (other_power - power), rel_tol=1e-9)
+    return same and math.isclose(quantity[0], other[0] * 10.0 ** (other_power - power), rel_tol=1e-9)

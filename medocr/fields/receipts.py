@@ -91,11 +91,11 @@ def read_receipt(text: str) -> Receipt:
     flat = plain(text)
     amounts = [*AMOUNT.finditer(flat)]
     lined = "\n" in flat
-    labels = [found for found in SUM.finditer(lower(flat)) if _is_label(flat, found, lined)]
+    labels = [match for match in SUM.finditer(lower(flat)) if _is_label(flat, match, lined)]
     sums, used = _sums(flat, labels, amounts)
     rate = sums.pop("tax_rate", None)
     issuer = _issuer(flat, text)
-    first = min((found.start() for found in labels), default=len(flat))
+    first = min((match.start() for match in labels), default=len(flat))
     date = _date(flat)
     numbered = NUMBER.search(flat)
     return Receipt(
@@ -120,14 +120,14 @@ def money(printed: str) -> float:
     return number(digits.replace(",", "")) * (-1 if negative else 1)
 
 
-def _is_label(flat: str, found: re.Match, lined: bool) -> bool:
+def _is_label(flat: str, match: re.Match, lined: bool) -> bool:
     """A word for a sum only where an amount or a rate follows shortly: `Total 12.00`, `VAT 20% 2.00`."""
-    before = flat[max(0, found.start() - 60) : found.start()].rpartition("\n")[2].strip()
+    before = flat[max(0, match.start() - 60) : match.start()].rpartition("\n")[2].strip()
     if before[-1:].isalpha() and not (
-        found.lastgroup in ("total", "subtotal", "tax") and lined and len(before.split()) <= 2
+        match.lastgroup in ("total", "subtotal", "tax") and lined and len(before.split()) <= 2
     ):
         return False
-    rest = flat[found.end() : found.end() + 40]
+    rest = flat[match.end() : match.end() + 40]
     return bool(re.match(r"[^\n\d$£€₹¥]{0,24}(?:\n[ ]{0,4})?[\d$£€₹¥]", rest)) and not re.match(
         r"[ ]?(?:no|id|number|reg|invoice)\b", rest, re.IGNORECASE
     )
@@ -172,11 +172,11 @@ def _take_whole(sums: dict[str, float], label: re.Match, flat: str, limit: int, 
     """A total or a tax that is printed without decimals."""
     start, name = label.end(), label.lastgroup
     if name == "total":
-        found = WHOLE.search(flat, start, min(limit, start + 24)) or (bare and BARE_TOTAL.match(flat, start))
-        if found:
-            sums["total"] = number(found.group(1))
-    elif name == "tax" and (found := AFTER_RATE.match(flat, start, limit)):
-        sums["tax"] = sums.get("tax", 0.0) + number(found.group(1))
+        match = WHOLE.search(flat, start, min(limit, start + 24)) or (bare and BARE_TOTAL.match(flat, start))
+        if match:
+            sums["total"] = number(match.group(1))
+    elif name == "tax" and (match := AFTER_RATE.match(flat, start, limit)):
+        sums["tax"] = sums.get("tax", 0.0) + number(match.group(1))
 
 
 def _thousands(before: str, printed: str) -> float:
@@ -207,19 +207,19 @@ def _issuer(flat: str, text: str) -> str | None:
 
 def _before_title(head: str) -> str:
     """Words up to one that opens the receipt's own text: `Stokes Deli Ticket:` → `Stokes Deli`."""
-    found = re.search(
+    match = re.search(
         r"[ ](?:tax invoice|invoice|receipt|ticket|bill|order|date|dated|trans|no\.|tel|phone|issued|(?:jan|feb|"
         r"mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}(?=[ ]\d{1,2}\b))(?![a-z])",
         head,
         re.IGNORECASE,
     )
-    return head[: found.start()] if found else head
+    return head[: match.start()] if match else head
 
 
 def _date(flat: str) -> re.Match | None:
     for label in ISSUED.finditer(flat):
-        if found := DATE_VALUE.match(flat, label.end()):
-            return found
+        if match := DATE_VALUE.match(flat, label.end()):
+            return match
     return DATE_VALUE.search(flat)
 
 
@@ -242,9 +242,9 @@ def _items(flat: str, amounts: list[re.Match], first_sum: int) -> list[Item]:
                 pending[-1] = (f"{pending[-1][0]} {between.group(1)}", pending[-1][1])
         else:
             pending.append((words, [amount]))
-    for words, found in pending:
+    for words, prices in pending:
         words = words[-70:] if lined else _tail(words[-200:])
-        item = _item(words, found)
+        item = _item(words, prices)
         if item:
             items.append(item)
     return items
@@ -253,12 +253,12 @@ def _items(flat: str, amounts: list[re.Match], first_sum: int) -> list[Item]:
 def _tail(words: str) -> str:
     """In a text run together, what stands after the last label, date or number of the heading."""
     last = 0
-    for found in re.finditer(
+    for match in re.finditer(
         r"(?:\d{1,2}:\d{2}(?::\d{2})?|\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/. ][\w]{1,9}[-/. ,]{1,2}\d{2,4}|"
         r"[:#][ ]?[\w/-]{1,24}|\d{4,12}|(?:Amount|Price|Total|Each|Qty))(?=[ ])",
         words,
     ):
-        last = found.end()
+        last = match.end()
     return words[last:].strip()[-70:]
 
 

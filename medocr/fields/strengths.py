@@ -16,8 +16,8 @@ LONGEST = 24  # characters of a dose before its drug
 
 def changed(lowered: str, start: int, limit: int) -> int:
     """Where a drug's new strength starts: after `from 10 mg to` where that follows the drug, else at `start`."""
-    found = CHANGED.match(lowered, start, limit)
-    return found.end() if found and STRENGTH.match(lowered, found.end()) else start
+    match = CHANGED.match(lowered, start, limit)
+    return match.end() if match and STRENGTH.match(lowered, match.end()) else start
 
 
 def before(lowered: str, begin: int, last: int, led: bool) -> int | None:
@@ -29,20 +29,20 @@ def before(lowered: str, begin: int, last: int, led: bool) -> int | None:
     gap = LEADING.search(lowered, max(last, begin - 4), begin)
     if not gap:
         return None
-    for found in STRENGTH.finditer(lowered, max(last, begin - LONGEST), begin):
-        if found.end() == gap.start() and found["unit"] not in ("ml", "cc", "%"):
-            return found.start() if led or not last or lowered[last : found.start()].strip() else None
+    for match in STRENGTH.finditer(lowered, max(last, begin - LONGEST), begin):
+        if match.end() == gap.start() and match["unit"] not in ("ml", "cc"):
+            return match.start() if led or not last or lowered[last : match.start()].strip() else None
     return None
 
 
 def strength(flat: str, start: int, limit: int) -> tuple[float | str | None, str | None]:
     """The strength, or else the counted dose, or else a bare number right after the name (`Dolo 650`)."""
     volume, lowered = None, lower(flat)
-    for found in STRENGTH.finditer(lowered, start, limit):
-        if found.group("unit") in ("ml", "cc"):
-            volume = volume or found
+    for match in STRENGTH.finditer(lowered, start, limit):
+        if match.group("unit") in ("ml", "cc"):
+            volume = volume or match
         else:
-            return _amount(found)
+            return _amount(match)
     bare = BARE_NUMBER.match(lowered, start)
     if bare and bare.end() <= limit and "/" in bare.group(1):
         return bare.group(1), None
@@ -55,23 +55,23 @@ def strength(flat: str, start: int, limit: int) -> tuple[float | str | None, str
 
 def span(lowered: str, start: int, limit: int) -> tuple[int, int] | None:
     """The span of the first strength that is no volume, else of a counted dose."""
-    for found in STRENGTH.finditer(lowered, start, limit):
-        if found.group("unit") not in ("ml", "cc"):
-            return found.span()
+    for match in STRENGTH.finditer(lowered, start, limit):
+        if match.group("unit") not in ("ml", "cc"):
+            return match.span()
     return None
 
 
-def _amount(found: re.Match) -> tuple[float | str, str | None]:
-    low, high, unit = found.group("low"), found.group("high"), found.group("unit").rstrip(".")
+def _amount(match: re.Match) -> tuple[float | str, str | None]:
+    low, high, unit = match.group("low"), match.group("high"), match.group("unit").rstrip(".")
     unit = UNITS.get(unit, unit)
     factor = 1.0
     for word, size in (("lakh ", 1e5), ("million ", 1e6), ("k ", 1e3)):
         if unit.startswith(word):
             unit, factor = unit.removeprefix(word), size
     code = unit_code("units" if unit == "unit" else unit)
-    if found.group("per"):
-        per = PER.get(found.group("per"), "{" + found.group("per") + "}")
-        count = found.group("count")
+    if match.group("per"):
+        per = PER.get(match.group("per"), "{" + match.group("per") + "}")
+        count = match.group("count")
         code = f"{code}/({count}.{per})" if count and count != "1" else f"{code}/{per}"
-    amount = f"{low}{found.group('and')}{high}" if high else number(low) * factor
+    amount = f"{low}{match.group('and')}{high}" if high else number(low) * factor
     return amount, code

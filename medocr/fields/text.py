@@ -33,7 +33,7 @@ LOOK_ALIKE = {
     "%": "％", "<": "＜", ">": "＞", "|": "│｜┃║", "'": "’", " ": "\xa0\u2009\u202f\u2007\u3000\r", "↑": "▲⬆△⇑",
     "↓": "▼⬇▽⇓", "≤": "⩽", "≥": "⩾", "\n": "\x0c\x0b\x85\u2028\u2029", "^": "˄ˆ",
 }  # fmt: skip
-PLAIN = {sign: one for one, signs in LOOK_ALIKE.items() for sign in signs}
+PLAIN = {sign: common for common, signs in LOOK_ALIKE.items() for sign in signs}
 UNPLAIN = re.compile(f"[{''.join(map(re.escape, PLAIN))}]")
 MONTHS = "jan|feb|mar|apr|may|jun|jul|aug|sep|oct|nov|dec"
 MONTH = rf"(?:{MONTHS})[a-z]{{0,6}}\.?"
@@ -119,22 +119,22 @@ def clean(text: str) -> str:
     elif "&" in text:
         text = html.unescape(text)
     if "\\" in text:
-        text = LATEX_COMMAND.sub(lambda found: LATEX[found.group()], text)
+        text = LATEX_COMMAND.sub(lambda match: LATEX[match.group()], text)
     if "$" in text and "^" in text:
         text = text.replace("$", "")
     if "{" in text:
         text = re.sub(
-            r"\^?\{(\^?[\w.\-]{1,12})\}", lambda found: ("^" if found.group()[0] == "^" else "") + found.group(1), text
+            r"\^?\{(\^?[\w.\-]{1,12})\}", lambda match: ("^" if match.group()[0] == "^" else "") + match.group(1), text
         )
     if "**" in text or "__" in text:
-        text = BOLD.sub(lambda found: found.group(1) or found.group(2), text)
+        text = BOLD.sub(lambda match: match.group(1) or match.group(2), text)
     return text
 
 
 @functools.lru_cache(maxsize=8)
 def plain(text: str) -> str:
     """The same length, with look-alike signs made one: dashes, micro signs, full-width forms, arrows, breaks."""
-    return UNPLAIN.sub(lambda found: PLAIN[found.group()], text)
+    return UNPLAIN.sub(lambda match: PLAIN[match.group()], text)
 
 
 @functools.lru_cache(maxsize=8)
@@ -151,10 +151,10 @@ def atoms(text: str, printed: str) -> Atoms:
     `printed` is what they are cut from, `plain` of the text or of one with other signs at the same places.
     """
     flat = _unruled(with_points(plain(text)))
-    found = list(ATOM.finditer(lower(flat)))
-    groups = [atom.lastindex for atom in found]
-    starts = list(map(re.Match.start, found, groups))
-    ends = list(map(re.Match.end, found))
+    matches = list(ATOM.finditer(lower(flat)))
+    groups = [atom.lastindex for atom in matches]
+    starts = list(map(re.Match.start, matches, groups))
+    ends = list(map(re.Match.end, matches))
     words = [flat[start:end] for start, end in zip(starts, ends, strict=True)]
     return Atoms(
         text=printed,
@@ -163,14 +163,14 @@ def atoms(text: str, printed: str) -> Atoms:
         lowered=[*map(str.lower, words), *["\0"] * AHEAD],
         starts=[*starts, *[len(text) + 1] * AHEAD],
         ends=[*ends, *[len(text) + 1] * AHEAD],
-        count=len(found),
+        count=len(matches),
         units={},
     )
 
 
 def line_starts(text: str) -> list[int]:
     """Offsets at which the lines of a text start."""
-    return [0, *(found.end() for found in BREAK.finditer(plain(text)))]
+    return [0, *(match.end() for match in BREAK.finditer(plain(text)))]
 
 
 @functools.lru_cache(maxsize=20_000)
@@ -188,8 +188,8 @@ def number(text: str) -> float:
     )
 
 
-def _tag(found: re.Match) -> str:
-    closing, name = found.group(1), found.group(2).lower()
+def _tag(match: re.Match) -> str:
+    closing, name = match.group(1), match.group(2).lower()
     if name in ("td", "th"):
         return "" if closing else "|"
     if name == "sup":

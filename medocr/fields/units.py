@@ -79,14 +79,14 @@ def _unit_at(atoms: Atoms, at: int) -> tuple[str, int] | None:
             return None
     elif kind != "power" and (kind != "sym" or word not in "%/[#"):
         return None
-    found = None
+    unit = None
     for last in range(at, at + MOST_ATOMS):
         end = atoms.ends[last]
         if atoms.kinds[last] in NO_UNIT or end - start > LONGEST or (last > at and _ends_unit(atoms, last)):
             break
         if code := unit_code(atoms.text[start:end]):
-            found = code, last + 1
-    return found
+            unit = code, last + 1
+    return unit
 
 
 @functools.lru_cache(maxsize=20_000)

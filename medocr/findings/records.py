@@ -141,7 +141,7 @@ def _metrics(record: dict) -> str:
 
 
 def _fields(record: dict) -> str:
-    texts, drawn = record["held_out_2"], record["drawn"]["lab_report"]["test_row_f1"]
+    texts, drawn = record["first_readings"]["held_out_3"], record["drawn"]["lab_report"]["test_row_f1"]
     return (
         f"on perfect text, {texts['texts']} texts not seen before: {texts['columns_right']:.1%} of columns right, "
         f"{texts['rows_whole']:.1%} of rows whole, {texts['rows_invented']} invented; drawn lab reports {drawn:.3f}; "

@@ -51,9 +51,9 @@ def _drop_sums(kept: dict, known: Mapping, read: Mapping) -> None:
             del kept[name]
 
 
-def without(found: list[Mapping], misread: list[Mapping], kind: str) -> list[Mapping]:
+def without(listed: list[Mapping], misread: list[Mapping], kind: str) -> list[Mapping]:
     """Rows read from a prediction, less one for each that the parser misreads on the page: the same or a namesake."""
-    columns, left = COLUMNS[kind], list(found)
+    columns, left = COLUMNS[kind], list(listed)
     for row in misread:
         same = next((other for other in left if _key(other, columns) == _key(row, columns)), None)
         name = columns[0]

@@ -16,9 +16,9 @@ def contradictions(fields: Mapping) -> list[str]:
     a discount, a tip and an earlier balance are reckoned with where they are printed.
     A row without a flag is held against its range only where the page flags other rows as high or low.
     """
-    found = rows(fields, "analytes")
-    flagged = any(row.get("flag") in HIGH + LOW for row in found)
-    return [*(told for row in found for told in of_row(row, flagged)), *_sums(fields.get("receipt") or {})]
+    contradicted = rows(fields, "analytes")
+    flagged = any(row.get("flag") in HIGH + LOW for row in contradicted)
+    return [*(stated for row in contradicted for stated in of_row(row, flagged)), *_sums(fields.get("receipt") or {})]
 
 
 def of_row(row: Mapping, flagged: bool) -> Iterator[str]:
@@ -49,8 +49,8 @@ def _sums(receipt: Mapping) -> Iterator[str]:
     amounts = [item["amount"] for item in receipt.get("items") or ()]
     subtotal, tax, total = (receipt.get(name) for name in ("subtotal", "tax", "total"))
     discount, tip, earlier = (abs(receipt.get(name) or 0.0) for name in ("discount", "tip", "earlier"))
-    told = amounts and subtotal is not None and None not in amounts
-    if told and not _reaches(math.fsum(amounts), subtotal, -discount):
+    stated = amounts and subtotal is not None and None not in amounts
+    if stated and not _reaches(math.fsum(amounts), subtotal, -discount):
         yield f"items add up to {math.fsum(amounts):.2f}, the subtotal is {subtotal:.2f}"
     if None not in (subtotal, tax, total) and not _reaches(subtotal, total, tax, -discount, tip, earlier):
         yield f"subtotal and tax add up to {subtotal + tax:.2f}, the total is {total:.2f}"

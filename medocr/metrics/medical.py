@@ -35,7 +35,7 @@ def score_page(reference: str, prediction: str, fields: Mapping | None = None) -
     return score_text(reference, prediction) | score_fields(known, prediction) | score_terms(reference, prediction)
 
 
-def score_fields(wanted: Mapping, prediction: str) -> dict[str, float]:
+def score_fields(reference: Mapping, prediction: str) -> dict[str, float]:
     """Scores of a prediction against a page's fields (in the form of `fields.read_fields`, or of a source's own).
 
     Shares from 0 to 1, higher is better, and counts of dangerous errors by kind (`safety.KINDS`), lower is better; what
@@ -47,8 +47,8 @@ def score_fields(wanted: Mapping, prediction: str) -> dict[str, float]:
     (label, ticked). Names are compared without case, spaces and punctuation,
     numbers as numbers, units by their UCUM code.
     """
-    found = _read(wanted, prediction)
-    return _shares(wanted, found) | safety.count(wanted, found)
+    reading = _read(reference, prediction)
+    return _shares(reference, reading) | safety.count(reference, reading)
 
 
 def legible(fields: Mapping, text: str) -> dict:
@@ -59,12 +59,12 @@ def legible(fields: Mapping, text: str) -> dict:
     return ceiling.legible(fields, _read(fields, text))
 
 
-def _shares(wanted: Mapping, found: Mapping) -> dict[str, float]:
-    known, read = _compared(wanted), _compared(found)
-    pairs = {name: (own, _tuples(name, read)) for name in TUPLES if (own := _tuples(name, known))}
+def _shares(reference: Mapping, reading: Mapping) -> dict[str, float]:
+    known, read = _compared(reference), _compared(reading)
+    pairs = {name: (known_rows, _tuples(name, read)) for name in TUPLES if (known_rows := _tuples(name, known))}
     scores = {name: _f1(*pair) for name, pair in pairs.items()}
-    on_top, kept_on_top = ([(name, letters(value)) for name, value in header(side)] for side in (wanted, found))
-    named, kept = _named(wanted, known), _named(found, read)
+    on_top, kept_on_top = ([(name, letters(value)) for name, value in header(side)] for side in (reference, reading))
+    named, kept = _named(reference, known), _named(reading, read)
     header_found = shared(on_top, kept_on_top)
     if on_top or named:
         scores["field_recall"] = (header_found + shared(named, kept)) / (len(on_top) + len(named))
@@ -75,44 +75,46 @@ def _shares(wanted: Mapping, found: Mapping) -> dict[str, float]:
 
 def score_terms(reference: str, prediction: str) -> dict[str, float]:
     """`term_recall` and `term_precision` of the lexicon's drugs, analytes and abbreviations; absent without any."""
-    wanted, found = medical.read_terms(reference), medical.read_terms(prediction)
-    both = shared(wanted, found)
-    scores = {"term_recall": both / len(wanted)} if wanted else {}
-    return scores | ({"term_precision": both / len(found) if found else 1.0} if wanted or found else {})
+    terms, predicted = medical.read_terms(reference), medical.read_terms(prediction)
+    both = shared(terms, predicted)
+    scores = {"term_recall": both / len(terms)} if terms else {}
+    return scores | ({"term_precision": both / len(predicted) if predicted else 1.0} if terms or predicted else {})
 
 
-def _read(wanted: Mapping, prediction: str) -> dict:
+def _read(reference: Mapping, prediction: str) -> dict:
     """The same kinds of fields, read from the prediction."""
     readers = {"analytes": medical.read_analytes, "drugs": medical.read_drugs, "options": medical.read_options}
-    ordered = any(rows(wanted, kind) for kind in ("analytes", "drugs"))  # either may be invented where the other stands
-    found = {
+    ordered = any(
+        rows(reference, kind) for kind in ("analytes", "drugs")
+    )  # either may be invented where the other stands
+    reading = {
         kind: list(map(vars, read(prediction)))
         for kind, read in readers.items()
-        if wanted.get(kind) or (ordered and kind in ("analytes", "drugs"))
+        if reference.get(kind) or (ordered and kind in ("analytes", "drugs"))
     }
-    if wanted.get("header"):
-        found["header"] = medical.read_header(prediction)
-    if any(name in wanted for name in SUMS):
-        found |= vars(medical.read_receipt(prediction))
-    elif wanted.get("receipt"):
-        found["receipt"] = vars(medical.read_receipt(prediction))
-    for kind, misread in wanted.get("misread", {}).items():
-        if kind in found:
-            found[kind] = ceiling.without(found[kind], misread, kind)
-    return found
+    if reference.get("header"):
+        reading["header"] = medical.read_header(prediction)
+    if any(name in reference for name in SUMS):
+        reading |= vars(medical.read_receipt(prediction))
+    elif reference.get("receipt"):
+        reading["receipt"] = vars(medical.read_receipt(prediction))
+    for kind, misread in reference.get("misread", {}).items():
+        if kind in reading:
+            reading[kind] = ceiling.without(reading[kind], misread, kind)
+    return reading
 
 
 def _compared(fields: Mapping) -> dict[str, dict[str, list]]:
     """The columns of each kind of rows, with values as they are compared; None where a row does not tell."""
     compared = {}
     for kind, columns in COMPARE.items():
-        found = rows(fields, kind)
+        listed = rows(fields, kind)
         compared[kind] = {
-            name: [None if (value := row.get(name)) is None else compare(value) for row in found]
+            name: [None if (value := row.get(name)) is None else compare(value) for row in listed]
             for name, compare in columns
             if name not in ("unit", "dose")
         } | {
-            name: [None if row.get(name) is None else quantity(row, name) for row in found]
+            name: [None if row.get(name) is None else quantity(row, name) for row in listed]
             for name in ("unit", "dose")
             if name in COLUMNS[kind]
         }
@@ -122,8 +124,8 @@ def _compared(fields: Mapping) -> dict[str, dict[str, list]]:
 def _tuples(metric: str, compared: Mapping[str, Mapping[str, list]]) -> list[tuple]:
     """The rows that a metric is about, each as what must agree; for ranges, those that have one."""
     kind, columns = TUPLES[metric]
-    told = zip(*[compared[kind][name] for name in columns], strict=True)
-    return [row for row in told if row[1:] != (None, None)] if metric == "range_f1" else list(told)
+    values = zip(*[compared[kind][name] for name in columns], strict=True)
+    return [row for row in values if row[1:] != (None, None)] if metric == "range_f1" else list(values)
 
 
 def _named(fields: Mapping, compared: Mapping[str, Mapping[str, list]]) -> list[tuple]:
@@ -133,12 +135,12 @@ def _named(fields: Mapping, compared: Mapping[str, Mapping[str, list]]) -> list[
         columns = compared[kind]
         owners = columns[COLUMNS[kind][0]]
         for name, values in columns.items():
-            told = zip(owners, values, strict=True)
-            named += [(kind, name, owner, value) for owner, value in told if value is not None]
+            owned = zip(owners, values, strict=True)
+            named += [(kind, name, owner, value) for owner, value in owned if value is not None]
     named += zip(*compared["options"].values(), strict=True)
     sums = fields["receipt"] if isinstance(fields.get("receipt"), Mapping) else fields
     return named + [("sums", name, plain(sums[name])) for name in SUMS if sums.get(name) is not None]
 
 
-def _f1(wanted: list[tuple], found: list[tuple]) -> float:
-    return 2 * shared(wanted, found) / (len(wanted) + len(found))
+def _f1(reference: list[tuple], prediction: list[tuple]) -> float:
+    return 2 * shared(reference, prediction) / (len(reference) + len(prediction))

@@ -41,36 +41,38 @@ BESIDE = 0.15  # what agreement of values adds, to tell rows of like names apart
 MOST_PAIRS = 10_000  # that are compared letter by letter: no page has so many rows, a loop may
 
 
-def errors(wanted: Mapping, found: Mapping) -> list[tuple[str, str, str]]:
+def errors(reference: Mapping, prediction: Mapping) -> list[tuple[str, str, str]]:
     """(kind, what the page says, what was read) for each dangerous error; both mappings as `fields.read_fields` gives.
 
     Kinds are those of KINDS. Values are compared as numbers and units by their UCUM code; a row that is not read
     at all is lost, not wrong, and is the business of the recall metrics.
     """
     kinds = {"analytes": _analyte_errors, "drugs": _drug_errors}
-    return [error for kind, compare in kinds.items() for error in compare(rows(wanted, kind), rows(found, kind))]
+    return [
+        error for kind, compare in kinds.items() for error in compare(rows(reference, kind), rows(prediction, kind))
+    ]
 
 
-def count(wanted: Mapping, found: Mapping) -> dict[str, float]:
+def count(reference: Mapping, prediction: Mapping) -> dict[str, float]:
     """How many errors of each kind, and `rows_read`; empty for a page that has no analytes and no drugs.
 
     `rows_read` is the number of rows and orders that were read, those of one name at most as often as the page has it:
     who reads few rows makes few errors, so errors are to be seen beside it.
     """
-    if not rows(wanted, "analytes") and not rows(wanted, "drugs"):
+    if not rows(reference, "analytes") and not rows(reference, "drugs"):
         return {}
-    counts = Counter(kind for kind, _, _ in errors(wanted, found))
-    read = sum(_rows_read(wanted, found, *names) for names in (("analytes", "name"), ("drugs", "drug")))
+    counts = Counter(kind for kind, _, _ in errors(reference, prediction))
+    read = sum(_rows_read(reference, prediction, *names) for names in (("analytes", "name"), ("drugs", "drug")))
     return {kind: float(counts[kind]) for kind in KINDS} | {"rows_read": float(read)}
 
 
-def _rows_read(wanted: Mapping, found: Mapping, kind: str, name: str) -> int:
-    known, read = ([letters(row.get(name)) for row in rows(side, kind)] for side in (wanted, found))
+def _rows_read(reference: Mapping, prediction: Mapping, kind: str, name: str) -> int:
+    known, read = ([letters(row.get(name)) for row in rows(side, kind)] for side in (reference, prediction))
     return shared(known, read) + len(set(read).difference(known))
 
 
-def _analyte_errors(wanted: list[Mapping], found: list[Mapping]):
-    pairs, invented = _match(wanted, found, "name", "value")
+def _analyte_errors(reference: list[Mapping], prediction: list[Mapping]):
+    pairs, invented = _match(reference, prediction, "name", "value")
     for row, read, kind in _number_errors(pairs, "value"):
         if kind:
             yield kind, _shown(row), _shown(read)
@@ -88,8 +90,8 @@ def _analyte_errors(wanted: list[Mapping], found: list[Mapping]):
     yield from invented
 
 
-def _drug_errors(wanted: list[Mapping], found: list[Mapping]):
-    pairs, invented = _match(wanted, found, "drug", "dose")
+def _drug_errors(reference: list[Mapping], prediction: list[Mapping]):
+    pairs, invented = _match(reference, prediction, "drug", "dose")
     for row, read, kind in _number_errors(pairs, "dose"):
         if kind and row.get("dose") is not None and read.get("dose") is not None:
             yield kind, _shown(row), _shown(read)
@@ -122,8 +124,8 @@ def _values(row: Mapping, read: Mapping, column: str) -> tuple:
     units = [unit_code(side["unit"]) if isinstance(side.get("unit"), str) else None for side in (row, read)]
     if None in units or units[0] == units[1] or not all(isinstance(value, float) for value in values):
         return values
-    one = quantities.equal(*zip(values, units, strict=True), str(row.get("name", "")))
-    return (values[0], values[0]) if one else values
+    equal = quantities.equal(*zip(values, units, strict=True), str(row.get("name", "")))
+    return (values[0], values[0]) if equal else values
 
 
 def _abnormal(row: Mapping) -> str:
@@ -131,16 +133,16 @@ def _abnormal(row: Mapping) -> str:
     return flag if isinstance(flag, str) and flag != "N" else ""
 
 
-def _flag_errors(wanted: str, read: str) -> list[str]:
+def _flag_errors(reference: str, read: str) -> list[str]:
     """Lost, invented, or both for a flag of the other side; `HH` read as `H` is lost, `H` read as `HH` invented."""
-    if wanted == read:
+    if reference == read:
         return []
-    if wanted and read and wanted[0] == read[0]:
-        return ["lost_flag" if len(wanted) > len(read) else "invented_flag"]
-    return ["lost_flag"] * bool(wanted) + ["invented_flag"] * bool(read)
+    if reference and read and reference[0] == read[0]:
+        return ["lost_flag" if len(reference) > len(read) else "invented_flag"]
+    return ["lost_flag"] * bool(reference) + ["invented_flag"] * bool(read)
 
 
-def _match(wanted: list[Mapping], found: list[Mapping], name: str, value: str):
+def _match(reference: list[Mapping], prediction: list[Mapping], name: str, value: str):
     """Pairs (row of the page, row read) of one analyte or drug, each row once; and an error for each row left over.
 
     Rows of the same name first: in their order where there are equally many, else those of the same value before the
@@ -148,12 +150,18 @@ def _match(wanted: list[Mapping], found: list[Mapping], name: str, value: str):
     unless rows were left out. A row left over is reported once, however often it is repeated.
     """
     pairs: list[tuple[int, int]] = []
-    left, read = list(range(len(wanted))), list(range(len(found)))
-    names = [[letters(row.get(name)) for row in side] for side in (wanted, found)]
+    left, read = list(range(len(reference))), list(range(len(prediction)))
+    names = [[letters(row.get(name)) for row in side] for side in (reference, prediction)]
     counts = [Counter(side) for side in names]
     keys = [names]
     if any(count != counts[1][key] for key, count in counts[0].items() if key in counts[1]):
-        keys = [[_by_value(side, own, counts, value) for side, own in zip((wanted, found), names, strict=True)], names]
+        keys = [
+            [
+                _by_value(side, own_names, counts, value)
+                for side, own_names in zip((reference, prediction), names, strict=True)
+            ],
+            names,
+        ]
     for known, printed in keys:
         waiting = defaultdict(list)
         for j in reversed(read):
@@ -162,11 +170,13 @@ def _match(wanted: list[Mapping], found: list[Mapping], name: str, value: str):
         pairs += new
         left, read = _without(left, new, 0), _without(read, new, 1)
     if left and read and len(left) * len(read) <= MOST_PAIRS:
-        new = _assign(wanted, found, left, read, names, value)
+        new = _assign(reference, prediction, left, read, names, value)
         pairs += new
         read = _without(read, new, 1)
-    invented = dict.fromkeys(_shown(found[j]) for j in read)
-    return [(wanted[i], found[j]) for i, j in sorted(pairs)], [("invented_value", "", shown) for shown in invented]
+    invented = dict.fromkeys(_shown(prediction[j]) for j in read)
+    return [(reference[i], prediction[j]) for i, j in sorted(pairs)], [
+        ("invented_value", "", shown) for shown in invented
+    ]
 
 
 def _by_value(rows: list[Mapping], names: list[str], counts: list[Counter], value: str) -> list[tuple]:
@@ -177,18 +187,20 @@ def _by_value(rows: list[Mapping], names: list[str], counts: list[Counter], valu
     ]
 
 
-def _assign(wanted, found, left: list[int], read: list[int], names, value: str) -> list[tuple[int, int]]:
-    values, read_values = ([plain(side[i].get(value)) for i in own] for side, own in ((wanted, left), (found, read)))
+def _assign(reference, prediction, left: list[int], read: list[int], names, value: str) -> list[tuple[int, int]]:
+    values, read_values = (
+        [plain(side[i].get(value)) for i in indices] for side, indices in ((reference, left), (prediction, read))
+    )
     alike = [[fuzz.ratio(names[0][i], names[1][j]) / 100 for j in read] for i in left]
-    same = [[one == other for other in read_values] for one in values]
+    same = [[known == other for other in read_values] for known in values]
     weights = [  # few rows are left, so that plain numbers are faster than arrays
         [
-            near + BESIDE * agree - 0.01 * abs(i / len(wanted) - j / len(found))
+            near + BESIDE * agree - 0.01 * abs(i / len(reference) - j / len(prediction))
             for near, agree, j in zip(*row, read, strict=True)
         ]
         for i, *row in zip(left, alike, same, strict=True)
     ]
-    whole = len(wanted) == len(found)
+    whole = len(reference) == len(prediction)
     chosen = zip(*linear_sum_assignment(weights, maximize=True), strict=True)
     return [(left[i], read[j]) for i, j in chosen if alike[i][j] >= SAME_ROW or (same[i][j] and whole)]
 
@@ -198,11 +210,11 @@ def _without(rows: list[int], pairs: list[tuple[int, int]], side: int) -> list[i
     return [row for row in rows if row not in taken]
 
 
-def _number_error(wanted, read) -> str | None:
-    """The kind of error that made `read` of `wanted` (both plain), or None where they are the same."""
-    if wanted == read:
+def _number_error(reference, read) -> str | None:
+    """The kind of error that made `read` of `reference` (both plain), or None where they are the same."""
+    if reference == read:
         return None
-    (digits, signs), (read_digits, read_signs) = _digits(wanted), _digits(read)
+    (digits, signs), (read_digits, read_signs) = _digits(reference), _digits(read)
     if not digits or not read_digits or signs != read_signs:
         return "changed_result"
     return "shifted_point" if digits == read_digits else "changed_digit"
@@ -228,17 +240,17 @@ def _other_unit(row: Mapping, read: Mapping) -> bool:
     return row.get(column) == read.get(column) or values[0] != values[1]
 
 
-def _another_analyte(wanted, read) -> bool:
+def _another_analyte(reference, read) -> bool:
     """Whether what was read is another analyte of the lexicon; not a misspelling, nor another name of it."""
-    if wanted == read or letters(wanted) == letters(read):
+    if reference == read or letters(reference) == letters(read):
         return False
-    known = [lexicon.analytes().get(lexicon.squeeze(str(name))) for name in (wanted, read)]
+    known = [lexicon.analytes().get(lexicon.squeeze(str(name))) for name in (reference, read)]
     return known[1] is not None and known[0] != known[1]
 
 
-def _another_drug(wanted: str, read: str) -> bool:
+def _another_drug(reference: str, read: str) -> bool:
     """Whether what was read is another drug, or the same with another salt; a misspelling shows itself, and is not."""
-    (name, salts), (read_name, read_salts) = _drug(wanted), _drug(read)
+    (name, salts), (read_name, read_salts) = _drug(reference), _drug(read)
     if letters(name) == letters(read_name):
         return bool(salts and read_salts and salts != read_salts)
     known, read_known = medical.recognise_drug(name), medical.recognise_drug(read_name)

@@ -19,19 +19,19 @@ REMEMBERED = 20_000  # names and values whose comparable form is kept: a few rep
 
 def rows(fields: Mapping, kind: str) -> list[Mapping]:
     """The rows of one kind (analytes, drugs, options) as mappings, from records or JSON; anything else is left out."""
-    found = fields.get(kind)
-    if not found or not isinstance(found, list | tuple):
+    listed = fields.get(kind)
+    if not listed or not isinstance(listed, list | tuple):
         return []
-    if set(map(type, found)) == {dict}:  # as read from JSON
-        return found
-    mappings = [row if isinstance(row, dict) else getattr(row, "__dict__", row) for row in found]
+    if set(map(type, listed)) == {dict}:  # as read from JSON
+        return listed
+    mappings = [row if isinstance(row, dict) else getattr(row, "__dict__", row) for row in listed]
     return [row for row in mappings if isinstance(row, Mapping)]
 
 
 def header(fields: Mapping) -> list[tuple[str, object]]:
     """The header's fields that hold a value, of those that `fields.read_header` looks for: a source may know more."""
-    found = fields.get("header")
-    known = found.items() if isinstance(found, Mapping) else ()
+    listed = fields.get("header")
+    known = listed.items() if isinstance(listed, Mapping) else ()
     return [(name, value) for name, value in known if name in HEADER and value]
 
 
