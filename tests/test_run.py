@@ -501,5 +501,10 @@ def test_two_runners_do_not_share_a_run(house, capsys):
 
 def test_the_profile_for_own_documents_spends_no_time_on_drawn_pages():
     stages = runner.load_profile("folder").parameters
-    drawn = {"transcribe": "speed_pages", "evaluate": "held_out_per_type", "digitize": "pages_per_type"}
-    assert [stages[stage][name] for stage, name in drawn.items()] == [0, 0, 1]
+    drawn = {
+        "transcribe": "speed_pages",
+        "evaluate": "held_out_per_type",
+        "merge": "speed_pages",
+        "digitize": "pages_per_type",
+    }
+    assert [stages[stage][name] for stage, name in drawn.items()] == [0, 0, 0, 1]
