@@ -69,7 +69,9 @@ def test_a_result_is_small_and_holds_no_path_secret_or_traceback(path):
     assert '"output_type": "error"' not in text
     if path.suffix == ".ipynb":
         cells = [c for c in nbformat.reads(path.read_text(), 4).cells if c.cell_type == "code" and c.source.strip()]
-        assert [c.execution_count for c in cells] == list(range(1, len(cells) + 1))
+        counts = [c.execution_count for c in cells]
+        assert counts == sorted(set(counts))
+        assert counts[-1] - len(counts) <= 1, "cells are missing"  # the parameters and their defaults become one cell
 
 
 def test_the_notebook_on_the_base_opens_with_what_its_card_says():

@@ -81,7 +81,7 @@ def results_section() -> str:
             "",
             _merged(),
             "",
-            f"{trained['steps']} optimizer steps in {trained['precision']} at {index.rate()}; all six notebooks took "
+            f"{trained['steps']} optimizer steps in {trained['precision']} at {index.rate()}; all seven notebooks took "
             f"{minutes:.1f} minutes on {run['cores']} CPU cores. {_full()}",
             "",
             "![Character error rate of base and tuned by slice](results/demo/figures/cer_by_slice.png)",
