@@ -12,8 +12,8 @@ from ..storage import bare
 from .agreement import Agreement, compare
 from .labelling import Judge, Labelled
 from .providers import OpenAIProvider, named
-from .quality import KnownText, annotator, label_quality, measure_speed
-from .rapid import RapidOcr
+from .quality import label_quality, measure_speed
+from .rapid import RapidOcr, annotator
 from .single import FIRST_LISTED, read_page
 from .store import Answer, Provider, Store
 from .tesseract import Tesseract, checkers
@@ -23,7 +23,6 @@ __all__ = [
     "FIRST_LISTED",
     "Agreement",
     "Answer",
-    "KnownText",
     "Labelled",
     "OpenAIProvider",
     "Provider",

@@ -66,3 +66,14 @@ def read_image(image: bytes, scale: float = 1.0, language: str = "") -> Answer:
     except Exception as error:  # whatever one page does to the engine, the others are read, and this one is named
         return Answer("", finish="error", detail=f"{type(error).__name__}: {error}")
     return Answer(result.text, result.confidence, result.lowest, time.perf_counter() - started)
+
+
+def annotator(name: str, processes: int = 2) -> RapidOcr:
+    """The reader on this machine that a profile names: `rapidocr`.
+
+    `rapidocr:arabic` reads with RapidOCR's recogniser of that language, `rapidocr:FILE.onnx` with one of your own.
+    """
+    engine, _, language = name.partition(":")
+    if engine != "rapidocr":
+        raise ValueError(f"annotator {name!r} is unknown: rapidocr")
+    return RapidOcr(processes, language=language)
