@@ -1,10 +1,10 @@
 """From stored answers to labels: what becomes of every page, worked out anew from the store each time."""
 
 import dataclasses
-import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from ..schema import Page, Rejection
+from ..storage import batches
 from . import cleaning, providers
 from .agreement import WHOLLY, Agreement, compare, numbers
 from .store import Answer, Provider, Store
@@ -55,9 +55,8 @@ class Judge:
 
     def fates(self, pages: Iterable[Page]) -> Iterator[Fate]:
         """What becomes of each page, in their order; pages that have text pass as they are."""
-        pages = iter(pages)
         asked = [*self.readers, *([self.agreement.third] if self.agreement.third else [])]
-        while batch := list(itertools.islice(pages, TOGETHER)):
+        for batch in batches(pages, TOGETHER):
             ids = [page.id for page in batch if page.text is None]
             stored = [(reader, self.store.answers(reader, ids)) for reader in asked]
             for page in batch:

@@ -1,5 +1,6 @@
 """RapidOCR as a local annotator: pages stay on this machine, read by one process or several."""
 
+import contextlib
 import functools
 import importlib.metadata
 import time
@@ -13,7 +14,7 @@ from ..schema import open_image
 from .store import Answer
 
 
-class RapidOcr:
+class RapidOcr(contextlib.AbstractContextManager):
     """Reads pages with RapidOCR in one process or several; a `Provider` whose pages stay on this machine."""
 
     model = "PP-OCRv6"
@@ -33,9 +34,6 @@ class RapidOcr:
         self.parameters = {"rapidocr": importlib.metadata.version("rapidocr"), "rules": ocr.RULES}
         self.parameters |= {"language": language} if language else {}
         self.pool = Pool(functools.partial(read_image, scale=scale, language=language), processes)
-
-    def __enter__(self) -> "RapidOcr":
-        return self
 
     def __exit__(self, *_) -> None:
         self.close()

@@ -1,7 +1,6 @@
 """One call of `transcribe`: who is asked for what, and what came of it."""
 
 import dataclasses
-import itertools
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -11,7 +10,7 @@ import numpy as np
 from tqdm import tqdm
 
 from ..schema import Page, Rejection
-from ..storage import bare
+from ..storage import bare, batches
 from . import batch, dispatch, labelling
 from .client import Fault
 from .labelling import Fate, Judge, Labelled
@@ -65,8 +64,8 @@ class Work:
 
     def _lacking(self, asked: Sequence[Provider]) -> Iterator[dispatch.Job]:
         """The pages that want (further) answers of these providers, still without their images."""
-        store, agreement, pages = self.judge.store, self.judge.agreement, self.unread()
-        while part := list(itertools.islice(pages, labelling.TOGETHER)):
+        store, agreement = self.judge.store, self.judge.agreement
+        for part in batches(self.unread(), labelling.TOGETHER):
             ids = [page.id for page in part]
             lacking = {provider.name: set(store.missing(provider, ids)) for provider in asked}
             for page in part:
