@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from .. import read, storage
+from .. import read, review, storage
 from ..schema import Page, Rejection
 from . import check, confidence, fhir, record, sources
 from . import hl7 as version2
@@ -174,7 +174,7 @@ def _bundle(about: dict, output: Output, transaction: bool) -> tuple[dict | None
     if not any(page["text"] for page in about["pages"]):
         return None, []
     try:
-        decisions = output.decisions(about["id"])
+        decisions = review.read_decisions(output.folder, about["id"])
     except ValueError as error:  # the file is damaged: of this document alone
         return None, [str(error)]
     bundle = fhir.bundle(about, decisions, transaction=transaction)
@@ -210,7 +210,7 @@ def _write_message(about: dict, output: Output) -> list[str]:
     """Write a document's HL7 message, or take away an earlier one; returns what is wrong with it."""
     name, at = f"hl7/{about['id']}.hl7", datetime.now(UTC).strftime("%Y%m%d%H%M%S+0000")
     try:
-        output.write_text(name, version2.message(about, output.decisions(about["id"]), at=at))
+        output.write_text(name, version2.message(about, review.read_decisions(output.folder, about["id"]), at=at))
     except ValueError as error:
         storage.remove(output.folder / name, output.folder)
         return [str(error)]

@@ -18,7 +18,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from .. import storage
+from .. import review, storage
 from .output import Output
 
 RISK, DELTA = 0.02, 0.10  # the share of wrong fields among those passed, and how often the bound may be missed
@@ -204,14 +204,14 @@ def checked(folder: str | Path) -> tuple[pd.DataFrame, dict]:
     """
     output, rows, readers = Output(folder), [], []
     for record in output.records():
-        decisions = output.decisions(record["id"])
+        decisions = {decision.field: decision for decision in review.read_decisions(folder, record["id"])}
         readers += [record["reader"]] * bool(decisions)
         rows += [
             {
                 "kind": field["kind"],
                 "page": f"{record['id']}/{field['page']}",
                 "confidence": field["confidence"],
-                "right": decisions[field["id"]]["decision"] == "accept",
+                "right": decisions[field["id"]].decision == "accept",
                 "reasons": bool(field["reasons"]),
             }
             for field in record["fields"]

@@ -18,7 +18,6 @@ from .confidence import NOBODY, Rule
 from .observation import observation
 from .order import medication_request
 from .output import Output
-from .settle import Settled
 
 PARTICULARS = re.compile(
     r"^.*(?= is (?:no unit|not one day|flagged|outside|no analyte))|(?<=flagged ).*|(?<=it has ).*"
@@ -108,7 +107,8 @@ def _expected(known: Mapping) -> Iterator[dict]:
     """The resources that would be made of a page's fields as its source knows them."""
     for kind, make in (("analyte", observation), ("drug", medication_request)):
         for row in rows(known, LISTS[kind]):
-            made = make(Settled("", kind, str(row[NAMED_BY[kind]]), dict(row), "", 1, False), NOTHING)
+            field = {"name": str(row[NAMED_BY[kind]]), "columns": dict(row), "text": "", "status": "review"}
+            made = make(field, NOTHING)
             if made:
                 yield made
 

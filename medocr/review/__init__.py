@@ -11,7 +11,7 @@
 from .columns import corrected_line, parsed, shown
 from .decisions import DecidedMeanwhile, Decision, Standing, decide, read_decisions, standing
 from .folder import check_document, documents, page_image, queue, read_document
-from .outcome import open_fields, page_fields, page_text, reviewed, unclear_lines
+from .outcome import open_fields, page_fields, page_text, reviewed_fields, unclear_lines
 
 __all__ = [
     "DecidedMeanwhile",
@@ -29,7 +29,7 @@ __all__ = [
     "queue",
     "read_decisions",
     "read_document",
-    "reviewed",
+    "reviewed_fields",
     "shown",
     "standing",
     "unclear_lines",
