@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from medocr import digitize, review
 from medocr.__main__ import main
-from medocr.digitize import check, checked, dates, decimals, fhir, hl7, printed, record, sources
+from medocr.digitize import check, dates, decimals, fhir, hl7, printed, readers, record, sources
 from medocr.ocr import Line
 from medocr.ocr.overprint import STRUCK
 from medocr.read import PageRecord
@@ -386,11 +386,11 @@ def test_numbers_that_tesseract_reads_otherwise_wait_for_a_person(monkeypatch):
     """It confirms glucose, at another size sodium, and never potassium; creatinine it does not see."""
     text = "Glucose 105 mg/dL\nSodium 139 mmol/L\nPotassium 4.1 mmol/L\nCreatinine 0.9 mg/dL"
     looks = {1.0: "Glucose 105 mg/dL\nSodum 189\nPotassum 47", 1.5: "Sodium 139 mmol/L\nPotassium 4.7"}
-    monkeypatch.setattr(checked, "Tesseract", lambda: SimpleNamespace(label_origin="tesseract/5"))
-    monkeypatch.setattr(checked.tesseract, "read_page", lambda page, scale: looks[scale])
+    monkeypatch.setattr(readers, "Tesseract", lambda: SimpleNamespace(label_origin="tesseract/5"))
+    monkeypatch.setattr(readers.tesseract, "read_page", lambda page, scale: looks[scale])
     stub = Stub(text)
     item = Page(encoded(text), "scan.png", "folder")
-    ((_, result),) = checked.checked(stub.reader).read([item])
+    ((_, result),) = readers.checked(stub.reader).read([item])
     about = record.document("scan.png", "scan", [(item, result)], stub.reader.about, synthetic=False, phi=True)
     sure = {field["name"]: (field["confidence"], field["reasons"]) for field in about["fields"]}
     assert sure["Glucose"] == sure["Sodium"] == (0.99, [])

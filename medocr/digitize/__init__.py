@@ -15,27 +15,11 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from .. import read, review, storage
-from ..schema import Page, Rejection
+from ..schema import Page
 from . import check, confidence, fhir, record, sources
 from . import hl7 as version2
 from .output import Output
-from .readers import Reader, model_reader, open_reader, remembering, seconded
-
-__all__ = [
-    "Document",
-    "Output",
-    "Reader",
-    "digitize",
-    "digitize_documents",
-    "export",
-    "model_reader",
-    "open_reader",
-    "remembering",
-    "run",
-    "seconded",
-]
-
-Item = Page | Rejection
+from .readers import Item, Reader, model_reader, open_reader, remembering, seconded
 
 
 @dataclasses.dataclass(frozen=True)

@@ -16,8 +16,9 @@ from ..read import PageRecord
 from ..review.columns import LISTS, NAMED_BY
 from ..schema import Page, Rejection
 from . import carried, printed, reasons
+from .keys import Second
 from .patient import patient_of, who_else
-from .second import Second
+from .readers import Item, Read
 from .spans import spans
 
 SCHEMA = 1
@@ -28,8 +29,6 @@ SUMS = ("subtotal", "tax", "discount", "tip", "earlier", "total")
 
 
 PRINTED = ("value", "low", "high", "dose", "form", "route", "frequency", "duration", "amount")  # columns, as they stand
-
-Read = tuple[Page | Rejection, PageRecord | str | None]
 
 
 def document(name: str, title: str, read: Sequence[Read], reader: Mapping, *, synthetic: bool, phi: bool) -> dict:
@@ -71,7 +70,7 @@ def _failed(page: Mapping) -> str:
     return f"page {page['index']} was not read ({page['error']}): a person has to look at the whole document"
 
 
-def _page(index: int, item: Page | Rejection, result: PageRecord | str | None) -> dict:
+def _page(index: int, item: Item, result: PageRecord | str | None) -> dict:
     """What is kept of a page; of one that could not be read, the reason."""
     file, _, number = item.origin.rpartition("#")
     place = {"index": index, "file": file if number.isdigit() and file else item.origin, "page": 1}
@@ -103,7 +102,7 @@ def image_of(item: Page, turn: int) -> tuple[bytes, str, tuple[int, int]]:
     return buffer.getvalue(), ".png", turned.size
 
 
-def _entries(page: dict, item: Page | Rejection, result: PageRecord | str | None, before: str) -> Iterator[dict]:
+def _entries(page: dict, item: Item, result: PageRecord | str | None, before: str) -> Iterator[dict]:
     """The fields of one page, in the order in which they are printed; `before` is what holds from earlier pages."""
     if not page["text"]:
         return
