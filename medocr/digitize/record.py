@@ -19,7 +19,6 @@ from . import carried, printed, reasons
 from .keys import Second
 from .patient import patient_of, who_else
 from .readers import Item, Read
-from .spans import spans
 
 SCHEMA = 1
 LONG_LINE = 160  # characters: of a page that is read as one line, a field's text is its own part
@@ -112,7 +111,7 @@ def _entries(page: dict, item: Item, result: PageRecord | str | None, before: st
     read = carried.read_fields(page["text"], getattr(item, "doc_type", "unknown"), before)
     found = _found(read, cleaned)
     rows = sorted(found, key=lambda row: row[3])
-    at = spans([(kind, columns) for kind, _, columns, _, _ in rows], page["text"])
+    at = printed.spans([(kind, columns) for kind, _, columns, _, _ in rows], page["text"])
     for number, ((kind, name, columns, line, below), span) in enumerate(zip(rows, at, strict=True), 1):
         text = " ".join(cleaned[index].strip() for index in below)
         if span and (len(text) > LONG_LINE or len(page["lines"]) == 1):
