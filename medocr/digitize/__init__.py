@@ -71,15 +71,14 @@ def digitize(
     path and where `out` lies among published results.
     """
     sources.check_place(Path(out), synthetic=False)
-    found = sources.find(paths, together, Path(out))
-    documents = documents_of(found, contains_phi)
+    documents = documents_of(sources.find(paths, together, Path(out)), contains_phi)
     about = {"synthetic": False, "phi": contains_phi, "transaction": transaction, "rule": rule}
     return digitize_documents(reader, documents, Output(out), **about)
 
 
-def documents_of(found: Iterable[sources.Source], contains_phi: bool = True) -> Iterator[Document]:
+def documents_of(listed: Iterable[sources.Source], contains_phi: bool = True) -> Iterator[Document]:
     """Documents with their pages, one after another as they are asked for."""
-    return (Document(s.name, s.title, tuple(sources.pages(s, contains_phi))) for s in found)
+    return (Document(s.name, s.title, tuple(sources.pages(s, contains_phi))) for s in listed)
 
 
 def digitize_documents(
@@ -95,8 +94,7 @@ def digitize_documents(
     """Digitise documents as they come, each written as soon as it is read; holds only those that are being read."""
     sources.check_place(output.folder, synthetic)
     counts = Counts()
-    wanted = _wanted(documents, output, reader, counts)
-    for document, results in _read(reader, wanted):
+    for document, results in _read(reader, _remaining(documents, output, reader, counts)):
         pairs = list(zip(document.items, results, strict=True))
         about = record.document(document.name, document.title, pairs, reader.about, synthetic=synthetic, phi=phi)
         _keep_pictures(about, document.items, output)
@@ -110,7 +108,7 @@ def digitize_documents(
     return counts
 
 
-def _wanted(documents: Iterable[Document], output: Output, reader: Reader, counts: Counts) -> Iterator[Document]:
+def _remaining(documents: Iterable[Document], output: Output, reader: Reader, counts: Counts) -> Iterator[Document]:
     """The documents that this reader has not digitised yet; one of which no page was read is tried again."""
     for document in documents:
         earlier = output.record(document.id)

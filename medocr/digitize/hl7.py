@@ -56,14 +56,14 @@ def _checked(text: str) -> str:
 
 def escape(text: object) -> str:
     """Text as a field may hold it: delimiters and control characters as escape sequences."""
-    return SPECIAL.sub(lambda found: ESCAPES.get(found.group(), f"\\X{ord(found.group()):02X}\\"), str(text))
+    return SPECIAL.sub(lambda sign: ESCAPES.get(sign[0], f"\\X{ord(sign[0]):02X}\\"), str(text))
 
 
 def unescape(text: str) -> str:
     """What `escape` was given."""
     back = {sequence: sign for sign, sequence in ESCAPES.items()}
     pieces = re.compile(r"\\(?:[EFSTR]|X(?P<hex>[0-9A-F]{2}))\\")
-    return pieces.sub(lambda found: chr(int(found["hex"], 16)) if found["hex"] else back[found.group()], text)
+    return pieces.sub(lambda piece: chr(int(piece["hex"], 16)) if piece["hex"] else back[piece[0]], text)
 
 
 def _segment(name: str, places: Mapping[int, str]) -> str:

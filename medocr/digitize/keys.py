@@ -17,9 +17,9 @@ OTHERWISE = "a second reader (RapidOCR) does not read the same"
 
 def take(left: dict[str, Counter], kind: str, name: str, columns: Mapping) -> bool:
     """Whether a field is among those of `keys` that no other field has taken; it is taken from there."""
-    own = key(kind, name, columns)
-    there = left[kind][own] > 0
-    left[kind][own] -= there
+    looked_for = key(kind, name, columns)
+    there = left[kind][looked_for] > 0
+    left[kind][looked_for] -= there
     return there
 
 

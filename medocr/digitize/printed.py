@@ -20,29 +20,29 @@ NUMBER_FIRST = re.compile(r"[\d.,<>=-]+(?![\d^*x ]{0,4}[\^*])")  # a value, not 
 
 def number(value: float, text: str) -> Decimal:
     """The value with the decimals that it is printed with in `text`; with its own where it is not printed there."""
-    flat = plain(text)
-    for pattern in (PIECE, NUMBER):
-        for match in pattern.finditer(flat):
-            if (exact := _scaled(value, match.group())) is not None:
-                return exact
-    return _shortest(value)
+    return next(_readings(value, text), _shortest(value))
 
 
 def stands_in(value: float, text: str) -> bool:
     """Whether a number is printed in a text."""
+    return any(True for _ in _readings(value, text))
+
+
+def _readings(value: float, text: str) -> Iterator[Decimal]:
+    """The numbers printed in a text that are this value, with their decimals."""
     flat = plain(text)
     pieces = (match.group() for pattern in (PIECE, NUMBER) for match in pattern.finditer(flat))
-    return any(_scaled(value, piece) is not None for piece in pieces)
+    return (exact for piece in pieces if (exact := _scaled(value, piece)) is not None)
 
 
 def _scaled(value: float, piece: str) -> Decimal | None:
     """The digits of a piece with a decimal point where they make the value, if they can."""
     digits = re.sub(r"\D", "", piece)
     after = len(re.split(r"[.,]", piece)[-1]) if re.search(r"[.,]", piece) else 0
-    wanted = abs(_shortest(value))
+    magnitude = abs(_shortest(value))
     for places in (after, 0):
         exact = Decimal(int(digits)).scaleb(-places)
-        if exact == wanted:
+        if exact == magnitude:
             return -exact if value < 0 else exact
     return None
 
@@ -65,7 +65,7 @@ def unit(code: str, text: str) -> str:
 
 def spans(entries: list[tuple[str, Mapping]], text: str) -> list[tuple[int, int] | None]:
     """For each (kind, columns), in order of print, the span of characters; None where it cannot be found again."""
-    lowered, found, after = text.lower(), [], {"analyte": 0, "drug": 0, "tick": 0}
+    lowered, places, after = text.lower(), [], {"analyte": 0, "drug": 0, "tick": 0}
     place: tuple | None = None  # kind, name and line: results under several dates have one name
     for kind, columns in entries:
         name = str(columns.get(NAMED_BY.get(kind, "value"), ""))
@@ -75,13 +75,13 @@ def spans(entries: list[tuple[str, Mapping]], text: str) -> list[tuple[int, int]
         if kind == "total":
             start, name = _last_number(columns["value"], text)
         if start < 0:
-            found.append(None)
+            places.append(None)
             continue
         end = max([start + len(name), *_ends(columns, text, start + len(name))])
         if kind in after:
             after[kind] = start + len(name)
-        found.append((start, end))
-    return found
+        places.append((start, end))
+    return places
 
 
 def _ends(columns: Mapping, text: str, start: int) -> Iterator[int]:

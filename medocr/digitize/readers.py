@@ -92,8 +92,8 @@ def seconded(first: Reader, second: Reader) -> Reader:
     """
 
     def pages(items: Iterable[Item]) -> Iterator[Read]:
-        own, other = itertools.tee(items)
-        for (item, record), (_, seen) in zip(first.read(own), second.read(other), strict=True):
+        for_first, for_second = itertools.tee(items)
+        for (item, record), (_, seen) in zip(first.read(for_first), second.read(for_second), strict=True):
             both = isinstance(record, PageRecord) and isinstance(seen, PageRecord) and record.turn == seen.turn
             yield item, dataclasses.replace(record, seen=seen.lines) if both else record
 

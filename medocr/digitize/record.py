@@ -109,8 +109,7 @@ def _entries(page: dict, item: Item, result: PageRecord | str | None, before: st
     cleaned = clean(page["text"]).split("\n")
     places = _places(cleaned, page["lines"])
     read = carried.read_fields(page["text"], getattr(item, "doc_type", "unknown"), before)
-    found = _found(read, cleaned)
-    rows = sorted(found, key=lambda row: row[3])
+    rows = sorted(_found(read, cleaned), key=lambda row: row[3])
     at = printed.spans([(kind, columns) for kind, _, columns, _, _ in rows], page["text"])
     for number, ((kind, name, columns, line, below), span) in enumerate(zip(rows, at, strict=True), 1):
         text = " ".join(cleaned[index].strip() for index in below)
@@ -151,9 +150,9 @@ def _found(read: Mapping, lines: Sequence[str]) -> Iterator[tuple]:
         line = _line_with(name, str(value), lines)
         yield "header", name, {"value": value}, line, [line] if line >= 0 else []
     for kind, key in LISTS.items():
-        found = read.get(key, [])
-        starts = [*(row["line"] for row in found[1:]), len(lines)]
-        for row, until in zip(found, starts, strict=False):
+        rows = read.get(key, [])
+        starts = [*(row["line"] for row in rows[1:]), len(lines)]
+        for row, until in zip(rows, starts, strict=False):
             yield kind, row[NAMED_BY[kind]], row, row["line"], _span(row, lines, until)
     for name in SUMS:
         if (value := read.get("receipt", {}).get(name)) is not None:
