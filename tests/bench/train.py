@@ -206,7 +206,7 @@ def reading() -> dict:
 
 def measure(variant: str, precision: str = "float32") -> dict:
     """Run a variant in a process of its own, with the allocator's settings where they belong to it."""
-    from medocr.run import ALLOCATOR
+    from medocr.run.kernel import ALLOCATOR
 
     environment = {name: value for name, value in os.environ.items() if name not in ALLOCATOR}
     if variant not in ("plain", "allocator"):
