@@ -201,7 +201,7 @@ LINES = [
     ('Creatinine, Ser 1.31 High mg/dL 0.76-1.27', [('Creatinine, Ser', 1.31, 'mg/dL', 0.76, 1.27, 'H')]),
     ('Hemoglobin A1c 6.2 H % 4.8-5.6', [('Hemoglobin A1c', 6.2, '%', 4.8, 5.6, 'H')]),
     ('MCHC 33.9 32.0-36.0 g/dL', [('MCHC', 33.9, 'g/dL', 32, 36, None)]),
-    ('Serum ferritin 12 ug/L [15.0 - 300.0]; Below low reference limit', [('Serum ferritin', 12, 'ug/L', 15, 300, None)]),
+    ('Serum ferritin 12 ug/L [15.0 - 300.0]; Below low reference limit', [('Serum ferritin', 12, 'ug/L', 15, 300, 'L')]),
     ('TOTAL CHOLESTEROL : 246 mg/dl  Desirable : < 200', [('TOTAL CHOLESTEROL', 246, 'mg/dL', None, 200, None)]),
     ('Differential Count: Neutrophils 68 %, Lymphocytes 25 %, Eosinophils 4 %', [('Neutrophils', 68, '%', None, None, None), ('Lymphocytes', 25, '%', None, None, None), ('Eosinophils', 4, '%', None, None, None)]),
     ('Serum Amylase 430 U/L (H) Ref: 28 - 100', [('Serum Amylase', 430, 'U/L', 28, 100, 'H')]),

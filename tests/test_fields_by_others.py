@@ -6,7 +6,11 @@ from medocr.digitize import dates
 from medocr.fields import directions
 from tests.bench import fields_cases
 
-CASES = fields_cases.load("fields_by_others.jsonl") + fields_cases.load("held_out_fields_3.jsonl")
+CASES = [
+    case
+    for name in ("fields_by_others", "held_out_fields_3", "held_out_fields_4")
+    for case in fields_cases.load(f"{name}.jsonl")
+]
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['kind']}: {case['text'][:40]}")

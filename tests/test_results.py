@@ -4,17 +4,15 @@
 """
 
 import re
-from pathlib import Path
 
 import nbformat
 import pytest
 
-from medocr.findings import index, readme
-from medocr.findings.readme import BASE, DEMO, FULL, load
+from medocr.findings import readme
+from medocr.findings.readme import BASE, RESULTS, ROOT, load
 from medocr.run import summary_cell
 
-ROOT = Path(__file__).parents[1]
-RESULTS = ROOT / "results"
+DEMO, FULL = RESULTS / "demo", RESULTS / "demo-full"
 
 needs_demo = pytest.mark.skipif(not (DEMO / "metrics.json").exists(), reason="no demo run is committed")
 
@@ -22,28 +20,29 @@ needs_demo = pytest.mark.skipif(not (DEMO / "metrics.json").exists(), reason="no
 @needs_demo
 @pytest.mark.parametrize("name", readme.SECTIONS)
 def test_the_readme_says_what_the_results_say(name):
-    text, (begin, end) = readme.page(name).read_text(), readme.marks(name)
-    assert text[text.index(begin) + len(begin) : text.index(end)].strip() == readme.SECTIONS[name]().strip()
+    text, (begin, end) = (ROOT / "README.md").read_text(), readme.marks(name)
+    assert text[text.index(begin) + len(begin) : text.index(end)].strip() == readme.section(name)
 
 
 def test_the_index_says_what_the_results_say():
-    assert (RESULTS / "README.md").read_text() == index.index()
+    assert (RESULTS / "README.md").read_text() == readme.index()
 
 
 @needs_demo
 @pytest.mark.parametrize(("run", "steps"), [(DEMO, 369), (FULL, 738)], ids=["demo", "demo-full"])
 def test_the_demo_is_the_recipe_and_passed_its_gate(run, steps):
-    assert load("curate.json", run)["counts"]["kept"] == 2462
-    assert load("train.json", run)["steps"] == steps
-    assert load("merge.json", run)["parity"]["passed"]
-    assert load("prepare.json", run)["leakage"]["groups_shared_across_splits"] == 0
-    assert {row["state"] for row in load("run.json", run)["stages"]} <= {"done", "skipped"}
+    records = load(run)
+    assert records["curate"]["counts"]["kept"] == 2462
+    assert records["train"]["steps"] == steps
+    assert records["merge"]["parity"]["passed"]
+    assert records["prepare"]["leakage"]["groups_shared_across_splits"] == 0
+    assert {row["state"] for row in records["run"]["stages"]} <= {"done", "skipped"}
 
 
 @needs_demo
 @pytest.mark.parametrize("run", [DEMO, FULL], ids=["demo", "demo-full"])
 def test_fine_tuning_halved_the_medical_errors_and_left_general_pages_alone(run):
-    cer = {row["slice"]: row for row in load("metrics.json", run)["comparisons"] if row["metric"] == "cer"}
+    cer = {row["slice"]: row for row in load(run)["metrics"]["comparisons"] if row["metric"] == "cer"}
     assert cer["medical"]["tuned"] <= cer["medical"]["base"] / 2
     assert cer["medical"]["high"] < 0
     assert cer["general"]["tuned"] <= cer["general"]["base"] + 0.005
@@ -76,4 +75,16 @@ def test_a_result_is_small_and_holds_no_path_secret_or_traceback(path):
 
 def test_the_notebook_on_the_base_opens_with_what_its_card_says():
     (cell,) = [c for c in nbformat.read(BASE, 4).cells if summary_cell.TAG in c.metadata.get("tags", ())]
-    assert all(part in cell.source for part in index.base_opening())
+    assert all(part in cell.source for part in readme.base_opening())
+
+
+@pytest.mark.parametrize(
+    ("name", "record", "line"),
+    [
+        ("bench/mutations", {"killed": 3, "mutations": 4}, "3 of 4 faults put into the code are seen by its tests"),
+        ("gpu/peft", {"part": "peft"}, "`peft`, no card"),
+        ("bench/other", {"rows": []}, ""),
+    ],
+)
+def test_a_record_that_may_come_has_its_line(name, record, line):
+    assert readme.render("results.md.jinja", "says", name, record) == line

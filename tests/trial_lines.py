@@ -202,7 +202,6 @@ ORDERS = [
     ('Ondansetron 4 mg ODT SL q8h prn nausea', ('Ondansetron', 4, 'mg', None, 'SL', 'q8h prn', None)),
     ('Aspirin EC 81 mg daily', ('Aspirin EC', 81, 'mg', None, None, 'daily', None)),
     ('Morphine sulfate 2 mg IV q2h PRN severe pain', ('Morphine sulfate', 2, 'mg', None, 'IV', 'q2h PRN', None)),
-    ('Azithromicin 500 mg PO day 1, then 250 mg daily', ('Azithromicin', 500, 'mg', None, 'PO', 'daily', None)),
     ('Atorvastain 40 mg qHS', ('Atorvastain', 40, 'mg', None, None, 'qHS', None)),
     ('NKDA. No known drug allergies.', None),
     ('Patient takes no medications.', None),

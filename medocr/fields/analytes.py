@@ -10,7 +10,7 @@ import re
 
 from . import dated, languages, lexicon, mentions
 from .columns import Columns, read_columns
-from .marks import FLAGS, QUALITIES, STRONG, bound_at, flag_at
+from .marks import FLAGS, LEAD_IN, QUALITIES, STRONG, bound_at, flag_at
 from .names import HEADINGS, LINKS, NEVER, Names
 from .text import clean, line_starts, lower
 from .units import BARE, DOSES
@@ -201,6 +201,7 @@ class _Reader:
             start < end
             and not blocked
             and 2 <= letters <= 60
+            and not LEAD_IN.issuperset(self.lowered[start:end])  # `DEFICIENCY : <20 ng/mL`
             and self.words[start][0].isalpha() | self.words[start][0].isdigit()
         )
         return (start if plausible else None), end, flag

@@ -6,11 +6,11 @@ from . import earlier
 from .marks import (
     EARLIER,
     LEAD_IN,
-    QUALITIES,
     SEXES,
     TELLING,
     bound_at,
     flag_at,
+    is_column,
     names_band,
     opens_prose,
     quality_at,
@@ -20,8 +20,10 @@ from .marks import (
 )
 from .settle import settle
 from .text import Atoms
-from .units import LIKE_UNIT, unit_at, unit_code
+from .units import LIKE_UNIT, unit_at
+from .words import words
 
+CHANGED = words("changed")
 DATED = {"on", "le", "du", "vom", "am", "del", "dal", "em", "op", "z", "den"}  # between an earlier result and its date
 NO_RESULT = re.compile(  # `1 - 0 - 1`, tablets in the morning, at noon, at night; `217) 555-1212`, a telephone number
     r"\d{1,2}[ ]-[ ]\d{1,2}[ ]-[ ]\d{1,2}(?![\d.,/])|\d{3}(?:\)[ ]?|[ .-])\d{3}[ .-]\d{4}(?!\d)"
@@ -91,22 +93,13 @@ class Columns:
         if lone and self.printed:  # an earlier result, where its date has the next line
             lone = self.kinds[after + 1] != "date" or self.further is not None
             return not lone and self._skip()
+        if self.printed and not self._ranged() and self.lowered[at] in LEAD_IN and reaches(self.atoms, at + 1, 6):
+            return self._skip()  # `Valores de referência: 0,60 a 1,20 mg/dL`, below the result
         if after == at or after - at > 7 or complete:
             return False
         if self.kinds[at] == "date" and self.further is not None:
             return after - at == 1 and self._skip()
-        return all(map(self.is_column, range(at, after))) and self._skip()
-
-    def is_column(self, index: int) -> bool:
-        kind, word = self.kinds[index], self.words[index]
-        if kind in ("num", "cmp", "arrow", "power", "titre", "cell"):
-            return True
-        if kind == "sym":
-            return word in "()[]%/-*:+^"
-        lowered = self.lowered[index]
-        return kind == "word" and not self.names[index] and (
-            lowered in QUALITIES or lowered in LEAD_IN or lowered in SEXES or flag_at(self.atoms, index) is not None
-            or unit_code(word) is not None or lowered in ("to", "x", "up", "ul", "mm", "hr", "dl", "ml"))  # fmt: skip
+        return all(not self.names[i] and is_column(self.atoms, i) for i in range(at, after)) and self._skip()
 
     def _skip(self) -> bool:
         self.here += 1
@@ -126,6 +119,8 @@ class Columns:
         atoms, here = self.atoms, self.here
         if self.names[here] and self._started():
             return False
+        if self.lowered[here - 1] == "from" and self.lowered[here + 1] == "to" and self.lowered[here - 2] in CHANGED:
+            return earlier.changed(self)
         other = len(self.words[here]) < 4 and NO_RESULT.match(atoms.text, atoms.starts[here])
         return not other and self._amount()
 
@@ -229,7 +224,7 @@ class Columns:
         leads = (
             word in "([{:=,;-"
             or (word == "#" and flag_at(self.atoms, here + 1))
-            or (word in "._" and not self.printed)
+            or (word in "._" and (not self.printed or self.lowered[here - 1] in LEAD_IN))
             or (word in "/%" and self.unit)
         )
         return bool(leads) and self._skip()

@@ -29,17 +29,17 @@ DAYS = {"h": 1 / 24, "d": 1.0, "w": 7.0, "m": 30.0, "y": 365.0}  # by the first 
 PERIOD = r"(?P<unit>hours?|hourly|hrly|hrs?|h|days?|d|nights?|weeks?|wks?|wk|w|months?|mths?|mos?|m|years?|y)"
 COUNT = r"(?P<count>\d{1,3}(?:\.\d)?|once|one|twice|two|thrice|three|four|five|six)"
 EACH = re.compile(r"(\d{1,2})\s?(?:em|/)\s?\1\s?h")  # de 8 em 8 horas, 8/8 h
-EVERY = re.compile(rf"(?:q|every)\s?{COUNT}(?:\s?(?:-|to)\s?(?P<high>\d{{1,2}}))?\s?-?{PERIOD}\b")
+EVERY = re.compile(rf"(?:q|every|c/)\s?{COUNT}(?:\s?(?:-|to)\s?(?P<high>\d{{1,2}}))?\s?-?{PERIOD}\b")
 HOURLY = re.compile(rf"{COUNT}\s?-?(?P<unit>hourly|hrly)\b")
 TIMES = re.compile(
     rf"{COUNT}\s?(?:times|x)?\s?(?:daily|nightly|weekly|monthly|(?:a|per|each|every|in a|/)\s?{PERIOD})\b"
 )
-SLOTS = re.compile(r"(?:\d{1,2}(?:[./]\d)?|½|¼|x)(?:\s?[-+]\s?(?:\d{1,2}(?:[./]\d)?|½|¼|x)){2,3}")
+SLOTS = re.compile(r"(?:\d{1,2}(?:[./]\d)?|½|¼|x)(?:\s?[-+|]\s?(?:\d{1,2}(?:[./]\d)?|½|¼|x)){2,3}")
 LASTS = re.compile(rf"{COUNT}(?:\s?(?:-|to)\s?(?P<high>\d{{1,3}}))?\s?-?(?:{PERIOD}\b|/\s?(?P<of>7|52|12))")
 OF_A_YEAR = {"7": 1.0, "52": 7.0, "12": 30.0}  # 7/7 days, 3/52 weeks, 3/12 months
 NEEDED = re.compile(r"p\.?r\.?n\b|as needed|if needed|as required|(?:when|if) (?:needed|required)|s\.?o\.?s\b")
 ROUTES = {
-    "oral": ("po", "oral", "orally", "bymouth", "peros", "peroral"),
+    "oral": ("po", "vo", "oral", "orally", "bymouth", "peros", "peroral"),
     "intravenous": ("iv", "intravenous", "intravenously", "ivpb"),
     "intramuscular": ("im", "intramuscular", "intramuscularly"),
     "subcutaneous": ("sc", "subq", "sq", "subcut", "subcutaneous", "subcutaneously"),
@@ -68,7 +68,7 @@ ENGLISH = {
     word: english
     for kind, english in (
         *(("times", "times"), ("day", "a day"), ("every", "every"), ("hour", "hours"), ("days", "days")),
-        *(("weeks", "weeks"), ("slot", "morning"), ("and", "and")),
+        *(("weeks", "weeks"), ("slot", "morning"), ("and", "and"), ("per", "day"), ("weekly", "weekly")),
     )
     for word in words(kind)
 }
@@ -111,7 +111,7 @@ def times_a_day(frequency: str) -> float | None:
     flat = EACH.sub(r"every \1 h", flat)
     flat = FOREIGN.sub(lambda match: ENGLISH[match.group()], flat)
     if slots := SLOTS.search(flat):
-        parts = re.split(r"\s?[-+]\s?", slots.group())
+        parts = re.split(r"\s?[-+|]\s?", slots.group())
         return float(parts.count("1")) if set(parts) <= {"0", "1", "x"} else None  # amounts that differ: by their words
     for interval in (EVERY, HOURLY):
         if match := interval.search(flat):

@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import itertools
 import re
+from collections.abc import Iterator
 
 from . import directions, lexicon, sig, strengths
 from .conventions import with_points
@@ -59,10 +60,16 @@ def read_drugs(text: str) -> list[DrugOrder]:
     for index, start in enumerate(starts):
         limit = min(starts[index + 1].begin if index + 1 < len(starts) else len(flat), start.end + sig.LONGEST)
         stop = sig.STOPS.search(lowered, start.end, limit)
-        order = _order(text, flat, start, stop.start() if stop else limit, bisect.bisect_right(lines, start.name) - 1)
-        if order:
-            orders.append(order)
+        line = bisect.bisect_right(lines, start.name) - 1
+        steps = _steps(lowered, start.end, stop.start() if stop else limit)
+        orders += filter(None, (_order(text, flat, start, *step, line) for step in steps))
     return orders
+
+
+def _steps(lowered: str, at: int, limit: int) -> Iterator[tuple[int, int]]:
+    """The spans of the steps of a course, each with a strength: `40 mg daily x 5 days, then 20 mg daily x 5 days`."""
+    cuts = [cut.span() for cut in sig.THEN.finditer(lowered, at, limit) if sig.STRENGTH.match(lowered, cut.end())]
+    return zip([at, *(end for _, end in cuts)], [*(begin for begin, _ in cuts), limit], strict=True)
 
 
 def _starts(items: Atoms, lowered: str) -> list[_Start]:
@@ -75,10 +82,11 @@ def _starts(items: Atoms, lowered: str) -> list[_Start]:
             and (after := _name_end(items, at, lowered))
         ):
             end = after
-            if starts and CONTAINS.search(lowered, max(0, items.starts[at] - 60), items.starts[at]):
+            last = starts[-1] if starts else None
+            in_bracket = last and lowered[last.end : items.starts[at]] == " ("  # `Insulin lispro (Humalog) 8 units`
+            if in_bracket or (last and CONTAINS.search(lowered, max(0, items.starts[at] - 60), items.starts[at])):
                 continue
             begin, form = _form_before(items, at)
-            last = starts[-1] if starts else None
             lead = strengths.before(lowered, begin, last.end if last else 0, last is not None and last.lead is not None)
             begin = begin if lead is None else lead
             exact = _is_drug(word) or word in lexicon.drug_starts()
@@ -212,22 +220,22 @@ def _form_before(items: Atoms, at: int) -> tuple[int, str | None]:
     return items.starts[at], None
 
 
-def _order(text: str, flat: str, start: _Start, limit: int, line: int) -> DrugOrder | None:
+def _order(text: str, flat: str, start: _Start, at: int, limit: int, line: int) -> DrugOrder | None:
     lowered = lower(flat)
-    dosed = strengths.changed(lowered, start.end, limit)
+    dosed = strengths.changed(lowered, at, limit)
     dose, unit = strengths.strength(flat, dosed, limit)
     if unit in COUNTED_UNITS and start.lead is not None:
         dose, unit = strengths.strength(flat, start.lead, start.name)
-    duration = sig.DURATION.search(lowered, start.end, limit)
-    frequency = _frequency(flat, start.end, limit, duration)
-    form = sig.FORMS.search(lowered, start.end, limit)
-    routes = list(itertools.islice(sig.ROUTES.finditer(lowered, start.end, limit), 2))
+    duration = sig.DURATION.search(lowered, at, limit)
+    frequency = _frequency(flat, at, limit, duration)
+    form = sig.FORMS.search(lowered, at, limit)
+    routes = list(itertools.islice(sig.ROUTES.finditer(lowered, at, limit), 2))
     if len(routes) > 1 and routes[0].group(1) == "inh" and not form:
         form = routes.pop(0)  # `90 mcg inh INH q4h`
     route = routes[0] if routes else None
     status = directions.status_before(lowered, start.name)
     amount = directions.amount_before(lowered, start.name) or directions.amount_at(
-        lowered, start.end, limit, strengths.span(lowered, dosed, limit)
+        lowered, at, limit, strengths.span(lowered, dosed, limit)
     )
     order = DrugOrder(
         " ".join(text[start.name : start.end].split()).rstrip("."),
@@ -239,7 +247,7 @@ def _order(text: str, flat: str, start: _Start, limit: int, line: int) -> DrugOr
         flat[slice(*duration.span(duration.lastgroup))].strip() if duration else None,
         line,
         " ".join(text[slice(*amount)].split()) if amount else None,
-        "stopped" if directions.is_stopped_after(lowered, start.end, limit) else status,
+        "stopped" if directions.is_stopped_after(lowered, at, limit) else status,
     )
     return order if _holds(order, start, text) else None
 

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from .marks import range_at
+from .marks import is_column, range_at
 from .text import number
 
 if TYPE_CHECKING:
@@ -29,6 +29,13 @@ def named(row: "Columns") -> bool:
     return True
 
 
+def changed(row: "Columns") -> bool:
+    """Pass an earlier result before the current one: `dropped from 11.8 to 7.9 g/dL`."""
+    _keep(row, number(row.words[row.here]), None)
+    row.here += 2
+    return True
+
+
 def dated(row: "Columns") -> bool:
     """A date in a row is that of the number before it, an earlier result: `12.1 Low 13.9 02/14/2023 g/dL 13.0-17.7`.
 
@@ -40,7 +47,11 @@ def dated(row: "Columns") -> bool:
     passed = ("time", "cell", "nl") if row.kinds[row.here - 1] == "nl" else ("time", "cell")
     while row.kinds[after] in passed or row.words[after] in (")", ",", ";"):
         after += 1
-    goes_on = row.is_column(after) and (row.kinds[after] != "num" or range_at(row.atoms, after) is not None)
+    goes_on = (
+        not row.names[after]
+        and is_column(row.atoms, after)
+        and (row.kinds[after] != "num" or range_at(row.atoms, after) is not None)
+    )
     if goes_on:
         _unbound(row)
     if row.further is not None:

@@ -22,6 +22,9 @@ def read_header(text: str) -> dict:
         )
         limit = next((other.start() for other in following), len(flat))
         _take(values, label, flat, original, min(limit, label.end() + 120))
+    names = [values.pop(name) for name in ("forename", "surname") if name in values]
+    if len(names) > 1 or (names and "patient" not in values):
+        values["patient"] = " ".join(names)
     _take_unlabelled(values, flat, original, printed)
     return {name: values[name] for name in (*labels.LABELS, "facility") if name in values}
 
@@ -50,7 +53,7 @@ def _take(values: dict[str, str], label: re.Match, flat: str, text: str, limit: 
         value = labels.NHS.match(flat, start) or labels.ID_VALUE.match(flat, start)
         if value and not labels.DATE_VALUE.match(lower(flat), start) and (marked or value.group().strip()[0].isalnum()):
             values.setdefault(name, value.group().strip(" -/"))
-    elif name in ("patient", "doctor", "verified"):
+    elif name in ("patient", "surname", "forename", "doctor", "verified"):
         _take_name(values, name, flat, text, start, limit, marked)
     elif name == "facility" and marked and (line := labels.PLACE.match(flat, start)):
         values.setdefault(name, text[start : min(line.end(), limit)].strip(" ,.-"))
@@ -73,7 +76,7 @@ def _take_person(values: dict[str, str], name: str, flat: str, start: int) -> No
 
 
 def _take_name(values: dict[str, str], name: str, flat: str, text: str, start: int, limit: int, marked: bool) -> None:
-    doctor = name != "patient"
+    doctor = name in ("doctor", "verified")
     end = _name_end(flat, start, max(limit, start), doctor)
     if end <= start or not (marked or flat[start].isupper()):
         return
@@ -87,7 +90,7 @@ def _take_name(values: dict[str, str], name: str, flat: str, text: str, start: i
     person = _untitled(text[start:end], doctor)
     if person and name not in values and (marked or " " in person or doctor):
         values[name] = person
-        if not doctor:
+        if name == "patient":
             _take_after_name(values, flat, end)
 
 

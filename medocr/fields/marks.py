@@ -4,7 +4,7 @@ import re
 
 from . import languages
 from .text import Atoms, number
-from .units import unit_at
+from .units import unit_at, unit_code
 from .words import words
 
 HIGH, LOW = "H", "L"
@@ -16,7 +16,7 @@ FLAGS = {
 }  # fmt: skip
 FLAGS |= dict(languages.meanings("flag"))
 EMPHATIC = {"critical", "crit", "panic", "very", "critically", "extremely"}
-SOMEWHAT = {"abnormal", "borderline", "slightly", "mildly", "abnormally", "markedly"}
+SOMEWHAT = {"abnormal", "borderline", "slightly", "mildly", "abnormally", "markedly", "above", "below"}
 FLAG_WORDS = FLAGS.keys() | EMPHATIC | SOMEWHAT
 LEAD_IN = words("lead_in") | set(languages.words("lead_in"))
 SEXES = {word: word[0].upper() for word in words("sexes")} | {"women": "F", "woman": "F"}
@@ -51,7 +51,8 @@ def signed(atoms: Atoms, at: int) -> tuple[float, int] | None:
     if kind != "sym" or word not in "+-":
         return None
     glued = atoms.kinds[after] == "num" and atoms.starts[after] == atoms.ends[at]
-    if glued and not (at and atoms.ends[at - 1] == atoms.starts[at] and atoms.words[at - 1] not in "(["):
+    on_word = at and atoms.ends[at - 1] == atoms.starts[at] and atoms.words[at - 1] not in "(["
+    if glued and (not on_word or atoms.kinds[at - 1] == "cell"):
         return number(atoms.words[after]) * (-1 if word == "-" else 1), at + 2
     return None
 
@@ -132,6 +133,15 @@ def flag_at(atoms: Atoms, at: int) -> tuple[str, int] | None:
     if following in {"*", "!"} and atoms.starts[after] == atoms.ends[at] and (following == "*" or len(code) == 1):
         return code * 2 if following == "!" and code in "HL" else code, at + 2
     return code, after
+
+
+def is_column(atoms: Atoms, at: int) -> bool:
+    """Whether an atom can be a part of a column, so that a row may go on with it on the next line."""
+    kind, word, lowered = atoms.kinds[at], atoms.words[at], atoms.lowered[at]
+    if kind != "word":
+        return kind in ("num", "cmp", "arrow", "power", "titre", "cell") or (kind == "sym" and word in "()[]%/-*:+^")
+    told = lowered in QUALITIES or lowered in LEAD_IN or lowered in SEXES or flag_at(atoms, at) is not None
+    return told or unit_code(word) is not None or lowered in ("to", "x", "up", "ul", "mm", "hr", "dl", "ml")
 
 
 def opens_prose(atoms: Atoms, at: int, names: list[int]) -> bool:

@@ -3,6 +3,7 @@
 import re
 from typing import TYPE_CHECKING
 
+from .languages import pattern, words
 from .marks import PERIODS
 from .text import lower
 
@@ -11,8 +12,10 @@ if TYPE_CHECKING:
     from .columns import Columns
 
 CONDITION = re.compile(  # of `text.lower`, before a name: what follows is a rule or an aim, not a result
-    r"(?<!\w)(?:(?:if|until|unless)|(?P<aim>when|while|target|goal|aim|keep|maintain|threshold|once|for))(?!\w)"
+    r"(?<!\w)(?:(?:if|until|unless)|(?P<aim>when|while|target|goal|aim|keep|maintain|threshold|once|for|"
+    rf"{pattern('rule')}))(?!\w)"
 )
+RULES = {"when", "if", "while", *words("rule")}
 IDENTIFIERS = {"mrn", "id", "nhs", "dob", "phone", "tel", "fax", "npi", "accession", "account"}
 TELEPHONE = re.compile(r"(?<!\w)(?:phone|tel|telephone|fax|mobile|cell|call)(?!\w)")
 POSTCODE = re.compile(r",[ ]?[A-Z]{2}[ ]$")  # before its digits: `Iron Mountain, MI 49801`
@@ -46,6 +49,8 @@ def is_condition(page: "_Reader", at: int, columns: "Columns") -> bool:
     """
     if not page.has_rules:
         return False
+    if page.kinds[columns.at] == "cmp" and page.lowered[columns.at - 1] in RULES:
+        return True  # `Replace potassium when < 3.5`
     until = page.starts[at] if at < page.atoms.count else len(page.plain)
     before = lower(page.plain)[max(0, until - 60) : until].rpartition("\n")[2]
     before = before.replace(";", ".").rpartition(". ")[2]

@@ -99,7 +99,7 @@ class Names:
                 end = at = at + sum(end <= area.end() for end in self.ends[at : at + 6])
                 continue
             if kind in {"num", "cmp", "titre", "power", "arrow", "nl"} or (
-                kind == "sym" and word in "*%/" and not open_
+                kind == "sym" and not open_ and (word in "*%/" or (word == "+" and self._is_grade(at)))
             ):
                 return end, at
             if kind in ("date", "time"):
@@ -172,6 +172,12 @@ class Names:
         return quality_at(self.atoms, at) is not None or (
             unit_code(word) is not None and ("/" in word or "%" in word or lowered == "fl")
         )
+
+    def _is_grade(self, at: int) -> bool:
+        """Whether pluses are a value, alone at the end of the row: `Protein  ++`."""
+        grade = quality_at(self.atoms, at)
+        apart = self.kinds[at - 1] == "cell" or self.starts[at] > self.ends[at - 1]
+        return grade is not None and apart and self.kinds[grade[1]] in ("nl", "cell", "end")
 
     def _is_charge(self, at: int) -> bool:
         """Whether a sign stands on a name and before a gap: `K+`, `Cl-`."""

@@ -18,7 +18,7 @@ WHOLE = re.compile(r"(?<![\w.,/-])(?:[$£€₹¥]|rs\.?|inr)[ ]?(\d{1,3}(?:,\d{
 AFTER_RATE = re.compile(r"[^\d\n]{0,4}\d{1,2}(?:[.,]\d{1,3})?[ ]?%[ ]+(\d{1,6})(?![\d.,%])")  # `CGST 9% 117`
 BARE_TOTAL = re.compile(r"[ :.|]{1,6}(\d{2,7})[ ]?(?:/-)?[ |]*(?:\n|$)")  # where the page has no decimals at all
 SUMS = {name: regex.replace("{tax}", f"|{languages.pattern('sum', 'tax')}") for name, regex in patterns("sum").items()}
-SUMS |= {name: f"{languages.pattern('sum', name)}|{SUMS[name]}" for name in ("subtotal", "total")}
+SUMS |= {name: f"{languages.pattern('sum', name)}|{SUMS[name]}" for name in ("subtotal", "total", "discount")}
 SUM = re.compile(  # of `text.lower`
     r"(?<![\w-])(?:" + "|".join(f"(?P<{name}>{pattern})" for name, pattern in SUMS.items()) + r")(?![\w])"
 )
@@ -162,7 +162,8 @@ def _sums(flat: str, labels: list[re.Match], amounts: list[re.Match]) -> tuple[d
                 else sums.get("tax", value)
             )
         elif name == "total":
-            sums["total"] = max(value, sums.get("total", value))
+            reduced = round(sums.get("total", 0.0) - abs(sums.get("discount", 0.0)), 2) == value
+            sums["total"] = value if reduced else max(value, sums.get("total", value))
         else:
             sums.setdefault(name, value)
     return sums, used

@@ -3,6 +3,7 @@ and a bare number are of `text.lower`."""
 
 import re
 
+from . import languages
 from .languages import pattern
 from .words import patterns, words
 
@@ -13,7 +14,7 @@ FORMS = re.compile(rf"(?<![\w/])({FORM})(?![\w/])")
 ROUTES = re.compile(rf"(?<![\w/.])({ORDER['route']})(?![\w/])\.?")
 DOSES_A_DAY = (
     r"(?:\d{1,2}(?:[./]\d)?|½|¼|x)(?:[ ]?[-+][ ]?(?:\d{1,2}(?:[./]\d)?|½|¼|x)){2,3}(?![\d./-]|"
-    r"[ ]?[-+][ ]?\d)"
+    r"[ ]?[-+][ ]?\d)|(?:[0-4]|½)(?:[ ]?\|[ ]?(?:[0-4]|½)){3}(?=[ ]?\|)"
 )
 TIMES = r"(?:once|twice|thrice|(?:one|two|three|four|five|six|[1-6])[ ]?(?:times|x))"
 PERIOD = (
@@ -41,6 +42,8 @@ FREQUENCY = re.compile(
     r"|as[ ](?:needed|required)|(?:if|when) (?:needed|required)|every[ ](?:two|three|four|six)[ ](?:days|weeks|months)"
     rf"|\d{{1,2}}[ ]?(?:x|{pattern('times')})[ ]?(?:{pattern('day')})"
     rf"|(?:{pattern('every')})[ ]\d{{1,2}}[ ](?:{pattern('hour')}|{pattern('days')})"
+    rf"|c/[ ]?\d{{1,2}}[ ]?(?:h|{pattern('hour')})|(?:x[ ]?)?\d[ ]?/[ ]?(?:{pattern('per')})|{pattern('weekly')}"
+    r"|(?:alle[ ])?ore[ ]\d{1,2}(?:[:.]\d\d)?"
     rf"|(?:de[ ])?(?P<each>\d{{1,2}})[ ]?(?:em|/)[ ]?(?P=each)[ ]?(?:h|{pattern('hour')})|{pattern('slot')}"
     r"|(?:[ap]\.?c\.?[ ])?(?:morning|evening)(?![ ](?:stiffness|sickness))"
     r"|with each meal|once(?=[ ]at|[ ]weekly)|(?:once|"
@@ -49,13 +52,15 @@ FREQUENCY = re.compile(
     r"o\.?d|q\.?d|h\.?s|p\.?r\.?n|s\.?o\.?s|"
     r"stat|mane|nocte|daily|nightly|weekly|monthly|bedtime|o\.?n|o\.?m|qday|qhs|qac)(?![\w/-])\.?",
 )
+NOT_EVERY = "".join(f"(?<!{word} )" for word in ("every", *languages.words("every")))  # `every 21 days` is a frequency
+THEN = re.compile(rf"[ ]?[,;.]?\s(?:and )?(?:then|{pattern('then')})[ ]")  # before the next step of a course
 DURATION = re.compile(
     rf"(?<![\w.,/-])(?:(?:x|for|mitte:?|{pattern('for')})[ ]?(?:the next )?"
     r"(?P<marked>\d{1,3}(?:[ ]?(?:-|"
     r"to)[ ]?\d{1,3})?[ ]?-?[ ]?(?:days?|weeks?|months?|mths?|years?|hours?|hrs|wks?|mos?|d|w|m|"
     rf"{pattern('days')}|{pattern('weeks')}|"
     r"/[ ]?(?:7|52|12)))"
-    r"|(?P<bare>\d{1,3}(?:[ ]?(?:-|to)[ ]?\d{1,3})?[ ]?(?:days?|weeks?|wks?|months?|"
+    rf"|{NOT_EVERY}(?P<bare>\d{{1,3}}(?:[ ]?(?:-|to)[ ]?\d{{1,3}})?[ ]?(?:days?|weeks?|wks?|months?|"
     rf"{pattern('days')}|{pattern('weeks')}|"
     r"/[ ]?(?:7|52)(?!\d))))(?![\w])",
 )
@@ -63,13 +68,14 @@ AMOUNT = r"(?:\d{1,3}(?:,\d{2,3}){1,3}|\d{1,8}(?:\.\d{1,4})?|\.\d{1,3})"
 STRENGTH = re.compile(
     rf"(?<![\d.,/+-])(?P<low>{AMOUNT})(?:[ ]?mg(?=[ ]?[-/+][ ]?[\d.]{{1,8}}[ ]?mg))?"
     rf"(?:[ ]?(?P<and>[-/+])[ ]?(?P<high>{AMOUNT})(?:[ ]?[-/+][ ]?{AMOUNT})?)?[ ]?"
-    r"(?P<unit>(?:lakh |million |k )?(?:iu|ie|ui|i\.u|units?)|mcg|ug|mgs?|milligrams?|micrograms?|grams?|gms?|g|u|meq|"
-    r"mmol|ml|cc|%|mg)(?![a-z])\.?"
-    r"(?:[ ]?/[ ]?(?P<count>\d{0,3}(?:\.\d)?)[ ]?(?P<per>ml|g|gm|hour|hr?|kg|puff|dose|actuation|spray|day|"
+    r"(?P<unit>(?:lakh |million |k )?(?:iu|ie|ui|i\.[ue]|units?)|mcg|ug|mgs?|milligrams?|micrograms?|grams?|gms?|g|u|"
+    r"meq|mmol|ml|cc|%|mg)(?![a-z])\.?"
+    r"(?:[ ]?/[ ]?(?P<count>\d{0,3}(?:\.\d)?)[ ]?(?P<per>ml|g|gm|hour|hr?|kg|m[2²]|puff|dose|actuation|spray|day|"
     r"tab(?:let)?|min)(?![a-z]))?(?![ ]?/[ ]?d?l\b)",
 )
 BARE_NUMBER = re.compile(
-    r"[ ]?[-–]?[ ]?(\d{2,4}(?:\.\d)?/\d{1,4}(?:\.\d)?(?![\w./+-])|\d{2,4}(?=[ ](?:tablet|tab|capsule|cap)\b)"
+    r"[ ]?(?:(?:mdi|accuhaler|evohaler|turbuhaler)[ ])?[-–]?[ ]?"
+    r"(\d{2,4}(?:\.\d)?/\d{1,4}(?:\.\d)?(?![\w./+-])|\d{2,4}(?=[ ](?:tablet|tab|capsule|cap)\b)"
     r"|\d{1,4}(?:\.\d{1,3})?(?![\w./+-]|,\d|[ ]?[-+/][ ]?\d"
     r"|[ ]?(?:x|d|days?|weeks?|months?|hour\w*|hrs?|times|tab\w*|cap\w*|puff\w*|drop\w*|ml)\b))"
 )

@@ -9,8 +9,9 @@ from .units import unit_code
 CHANGED = re.compile(r"[ ]?(?:[a-z]{2,12}[ ]){0,2}?from[ ][^\n]{1,24}?[ ]to[ ]")  # of `text.lower`
 LEADING = re.compile(r"[ ](?:of[ ])?$")
 PER = {"ml": "mL", "g": "g", "gm": "g", "h": "h", "hr": "h", "hour": "h", "kg": "kg", "day": "d", "min": "min"}
+PER |= {"m2": "m2", "m²": "m2"}
 UNITS = {"milligram": "mg", "milligrams": "mg", "mgs": "mg", "microgram": "ug", "micrograms": "ug", "cc": "mL"}
-UNITS |= {"unit": "units", "i.u": "iu", "ie": "iu", "ui": "iu"}
+UNITS |= {"unit": "units", "i.u": "iu", "ie": "iu", "ui": "iu", "i.e": "iu"}
 LONGEST = 24  # characters of a dose before its drug
 
 
