@@ -17,10 +17,11 @@ from PIL import Image, ImageDraw, ImageFont
 
 from medocr import digitize, review
 from medocr.__main__ import main
-from medocr.digitize import check, checked, dates, decimals, fhir, hl7, printed, record, sources
+from medocr.digitize import check, dates, decimals, fhir, hl7, printed, readers, record, sources
 from medocr.ocr import Line
 from medocr.ocr.overprint import STRUCK
 from medocr.read import PageRecord
+from medocr.review import Decision
 from medocr.schema import Page, Rejection
 from medocr.storage import ROOT
 from medocr.transcribe import tesseract
@@ -91,7 +92,7 @@ def scans(tmp_path):
     return lay
 
 
-def made(*texts: str, errors: tuple[int, ...] = (), decisions: dict | None = None, **options):
+def made(*texts: str, errors: tuple[int, ...] = (), decisions: tuple[Decision, ...] = (), **options):
     """The record of a document of these pages, and its Bundle."""
     pages = [Page(encoded(text), f"scan.pdf#{n}", "folder", page=n) for n, text in enumerate(texts, 1)]
     results = ["reader_failed: it broke" if n in errors else reading(text) for n, text in enumerate(texts, 1)]
@@ -198,7 +199,7 @@ def test_results_under_several_dates_are_an_observation_each():
     days = {o["effectiveDateTime"]: o["valueQuantity"]["value"] for o in observations}
     assert days == {"2024-01-12": 105, "2024-03-15": 98, "2024-06-20": 112}
     assert check.problems(bundle) == []
-    assert "|20240315" in hl7.message(about, {}, at="20240101000000+0000")
+    assert "|20240315" in hl7.message(about, at="20240101000000+0000")
 
 
 def test_orders_are_proposals_and_stopped_drugs_are_none():
@@ -276,7 +277,7 @@ def test_another_patients_page_in_the_middle_stops_the_document(other):
     assert all(field["reasons"] for field in about["fields"])
     assert bundle is None
     chloride = next(field["id"] for field in about["fields"] if field["name"] == "Chloride")
-    let_stand = {chloride: {"field": chloride, "decision": "accept", "by": "B", "at": "2026-01-02T03:04:05+00:00"}}
+    let_stand = [Decision(chloride, "accept", "B", "2026-01-02T03:04:05+00:00")]
     (left,) = of_kind(fhir.bundle(about, let_stand), "Observation")
     assert (left["code"]["text"], left["status"]) == ("Chloride", "final")
 
@@ -293,11 +294,11 @@ def test_what_a_person_decided_is_final_and_what_is_not_on_the_page_is_gone():
     about, _ = made(LAB)
     ids = {field["name"]: field["id"] for field in about["fields"]}
     said = {"by": "Dr. B", "at": "2026-01-02T03:04:05+00:00"}
-    decisions = {
-        ids["Potassium"]: {"decision": "accept", **said},
-        ids["Glucose"]: {"decision": "correct", "columns": {"value": "150.0"}, **said},
-        ids["CRP"]: {"decision": "absent", **said},
-    }
+    decisions = [
+        Decision(ids["Potassium"], "accept", **said),
+        Decision(ids["Glucose"], "correct", columns={"value": "150.0"}, **said),
+        Decision(ids["CRP"], "absent", **said),
+    ]
     bundle = fhir.bundle(about, decisions, transaction=True)
     by_name = {resource["code"]["text"]: resource for resource in of_kind(bundle, "Observation")}
     assert {name for name, resource in by_name.items() if resource["status"] == "final"} == {"Potassium", "Glucose"}
@@ -385,11 +386,11 @@ def test_numbers_that_tesseract_reads_otherwise_wait_for_a_person(monkeypatch):
     """It confirms glucose, at another size sodium, and never potassium; creatinine it does not see."""
     text = "Glucose 105 mg/dL\nSodium 139 mmol/L\nPotassium 4.1 mmol/L\nCreatinine 0.9 mg/dL"
     looks = {1.0: "Glucose 105 mg/dL\nSodum 189\nPotassum 47", 1.5: "Sodium 139 mmol/L\nPotassium 4.7"}
-    monkeypatch.setattr(checked, "Tesseract", lambda: SimpleNamespace(label_origin="tesseract/5"))
-    monkeypatch.setattr(checked.tesseract, "read_page", lambda page, scale: looks[scale])
+    monkeypatch.setattr(readers, "Tesseract", lambda: SimpleNamespace(label_origin="tesseract/5"))
+    monkeypatch.setattr(readers.tesseract, "read_page", lambda page, scale: looks[scale])
     stub = Stub(text)
     item = Page(encoded(text), "scan.png", "folder")
-    ((_, result),) = checked.checked(stub.reader).read([item])
+    ((_, result),) = readers.checked(stub.reader).read([item])
     about = record.document("scan.png", "scan", [(item, result)], stub.reader.about, synthetic=False, phi=True)
     sure = {field["name"]: (field["confidence"], field["reasons"]) for field in about["fields"]}
     assert sure["Glucose"] == sure["Sodium"] == (0.99, [])

@@ -29,7 +29,6 @@ RATES = {  # chance for each row or order that it gets an error of this kind, wh
     "changed_amount": 0.2,
     "swapped_rows": 0.1,
 }
-UNITS = ("mg/dL", "mmol/L", "g/L", "ng/mL", "IU/L")
 
 
 def count_back(pages: int = 500, seed: int = metrics.SEED) -> pd.DataFrame:
@@ -59,141 +58,98 @@ def answer(counts: pd.DataFrame) -> str:
 def corrupt(page: Page, rng: random.Random) -> tuple[str, Counter]:
     """A synthetic page's text with an error in some of its rows, and how many of each kind."""
     lines, made = page.text.split("\n"), Counter()
-    rows = [*_places(lines, page.fields.get("analytes", ()), lambda row: (row["printed"]["name"], _value(row)))]
-    if len(rows) > 1 and rng.random() < RATES["swapped_rows"] and _swap(lines, *rows[:2]):
+    results = _placed(lines, [row["printed"] for row in page.fields.get("analytes", ())])
+    if len(results) > 1 and rng.random() < RATES["swapped_rows"] and _swap(lines, *results[:2]):
         return "\n".join(lines), Counter(swapped_rows=2)
-    orders = [*_places(lines, page.fields.get("drugs", ()), lambda row: (row["drug"], row["strength"]))]
-    for (at, row), kinds in [(row, RESULT) for row in rows] + [(order, ORDER) for order in orders]:
+    drugs = [{**row, "name": row["drug"], "value": row["strength"]} for row in page.fields.get("drugs", ())]
+    rows = [(*row, RESULT) for row in results] + [(*row, ORDER) for row in _placed(lines, drugs)]
+    for at, row, kinds in rows:
         kind = next((kind for kind in kinds if rng.random() < RATES[kind]), None)
+        if kind is None:
+            continue
+        column, change = kinds[kind]
+        new = change(row[column], rng) if row[column] else None
         for place in (at, at + 1) if kind in DIRECTIONS else (at,):  # directions may stand below the drug
-            new = kinds[kind](lines[place], row, rng) if kind and place < len(lines) else None
-            if new and new != lines[place]:
-                lines[place] = new
+            if new is not None and place < len(lines) and (line := _replaced(lines[place], row, column, new)):
+                lines[place] = line
                 made[kind] += 1
                 break
     return "\n".join(lines), made
 
 
-def _places(lines: list[str], rows, printed):
-    """Each row with the number of the line that it stands on."""
-    for row in rows:
-        name, value = printed(row)
-        at = next((i for i, line in enumerate(lines) if name in line and value in line), None)
-        if at is not None:
-            yield at, row
+def _placed(lines: list[str], rows: Sequence[dict]) -> list[tuple[int, dict]]:
+    """The rows, each with the number of the line that it stands on; not those that stand on none."""
+    at = [next((i for i, line in enumerate(lines) if row["name"] in line and row["value"] in line), -1) for row in rows]
+    return [(i, row) for i, row in zip(at, rows, strict=True) if i >= 0]
 
 
-def _value(row: dict) -> str:
-    return row["printed"]["value"]
-
-
-def _after(line: str, name: str, old: str, new: str) -> str:
-    """The line with what stands behind a name replaced once."""
-    start = line.index(name) + len(name)
-    return line[:start] + line[start:].replace(old, new, 1)
+def _replaced(line: str, row: dict, column: str, new: str) -> str | None:
+    """The line with what a row prints in a column replaced; None unless that stands in one place behind the name."""
+    name, start = row["name"], 0
+    if name in line and column != "name":
+        start = line.index(name) + len(name)
+    parts = re.split(rf"(?<![\w.]){re.escape(row[column])}(?![\w.])", line[start:])
+    if len(parts) != 2:
+        return None
+    changed = " ".join(f"{line[:start]}{parts[0]}{new}{parts[1]}".split())
+    return changed if changed != line else None
 
 
 def _swap(lines: list[str], first: tuple[int, dict], second: tuple[int, dict]) -> bool:
+    """Give two rows each other's value, if both are numbers."""
     (i, row), (j, beside) = first, second
-    if not all(isinstance(r["value"], float) for r in (row, beside)) or row["value"] == beside["value"] or i == j:
+    if i == j or not all(map(_is_number, (row["value"], beside["value"]))):
         return False
-    lines[i] = _after(lines[i], row["printed"]["name"], _value(row), _value(beside))
-    lines[j] = _after(lines[j], beside["printed"]["name"], _value(beside), _value(row))
+    swapped = _replaced(lines[i], row, "value", beside["value"]), _replaced(lines[j], beside, "value", row["value"])
+    if None in swapped:
+        return False
+    lines[i], lines[j] = swapped
     return True
 
 
-def _other_digit(number: str, rng: random.Random) -> str:
+def _is_number(text: str) -> bool:
+    return bool(re.fullmatch(r"\d+(\.\d+)?", text)) and float(text) > 0
+
+
+def _other_digit(number: str, rng: random.Random) -> str | None:
     """The number with its first digit that is not zero changed to another that is not zero."""
-    at = next(i for i, character in enumerate(number) if character in "123456789")
-    return number[:at] + rng.choice([c for c in "123456789" if c != number[at]]) + number[at + 1 :]
+    at = re.search("[1-9]", number)
+    return at and number[: at.start()] + _digit_but(at[0], rng) + number[at.end() :]
 
 
-def _result_digit(line: str, row: dict, rng: random.Random) -> str | None:
-    if isinstance(row["value"], float) and row["value"]:
-        return _after(line, row["printed"]["name"], _value(row), _other_digit(_value(row), rng))
-    return None
+def _digit_but(digit: str, rng: random.Random) -> str:
+    return rng.choice([other for other in "123456789" if other != digit])
 
 
-def _result_point(line: str, row: dict, rng: random.Random) -> str | None:
-    if isinstance(row["value"], float) and row["value"]:
-        return _after(line, row["printed"]["name"], _value(row), f"{row['value'] * 10:.10g}")
-    return None
-
-
-def _result_unit(line: str, row: dict, rng: random.Random) -> str | None:
-    if row["unit"]:
-        other = rng.choice([unit for unit in UNITS if unit_code(unit) != row["unit"]])
-        return _after(line, row["printed"]["name"], row["printed"]["unit"], other)
-    return None
-
-
-def _result_without_unit(line: str, row: dict, rng: random.Random) -> str | None:
-    unit = row["printed"]["unit"]
-    return " ".join(line.replace(unit, " ", 1).split()) if unit and line.count(unit) == 1 else None
-
-
-def _result_flag(line: str, row: dict, rng: random.Random) -> str | None:
-    flag = row["printed"]["flag"]
-    if not flag or row["flag"] in (None, "N"):
-        return None
-    words = line.split()
-    if words.count(flag) != 1:
-        return None
-    words.remove(flag)
-    return " ".join(words)
-
-
-def _order_digit(line: str, row: dict, rng: random.Random) -> str | None:
-    if isinstance(row["dose"], float):
-        return _after(line, row["drug"], row["strength"], _other_digit(row["strength"], rng))
-    return None
-
-
-def _order_drug(line: str, row: dict, rng: random.Random) -> str:
-    return line.replace(row["drug"], rng.choice([drug.name for drug in DRUGS if drug.name != row["drug"]]), 1)
-
-
-def _result_limit(line: str, row: dict, rng: random.Random) -> str | None:
+def _other_limit(printed: str, rng: random.Random) -> str | None:
     """The last digit of the range is another: the first might turn the range upside down, which is not read at all."""
-    printed = row["printed"]["range"]
-    digits = [at for at, character in enumerate(printed) if character.isdecimal()]
-    if not digits or line.count(printed) != 1:
-        return None
-    at = digits[-1]
-    other = rng.choice([digit for digit in "123456789" if digit != printed[at]])
-    return line.replace(printed, printed[:at] + other + printed[at + 1 :])
+    return re.sub(r"\d(?=\D*$)", lambda digit: _digit_but(digit[0], rng), printed)
 
 
-def _directed(column: str, others: Sequence[str]) -> Callable:
-    """A function that puts another of `others` in place of what an order says in one column."""
-
-    def change(line: str, row: dict, rng: random.Random) -> str | None:
-        printed, meaning = row.get(column), COMPARED[column]
-        if not printed or not re.search(rf"(?<!\w){re.escape(printed)}(?!\w)", line):
-            return None
-        different = [other for other in others if meaning(other) != meaning(printed)]
-        return re.sub(rf"(?<!\w){re.escape(printed)}(?!\w)", rng.choice(different), line, count=1)
-
-    return change
+def _other(names: Sequence[str], meaning: Callable[[str], object] = str) -> Callable[[str, random.Random], str]:
+    """A function that takes one of these that means something else than what is printed."""
+    return lambda printed, rng: rng.choice([name for name in names if meaning(name) != meaning(printed)])
 
 
-def _order_amount(line: str, row: dict, rng: random.Random) -> str | None:
-    printed = row.get("amount")
-    return line.replace(printed, _other_digit(printed, rng), 1) if printed and line.count(printed) == 1 else None
-
-
+# Kind of error → the column of a row or an order, and what stands in it instead of what is printed, or None.
 RESULT = {
-    "changed_digit": _result_digit,
-    "lost_unit": _result_without_unit,
-    "moved_limit": _result_limit,
-    "shifted_point": _result_point,
-    "changed_unit": _result_unit,
-    "lost_flag": _result_flag,
+    "changed_digit": ("value", lambda printed, rng: _other_digit(printed, rng) if _is_number(printed) else None),
+    "lost_unit": ("unit", lambda *_: ""),
+    "moved_limit": ("range", _other_limit),
+    "shifted_point": ("value", lambda printed, _: f"{float(printed) * 10:.10g}" if _is_number(printed) else None),
+    "changed_unit": ("unit", _other(("mg/dL", "mmol/L", "g/L", "ng/mL", "IU/L"), unit_code)),
+    "lost_flag": ("flag", lambda printed, _: "" if printed != "N" else None),
 }
 DIRECTIONS = {
-    "changed_frequency": _directed("frequency", ("BID", "TID", "once weekly", "q4h")),
-    "changed_route": _directed("route", ("PO", "IV", "IM", "SL")),
-    "changed_duration": _directed("duration", ("3 days", "70 days", "12 weeks")),
-    "changed_amount": _order_amount,
+    f"changed_{column}": (column, _other(names, COMPARED[column]))
+    for column, names in {
+        "frequency": ("BID", "TID", "once weekly", "q4h"),
+        "route": ("PO", "IV", "IM", "SL"),
+        "duration": ("3 days", "70 days", "12 weeks"),
+    }.items()
+} | {"changed_amount": ("amount", _other_digit)}
+ORDER = {
+    "changed_digit": ("value", lambda printed, rng: _other_digit(printed, rng) if "/" not in printed else None),
+    "changed_drug": ("name", _other([drug.name for drug in DRUGS])),
+    **DIRECTIONS,
 }
-ORDER = {"changed_digit": _order_digit, "changed_drug": _order_drug, **DIRECTIONS}

@@ -14,28 +14,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from .. import read, storage
-from ..schema import Page, Rejection
+from .. import read, review, storage
+from ..schema import Page
 from . import check, confidence, fhir, record, sources
 from . import hl7 as version2
 from .output import Output
-from .readers import Reader, model_reader, open_reader, remembering, seconded
-
-__all__ = [
-    "Document",
-    "Output",
-    "Reader",
-    "digitize",
-    "digitize_documents",
-    "export",
-    "model_reader",
-    "open_reader",
-    "remembering",
-    "run",
-    "seconded",
-]
-
-Item = Page | Rejection
+from .readers import Item, Reader, model_reader, open_reader, remembering, seconded
 
 
 @dataclasses.dataclass(frozen=True)
@@ -87,15 +71,14 @@ def digitize(
     path and where `out` lies among published results.
     """
     sources.check_place(Path(out), synthetic=False)
-    found = sources.find(paths, together, Path(out))
-    documents = documents_of(found, contains_phi)
+    documents = documents_of(sources.find(paths, together, Path(out)), contains_phi)
     about = {"synthetic": False, "phi": contains_phi, "transaction": transaction, "rule": rule}
     return digitize_documents(reader, documents, Output(out), **about)
 
 
-def documents_of(found: Iterable[sources.Source], contains_phi: bool = True) -> Iterator[Document]:
+def documents_of(listed: Iterable[sources.Source], contains_phi: bool = True) -> Iterator[Document]:
     """Documents with their pages, one after another as they are asked for."""
-    return (Document(s.name, s.title, tuple(sources.pages(s, contains_phi))) for s in found)
+    return (Document(s.name, s.title, tuple(sources.pages(s, contains_phi))) for s in listed)
 
 
 def digitize_documents(
@@ -111,8 +94,7 @@ def digitize_documents(
     """Digitise documents as they come, each written as soon as it is read; holds only those that are being read."""
     sources.check_place(output.folder, synthetic)
     counts = Counts()
-    wanted = _wanted(documents, output, reader, counts)
-    for document, results in _read(reader, wanted):
+    for document, results in _read(reader, _remaining(documents, output, reader, counts)):
         pairs = list(zip(document.items, results, strict=True))
         about = record.document(document.name, document.title, pairs, reader.about, synthetic=synthetic, phi=phi)
         _keep_pictures(about, document.items, output)
@@ -126,7 +108,7 @@ def digitize_documents(
     return counts
 
 
-def _wanted(documents: Iterable[Document], output: Output, reader: Reader, counts: Counts) -> Iterator[Document]:
+def _remaining(documents: Iterable[Document], output: Output, reader: Reader, counts: Counts) -> Iterator[Document]:
     """The documents that this reader has not digitised yet; one of which no page was read is tried again."""
     for document in documents:
         earlier = output.record(document.id)
@@ -174,7 +156,7 @@ def _bundle(about: dict, output: Output, transaction: bool) -> tuple[dict | None
     if not any(page["text"] for page in about["pages"]):
         return None, []
     try:
-        decisions = output.decisions(about["id"])
+        decisions = review.read_decisions(output.folder, about["id"])
     except ValueError as error:  # the file is damaged: of this document alone
         return None, [str(error)]
     bundle = fhir.bundle(about, decisions, transaction=transaction)
@@ -210,7 +192,7 @@ def _write_message(about: dict, output: Output) -> list[str]:
     """Write a document's HL7 message, or take away an earlier one; returns what is wrong with it."""
     name, at = f"hl7/{about['id']}.hl7", datetime.now(UTC).strftime("%Y%m%d%H%M%S+0000")
     try:
-        output.write_text(name, version2.message(about, output.decisions(about["id"]), at=at))
+        output.write_text(name, version2.message(about, review.read_decisions(output.folder, about["id"]), at=at))
     except ValueError as error:
         storage.remove(output.folder / name, output.folder)
         return [str(error)]

@@ -34,14 +34,14 @@ class Block:
     sources: tuple[Source, ...]
 
 
-def blocks(found: Iterable[Source], reader: dict[str, str], size: int = SIZE) -> Iterator[Block]:
+def blocks(listed: Iterable[Source], reader: dict[str, str], size: int = SIZE) -> Iterator[Block]:
     """Documents put together into blocks of about `size`.
 
     A block ends behind a document whose name says so by its hash, wherever it stands: a document that comes or goes
     changes one block, and those after it stay as they are.
     """
     waiting: list[Source] = []
-    for source in found:
+    for source in listed:
         waiting.append(source)
         last = int.from_bytes(hashlib.sha256(source.name.encode()).digest()[:4]) % size == 0
         if last or len(waiting) == 4 * size:
@@ -126,10 +126,10 @@ def run(
     """
     out = Path(out).resolve()
     sources.check_place(out, synthetic=False)
-    found = sources.find([Path(path).resolve() for path in paths], together, out)
+    listed = sources.find([Path(path).resolve() for path in paths], together, out)
     with alone(out):
         reader = open_reader()
-        waiting = [block for block in blocks(found, reader.about, size) if not file_of(out, block.id).exists()]
+        waiting = [block for block in blocks(listed, reader.about, size) if not file_of(out, block.id).exists()]
         if not readers:
             return sum(digitize_block(reader, block, out, contains_phi=contains_phi) for block in waiting)
         return _on_ray(open_reader, waiting, out, contains_phi, readers)

@@ -74,8 +74,8 @@ def _of_entries(bundle: Mapping) -> Iterator[str]:
     for entry in entries:
         resource = entry["resource"]
         kind = resource.get("resourceType", "?")
-        told = [*_of_resource(kind, resource), *_of_elements(resource, kinds)]
-        yield from (f"{kind}/{resource.get('id', entry.get('fullUrl'))}: {problem}" for problem in told)
+        faults = [*_of_resource(kind, resource), *_of_elements(resource, kinds)]
+        yield from (f"{kind}/{resource.get('id', entry.get('fullUrl'))}: {problem}" for problem in faults)
 
 
 def _of_resource(kind: str, resource: Mapping) -> Iterator[str]:

@@ -18,13 +18,13 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from .. import storage
+from .. import review, storage
 from .output import Output
 
 RISK, DELTA = 0.02, 0.10  # the share of wrong fields among those passed, and how often the bound may be missed
 FEWEST_PAGES = 20  # that hold a field of the kind: with fewer nothing is said of how fields of one page go together
 STEPS = 60  # thresholds that are tried
-FOUND = ("threshold", "passed", "wrong", "bound", "design_effect")
+OF_THRESHOLD = ("threshold", "passed", "wrong", "bound", "design_effect")
 COLUMNS = ("kind", "page", "confidence", "right", "reasons")
 
 
@@ -96,8 +96,8 @@ def fit(checked: pd.DataFrame, reader: Mapping, *, risk: float = RISK, delta: fl
     few = [kind for kind, about in kinds.items() if about["threshold"] is None and about["few"]]
     shared = _fit(checked[checked["kind"].isin(few)], risk, delta) if len(few) > 1 else {"threshold": None}
     if shared["threshold"] is not None:
-        found = {name: shared[name] for name in FOUND}
-        kinds |= {kind: {**about, **found, "shared": few} for kind, about in kinds.items() if kind in few}
+        threshold = {name: shared[name] for name in OF_THRESHOLD}
+        kinds |= {kind: {**about, **threshold, "shared": few} for kind, about in kinds.items() if kind in few}
     return Rule(dict(reader), risk, delta, kinds)
 
 
@@ -115,7 +115,7 @@ def _fit(rows: pd.DataFrame, risk: float, delta: float) -> dict:
         least = curve["bound"].min()
         return {**about, "why": f"on these pages the wrong share can be bounded by {least:.1%} at best, not {risk:.1%}"}
     best = fitting.iloc[-1]
-    return {**about, **{name: round(float(best[name]), 5) for name in FOUND}}
+    return {**about, **{name: round(float(best[name]), 5) for name in OF_THRESHOLD}}
 
 
 def risk_curve(rows: pd.DataFrame, delta: float = DELTA) -> pd.DataFrame:
@@ -204,14 +204,14 @@ def checked(folder: str | Path) -> tuple[pd.DataFrame, dict]:
     """
     output, rows, readers = Output(folder), [], []
     for record in output.records():
-        decisions = output.decisions(record["id"])
+        decisions = {decision.field: decision for decision in review.read_decisions(folder, record["id"])}
         readers += [record["reader"]] * bool(decisions)
         rows += [
             {
                 "kind": field["kind"],
                 "page": f"{record['id']}/{field['page']}",
                 "confidence": field["confidence"],
-                "right": decisions[field["id"]]["decision"] == "accept",
+                "right": decisions[field["id"]].decision == "accept",
                 "reasons": bool(field["reasons"]),
             }
             for field in record["fields"]

@@ -20,13 +20,13 @@ def order(texts: Iterable[str]) -> str | None:
 
     A date whose first number is above 12 tells that days come first, as does one written with points.
     """
-    told = set()
-    for first, sign, second, _ in (found.groups() for text in texts for found in NUMBERS.finditer(text)):
+    orders = set()
+    for first, sign, second, _ in (match.groups() for text in texts for match in NUMBERS.finditer(text)):
         if int(first) > 12 or sign == ".":
-            told.add("d")
+            orders.add("d")
         elif int(second) > 12:
-            told.add("m")
-    return told.pop() if len(told) == 1 else None
+            orders.add("m")
+    return orders.pop() if len(orders) == 1 else None
 
 
 def iso(printed: str, day_or_month_first: str | None = None) -> str | None:
@@ -35,20 +35,20 @@ def iso(printed: str, day_or_month_first: str | None = None) -> str | None:
     `03/04/2024` is known only with the document's order. Years of two digits are nobody's guess: None.
     """
     text = printed.lower().strip()
-    if found := YEAR_FIRST.match(text):
-        return _date(*found.groups())
-    if found := DAY_FIRST.match(text) or NAMED.match(text):
-        return _date(found[3], MONTH[found[2]], found[1])
-    if found := MONTH_FIRST.match(text):
-        return _date(found[3], MONTH[found[1]], found[2])
-    if not (found := NUMBERS.match(text)):
+    if match := YEAR_FIRST.match(text):
+        return _date(*match.groups())
+    if match := DAY_FIRST.match(text) or NAMED.match(text):
+        return _date(match[3], MONTH[match[2]], match[1])
+    if match := MONTH_FIRST.match(text):
+        return _date(match[3], MONTH[match[1]], match[2])
+    if not (match := NUMBERS.match(text)):
         return None
-    first, second = int(found[1]), int(found[3])
-    if first > 12 or first == second or found[2] == ".":
-        return _date(found[4], second, first)
+    first, second = int(match[1]), int(match[3])
+    if first > 12 or first == second or match[2] == ".":
+        return _date(match[4], second, first)
     if second > 12 or day_or_month_first == "m":
-        return _date(found[4], first, second)
-    return _date(found[4], second, first) if day_or_month_first == "d" else None
+        return _date(match[4], first, second)
+    return _date(match[4], second, first) if day_or_month_first == "d" else None
 
 
 def _date(year: str | int, month: str | int, day: str | int) -> str | None:

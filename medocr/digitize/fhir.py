@@ -7,11 +7,12 @@ import base64
 import uuid
 from collections.abc import Mapping, Sequence
 
+from ..review.decisions import Decision
+from ..review.outcome import reviewed_fields
 from . import dates
-from .observation import observation
+from .observation import observation, stated
 from .order import medication_request
-from .patient import patient_of
-from .settle import Settled, decided_at, reviewers, settled
+from .patient import header_of, patient_of
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:medocr:document")
 URI = "urn:ietf:rfc:3986"  # the system of identifiers that are URIs themselves
@@ -23,32 +24,25 @@ RECORD_NUMBER = {"coding": [{"system": f"{TERMINOLOGY}/v2-0203", "code": "MR"}],
 MEDIA = {".png": "image/png", ".jpg": "image/jpeg"}
 
 
-def bundle(
-    record: Mapping, decisions: Mapping[str, Mapping] | None = None, *, transaction: bool = False
-) -> dict | None:
-    """The Bundle of a document, with what persons decided on its fields (field → decision) where they did.
+def bundle(record: Mapping, decisions: Sequence[Decision] = (), *, transaction: bool = False) -> dict | None:
+    """The Bundle of a document, with what persons decided on its fields where they did.
 
     A collection, or a transaction that a server takes twice without holding anything twice. Numbers are Decimals with
     the digits that were printed: write it by `decimals.dumps`. None for a document that is stopped since a page names
     another patient, until a person has decided on a field of it.
     """
-    decisions = decisions or {}
     if record["stopped"] and not decisions:
         return None
-    fields = settled(record, decisions)
-    resources = _resources(record, fields, decisions)
-    meta = {"tag": [{"system": "urn:medocr:document", "code": record["id"]}]}
-    security = _security(record)
-    for resource in resources:
-        resource["meta"] = {**meta, **({"security": security} if security else {})}
+    resources = _resources(record, decisions)
+    meta = stated(tag=[{"system": "urn:medocr:document", "code": record["id"]}], security=_security(record))
     identity = reference(record, "Bundle")
     return {
         "resourceType": "Bundle",
         "id": identity.removeprefix("urn:uuid:"),
-        "meta": resources[0]["meta"],
+        "meta": meta,
         "identifier": {"system": URI, "value": identity},
         "type": "transaction" if transaction else "collection",
-        "entry": [_entry(record, resource, bool(decisions), transaction) for resource in resources],
+        "entry": [_entry(record, {**resource, "meta": meta}, bool(decisions), transaction) for resource in resources],
     }
 
 
@@ -63,21 +57,42 @@ def _security(record: Mapping) -> list[dict]:
     return [restricted] * bool(record["contains_phi"]) + [drawn] * bool(record["synthetic"])
 
 
-def _resources(record: Mapping, fields: Sequence[Settled], decisions: Mapping) -> list[dict]:
-    """All resources, each with its identifier; the Provenance, which points to the others, last."""
-    header = {field.name: str(field.columns.get("value") or "") for field in reversed(fields) if field.kind == "header"}
+def settled(record: Mapping, decisions: Sequence[Decision]) -> list[dict]:
+    """The fields that hold after what persons decided; those that a person or the risk rule has passed may be final.
+
+    Of a document that was stopped, since a page names another patient, nothing holds but what a person let stand.
+    """
+    fields = reviewed_fields(record, decisions)
+    return [field for field in fields if not record["stopped"] or "reviewed" in field]
+
+
+def context(record: Mapping, fields: Sequence[Mapping]) -> dict:
+    """What resources are made with: the document's references, header, order of dates, and text."""
+    texts = [page["text"] for page in record["pages"]]
     refs = {kind: {"reference": reference(record, kind)} for kind in ("Patient", "DocumentReference", "Device")}
-    order = dates.order([page["text"] for page in record["pages"]])
-    about = {"refs": refs, "header": header, "order": order, "text": "\n".join(p["text"] for p in record["pages"])}
-    results = [(f, observation(f, about)) for f in fields if f.kind == "analyte"]
-    orders = [(f, medication_request(f, about)) for f in fields if f.kind == "drug"]
-    made = [("", _patient(record, fields, header)), ("", _document(record, fields, refs)), ("", _device(record))]
-    rows = [(field.id, resource) for field, resource in [*results, *orders] if resource]
+    return {"refs": refs, "header": header_of(fields), "order": dates.order(texts), "text": "\n".join(texts)}
+
+
+def clinical(fields: Sequence[Mapping], about: Mapping) -> list[tuple[Mapping, dict]]:
+    """Each result with its Observation and each order that holds with its MedicationRequest, results first."""
+    results = [(field, observation(field, about)) for field in fields if field["kind"] == "analyte"]
+    orders = [(field, medication_request(field, about)) for field in fields if field["kind"] == "drug"]
+    return [*results, *((field, order) for field, order in orders if order)]
+
+
+def _resources(record: Mapping, decisions: Sequence[Decision]) -> list[dict]:
+    """All resources, each with its identifier; the Provenance, which points to the others, last."""
+    fields = settled(record, decisions)
+    about = context(record, fields)
+    rows = clinical(fields, about)
+    results = [(field, resource) for field, resource in rows if resource["resourceType"] == "Observation"]
+    made = [("", patient(record, fields, about)), ("", _document(record, fields, about)), ("", _device(record))]
     if results:
-        names = [{"reference": reference(record, "Observation", field.id)} for field, _ in results]
-        made.append(("", _report(results, names, about)))
-    resources = [_identified(record, resource, key) for key, resource in [*made, *rows]]
-    return [*resources, _provenance(record, resources, refs, decisions)]
+        names = [{"reference": reference(record, "Observation", field["id"])} for field, _ in results]
+        made.append(("", _report({resource["status"] for _, resource in results}, names, about)))
+    made += [(field["id"], resource) for field, resource in rows]
+    resources = [_identified(record, resource, key) for key, resource in made]
+    return [*resources, _provenance(record, resources, about["refs"], decisions)]
 
 
 def _identified(record: Mapping, resource: dict, key: str) -> dict:
@@ -105,29 +120,29 @@ def _entry(record: Mapping, resource: dict, reviewed: bool, transaction: bool) -
     return {**entry, "request": {"method": "POST", "url": kind, "ifNoneExist": query}}
 
 
-def _patient(record: Mapping, fields: Sequence[Settled], header: Mapping) -> dict:
-    entries = [{"kind": field.kind, "name": field.name, "columns": field.columns} for field in fields]
-    known = patient_of(entries, [page["text"] for page in record["pages"]])
-    issuer = {"assigner": {"display": header["facility"]}} if header.get("facility") else {}
-    numbers = [{"type": RECORD_NUMBER, "value": number, **issuer} for number in known.get("ids", [])]
-    return {
-        "resourceType": "Patient",
-        "identifier": numbers,
-        **({"name": [{"text": known["name"]}]} if "name" in known else {}),
-        **({"gender": known["sex"]} if "sex" in known else {}),
-        **({"birthDate": known["birth_date"]} if "birth_date" in known else {}),
-    }
+def patient(record: Mapping, fields: Sequence[Mapping], about: Mapping) -> dict:
+    """The Patient, so far as the document names one."""
+    known = patient_of(fields, [page["text"] for page in record["pages"]])
+    facility = about["header"].get("facility")
+    issuer = {"assigner": {"display": facility}} if facility else {}
+    return stated(
+        resourceType="Patient",
+        identifier=[{"type": RECORD_NUMBER, "value": number, **issuer} for number in known.get("ids", [])],
+        name=[{"text": known["name"]}] if "name" in known else [],
+        gender=known.get("sex"),
+        birthDate=known.get("birth_date"),
+    )
 
 
-def _document(record: Mapping, fields: Sequence[Settled], refs: Mapping) -> dict:
-    final = bool(fields) and all(field.final for field in fields)
+def _document(record: Mapping, fields: Sequence[Mapping], about: Mapping) -> dict:
+    final = bool(fields) and all(field["status"] == "passed" for field in fields)
     hashes = [page["sha256"] for page in record["pages"] if page["sha256"]]
     return {
         "resourceType": "DocumentReference",
         "identifier": [{"system": "urn:medocr:sha256", "value": value} for value in dict.fromkeys(hashes)],
         "status": "current",
         "docStatus": "final" if final else "preliminary",
-        "subject": refs["Patient"],
+        "subject": about["refs"]["Patient"],
         "description": record["title"],
         "content": [{"attachment": _attachment(record, page)} for page in record["pages"]],
     }
@@ -136,12 +151,11 @@ def _document(record: Mapping, fields: Sequence[Settled], refs: Mapping) -> dict
 def _attachment(record: Mapping, page: Mapping) -> dict:
     """A page's title and hash: FHIR's is the SHA-1, in base64."""
     several = len(record["pages"]) > 1
-    attachment = {"title": f"{record['title']}, page {page['index']}" if several else record["title"]}
-    if page["image"]:
-        attachment |= {"contentType": MEDIA[page["image"][-4:]]}
-    if page.get("sha1"):
-        attachment |= {"hash": base64.b64encode(bytes.fromhex(page["sha1"])).decode()}
-    return attachment
+    return stated(
+        title=f"{record['title']}, page {page['index']}" if several else record["title"],
+        contentType=page["image"] and MEDIA[page["image"][-4:]],
+        hash=base64.b64encode(bytes.fromhex(page.get("sha1") or "")).decode(),
+    )
 
 
 def _device(record: Mapping) -> dict:
@@ -158,42 +172,38 @@ def _device(record: Mapping) -> dict:
     }
 
 
-def _report(results: Sequence, names: list[dict], about: Mapping) -> dict:
-    states = {resource["status"] for _, resource in results}
-    status = states.pop() if len(states) == 1 else "partial"
-    collected = dates.iso(about["header"].get("collected", ""), about["order"])
+def _report(states: set[str], names: list[dict], about: Mapping) -> dict:
     facility = about["header"].get("facility")
-    return {
-        "resourceType": "DiagnosticReport",
-        "status": status,
-        "category": [LABORATORY],
-        "code": {"coding": [LABORATORY_REPORT], "text": "Laboratory report"},
-        "subject": about["refs"]["Patient"],
-        **({"effectiveDateTime": collected} if collected else {}),
-        **({"performer": [{"display": facility}]} if facility else {}),
-        "result": names,
-    }
+    return stated(
+        resourceType="DiagnosticReport",
+        status=states.pop() if len(states) == 1 else "partial",
+        category=[LABORATORY],
+        code={"coding": [LABORATORY_REPORT], "text": "Laboratory report"},
+        subject=about["refs"]["Patient"],
+        effectiveDateTime=dates.iso(about["header"].get("collected", ""), about["order"]),
+        performer=[{"display": facility}] if facility else [],
+        result=names,
+    )
 
 
-def _provenance(record: Mapping, resources: Sequence[Mapping], refs: Mapping, decisions: Mapping) -> dict:
+def _provenance(record: Mapping, resources: Sequence[Mapping], refs: Mapping, decisions: Sequence[Decision]) -> dict:
     """Who made the resources: the software and, where persons decided, they.
 
     A reading's time stands in audit.jsonl and not here, or the same scan would give another Bundle each time.
     """
-    at = decided_at(decisions)
+    last = {decision.field: decision for decision in decisions}.values()
+    at = max((decision.at for decision in last), default="")
     absent = {"_recorded": {"extension": [{"url": ABSENT, "valueCode": "unknown"}]}}
     role = f"{TERMINOLOGY}/provenance-participant-type"
     assembler = {"type": {"coding": [{"system": role, "code": "assembler"}]}, "who": refs["Device"]}
     verifier = {"type": {"coding": [{"system": role, "code": "verifier"}]}}
+    made = [resource["id"] for resource in resources if resource["resourceType"] != "Device"]
+    reviewers = dict.fromkeys(decision.by for decision in last)
     return {
         "resourceType": "Provenance",
         "id": reference(record, "Provenance").removeprefix("urn:uuid:"),
-        "target": [
-            {"reference": f"urn:uuid:{resource['id']}"}
-            for resource in resources
-            if resource["resourceType"] != "Device"
-        ],
+        "target": [{"reference": f"urn:uuid:{identity}"} for identity in made],
         **({"recorded": at} if at else absent),
-        "agent": [assembler, *({**verifier, "who": {"display": name}} for name in reviewers(decisions))],
+        "agent": [assembler, *({**verifier, "who": {"display": name}} for name in reviewers)],
         "entity": [{"role": "source", "what": refs["DocumentReference"]}],
     }

@@ -6,16 +6,11 @@ of the extra `digitize`, holds every message against the standard's structure an
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from decimal import Decimal
 from types import ModuleType
 
-from ..fields import codes
-from ..fields.text import number as parsed
-from . import dates, printed
-from .observation import BOUND, COMPARATOR, NOT_BLOOD, exact
-from .patient import patient_of
-from .reasons import is_known
-from .settle import Settled, settled
+from ..review.decisions import Decision
+from . import dates, fhir
+from .observation import quantity_unit
 
 SEXES = {"male": "M", "female": "F", "other": "O", "unknown": "U"}
 ESCAPES = {"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\"}
@@ -24,7 +19,7 @@ LABORATORY_REPORT = "11502-2^Laboratory report^LN"
 MEDICATIONS = "10160-0^History of medication use^LN"
 
 
-def message(record: Mapping, decisions: Mapping | None = None, *, at: str) -> str:
+def message(record: Mapping, decisions: Sequence[Decision] = (), *, at: str) -> str:
     """The message of a document, its segments parted by carriage returns; `at` is its time, `YYYYMMDDHHMMSS+0000`.
 
     Raises ValueError where hl7apy is not installed, or the message is not what the standard allows; and for a document
@@ -32,12 +27,10 @@ def message(record: Mapping, decisions: Mapping | None = None, *, at: str) -> st
     """
     if record["stopped"] and not decisions:
         raise ValueError(f"{record['source']}: a page names another patient: a person has to look at it first")
-    fields = settled(record, decisions or {})
-    header = {field.name: str(field.columns.get("value") or "") for field in reversed(fields) if field.kind == "header"}
-    order = dates.order([page["text"] for page in record["pages"]])
-    text = "\n".join(page["text"] for page in record["pages"])
-    lines = [_msh(record, header, at), _pid(record, fields, header), *_results(record, fields, header, order, text)]
-    return _checked("\r".join(lines) + "\r")
+    fields = fhir.settled(record, decisions)
+    about = fhir.context(record, fields)
+    lines = [_msh(record, about["header"], at), _pid(record, fhir.patient(record, fields, about), about["header"])]
+    return _checked("\r".join([*lines, *_results(record, fhir.clinical(fields, about), about)]) + "\r")
 
 
 def parser() -> ModuleType:
@@ -63,14 +56,14 @@ def _checked(text: str) -> str:
 
 def escape(text: object) -> str:
     """Text as a field may hold it: delimiters and control characters as escape sequences."""
-    return SPECIAL.sub(lambda found: ESCAPES.get(found.group(), f"\\X{ord(found.group()):02X}\\"), str(text))
+    return SPECIAL.sub(lambda sign: ESCAPES.get(sign[0], f"\\X{ord(sign[0]):02X}\\"), str(text))
 
 
 def unescape(text: str) -> str:
     """What `escape` was given."""
     back = {sequence: sign for sign, sequence in ESCAPES.items()}
     pieces = re.compile(r"\\(?:[EFSTR]|X(?P<hex>[0-9A-F]{2}))\\")
-    return pieces.sub(lambda found: chr(int(found["hex"], 16)) if found["hex"] else back[found.group()], text)
+    return pieces.sub(lambda piece: chr(int(piece["hex"], 16)) if piece["hex"] else back[piece[0]], text)
 
 
 def _segment(name: str, places: Mapping[int, str]) -> str:
@@ -86,77 +79,69 @@ def _msh(record: Mapping, header: Mapping, at: str) -> str:
     )
 
 
-def _pid(record: Mapping, fields: Sequence[Settled], header: Mapping) -> str:
+def _pid(record: Mapping, patient: Mapping, header: Mapping) -> str:
     """The patient, so far as the document names one; the name is not parted into family and given, for nobody knows."""
-    entries = [{"kind": field.kind, "name": field.name, "columns": field.columns} for field in fields]
-    known = patient_of(entries, [page["text"] for page in record["pages"]])
     issuer = f"^^^{escape(header.get('facility', ''))}^MR"
-    numbers = [*(f"{escape(number)}{issuer}" for number in known.get("ids", [])), f"{record['id']}^^^medocr^U"]
-    places = {1: "1", 3: "~".join(numbers)}
-    places |= {5: escape(known.get("name", "")), 7: known.get("birth_date", "").replace("-", "")}
-    return _segment("PID", {**places, 8: SEXES.get(known.get("sex", ""), "")})
+    numbers = [f"{escape(number['value'])}{issuer}" for number in patient.get("identifier", [])]
+    name = patient["name"][0]["text"] if "name" in patient else ""
+    places = {1: "1", 3: "~".join([*numbers, f"{record['id']}^^^medocr^U"]), 5: escape(name)}
+    born = patient.get("birthDate", "").replace("-", "")
+    return _segment("PID", {**places, 7: born, 8: SEXES.get(patient.get("gender", ""), "")})
 
 
-def _results(
-    record: Mapping, fields: Sequence[Settled], header: Mapping, order: str | None, text: str
-) -> Iterator[str]:
-    collected = (dates.iso(header.get("collected", ""), order) or "").replace("-", "")
-    rows = [field for field in fields if field.kind == "analyte"]
-    orders = [field for field in fields if field.kind == "drug" and field.columns.get("status", "active") == "active"]
-    groups = ((LABORATORY_REPORT, rows, lambda field: _result(field, order, text)), (MEDICATIONS, orders, _order))
-    for number, (code, held, write) in enumerate([group for group in groups if group[1]], 1):
-        state = "F" if all(field.final for field in held) else "P"
+def _results(record: Mapping, rows: Sequence[tuple[Mapping, Mapping]], about: Mapping) -> Iterator[str]:
+    collected = _day(about["header"].get("collected", ""), about)
+    results = [(field, _result(field, made, about)) for field, made in rows if field["kind"] == "analyte"]
+    orders = [(field, _order(field, made)) for field, made in rows if field["kind"] == "drug"]
+    groups = [(code, held) for code, held in ((LABORATORY_REPORT, results), (MEDICATIONS, orders)) if held]
+    for number, (code, held) in enumerate(groups, 1):
+        states = ["F" if field["status"] == "passed" else "P" for field, _ in held]
+        state = "P" if "P" in states else "F"
         yield _segment("OBR", {1: str(number), 3: f"{record['id']}-{number}^medocr", 4: code, 7: collected, 25: state})
-        for place, field in enumerate(held, 1):
-            yield _segment("OBX", {1: str(place), 11: "F" if field.final else "P", **write(field)})
+        for place, ((_, places), state) in enumerate(zip(held, states, strict=True), 1):
+            yield _segment("OBX", {1: str(place), 11: state, **places})
 
 
-def _result(field: Settled, order: str | None, text: str) -> dict[int, str]:
-    row = field.columns
-    unit, code = row.get("unit"), "" if NOT_BLOOD.search(text) else codes.loinc(field.name, row.get("unit"))
-    kind, value = _value(row, field.text)
+def _day(printed: str, about: Mapping) -> str:
+    return (dates.iso(printed, about["order"]) or "").replace("-", "")
+
+
+def _result(field: Mapping, observation: Mapping, about: Mapping) -> dict[int, str]:
+    row = field["columns"]
+    kind, value = _value(observation)
+    unit = quantity_unit(row.get("unit"), field["text"])
     return {
         2: kind,
-        3: f"{code}^{escape(field.name)}^LN" if code else f"^{escape(field.name)}",
+        3: _coded(observation["code"], "LN"),
         5: value,
-        6: _unit(unit, field.text),
-        7: _range(row, field.text),
+        6: f"{escape(unit.get('code', ''))}^{escape(unit['unit'])}{'^UCUM' if 'code' in unit else ''}" if unit else "",
+        7: _range(*observation.get("referenceRange", ())),
         8: escape(row.get("flag") or ""),
-        14: (dates.iso(row.get("date") or "", order) or "").replace("-", ""),
+        14: _day(row.get("date") or "", about),
     }
 
 
-def _order(field: Settled) -> dict[int, str]:
-    code = codes.rxnorm(field.name)
-    return {
-        2: "TX",
-        3: f"{code}^{escape(field.name)}^RXNORM" if code else f"^{escape(field.name)}",
-        5: escape(field.text),
-    }
+def _order(field: Mapping, request: Mapping) -> dict[int, str]:
+    return {2: "TX", 3: _coded(request["medicationCodeableConcept"], "RXNORM"), 5: escape(field["text"])}
 
 
-def _value(row: Mapping, text: str) -> tuple[str, str]:
+def _coded(concept: Mapping, system: str) -> str:
+    """A concept by its text, after its code where there is one."""
+    name = escape(concept["text"])
+    return f"{concept['coding'][0]['code']}^{name}^{system}" if "coding" in concept else f"^{name}"
+
+
+def _value(observation: Mapping) -> tuple[str, str]:
     """A value's type (NM number, SN number with a sign before it, ST words) and the value."""
-    value = row.get("value")
-    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
-        return "NM", f"{exact(value, text):f}"
-    words = str(value or "").strip()
-    if re.fullmatch(r"-?[0-9]+(?:\.[0-9]+)?", words):
-        return "NM", words
-    if bound := BOUND.fullmatch(words):
-        number = printed.number(parsed(bound[2].strip()), words)
-        return "SN", f"{COMPARATOR.get(bound[1], bound[1])}^{number:f}"
-    return "ST", escape(words)
+    quantity = observation.get("valueQuantity")
+    if not quantity:
+        return "ST", escape(observation.get("valueString", ""))
+    number = f"{quantity['value']:f}"
+    return ("SN", f"{quantity['comparator']}^{number}") if "comparator" in quantity else ("NM", number)
 
 
-def _unit(unit: str | None, text: str) -> str:
-    if not unit:
-        return ""
-    return f"{escape(unit)}^{escape(printed.unit(unit, text))}^UCUM" if is_known(unit) else f"^{escape(unit)}"
-
-
-def _range(row: Mapping, text: str) -> str:
-    low, high = (None if row.get(name) is None else f"{exact(row[name], text):f}" for name in ("low", "high"))
-    if low is not None and high is not None:
+def _range(limits: Mapping | None = None) -> str:
+    low, high = (f"{limits[name]['value']:f}" if limits and name in limits else "" for name in ("low", "high"))
+    if low and high:
         return f"{low}-{high}"
-    return f">{low}" if low is not None else f"<{high}" if high is not None else ""
+    return f">{low}" if low else f"<{high}" if high else ""

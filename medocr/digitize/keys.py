@@ -1,20 +1,25 @@
-"""What makes two fields the same: their columns as they are compared, whoever read them."""
+"""What makes two fields the same, whoever read them; and what a second reader says of a page."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
+from rapidfuzz import fuzz, process
+
+from .. import fields
 from ..metrics.ceiling import COLUMNS
 from ..metrics.values import comparable, header, letters, plain, rows
 from ..review.columns import LISTS
 
 KINDS = (*LISTS, "header", "total")
+ALIKE = 75  # of 100: how much of a field's text a line must hold to be where it stands
+OTHERWISE = "a second reader (RapidOCR) does not read the same"
 
 
 def take(left: dict[str, Counter], kind: str, name: str, columns: Mapping) -> bool:
     """Whether a field is among those of `keys` that no other field has taken; it is taken from there."""
-    own = key(kind, name, columns)
-    there = left[kind][own] > 0
-    left[kind][own] -= there
+    looked_for = key(kind, name, columns)
+    there = left[kind][looked_for] > 0
+    left[kind][looked_for] -= there
     return there
 
 
@@ -39,3 +44,24 @@ def _keys(kind: str, read: Mapping) -> Iterator[tuple]:
     else:
         sums = read.get("receipt") or read
         yield from (key(kind, name, {"value": sums[name]}) for name in ("subtotal", "tax", "total") if sums.get(name))
+
+
+class Second:
+    """The lines that another reader saw on a page; without any it says nothing."""
+
+    def __init__(self, seen: Sequence[Mapping], doc_type: str) -> None:
+        self.seen = seen
+        text = "\n".join(line["text"] for line in seen)
+        self.left = keys(fields.read_fields(text, doc_type)) if seen else {}
+
+    def boxes(self, text: str) -> list:
+        """The box of the line that holds most of a text; none where no line does."""
+        texts = [line["text"] for line in self.seen]
+        best = process.extractOne(text, texts, scorer=fuzz.partial_ratio, score_cutoff=ALIKE) if texts else None
+        return [list(self.seen[best[2]]["box"])] if best and self.seen[best[2]]["box"] else []
+
+    def objections(self, kind: str, name: str, columns: Mapping) -> list[str]:
+        """A reason to look at a field that this reader does not have; each of its fields speaks for one."""
+        if not self.seen:
+            return []
+        return [] if take(self.left, kind, name, columns) else [OTHERWISE]

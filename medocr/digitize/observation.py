@@ -8,7 +8,6 @@ from ..fields import codes
 from ..fields.text import number as parsed
 from . import dates, printed
 from .reasons import is_known
-from .settle import Settled
 
 UCUM = "http://unitsofmeasure.org"
 TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
@@ -19,33 +18,37 @@ COMPARATOR = {"≤": "<=", "≥": ">="}
 NOT_BLOOD = re.compile(r"\b(?:urin|csf\b|cerebrospinal|fluid|stool|fa?eces|saliva|semen)", re.IGNORECASE)
 
 
-def observation(field: Settled, about: Mapping) -> dict:
+def stated(**elements) -> dict:
+    """A resource, or a part of one, without the elements that the page does not state."""
+    return {name: value for name, value in elements.items() if value}
+
+
+def observation(field: Mapping, about: Mapping) -> dict:
     """The Observation of an analyte field; `about` has the document's references, header, order of dates and text."""
-    row = field.columns
-    collected = dates.iso(row.get("date") or about["header"].get("collected", ""), about["order"])
+    row, text = field["columns"], field["text"]
     facility = about["header"].get("facility")
-    return {
-        "resourceType": "Observation",
-        "status": "final" if field.final else "preliminary",
-        "category": [CATEGORY],
-        "code": _code(field, about["text"]),
-        "subject": about["refs"]["Patient"],
-        **({"effectiveDateTime": collected} if collected else {}),
-        **({"performer": [{"display": facility}]} if facility else {}),
-        **_value(row, field.text),
-        **_interpretation(row.get("flag")),
-        **_range(row, field.text),
-        "derivedFrom": [about["refs"]["DocumentReference"]],
-    }
+    return stated(
+        resourceType="Observation",
+        status="final" if field["status"] == "passed" else "preliminary",
+        category=[CATEGORY],
+        code=_code(field, about["text"]),
+        subject=about["refs"]["Patient"],
+        effectiveDateTime=dates.iso(row.get("date") or about["header"].get("collected", ""), about["order"]),
+        performer=[{"display": facility}] if facility else [],
+        **_value(row, text),
+        interpretation=_interpretation(row.get("flag")),
+        referenceRange=_range(row, text),
+        derivedFrom=[about["refs"]["DocumentReference"]],
+    )
 
 
-def _code(field: Settled, text: str) -> dict:
+def _code(field: Mapping, text: str) -> dict:
     """The name as printed, with its LOINC code where the map has one for it and its unit.
 
     The map's codes are of blood: where a document speaks of another fluid, nobody knows whose value this is.
     """
-    code = "" if NOT_BLOOD.search(text) else codes.loinc(field.name, field.columns.get("unit"))
-    return {**({"coding": [{"system": "http://loinc.org", "code": code}]} if code else {}), "text": field.name}
+    code = "" if NOT_BLOOD.search(text) else codes.loinc(field["name"], field["columns"].get("unit"))
+    return stated(coding=code and [{"system": "http://loinc.org", "code": code}], text=field["name"])
 
 
 def _value(row: Mapping, text: str) -> dict:
@@ -78,17 +81,16 @@ def quantity_unit(unit: str | None, text: str) -> dict:
     return {"unit": printed.unit(unit, text), "system": UCUM, "code": unit}
 
 
-def _interpretation(flag: str | None) -> dict:
-    if flag not in FLAGS:
-        return {}
-    return {"interpretation": [{"coding": [{"system": f"{TERMINOLOGY}/v3-ObservationInterpretation", "code": flag}]}]}
+def _interpretation(flag: str | None) -> list[dict]:
+    system = f"{TERMINOLOGY}/v3-ObservationInterpretation"
+    return [{"coding": [{"system": system, "code": flag}]}] if flag in FLAGS else []
 
 
-def _range(row: Mapping, text: str) -> dict:
+def _range(row: Mapping, text: str) -> list[dict]:
     """The reference range; one that is upside down is no range."""
     limits = {name: row.get(name) for name in ("low", "high")}
     limits = {name: exact(value, text) for name, value in limits.items() if isinstance(value, int | float | Decimal)}
     if not limits or ("low" in limits and "high" in limits and limits["low"] > limits["high"]):
-        return {}
+        return []
     unit = quantity_unit(row.get("unit"), text)
-    return {"referenceRange": [{name: {"value": value, **unit} for name, value in limits.items()}]}
+    return [{name: {"value": value, **unit} for name, value in limits.items()}]

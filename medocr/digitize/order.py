@@ -6,52 +6,45 @@ from decimal import Decimal
 
 from ..fields import codes, directions
 from . import dates
-from .observation import UCUM, exact, quantity_unit
-from .settle import Settled
+from .observation import UCUM, exact, quantity_unit, stated
 
 EVERY_HOURS = re.compile(r"(?:q|every)\s?(\d{1,2})(?:\s?(?:-|to)\s?(\d{1,2}))?\s?-?(?:h|hourly|hours?|hrs?|hrly)\b")
 RANGE = re.compile(r"\d\s?(?:-|to)\s?\d")
 
 
-def medication_request(field: Settled, about: Mapping) -> dict | None:
+def medication_request(field: Mapping, about: Mapping) -> dict | None:
     """The MedicationRequest of a drug field; None where the page says that the drug is stopped, or was denied."""
-    row = field.columns
+    row = field["columns"]
     if row.get("status", "active") != "active":
         return None
-    code = codes.rxnorm(field.name)
+    code = codes.rxnorm(field["name"])
     coding = [{"system": "http://www.nlm.nih.gov/research/umls/rxnorm", "code": code}] if code else []
-    written = dates.iso(about["header"].get("date", ""), about["order"])
     doctor = about["header"].get("doctor")
-    return {
-        "resourceType": "MedicationRequest",
-        "status": "draft",
-        "intent": "proposal",
-        "medicationCodeableConcept": {**({"coding": coding} if coding else {}), "text": field.name},
-        "subject": about["refs"]["Patient"],
-        "supportingInformation": [about["refs"]["DocumentReference"]],
-        **({"authoredOn": written} if written else {}),
-        **({"requester": {"display": doctor}} if doctor else {}),
-        "dosageInstruction": [_dosage(row, field.text)],
-    }
+    return stated(
+        resourceType="MedicationRequest",
+        status="draft",
+        intent="proposal",
+        medicationCodeableConcept=stated(coding=coding, text=field["name"]),
+        subject=about["refs"]["Patient"],
+        supportingInformation=[about["refs"]["DocumentReference"]],
+        authoredOn=dates.iso(about["header"].get("date", ""), about["order"]),
+        requester=doctor and {"display": doctor},
+        dosageInstruction=[_dosage(row, field["text"])],
+    )
 
 
 def _dosage(row: Mapping, text: str) -> dict:
     """How it is taken, so far as the order says; its text always."""
     frequency = str(row.get("frequency") or "")
-    timing = _timing(frequency, str(row.get("duration") or ""))
+    repeat = {**_bounds(str(row.get("duration") or "")), **_repeat(frequency.lower())}
     dose = _dose(row, text)
-    return {
-        "text": text,
-        **({"timing": timing} if timing else {}),
-        **({"asNeededBoolean": True} if directions.is_as_needed(frequency) else {}),
-        **({"route": {"text": str(row["route"])}} if row.get("route") else {}),
-        **({"doseAndRate": [{"doseQuantity": dose}]} if dose else {}),
-    }
-
-
-def _timing(frequency: str, duration: str) -> dict:
-    repeat = {**_bounds(duration), **_repeat(frequency.lower())}
-    return {**({"repeat": repeat} if repeat else {}), **({"code": {"text": frequency}} if frequency else {})}
+    return stated(
+        text=text,
+        timing=stated(repeat=repeat, code=frequency and {"text": frequency}),
+        asNeededBoolean=directions.is_as_needed(frequency),
+        route=row.get("route") and {"text": str(row["route"])},
+        doseAndRate=dose and [{"doseQuantity": dose}],
+    )
 
 
 def _bounds(duration: str) -> dict:

@@ -1,7 +1,6 @@
 """The folder that documents are written to: records, pictures, bundles, the queue for review and the audit lines."""
 
 import contextlib
-import dataclasses
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -108,8 +107,3 @@ class Output:
         waiting.sort(key=lambda line: (line["confidence"] is not None, line["confidence"] or 0.0))
         self.write_text("queue.jsonl", "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in waiting))
         return len(waiting)
-
-    def decisions(self, identity: str) -> dict[str, dict]:
-        """What persons decided on a document's fields: field → the last line of reviews/<id>.jsonl about it."""
-        decisions = review.read_decisions(self.folder, identity)
-        return {decision.field: dataclasses.asdict(decision) for decision in decisions}

@@ -1,27 +1,48 @@
 """Who reads: a merged model folder, RapidOCR, or a server of the OpenAI protocol; with its name and hash."""
 
+import contextlib
 import dataclasses
 import hashlib
 import importlib.metadata
 import itertools
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
 from .. import BASES, ocr, read, storage
 from ..read import PageRecord
 from ..schema import Page, Rejection
-from ..transcribe import OpenAIProvider, Store, cleaning
+from ..transcribe import OpenAIProvider, Store, Tesseract, cleaning, tesseract
+from ..transcribe.agreement import doubted
 from ..transcribe.single import FIRST_LISTED, read_page
 from ..transcribe.store import Answer
-from .checked import checked
-from .reader import Reader
 
 Item = Page | Rejection
+Read = tuple[Item, PageRecord | str | None]  # what was read: a record, `reason: detail`, or None for a rejection
 STORE = "answers.sqlite"
 PARTIAL = {"cut_off": "length", "repetition_loop": "loop"}  # flaws of an answer that has read a part of the page
 WITH_TESSERACT = "+tesseract"  # behind a reader's name: its numbers are read again
 TOGETHER = 64  # pages that a model is given at once
+DOUBTED = "read otherwise by Tesseract"
+CEILING = 0.5  # of the confidence of a line with a doubted number
+
+
+@dataclasses.dataclass(frozen=True)
+class Reader:
+    """Something that reads pages: as `read.reader`, items in, pairs of each and what was read on it out.
+
+    `hash` tells one model from another: what was calibrated for one holds for no other. `sent_to` is the address that
+    pages go to, None where they stay in this process.
+    """
+
+    name: str
+    hash: str
+    read: Callable[[Iterable[Item]], Iterable[Read]]
+    sent_to: str | None = None
+
+    @property
+    def about(self) -> dict[str, str]:
+        return {"name": self.name, "hash": self.hash}
 
 
 def open_reader(name: str, jobs: int = 1, *, store: str | Path = "", **server) -> Reader:
@@ -70,9 +91,9 @@ def seconded(first: Reader, second: Reader) -> Reader:
     A model that `open_reader` opens is seconded by RapidOCR anyway, which looks at each page to see which way up it is.
     """
 
-    def pages(items: Iterable[Item]) -> Iterator[tuple[Item, PageRecord | str | None]]:
-        own, other = itertools.tee(items)
-        for (item, record), (_, seen) in zip(first.read(own), second.read(other), strict=True):
+    def pages(items: Iterable[Item]) -> Iterator[Read]:
+        for_first, for_second = itertools.tee(items)
+        for (item, record), (_, seen) in zip(first.read(for_first), second.read(for_second), strict=True):
             both = isinstance(record, PageRecord) and isinstance(seen, PageRecord) and record.turn == seen.turn
             yield item, dataclasses.replace(record, seen=seen.lines) if both else record
 
@@ -83,13 +104,49 @@ def remembering(reader: Reader) -> Reader:
     """A reader that reads no page twice: for one that reads by itself and seconds another."""
     known: dict[str, PageRecord | str | None] = {}
 
-    def pages(items: Iterable[Item]) -> Iterator[tuple[Item, PageRecord | str | None]]:
+    def pages(items: Iterable[Item]) -> Iterator[Read]:
         items = list(items)
         new = [item for item in items if isinstance(item, Page) and item.id not in known]
         known.update((item.id, result) for item, result in reader.read(new))
         yield from ((item, known.get(getattr(item, "id", ""))) for item in items)
 
     return dataclasses.replace(reader, read=pages)
+
+
+def checked(reader: Reader) -> Reader:
+    """A reader whose numbers Tesseract reads again, twice, at two sizes. Raises ValueError where it is not installed.
+
+    A line with a number that Tesseract does not read alike is not sure and says so, and so do the fields on it.
+    RapidOCR is not asked again: it misreads alike at every size (results/bench/numbers.json).
+    """
+    named = f"{reader.hash} {Tesseract().label_origin}"
+
+    def pages(items: Iterable[Item]) -> Iterator[Read]:
+        for item, result in reader.read(items):
+            yield item, _checked(item, result) if isinstance(result, PageRecord) and isinstance(item, Page) else result
+
+    digest = hashlib.sha256(named.encode()).hexdigest()
+    return dataclasses.replace(reader, name=f"{reader.name}{WITH_TESSERACT}", hash=digest, read=pages)
+
+
+def _checked(item: Page, record: PageRecord) -> PageRecord:
+    page = item.open()
+    page = page.rotate(-record.turn, expand=True) if record.turn else page
+    lines, looks = [line["text"] for line in record.lines], []
+    doubts = doubted(lines)
+    for scale in (1.0, tesseract.THIRD_SIZE):
+        if any(doubts):
+            with contextlib.suppress(ValueError):  # where Tesseract fails, it confirms nothing
+                looks.append(tesseract.read_page(page, scale).splitlines())
+            doubts = doubted(lines, *looks)
+    marked = [_marked(line, left) if left else line for line, left in zip(record.lines, doubts, strict=True)]
+    return dataclasses.replace(record, lines=marked)
+
+
+def _marked(line: Mapping, doubts: list[str]) -> dict:
+    confidence = None if line["confidence"] is None else min(line["confidence"], CEILING)
+    mark = line.get("mark") or f"{DOUBTED}: {', '.join(dict.fromkeys(doubts))}"
+    return {**line, "confidence": confidence, "mark": mark}
 
 
 def _hash(model: str) -> str:
@@ -109,7 +166,7 @@ def _server(address: str, jobs: int, store: Path, settings: dict) -> Reader:
         raise ValueError("--jobs is for rapidocr: a server reads one page after another here")
     named = hashlib.sha256(f"{address} {provider.model}".encode()).hexdigest()
 
-    def pages(items: Iterable[Item]) -> Iterator[tuple[Item, PageRecord | str | None]]:
+    def pages(items: Iterable[Item]) -> Iterator[Read]:
         store.parent.mkdir(parents=True, exist_ok=True)
         with Store(store) as answers:
             store.chmod(0o600)

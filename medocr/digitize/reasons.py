@@ -6,7 +6,7 @@ from ..fields import lexicon, recognise_drug, unit_code
 from ..metrics import consistency
 from . import dates
 
-NO_RULE = "no threshold: not enough checked pages of this reader"
+DATES = ("date_of_birth", "collected", "received", "reported", "date")  # fields of a header
 
 
 def give(record: dict) -> None:
@@ -16,10 +16,19 @@ def give(record: dict) -> None:
         rows = [entry["columns"] for entry in entries if entry["kind"] == "analyte"]
         flagged = any(row.get("flag") in consistency.HIGH + consistency.LOW for row in rows)
         sums = {entry["name"]: entry["columns"]["value"] for entry in entries if entry["kind"] == "total"}
-        told = consistency.contradictions({"receipt": sums})
         order = dates.order([page["text"]])
         for entry in entries:
-            entry["reasons"] += [*REASONS[entry["kind"]](entry, flagged, told, order), *_of_document(record)]
+            row = entry["columns"]
+            match entry["kind"]:
+                case "analyte":
+                    entry["reasons"] += _of_analyte(row, flagged, order)
+                case "drug":
+                    entry["reasons"] += _of_drug(row)
+                case "header" if entry["name"] in DATES:
+                    entry["reasons"] += _of_date(str(row["value"]), order)
+                case "total":
+                    entry["reasons"] += consistency.contradictions({"receipt": sums})
+            entry["reasons"] += _of_document(record)
 
 
 def _of_document(record: Mapping) -> Iterator[str]:
@@ -29,10 +38,14 @@ def _of_document(record: Mapping) -> Iterator[str]:
         yield f"page {', '.join(map(str, failed))} of the document was not read"
 
 
-def _of_analyte(entry: Mapping, flagged: bool, _told: list, order: str | None) -> Iterator[str]:
-    row = entry["columns"]
-    if (date := row.get("date")) and dates.iso(date, order) is None:
-        yield f"{date} is not one day for certain"
+def _of_date(printed: str, order: str | None) -> Iterator[str]:
+    if dates.iso(printed, order) is None:
+        yield f"{printed} is not one day for certain"
+
+
+def _of_analyte(row: Mapping, flagged: bool, order: str | None) -> Iterator[str]:
+    if row.get("date"):
+        yield from _of_date(row["date"], order)
     yield from consistency.of_row(row, flagged)
     low, high = row.get("low"), row.get("high")
     if None not in (low, high) and low > high:
@@ -56,8 +69,7 @@ def is_unitless(name: str) -> bool:
     return known is not None and not lexicon.units_of(known)
 
 
-def _of_drug(entry: Mapping, *_) -> Iterator[str]:
-    row = entry["columns"]
+def _of_drug(row: Mapping) -> Iterator[str]:
     if row.get("status", "active") != "active":
         yield f"the page says that it is {row['status']}"
     if row.get("dose") is None:
@@ -67,27 +79,3 @@ def _of_drug(entry: Mapping, *_) -> Iterator[str]:
     known = recognise_drug(row["drug"].split()[0])
     if known is None or not known[1]:
         yield f"the lexicon does not know the name{f'; it has {known[0]}' if known else ''}"
-
-
-def _of_header(entry: Mapping, _flagged: bool, _told: list, order: str | None) -> Iterator[str]:
-    if entry["name"] in ("date_of_birth", "collected", "received", "reported", "date"):
-        value = str(entry["columns"]["value"])
-        if dates.iso(value, order) is None:
-            yield f"{value} is not one day for certain"
-
-
-def _of_total(_entry: Mapping, _flagged: bool, told: list[str], *_) -> Iterator[str]:
-    yield from told
-
-
-def _of_tick(*_) -> Iterator[str]:
-    return iter(())
-
-
-REASONS = {
-    "analyte": _of_analyte,
-    "drug": _of_drug,
-    "header": _of_header,
-    "total": _of_total,
-    "tick": _of_tick,
-}

@@ -16,9 +16,9 @@ from ..read import PageRecord
 from ..review.columns import LISTS, NAMED_BY
 from ..schema import Page, Rejection
 from . import carried, printed, reasons
+from .keys import Second
 from .patient import patient_of, who_else
-from .second import Second
-from .spans import spans
+from .readers import Item, Read
 
 SCHEMA = 1
 LONG_LINE = 160  # characters: of a page that is read as one line, a field's text is its own part
@@ -28,8 +28,6 @@ SUMS = ("subtotal", "tax", "discount", "tip", "earlier", "total")
 
 
 PRINTED = ("value", "low", "high", "dose", "form", "route", "frequency", "duration", "amount")  # columns, as they stand
-
-Read = tuple[Page | Rejection, PageRecord | str | None]
 
 
 def document(name: str, title: str, read: Sequence[Read], reader: Mapping, *, synthetic: bool, phi: bool) -> dict:
@@ -71,7 +69,7 @@ def _failed(page: Mapping) -> str:
     return f"page {page['index']} was not read ({page['error']}): a person has to look at the whole document"
 
 
-def _page(index: int, item: Page | Rejection, result: PageRecord | str | None) -> dict:
+def _page(index: int, item: Item, result: PageRecord | str | None) -> dict:
     """What is kept of a page; of one that could not be read, the reason."""
     file, _, number = item.origin.rpartition("#")
     place = {"index": index, "file": file if number.isdigit() and file else item.origin, "page": 1}
@@ -103,7 +101,7 @@ def image_of(item: Page, turn: int) -> tuple[bytes, str, tuple[int, int]]:
     return buffer.getvalue(), ".png", turned.size
 
 
-def _entries(page: dict, item: Page | Rejection, result: PageRecord | str | None, before: str) -> Iterator[dict]:
+def _entries(page: dict, item: Item, result: PageRecord | str | None, before: str) -> Iterator[dict]:
     """The fields of one page, in the order in which they are printed; `before` is what holds from earlier pages."""
     if not page["text"]:
         return
@@ -111,9 +109,8 @@ def _entries(page: dict, item: Page | Rejection, result: PageRecord | str | None
     cleaned = clean(page["text"]).split("\n")
     places = _places(cleaned, page["lines"])
     read = carried.read_fields(page["text"], getattr(item, "doc_type", "unknown"), before)
-    found = _found(read, cleaned)
-    rows = sorted(found, key=lambda row: row[3])
-    at = spans([(kind, columns) for kind, _, columns, _, _ in rows], page["text"])
+    rows = sorted(_found(read, cleaned), key=lambda row: row[3])
+    at = printed.spans([(kind, columns) for kind, _, columns, _, _ in rows], page["text"])
     for number, ((kind, name, columns, line, below), span) in enumerate(zip(rows, at, strict=True), 1):
         text = " ".join(cleaned[index].strip() for index in below)
         if span and (len(text) > LONG_LINE or len(page["lines"]) == 1):
@@ -153,9 +150,9 @@ def _found(read: Mapping, lines: Sequence[str]) -> Iterator[tuple]:
         line = _line_with(name, str(value), lines)
         yield "header", name, {"value": value}, line, [line] if line >= 0 else []
     for kind, key in LISTS.items():
-        found = read.get(key, [])
-        starts = [*(row["line"] for row in found[1:]), len(lines)]
-        for row, until in zip(found, starts, strict=False):
+        rows = read.get(key, [])
+        starts = [*(row["line"] for row in rows[1:]), len(lines)]
+        for row, until in zip(rows, starts, strict=False):
             yield kind, row[NAMED_BY[kind]], row, row["line"], _span(row, lines, until)
     for name in SUMS:
         if (value := read.get("receipt", {}).get(name)) is not None:

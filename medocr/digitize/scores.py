@@ -18,7 +18,6 @@ from .confidence import NOBODY, Rule
 from .observation import observation
 from .order import medication_request
 from .output import Output
-from .settle import Settled
 
 PARTICULARS = re.compile(
     r"^.*(?= is (?:no unit|not one day|flagged|outside|no analyte))|(?<=flagged ).*|(?<=it has ).*"
@@ -49,14 +48,14 @@ def trial(reader: Reader, pages: Sequence[Page], folder: Path, rule: Rule = NOBO
 
 def why(output: Output) -> pd.DataFrame:
     """The reasons for which fields of a folder wait for a person, names and numbers left out, with their number."""
-    told = [
+    waiting = [
         {"kind": field["kind"], "reason": PARTICULARS.sub("…", reason)}
         for record in output.records()
         for field in record["fields"]
         if field["status"] == "review"
         for reason in field["reasons"] or ["not read surely enough"]
     ]
-    counted = pd.DataFrame(told, columns=["kind", "reason"]).value_counts()
+    counted = pd.DataFrame(waiting, columns=["kind", "reason"]).value_counts()
     return counted.rename("fields").reset_index()
 
 
@@ -98,9 +97,11 @@ def resources(bundles: Iterable[tuple[Mapping | None, Mapping]]) -> pd.DataFrame
     counts = {kind: Counter() for kind in RESOURCES}
     for bundle, known in bundles:
         read = [entry["resource"] for entry in (bundle or {}).get("entry", ())]
-        wanted = [*_expected(known)]
+        expected = [*_expected(known)]
         for kind, count in counts.items():
-            count.update(_compare(*([_facts(r) for r in side if r["resourceType"] == kind] for side in (wanted, read))))
+            count.update(
+                _compare(*([_facts(r) for r in side if r["resourceType"] == kind] for side in (expected, read)))
+            )
     return pd.DataFrame([{"resource": kind, **_shares(count)} for kind, count in counts.items()])
 
 
@@ -108,7 +109,8 @@ def _expected(known: Mapping) -> Iterator[dict]:
     """The resources that would be made of a page's fields as its source knows them."""
     for kind, make in (("analyte", observation), ("drug", medication_request)):
         for row in rows(known, LISTS[kind]):
-            made = make(Settled("", kind, str(row[NAMED_BY[kind]]), dict(row), "", 1, False), NOTHING)
+            field = {"name": str(row[NAMED_BY[kind]]), "columns": dict(row), "text": "", "status": "review"}
+            made = make(field, NOTHING)
             if made:
                 yield made
 
@@ -137,16 +139,16 @@ def _unit(quantity: Mapping) -> str | None:
     return quantity.get("code") or quantity.get("unit")
 
 
-def _compare(wanted: Sequence[Mapping], read: Sequence[Mapping]) -> Counter:
+def _compare(expected: Sequence[Mapping], read: Sequence[Mapping]) -> Counter:
     """Counts of a document: each read resource beside one of the same name, the most alike first."""
-    left, count = list(wanted), Counter(known=len(wanted), read=len(read))
-    pairs = sorted(((_alike(a, b), i, j) for i, a in enumerate(read) for j, b in enumerate(left)), reverse=True)
-    taken_read, taken = set(), set()
+    count = Counter(known=len(expected), read=len(read))
+    pairs = sorted(((_alike(a, b), i, j) for i, a in enumerate(read) for j, b in enumerate(expected)), reverse=True)
+    taken_read, taken_expected = set(), set()
     for alike, i, j in pairs:
-        if alike and i not in taken_read and j not in taken:
+        if alike and i not in taken_read and j not in taken_expected:
             taken_read.add(i)
-            taken.add(j)
-            same = {name: read[i][name] == left[j][name] for name in ("value", "unit", "rest")}
+            taken_expected.add(j)
+            same = {name: read[i][name] == expected[j][name] for name in ("value", "unit", "rest")}
             count.update(named=1, right=all(same.values()), value=same["value"], unit=same["unit"])
     return count
 

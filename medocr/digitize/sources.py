@@ -35,10 +35,10 @@ def find(paths: Sequence[str | Path], together: str = "", out: Path | None = Non
     that is none.
     """
     pattern = _pattern(together)
-    found = [source for path in paths for source in _in_folder(path, pattern, out)]
-    if not found:
+    documents = [source for path in paths for source in _in_folder(path, pattern, out)]
+    if not documents:
         raise ValueError(f"{', '.join(map(str, paths))}: nothing there is a document")
-    return found
+    return documents
 
 
 def _pattern(together: str) -> re.Pattern | None:
@@ -62,12 +62,9 @@ def _in_folder(path: str | Path, pattern: re.Pattern | None, out: Path | None) -
             name = folder.name_of(file, root)
             matched = pattern.search(name) if pattern else None
             grouped.setdefault(name[: matched.start()] + matched["document"] if matched else name, []).append(file)
-    unlisted = [_unlisted(folder.name_of(at, root), (why, detail)) for at, why, detail in problems]
-    return [*unlisted, *(_source(name, sorted(files, key=_natural)) for name, files in grouped.items())]
-
-
-def _unlisted(name: str, problem: tuple[str, str]) -> Source:
-    return Source(name, Path(name).name, (), problem)
+    unlisted = [(folder.name_of(at, root), problem) for at, *problem in problems]
+    documents = [Source(name, Path(name).name, (), tuple(problem)) for name, problem in unlisted]
+    return [*documents, *(_source(name, sorted(files, key=_natural)) for name, files in grouped.items())]
 
 
 def _natural(file: Path) -> list:
@@ -77,10 +74,8 @@ def _natural(file: Path) -> list:
 
 
 def _source(name: str, files: list[Path]) -> Source:
-    others = [file for file in files if not folder.is_document(file)]
-    problem = None
-    if others:
-        problem = "unsupported", f"{others[0].suffix or 'such'} files are not read; save it as PDF or PNG"
+    suffixes = [file.suffix or "such" for file in files if not folder.is_document(file)]
+    problem = ("unsupported", f"{suffixes[0]} files are not read; save it as PDF or PNG") if suffixes else None
     return Source(name, Path(name).name, tuple(files), problem)
 
 
@@ -88,14 +83,14 @@ def pages(source: Source, contains_phi: bool = True) -> list[Page | Rejection]:
     """The pages of a document, in order, one at least; what cannot be opened is a Rejection with its reason."""
     if source.problem:
         return [Rejection(source.name, "folder", *source.problem)]
-    found: list[Page | Rejection] = []
+    read: list[Page | Rejection] = []
     for file in source.files:
         try:
-            found += sources.load("folder", path=str(file), labelled=False, contains_phi=contains_phi)
+            read += sources.load("folder", path=str(file), labelled=False, contains_phi=contains_phi)
         except (ValueError, OSError):
             name = folder.name_of(file, file.parent)
-            found.append(Rejection(name, "folder", "vanished", "it was there when the folder was listed, and is gone"))
-    return found or [Rejection(source.name, "folder", "empty", "it has no page")]
+            read.append(Rejection(name, "folder", "vanished", "it was there when the folder was listed, and is gone"))
+    return read or [Rejection(source.name, "folder", "empty", "it has no page")]
 
 
 def check_place(out: Path, synthetic: bool) -> None:

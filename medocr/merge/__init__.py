@@ -12,8 +12,6 @@ from medocr.merge.hub import push
 from medocr.merge.latency import latency
 from medocr.merge.parity import Parity, check_parity
 
-__all__ = ["Parity", "check_parity", "latency", "merge", "model_card", "push"]
-
 UNTOLD = {"training": {}, "splits": {}, "comparisons": [], "pages": []}  # what a card leaves out
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from medocr.report.style import FAINT, LABEL_SIZE, WIDTH, bare, colour, conclude, in_order, marker, nothing, plain
+from medocr.report.style import FAINT, LABEL_SIZE, WIDTH, bare, bars, colour, conclude, in_order, marker, nothing, plain
 from medocr.schema import DOC_TYPES, Page
 
 
@@ -23,15 +23,8 @@ def flow(counts: dict) -> Figure:
     left = counts["inputs"] - np.cumsum([0, *rejected.values()])  # what is left after each gate
     starts = [0, *left[1:], 0]
     figure, ax = plt.subplots(figsize=(WIDTH, 1.0 + 0.36 * len(names)))
-    ax.barh(names, numbers, left=starts, color=["#999999", *["#D55E00"] * len(rejected), "#0072B2"], height=0.7)
-    for row, (start, number) in enumerate(zip(starts, numbers, strict=True)):
-        ax.text(start + number, row, f" {number:,}", va="center")
-    ax.set_yticks(range(len(names)), [plain(name) for name in names])
-    ax.invert_yaxis()
-    ax.margins(x=0.1)
-    ax.set_xlabel("pages")
+    bars(ax, names, numbers, ["#999999", *["#D55E00"] * len(rejected), "#0072B2"], starts)
     ax.set_title(f"{counts['kept']:,} of {counts['inputs']:,} inputs kept")
-    bare(ax)
     return figure
 
 
@@ -47,14 +40,8 @@ def mix(pages: Iterable[Page]) -> Figure:
     figure, (above, below) = plt.subplots(
         2, 1, figsize=(WIDTH, 1.6 + 0.4 * len(names)), height_ratios=[len(names) + 0.6, 1]
     )
-    above.barh([plain(n) for n in names], [types[n] for n in names], color=[colour(n) for n in names], height=0.7)
-    for row, name in enumerate(names):
-        above.text(types[name], row, f" {types[name]:,}", va="center")
-    above.invert_yaxis()
-    above.margins(x=0.1)
-    above.set_xlabel("pages")
+    bars(above, names, [types[name] for name in names], [colour(name) for name in names])
     above.set_title(f"{types.total():,} pages by document type")
-    bare(above)
     start = 0.0
     for name in in_order(domains, ("medical", "general", "unknown")):
         share = domains[name] / types.total()
@@ -130,15 +117,11 @@ def lengths(samples: Sequence, max_visual: int | None = None, max_answer: int | 
 
 def split_table(samples: Iterable) -> pd.DataFrame:
     """Pages of each document type in each split, with groups and the share of the whole."""
-    rows = pd.DataFrame(
-        [(s.doc_type, s.domain, s.split, s.group) for s in samples], columns=["type", "domain", "split", "group"]
-    )
-    table = pd.DataFrame(
-        [_split_row(name, rows[rows["type"] == name]) for name in in_order(rows["type"], DOC_TYPES)]
-        + [_split_row("all", rows)]
-    )
-    table["share"] = [f"{pages / max(1, len(rows)):.1%}" for pages in table["pages"]]
-    return table.set_index("document type")
+    columns = ["type", "domain", "split", "group"]
+    rows = pd.DataFrame([(s.doc_type, s.domain, s.split, s.group) for s in samples], columns=columns)
+    parts = {name: rows[rows["type"] == name] for name in in_order(rows["type"], DOC_TYPES)} | {"all": rows}
+    table = pd.DataFrame([_split_row(name, part) for name, part in parts.items()]).set_index("document type")
+    return table.assign(share=[f"{pages / max(1, len(rows)):.1%}" for pages in table["pages"]])
 
 
 def _split_row(name: str, rows: pd.DataFrame) -> dict:

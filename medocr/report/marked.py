@@ -4,6 +4,8 @@ Wrong or extra characters are underlined, lacking ones struck through; colour co
 """
 
 import functools
+import itertools
+import textwrap
 
 from matplotlib import font_manager
 from matplotlib.axes import Axes
@@ -73,42 +75,29 @@ def _steps(reference: str, prediction: str) -> list[tuple[bool, slice, slice]]:
 def wrap(runs: list[Run], columns: int, limit: int) -> list[list[tuple[int, str, str]]]:
     """Lay runs out in rows of `columns` characters: rows of (column, text, kind), at most `limit` of them.
 
-    Newlines begin a row; rows break at a space where one is near the end. What does not fit is counted in a last row.
+    Newlines begin a row; longer lines break at a space. What does not fit is counted in a last row.
     """
-    characters = [(character, kind) for text, kind in runs for character in text]
-    rows, start = [], 0
-    while start < len(characters) and len(rows) < limit:
-        end, following = _row_end(characters, start, columns)
-        rows.append(_merge(characters[start:end]))
-        start = following
-    if start < len(characters):
-        rows[-1] = [(0, f"… {len(characters) - start:,} more characters", "given")]
-    return rows or [[]]
+    text, kinds = "".join(part for part, _ in runs), [kind for part, kind in runs for _ in part]
+    breaks = textwrap.TextWrapper(columns, expand_tabs=False, replace_whitespace=False, break_on_hyphens=False)
+    rows, end = [], 0
+    for piece in itertools.chain.from_iterable(breaks.wrap(line) or [""] for line in text.split("\n")):
+        if len(rows) == limit:
+            rows[-1] = [(0, f"… {len(text) - end:,} more characters", "given")]
+            break
+        start = text.index(piece, end)
+        end = start + len(piece)
+        rows.append(_row(list(zip(piece, kinds[start:end], strict=True))))
+    return rows
 
 
-def _row_end(characters: list[tuple[str, str]], start: int, columns: int) -> tuple[int, int]:
-    """Where the row that begins at `start` ends, and where the next begins."""
-    row = [character for character, _ in characters[start : start + columns + 1]]
-    if "\n" in row:
-        end = start + row.index("\n")
-        return end, end + 1
-    if len(row) <= columns:
-        return start + len(row), start + len(row)
-    spaces = [i for i, character in enumerate(row) if character == " " and i > columns * 2 // 3]
-    return (start + spaces[-1], start + spaces[-1] + 1) if spaces else (start + columns, start + columns)
-
-
-def _merge(characters: list[tuple[str, str]]) -> list[tuple[int, str, str]]:
+def _row(characters: list[tuple[str, str]]) -> list[tuple[int, str, str]]:
     """Neighbouring characters of one kind as one run with its column."""
-    merged: list[tuple[int, str, str]] = []
-    for column, (character, kind) in enumerate(characters):
-        character = _drawable(character)
-        if merged and merged[-1][2] == kind:
-            begun = merged[-1]
-            merged[-1] = (begun[0], begun[1] + character, kind)
-        else:
-            merged.append((column, character, kind))
-    return merged
+    row, column = [], 0
+    for kind, group in itertools.groupby(characters, key=lambda character: character[1]):
+        text = "".join(_drawable(character) for character, _ in group)
+        row.append((column, text, kind))
+        column += len(text)
+    return row
 
 
 @functools.cache

@@ -5,13 +5,14 @@ dashed, each document type has a marker of its own.
 """
 
 import textwrap
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from numpy.typing import ArrayLike
 
 WIDTH = 8.0  # inches
 INK, FAINT, GRID = "#222222", "#767676", "#dddddd"
@@ -89,6 +90,16 @@ def bare(ax: Axes) -> None:
     """No left axis line and ticks: for bars and rows that carry their own names."""
     ax.spines["left"].set_visible(False)
     ax.tick_params(axis="y", length=0)
+
+
+def bars(ax: Axes, names: Sequence[str], counts: Sequence[int], colours: list[str], left: ArrayLike = 0) -> None:
+    """Horizontal bars of pages, the first on top, each with its number behind it."""
+    drawn = ax.barh([plain(name) for name in names], counts, left=left, color=colours, height=0.7)
+    ax.bar_label(drawn, [f" {count:,}" for count in counts])
+    ax.invert_yaxis()
+    ax.margins(x=0.15)
+    ax.set_xlabel("pages")
+    bare(ax)
 
 
 def rounded(value: float, digits: int = 3, sign: str = "") -> str:

@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 
 from medocr.report import marked
 from medocr.report.pages import beside, entitle
-from medocr.report.style import FAINT, LABEL_SIZE, WIDTH, bare, conclude, nothing, plain
+from medocr.report.style import FAINT, LABEL_SIZE, WIDTH, bare, bars, conclude, nothing, plain
 from medocr.schema import Page
 
 PROVIDERS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
@@ -65,15 +65,9 @@ def faults(providers: Sequence[Mapping], outcomes: Mapping[str, int]) -> Figure:
     left.legend(fontsize=LABEL_SIZE, loc="lower right")
     names = sorted(outcomes, key=lambda name: (name.startswith("set aside"), -outcomes[name]))
     colours = [BAD if name.startswith("set aside") else GOOD for name in names]
-    right.barh([plain(name) for name in names], [outcomes[name] for name in names], color=colours, height=0.7)
-    for row, name in enumerate(names):
-        right.text(outcomes[name], row, f" {outcomes[name]:,}", va="center")
-    right.invert_yaxis()
-    right.margins(x=0.2)
-    right.set_xlabel("pages")
+    bars(right, names, [outcomes[name] for name in names], colours)
     right.set_title("what became of the pages", fontsize=LABEL_SIZE, weight="normal")
-    for ax in (left, right):
-        bare(ax)
+    bare(left)
     labelled = sum(number for name, number in outcomes.items() if not name.startswith("set aside"))
     total, met_all = sum(outcomes.values()), int(sum(sum(by_kind.values()) for by_kind in met.values()))
     conclude(

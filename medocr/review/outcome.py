@@ -1,39 +1,33 @@
 """What decisions make of a document: its fields, and each page's text and fields as training labels need them."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from .columns import LISTS, NAMED_BY, PLACES
-from .decisions import Decision, corrected_lines, line_text
+from .decisions import Decision, corrected_lines
 
 WHOLE = "text"  # the kind of a field that stands for all of a page's text
 
 
-def reviewed(document: dict, decisions: Sequence[Decision]) -> dict:
-    """The document after its review: corrected columns and lines, without the fields that are not on the page.
+def reviewed_fields(document: Mapping, decisions: Sequence[Decision]) -> list[dict]:
+    """A document's fields after its review: without those that are not on the page, corrected columns in the others.
 
-    A field that a person accepted or corrected has status `passed`; its `reviewed` has the decision, who and when.
+    A field that a person accepted or corrected has status `passed`; its `reviewed` has the decision, who and when. The
+    last decision on a field counts; `text` is its line as a person saw it printed.
     """
     last = {decision.field: decision for decision in decisions}
-    fields = [_after(document, field, last.get(field["id"]), decisions) for field in document["fields"]]
-    return {
-        **document,
-        "pages": [{**page, "text": page_text(document, page, decisions)} for page in document["pages"]],
-        "fields": [field for field in fields if field is not None],
-    }
+    fields = [(field, last.get(field["id"])) for field in document["fields"]]
+    return [_after(field, decision) for field, decision in fields if not decision or decision.decision != "absent"]
 
 
-def _after(document: dict, field: dict, decision: Decision | None, decisions: Sequence[Decision]) -> dict | None:
-    if decision is None:
-        return field
-    if decision.decision == "absent":
-        return None
-    text = line_text(document, field, decisions)
-    text = field["text"] if text is None else " ".join(text.split())
-    about = {"decision": decision.decision, "by": decision.by, "at": decision.at}
-    columns = field["columns"] if decision.columns is None else decision.columns
-    name = columns.get(NAMED_BY.get(field["kind"], "")) or field["name"]
-    after = {"name": name, "columns": columns, "text": text}
-    return {**field, **after, "status": "passed", "reviewed": about}
+def _after(field: dict, decision: Decision | None) -> dict:
+    text = (decision and decision.text) or field["text"]
+    after = {**field, "text": " ".join(text.split())}
+    if decision:
+        columns = {**field["columns"], **(decision.columns or {})}
+        name = str(columns.get(NAMED_BY.get(field["kind"], "")) or field["name"])
+        about = {"decision": decision.decision, "by": decision.by, "at": decision.at}
+        after |= {"name": name, "columns": columns, "status": "passed", "reviewed": about}
+    return after
 
 
 def open_fields(document: dict, page: int, decisions: Sequence[Decision]) -> list[str]:
@@ -62,7 +56,7 @@ def unclear_lines(document: dict, page: int, decisions: Sequence[Decision]) -> l
 def page_fields(document: dict, page: int, decisions: Sequence[Decision]) -> dict:
     """The page's fields in the form that `medocr.fields.read_fields` gives."""
     result: dict = {}
-    for field in reviewed(document, decisions)["fields"]:
+    for field in reviewed_fields(document, decisions):
         if field["page"] != page or field["kind"] == WHOLE:
             continue
         columns = {name: value for name, value in field["columns"].items() if name not in PLACES}

@@ -14,7 +14,7 @@ import time
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, TypeVar
 
-from . import limits, prompt
+from . import limits, outgoing, prompt
 from .providers import OpenAIProvider
 from .store import Answer
 
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+SMALL = 1 << 16  # bytes of a page
 TRIES = 5  # of one page at one provider
 GIVE_UP = 60.0  # seconds of nothing but failures after which a provider is gone
 GIVE_UP_LIMITED = 600.0  # … and of nothing but "too many requests"
@@ -89,15 +90,16 @@ class Client:
             self.tokens.take(self.usual_tokens)
         return self.usual_tokens
 
-    async def read(self, outgoing: Awaitable[tuple[bytes, str]], booked: float) -> Answer:
-        """Send one page, as `outgoing.encode` makes it, and return its answer. Raises Fault where there is none."""
+    async def read(self, image: bytes, booked: float) -> Answer:
+        """Send one page's pixels and return the answer. Raises Fault where there is none."""
         try:
-            picture, media_type = await outgoing
+            # a small page is sooner encoded than handed to a thread, which takes turns with this one
+            encoded = outgoing.encode(image) if len(image) < SMALL else await asyncio.to_thread(outgoing.encode, image)
         except ValueError as error:
             raise Fault("unreadable", str(error)) from None
         started = self.clock()
         try:
-            answer = await self.ask(prompt.messages(picture, media_type))
+            answer = await self.ask(prompt.messages(*encoded))
         except Fault as fault:
             self._failed(fault)
             raise

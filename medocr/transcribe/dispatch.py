@@ -1,7 +1,6 @@
 """Pages to providers: all of them pull from one queue, each as fast as it can bear, and every page is answered once."""
 
 import asyncio
-import collections
 import concurrent.futures
 import contextlib
 import dataclasses
@@ -11,13 +10,10 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
-from . import outgoing
 from .client import TRIES, Client, Fault
 from .providers import OpenAIProvider
 from .store import Answer, Store
 
-SMALL = 1 << 16  # bytes of a page that is sooner encoded than handed to a thread, which takes turns with this one
-AHEAD = 8  # pages that are made ready to be sent while nobody has room for them
 MOST_WAITING = 1000  # pages taken from the source that only a busy provider may have
 LONGEST_BACK_OFF = 20.0  # seconds
 
@@ -30,7 +26,6 @@ class Job:
     image: bytes
     allowed: set[str]
     needed: int = 1
-    outgoing: asyncio.Task | None = None  # of the file that is sent and its media type
     tries: Counter = dataclasses.field(default_factory=Counter)
     due: float = 0.0
     booked: float = 0.0  # tokens, while it is out
@@ -44,7 +39,6 @@ class Jobs:
     def __init__(self, source: Iterator[Job], clock: Callable[[], float] = time.monotonic) -> None:
         self.source: Iterator[Job] | None = source
         self.clock = clock
-        self.ready: collections.deque[Job] = collections.deque()
         self.waiting: list[Job] = []
         self.gone: set[str] = set()
         self.out = 0  # at a provider now
@@ -56,13 +50,14 @@ class Jobs:
     async def next(self, client: Client) -> Job | None:
         """The next page for this provider, when it may be sent; None when nothing is left that it may read."""
         name = client.provider.name
-        while not (client.dropped or self._exhausted(name)):
+        while not client.dropped:
             wait = client.wait()
-            job = None if wait else self._take(name)
-            if job:
+            if not wait and (job := self._take(name)):
                 job.booked = client.book()
                 self.out += 1
                 return job
+            if not self._left(name):
+                break
             self._changed.clear()
             dues = [max(job.due - self.clock(), 0.01) for job in self.waiting if name in job.allowed]
             with contextlib.suppress(TimeoutError):
@@ -75,26 +70,16 @@ class Jobs:
         for index, job in enumerate(self.waiting):
             if name in job.allowed and job.due <= now:
                 return self.waiting.pop(index)
-        while len(self.waiting) < MOST_WAITING:
-            self._make_ready()
-            if not self.ready:
-                break
-            job = self.ready.popleft()
-            if name in job.allowed:
-                return job
-            self.waiting.append(job)
+        while self.source is not None and len(self.waiting) < MOST_WAITING:
+            next_job = next(self.source, None)
+            if next_job is None:
+                self.source = None
+            elif self._may_wait(next_job):
+                if name in next_job.allowed:
+                    return next_job
+                self.waiting.append(next_job)
             self._changed.set()
         return None
-
-    def _make_ready(self) -> None:
-        while self.source is not None and len(self.ready) < AHEAD:
-            job = next(self.source, None)
-            if job is None:
-                self.source = None
-                self._changed.set()
-            elif self._may_wait(job):
-                job.outgoing = asyncio.create_task(_encode(job.image))
-                self.ready.append(job)
 
     def _may_wait(self, job: Job) -> bool:
         """Whether anybody may still read the page; if not, it has failed, unless somebody has."""
@@ -105,9 +90,9 @@ class Jobs:
             self.failed[job.id] = job.fault or "every provider that may have it was dropped"
         return False
 
-    def _exhausted(self, name: str) -> bool:
-        left = self.source or self.out or any(name in job.allowed for job in (*self.ready, *self.waiting))
-        return not left
+    def _left(self, name: str) -> bool:
+        """Whether anything may still come that this provider may read."""
+        return bool(self.source or self.out) or any(name in job.allowed for job in self.waiting)
 
     def answer(self, job: Job, name: str) -> None:
         """The provider answered: the page is done, or waits for another one's answer."""
@@ -138,7 +123,6 @@ class Jobs:
     def drop(self, name: str) -> None:
         """No page goes to this provider any more."""
         self.gone.add(name)
-        self.ready = collections.deque([job for job in self.ready if self._may_wait(job)])
         self.waiting = [job for job in self.waiting if self._may_wait(job)]
         self._changed.set()
 
@@ -146,14 +130,7 @@ class Jobs:
         """Give out nothing more; what is at the providers comes home."""
         self.stopped, self.error = True, self.error or error
         self.source, self.waiting = None, []
-        self.ready.clear()
         self._changed.set()
-
-
-async def _encode(image: bytes) -> tuple[bytes, str]:
-    if len(image) < SMALL:
-        return outgoing.encode(image)
-    return await asyncio.to_thread(outgoing.encode, image)
 
 
 def read(
@@ -220,7 +197,7 @@ async def _serve(client: Client, jobs: Jobs, store: Store, seen) -> None:
 async def _one(client: Client, job: Job, jobs: Jobs, store: Store, seen) -> None:
     name = client.provider.name
     try:
-        answer = await client.read(job.outgoing, job.booked)
+        answer = await client.read(job.image, job.booked)
         answer.tries = job.tries[name] + 1
         store.put(client.provider, job.id, answer)
         jobs.answer(job, name)
