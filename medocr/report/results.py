@@ -14,6 +14,7 @@ from medocr.report.style import (
     FAINT,
     INK,
     LABEL_SIZE,
+    MODELS,
     WIDTH,
     bare,
     colour,
@@ -25,8 +26,6 @@ from medocr.report.style import (
     rounded,
 )
 from medocr.schema import DOC_TYPES
-
-MODELS = ("base", "tuned", "merged", "ocr")
 
 
 def dumbbell(summary: dict, metric: str = "cer") -> Figure:
@@ -63,7 +62,7 @@ def dumbbell(summary: dict, metric: str = "cer") -> Figure:
     ax.set_xlabel(LABELS.get(metric, metric))
     ax.set_title("tuned − base [95 %]", loc="right", fontsize=LABEL_SIZE, weight="normal", x=1.03, ha="left")
     handles = [
-        ax.plot([], [], label=_NAMES[model], linestyle="", **_look(model))[0]
+        ax.plot([], [], label=MODELS[model], linestyle="", **_look(model))[0]
         for model in in_order(scores["model"], MODELS)
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=LABEL_SIZE, handletextpad=0.2)
@@ -105,7 +104,6 @@ def _from_to(row: dict, times: int = 1, digits: int = 3) -> str:
 
 
 _MARKS = {"base": "o", "tuned": "o", "merged": "s", "ocr": "D"}
-_NAMES = {"base": "base", "tuned": "tuned", "merged": "merged", "ocr": "RapidOCR"}
 
 
 def _look(model: str) -> dict:
@@ -176,7 +174,7 @@ def _safety_bars(ax, rows: dict, kinds: list[str], ending: str) -> None:
             rates["high"].fillna(rates["value"]) - rates["value"],
         ]
         at = [row + place for row in range(len(kinds))]
-        ax.barh(at, rates["value"], 0.36, xerr=reach, ecolor=INK, label=_NAMES[model], capsize=2, **_BARS[model])
+        ax.barh(at, rates["value"], 0.36, xerr=reach, ecolor=INK, label=MODELS[model], capsize=2, **_BARS[model])
         for row, (value, high) in enumerate(zip(rates["value"], rates["high"].fillna(rates["value"]), strict=True)):
             if not np.isnan(value):
                 ax.text(high, at[row], f"  {value:.1f}", va="center", fontsize=LABEL_SIZE)
@@ -243,7 +241,7 @@ def model_table(summary: dict, metrics: Sequence[str], slices: Sequence[str] = (
             if not any(by_model.values()):
                 continue
             row = paired.get((name, metric))
-            cells = {_NAMES.get(model, model): _value(score) for model, score in by_model.items()}
+            cells = {MODELS.get(model, model): _value(score) for model, score in by_model.items()}
             cells["tuned − base [95 %]"] = difference(row)
             cells["p (Holm)"] = _p(row)
             cells["n"] = max(score["n"] for score in by_model.values() if score)

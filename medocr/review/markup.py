@@ -30,7 +30,9 @@ def page(folder: Path, view: View) -> str:
         return f'<div class="mr-none">The page cannot be shown: {escape(str(error))}</div>'
     if box:
         strip = f'<div class="mr-strip"><img alt="the line, enlarged" src="{line}"></div>'
-        mark = f'<div class="mr-mark" style="{_percent(box, image.size)}"></div>'
+        places = zip(("left", "top", "width", "height"), percent(box, image.size), strict=True)
+        style = ";".join(f"{name}:{share:.3f}%" for name, share in places)
+        mark = f'<div class="mr-mark" style="{style}"></div>'
     alt = escape(f"page {view.page['index']} of {view.document['title']}")
     whole = f'<div class="mr-page"><img alt="{alt}" src="{_encoded(image)}">{mark}</div>'
     return f'{strip}<div class="mr-scroll">{whole}</div>'
@@ -51,11 +53,10 @@ def _encoded(image: Image.Image) -> str:
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def _percent(box: Sequence[int], size: tuple[int, int]) -> str:
-    (left, top, right, bottom), (width, height) = box, size
-    places = {"left": left / width, "top": top / height, "width": (right - left) / width}
-    places["height"] = (bottom - top) / height
-    return ";".join(f"{name}:{100 * share:.3f}%" for name, share in places.items())
+def percent(box: Sequence[float], size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """Left, top, width and height of a box in percent of a page of this size."""
+    (left, top, right, bottom), (across, down) = box, (100 / size[0], 100 / size[1])
+    return left * across, top * down, (right - left) * across, (bottom - top) * down
 
 
 def field(view: View) -> str:
@@ -94,8 +95,8 @@ def _before(standing: Standing) -> str:
     decision = standing.decision
     if decision is None:
         return ""
-    told = f"{DECIDED[decision.decision]} by {decision.by}, {decision.at[:16].replace('T', ' ')} UTC"
-    return f'<div class="mr-before">Already {escape(told)}</div>'
+    text = f"{DECIDED[decision.decision]} by {decision.by}, {decision.at[:16].replace('T', ' ')} UTC"
+    return f'<div class="mr-before">Already {escape(text)}</div>'
 
 
 def progress(decided: Sequence[bool], place: int | None) -> str:
