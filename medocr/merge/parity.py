@@ -76,8 +76,8 @@ def check_parity(
         return Parity(False, [*why, str(error)], figures)
     verdicts, compared = compare(expected, before, actual)
     overflow, in_half = judge_half(actual, expected["tokens"])
-    why, figures = why + verdicts + overflow, {**figures, **compared, **in_half, "pages": len(pages)}
-    return Parity(not why, why, figures)
+    why += verdicts + overflow
+    return Parity(not why, why, {**figures, **compared, **in_half, "pages": len(pages)})
 
 
 def _check_weights(tuned, merged: Path) -> tuple[list[str], dict]:
@@ -100,14 +100,10 @@ def _check_weights(tuned, merged: Path) -> tuple[list[str], dict]:
     unmerged = sum(name.split(" ")[0] in deltas for names in wrong.values() for name in names)
     why = [f"{kind} {_list(names)}" for kind, names in wrong.items()]
     foreign = len(wrong.get(FOREIGN, []))
-    if foreign > (len(weights) - len(deltas)) / 2:
-        why.insert(
-            0, f"made from another base or revision: {foreign} of {len(weights) - len(deltas)} untouched tensors"
-        )
-    return (
-        why,
-        {"modules_merged": len(deltas) - unmerged, "modules": len(deltas)},
-    )
+    untouched = len(weights) - len(deltas)
+    if foreign > untouched / 2:
+        why.insert(0, f"made from another base or revision: {foreign} of {untouched} untouched tensors")
+    return why, {"modules_merged": len(deltas) - unmerged, "modules": len(deltas)}
 
 
 def _explain(actual: torch.Tensor, weight: torch.Tensor, delta: torch.Tensor | None) -> tuple[str, str]:
@@ -195,16 +191,16 @@ def compare(expected: dict, before: dict, actual: dict) -> tuple[list[str], dict
         why.append(f"logits differ by {difference:.3f} of their standard deviation; {LOGIT_DIFFERENCE} is allowed")
     if moved <= off:
         why.append(f"the merged model is as near to the base ({moved:.1e}) as to the tuned model ({off:.1e})")
-    limits = {"token_agreement": AGREEMENT, "logit_difference": LOGIT_DIFFERENCE}
-    figures = {
-        "limits": limits,
+    return why, {
+        "limits": {"token_agreement": AGREEMENT, "logit_difference": LOGIT_DIFFERENCE},
         "token_agreement": agreement,
         "logit_difference": difference,
         "tokens": len(actual["tokens"]),
+        "near_ties": int(near_ties.sum()),
+        "rms_to_tuned": off,
+        "rms_to_base": moved,
+        "histogram": {"edges": _edges(), "to_tuned": _counts(to_tuned), "to_base": _counts(to_base)},
     }
-    figures["near_ties"] = int(near_ties.sum())
-    histogram = {"edges": _edges(), "to_tuned": _counts(to_tuned), "to_base": _counts(to_base)}
-    return why, {**figures, "rms_to_tuned": off, "rms_to_base": moved, "histogram": histogram}
 
 
 def probe_half(model: torch.nn.Module, probe: Callable[[], dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
