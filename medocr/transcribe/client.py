@@ -58,9 +58,8 @@ class Client:
         self.provider = provider
         self.clock = clock
         self.window = limits.Window(provider.in_flight, clock)
-        requests, tokens = provider.requests_per_minute, TOKEN_SHARE * provider.tokens_per_minute
-        self.requests = limits.Pace(requests, clock) if requests else None
-        self.tokens = limits.Pace(tokens, clock) if tokens else None
+        self.requests = limits.Pace(provider.requests_per_minute, clock)
+        self.tokens = limits.Pace(TOKEN_SHARE * provider.tokens_per_minute, clock)
         self.dropped = ""
         self.answers = 0
         self.in_a_row = 0  # faults since the last answer, overload aside
@@ -79,15 +78,12 @@ class Client:
 
     def wait(self) -> float:
         """Seconds until the provider may be asked again: its own pause, and its rates."""
-        paces = [pace.wait() for pace in (self.requests, self.tokens) if pace]
-        return max([0.0, self._resume - self.clock(), *paces])
+        return max(0.0, self._resume - self.clock(), self.requests.wait(), self.tokens.wait())
 
     def book(self) -> float:
         """Take a place in the provider's rates for a request that is sent now; returns the tokens that it may take."""
-        if self.requests:
-            self.requests.take()
-        if self.tokens:
-            self.tokens.take(self.usual_tokens)
+        self.requests.take()
+        self.tokens.take(self.usual_tokens)
         return self.usual_tokens
 
     async def read(self, image: bytes, booked: float) -> Answer:
@@ -131,7 +127,7 @@ class Client:
         self.window.clean()
         self.usual_seconds += (answer.seconds - self.usual_seconds) / 8
         used = (answer.prompt_tokens or 0) + (answer.answer_tokens or 0)
-        if used and self.tokens:
+        if used:
             self.tokens.correct(used - booked)
             self.usual_tokens = max(used, 0.98 * self.usual_tokens)  # pages differ: booking the mean would overshoot
 
@@ -236,9 +232,8 @@ def api(provider: OpenAIProvider, most_bytes: int = MOST_BYTES) -> "openai.Async
         event_hooks={"response": [functools.partial(_read_bounded, most_bytes)]},
     )
     with _without("OPENAI_"):  # organisation, project and headers of one's OpenAI account are nobody else's business
-        return openai.AsyncOpenAI(
-            base_url=provider.base_url, api_key=provider.key(), max_retries=0, http_client=http
-        )  # fmt: skip
+        settings = {"base_url": provider.base_url, "api_key": provider.key(), "max_retries": 0}
+        return openai.AsyncOpenAI(**settings, http_client=http)
 
 
 async def _read_bounded(most_bytes: int, response) -> None:
