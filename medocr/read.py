@@ -35,11 +35,13 @@ from . import fields, ocr, sources
 from .curate import gates
 from .ocr.pool import Pool
 from .schema import Page, Rejection, open_image
+from .storage import atomic, batches, private
 
 SCHEMA = 1
 TOGETHER = 16  # pages that a model reads at once
 MAX_NEW_TOKENS = 2048
 LEAST_SIDE_PX = 24  # of a page: a line of print is higher
+DIED = "reader_failed: the reading process died; was there enough memory?"
 READ, SOME_REFUSED, NONE_READ = 0, 3, 1  # exit statuses
 
 
@@ -75,7 +77,8 @@ def records(
     if not is_rapidocr(model) and jobs != 1:
         raise ValueError("--jobs is for rapidocr: a model uses all cores by itself")
     items = itertools.chain.from_iterable([_items(path) for path in paths])  # a list: missing paths raise at once
-    return _read_all((item for item in items if not known(_key(item))), reader(model, jobs), model)
+    new = (item for item in items if not known((item.origin, item.id if isinstance(item, Page) else None)))
+    return _read_all(new, reader(model, jobs), model)
 
 
 def reader(model: str, jobs: int = 1) -> Callable:
@@ -97,10 +100,6 @@ def _items(path: str | Path) -> Iterator[Page | Rejection]:
     before = given.parent if given.is_file() else given
     pages = sources.load("folder", path=str(path), labelled=False)
     return (dataclasses.replace(item, origin=(before / item.origin).as_posix()) for item in pages)
-
-
-def _key(item: Page | Rejection) -> tuple[str, str | None]:
-    return item.origin, item.id if isinstance(item, Page) else None
 
 
 def _read_all(items: Iterable[Page | Rejection], reader: Callable, model: str) -> Iterator[dict]:
@@ -125,8 +124,10 @@ def _dpi(image: bytes) -> int | None:
     return None
 
 
-def read_image(image: bytes, language: str = "") -> PageRecord | str:
-    """Read one encoded image by RapidOCR; returns a record, or `reason: detail` where it cannot be read."""
+def read_image(image: bytes | None, language: str = "") -> PageRecord | str | None:
+    """Read one encoded image, if there is one, by RapidOCR: a record, or `reason: detail` where it cannot be read."""
+    if image is None:
+        return None
     started = time.perf_counter()
     try:
         page = _open(image)
@@ -157,20 +158,11 @@ def _rapidocr(jobs: int, language: str) -> Callable:
     ocr.check_installed(language)
 
     def read(items: Iterable[Page | Rejection]) -> Iterator[tuple[Page | Rejection, PageRecord | str | None]]:
-        pool = Pool(functools.partial(_read_or_pass, language=language), jobs)
-        try:
-            pairs = ((item, item.image if isinstance(item, Page) else None) for item in items)
-            for item, result in pool.map(pairs):
-                died = "reader_failed: the reading process died; was there enough memory?"
-                yield item, died if result is None and isinstance(item, Page) else result
-        finally:
-            pool.close()
+        with contextlib.closing(Pool(functools.partial(read_image, language=language), jobs)) as pool:
+            for item, result in pool.map((item, getattr(item, "image", None)) for item in items):
+                yield item, DIED if result is None and isinstance(item, Page) else result
 
     return read
-
-
-def _read_or_pass(image: bytes | None, language: str) -> PageRecord | str | None:
-    return None if image is None else read_image(image, language)
 
 
 def _model(name: str) -> Callable:
@@ -191,8 +183,7 @@ def reading_by(model, processor, turned: Callable, together: int, **options) -> 
     from . import model as models
 
     def read(items: Iterable[Page | Rejection]) -> Iterator[tuple[Page | Rejection, PageRecord | str | None]]:
-        items = iter(items)
-        while batch := list(itertools.islice(items, together)):
+        for batch in batches(items, together):
             upright = [turned(item) for item in batch]
             began, images = time.perf_counter(), [page for page, _ in upright if isinstance(page, Image.Image | Page)]
             readings = iter(models.read(model, processor, images, progress=False, **options))
@@ -254,8 +245,6 @@ class Output:
 
         Raises ValueError where the file is no output of this command.
         """
-        from .storage import atomic, private  # with pyarrow, which takes half a second
-
         whole, known = [], set()
         for line in out.read_bytes().splitlines(keepends=True):
             try:
@@ -289,9 +278,9 @@ class Output:
                 refused += "error" in line
                 read += "error" not in line
                 bar.update()
-        if refused:
-            return SOME_REFUSED if read or self.known else NONE_READ
-        return READ if read or self.known else NONE_READ
+        if not (read or self.known):
+            return NONE_READ
+        return SOME_REFUSED if refused else READ
 
     def _summary(self, read: int, refused: int) -> str:
         before = f", {len(self.known)} read before" if self.known else ""
@@ -313,13 +302,9 @@ def read(model: str, paths: Sequence[str | Path], out: Path | None, jobs: int) -
     output = Output(out, model)
     lines = records(model, paths, jobs=jobs, known=output.known.__contains__)
     try:
-        return output.write(lines, _count(paths) if sys.stderr.isatty() else None)
+        total = sum(sources.folder.count(path) for path in paths) if sys.stderr.isatty() else None
+        return output.write(lines, total)
     except KeyboardInterrupt:
         again = "the same command goes on after what is written" if out else "give --out FILE to be able to go on"
         print(f"stopped: {again}", file=sys.stderr)
         return 130
-
-
-def _count(paths: Sequence[str | Path]) -> int:
-    """Pages under `paths`, for the progress bar."""
-    return sum(sources.folder.count(path) for path in paths)

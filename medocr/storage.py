@@ -6,6 +6,7 @@ import fcntl
 import functools
 import hashlib
 import importlib.metadata
+import itertools
 import json
 import os
 import platform
@@ -111,7 +112,7 @@ def write(path: str | Path, records: Iterable, kind: type = Page) -> int:
     arrow = features(kind).arrow_schema
     written = 0
     with atomic(path) as temporary, pq.ParquetWriter(temporary, arrow, write_page_checksum=True) as writer:
-        for batch in _batches(records, 64):
+        for batch in batches(records, 64):
             rows = [_to_row(record) for record in batch]
             writer.write_table(pa.Table.from_pylist(rows, schema=arrow))
             written += len(rows)
@@ -201,14 +202,10 @@ def _to_row(record) -> dict:
     return row
 
 
-def _batches(items: Iterable, size: int) -> Iterator[list]:
-    batch = []
-    for item in items:
-        batch.append(item)
-        if len(batch) == size:
-            yield batch
-            batch = []
-    if batch:
+def batches(items: Iterable, size: int) -> Iterator[list]:
+    """The items in lists of `size`, the last perhaps shorter (Python 3.12 has `itertools.batched`)."""
+    items = iter(items)
+    while batch := list(itertools.islice(items, size)):
         yield batch
 
 

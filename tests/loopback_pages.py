@@ -3,13 +3,14 @@
 import dataclasses
 import gzip
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from PIL import Image, ImageDraw
 
 from medocr.demo import loopback
 from medocr.schema import Page
+from medocr.transcribe import Answer
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
 TRAP = b"Sodium 999"  # what no page says: a label that holds it is wrong
@@ -148,3 +149,19 @@ def faulty(seed: int, **settings) -> Server:
     """A server that meets every other request or page with some kind of fault, after short delays."""
     every = shares(REQUESTS, 0.3) | shares(ENDS, 0.25)
     return Server(**{"median_s": 0.02, "faults": every, "replies": REPLIES, "seed": seed, **settings})
+
+
+class KnownText:
+    """A local provider that gives the truth of pages that have it, to compare other labels with."""
+
+    name, model, prompt, local, label_origin = "truth", "", "", True, "truth"
+
+    def __init__(self, pages: Iterable[Page]) -> None:
+        self._known = {page.id: page.truth for page in pages if page.truth is not None}
+        self.parameters: dict = {}
+
+    def answers(self, images: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, Answer]]:
+        """The text of each page that has one."""
+        for image, _ in images:
+            known = self._known.get(image)
+            yield image, Answer(known) if known is not None else Answer("", finish="error", detail="no truth is known")

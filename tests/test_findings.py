@@ -1,5 +1,6 @@
 """The rule that draws verdicts, the words, tables and figures that tell them, and the notebook that shows these."""
 
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -11,7 +12,7 @@ import pandas as pd
 import pytest
 
 from medocr.findings import benchmarks, claims, evidence, experiments, figures, takeaways
-from medocr.findings.evidence import FAILS, HOLDS, MISSING, UNSURE, Contrast, Side
+from medocr.findings.evidence import FAILS, HOLDS, MISSING, UNSURE, Contrast, Measurement, Side
 from tests import made_up_runs
 
 mpl.use("Agg")
@@ -33,27 +34,31 @@ LEFT, RIGHT = Side("baseline", "left"), Side("other", "right")
     ],
 )
 def test_the_rule(found, better, no_loss, outcome):
-    contrast = Contrast(LEFT, RIGHT)
-    assert evidence.verdict(contrast, found) == better
-    assert evidence.verdict(Contrast(LEFT, RIGHT, no_loss=True), found) == no_loss
-    assert evidence.outcome(contrast, found) == outcome
-    told = f"{FAILS}: {outcome}" if better == FAILS and outcome != UNSURE else better
-    assert evidence.word(contrast, found | {"verdict": better}) == told
-    assert evidence.word(Contrast(LEFT, RIGHT, decides=False), found) == f"({outcome})"
+    made = Measurement(Contrast(LEFT, RIGHT), **found)
+    assert made.verdict == better
+    assert Measurement(Contrast(LEFT, RIGHT, no_loss=True), **found).verdict == no_loss
+    assert made.outcome == outcome
+    assert made.word == (f"{FAILS}: {outcome}" if better == FAILS and outcome != UNSURE else better)
+    assert Measurement(Contrast(LEFT, RIGHT, decides=False), **found).word == f"({outcome})"
 
 
 def test_less_counts_where_less_goes_wrong():
     found = {"low": -0.004, "high": -0.002, "seeds": [-0.003] * 3}
-    assert evidence.verdict(Contrast(LEFT, RIGHT, no_loss=True), found) == HOLDS
-    assert evidence.verdict(Contrast(LEFT, RIGHT, pages="general", no_loss=True), found) == FAILS
+    assert Measurement(Contrast(LEFT, RIGHT, no_loss=True), **found).verdict == HOLDS
+    assert Measurement(Contrast(LEFT, RIGHT, pages="general", no_loss=True), **found).verdict == FAILS
     assert Contrast(LEFT, RIGHT, pages="receipt").matters == Contrast(LEFT, RIGHT, pages="general").matters
 
 
 def test_a_claim_is_as_good_as_the_worst_that_decides_it():
-    assert evidence.together([HOLDS, HOLDS]) == HOLDS
-    assert evidence.together([HOLDS, UNSURE]) == UNSURE
-    assert evidence.together([UNSURE, FAILS]) == FAILS
-    assert evidence.together([FAILS, None]) == MISSING
+    contrast = Contrast(LEFT, RIGHT)
+    figures = {HOLDS: (0.01, 0.03), UNSURE: (-0.01, 0.03), FAILS: (-0.03, -0.01)}
+    made = {verdict: Measurement(contrast, 0, *ends, [ends[0]] * 2) for verdict, ends in figures.items()}
+    made[MISSING] = Measurement(contrast)
+    assert all(measurement.verdict == verdict for verdict, measurement in made.items())
+    for verdicts in ([HOLDS, HOLDS], [HOLDS, UNSURE], [UNSURE, FAILS], [FAILS, MISSING]):
+        assert evidence.together(made[verdict] for verdict in verdicts) == verdicts[1]
+    no_deciding = Measurement(dataclasses.replace(contrast, decides=False))
+    assert evidence.together([made[HOLDS], no_deciding]) == HOLDS
 
 
 def test_a_known_difference_is_found_with_its_seeds(tmp_path):
@@ -61,14 +66,14 @@ def test_a_known_difference_is_found_with_its_seeds(tmp_path):
     scores, facts = evidence.load(tmp_path)
     assert len(facts) == 6
     found = evidence.measure(scores, Contrast(LEFT, RIGHT))
-    assert 0 < found["low"] < found["advantage"] < found["high"]
-    assert found["advantage"] == pytest.approx(0.05, abs=0.01)
-    assert (found["pages"], len(found["seeds"])) == (36, 3)
-    assert found["verdict"] == HOLDS
-    assert evidence.measure(scores, Contrast(RIGHT, LEFT))["verdict"] == FAILS
-    assert evidence.measure(scores, Contrast(LEFT, Side("absent", ""))) is None
+    assert 0 < found.low < found.advantage < found.high
+    assert found.advantage == pytest.approx(0.05, abs=0.01)
+    assert (found.pages, len(found.seeds)) == (36, 3)
+    assert found.verdict == HOLDS
+    assert evidence.measure(scores, Contrast(RIGHT, LEFT)).verdict == FAILS
+    assert evidence.measure(scores, Contrast(LEFT, Side("absent", ""))).verdict == MISSING
     shares = evidence.measure(scores, Contrast(LEFT, RIGHT, "range_f1"))
-    assert shares["advantage"] == pytest.approx(0.05)
+    assert shares.advantage == pytest.approx(0.05)
 
 
 def test_figures_are_told_with_their_direction_and_without_a_signed_zero():
@@ -81,12 +86,12 @@ def test_figures_are_told_with_their_direction_and_without_a_signed_zero():
         "seeds": [-0.0019] * 3,
     }
     general = Contrast(LEFT, RIGHT, pages="general")
-    assert evidence.describe(general, found) == (
+    assert str(Measurement(general, **found)) == (
         "CER, general pages: left 0.0061, right 0.0042, worse by 0.0019 [−0.0004,\u00a00.0030]"
     )
-    assert evidence.number(-0.0004, Contrast(LEFT, RIGHT), "+") == "0.000"
-    assert evidence.number(-0.0004, general, "+") == "−0.0004"
-    assert evidence.number(0.2, Contrast(LEFT, RIGHT, "range_f1"), "+") == "+0.200"
+    assert Contrast(LEFT, RIGHT).number(-0.0004, "+") == "0.000"
+    assert general.number(-0.0004, "+") == "−0.0004"
+    assert Contrast(LEFT, RIGHT, "range_f1").number(0.2, "+") == "+0.200"
 
 
 def test_a_figures_title_says_what_came_out(tmp_path):
@@ -94,7 +99,7 @@ def test_a_figures_title_says_what_came_out(tmp_path):
     scores, _ = evidence.load(tmp_path)
 
     def headline(*contrasts):
-        return figures.headline([(one, evidence.measure(scores, one)) for one in contrasts])
+        return figures.headline([evidence.measure(scores, contrast) for contrast in contrasts])
 
     alike = Contrast(LEFT, Side("alike", "alike"))
     assert headline(Contrast(LEFT, RIGHT)).startswith("Left better than right on medical pages: CER\u00a00.0")
@@ -105,13 +110,13 @@ def test_a_figures_title_says_what_came_out(tmp_path):
     by_type = [Contrast(LEFT, RIGHT, pages=name, decides=False) for name in ("lab_report", "form", "receipt")]
     assert headline(*by_type) == "Left against right: better on lab report, form; alike on receipt"
     one_seed = scores[scores["seed"].isin([0, 1])]
-    undecided = [(alike, evidence.measure(one_seed, alike))]
+    undecided = [evidence.measure(one_seed, alike)]
     assert figures.headline(undecided).startswith("Undecided: left against alike on medical pages, CER\u00a00.")
 
 
 def test_what_would_decide_an_undecided_contrast():
     def needed(contrast, low, at, high, seeds=3):
-        return takeaways.needs(contrast, {"low": low, "advantage": at, "high": high, "seeds": [at] * seeds})
+        return takeaways.needs(Measurement(contrast, at, low, high, [at] * seeds))
 
     better, no_worse = Contrast(LEFT, RIGHT), Contrast(LEFT, RIGHT, no_loss=True)
     assert needed(better, 0.01, 0.02, 0.03, seeds=1) == "more seeds than one"

@@ -1,6 +1,7 @@
 """The house itself: which module may import which, what the light stages load, what is committed."""
 
 import ast
+import importlib
 import re
 import subprocess
 import sys
@@ -113,3 +114,17 @@ def test_every_attack_on_the_list_has_its_test():
         for _, place in topic.values():
             file, _, test = place.partition("::")
             assert f"def {test}(" in (ROOT / "tests" / file).read_text(), f"{file} has no {test}"
+
+
+@pytest.mark.parametrize(
+    "path", sorted([*ROOT.glob("tests/bench/*.py"), *ROOT.glob("tests/gpu/*.py")]), ids=lambda path: path.stem
+)
+def test_what_a_benchmark_imports_from_the_package_is_there(path):
+    """Benchmarks run rarely, and many import inside functions: a renamed name would go unnoticed for weeks."""
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "medocr":
+            module = importlib.import_module(node.module)
+            for alias in node.names:
+                assert hasattr(module, alias.name) or importlib.util.find_spec(f"{node.module}.{alias.name}"), (
+                    alias.name
+                )

@@ -6,7 +6,7 @@ import pytest
 
 from medocr import transcribe
 from medocr.transcribe import Store, phi
-from tests.loopback_pages import Loopback, Server, pages
+from tests.loopback_pages import KnownText, Loopback, Server, pages
 
 
 @pytest.mark.parametrize(
@@ -43,10 +43,10 @@ def test_pages_found_to_hold_it_stay(tmp_path):
     todo = pages(4)
     for page in todo[:2]:
         page.truth = "Patient: Jane Roe\n" + page.truth
-    reader = transcribe.KnownText(todo)
+    reader = KnownText(todo)
     with Loopback(todo, [Server(median_s=0.005)]) as servers, Store(tmp_path / "answers.sqlite") as store:
         marked = phi.mark(todo, reader, store)
-        assert list(marked.found.values()) == [["patient"], ["patient"]]
+        assert list(marked.kinds.values()) == [["patient"], ["patient"]]
         labelled, report = transcribe.transcribe(marked, servers.providers(), store, progress=False)
         assert [page.id for page in labelled] == [page.id for page in todo[2:]]
         assert servers.stats()[0]["requests"] == 2
@@ -58,13 +58,13 @@ def test_what_nobody_could_look_at_stays(tmp_path, truth):
     (page,) = pages(1)
     page.truth = truth
     with Store(tmp_path / "answers.sqlite") as store:
-        (marked,) = phi.mark([page], transcribe.KnownText([page]), store)
+        (marked,) = phi.mark([page], KnownText([page]), store)
     assert marked.contains_phi
 
 
 def test_a_page_is_looked_at_once(tmp_path, monkeypatch):
     todo = pages(3)
     with Store(tmp_path / "answers.sqlite") as store:
-        first = phi.mark(todo, transcribe.KnownText(todo), store)
-        monkeypatch.setattr(transcribe.KnownText, "answers", lambda self, images: iter([(i, 1 / 0) for i, _ in images]))
-        assert phi.mark(todo, transcribe.KnownText(todo), store).found == first.found
+        first = phi.mark(todo, KnownText(todo), store)
+        monkeypatch.setattr(KnownText, "answers", lambda self, images: iter([(i, 1 / 0) for i, _ in images]))
+        assert phi.mark(todo, KnownText(todo), store).kinds == first.kinds

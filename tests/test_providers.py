@@ -42,6 +42,7 @@ from tests.loopback_pages import (
     REQUESTS,
     SET_ASIDE,
     TRAP,
+    KnownText,
     Loopback,
     Server,
     faulty,
@@ -160,7 +161,7 @@ def test_pages_stay_here_unless_told_otherwise(store):
 def test_pages_that_must_stay_are_read_here(store):
     todo = [*pages(2), *pages(2, start=10, contains_phi=True)]
     with Loopback(todo, [QUICK]) as servers:
-        labelled, report = run(todo, [*servers.providers(), transcribe.KnownText(todo)], store)
+        labelled, report = run(todo, [*servers.providers(), KnownText(todo)], store)
     assert report["set_aside"] == []
     assert [row["read"] for row in report["providers"]] == [2, 2]
     assert [page.text for page in labelled] == [page.truth for page in todo]
@@ -492,7 +493,7 @@ def test_pages_on_which_two_readers_disagree_are_set_aside_or_settled(store):
         kept = {row["id"]: row for row in report["agreement"] if row["outcome"] == "agreed"}
         assert all(page.text == page.truth for page in labelled if page.id in kept)
         assert all(page.confidence is not None for page in labelled)
-        third = transcribe.KnownText(todo)
+        third = KnownText(todo)
         settled, report = run(todo, asked, store, agreement=Agreement(share=0.5, threshold=0.95, third=third))
     assert report["reasons"] == {}
     assert {row["id"] for row in report["agreement"] if row["outcome"] == "settled"} == aside
@@ -502,7 +503,7 @@ def test_pages_on_which_two_readers_disagree_are_set_aside_or_settled(store):
 def test_one_provider_is_checked_by_a_reader_on_this_machine(store):
     todo = pages(20)
     with Loopback(todo, [Server(median_s=0.005, misread=1.0)]) as servers:
-        second = transcribe.KnownText(todo)
+        second = KnownText(todo)
         settings = Agreement(share=0.5, threshold=0.95, second=second)
         labelled, report = run(todo, servers.providers(), store, agreement=settings)
     drawn = {page.id for page in todo if settings.drawn(page.id)}
@@ -632,10 +633,10 @@ def test_a_rerun_with_nothing_to_do_reads_no_image(tmp_path, store, monkeypatch)
     todo = pages(300)
     path = tmp_path / "pages.parquet"
     storage.write(path, todo)
-    known = transcribe.KnownText(todo)
+    known = KnownText(todo)
     for page in todo:
         store.put(known, page.id, Answer(page.truth))
-    monkeypatch.setattr(transcribe.KnownText, "answers", None)
+    monkeypatch.setattr(KnownText, "answers", None)
     stored = storage.read(path)
     monkeypatch.setattr(type(stored), "__iter__", _bare_only(type(stored).__iter__))
     _, report = transcribe.transcribe(stored, [known], store, progress=False)

@@ -2,7 +2,6 @@
 
 import dataclasses
 import json
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import pandas as pd
@@ -140,18 +139,6 @@ CLAIMS = {
 }
 
 
-def measured(scores: pd.DataFrame, contrasts: Iterable[Contrast]) -> list[tuple[Contrast, dict | None]]:
-    """Each contrast with its figures, None where its runs are missing."""
-    return [(contrast, evidence.measure(scores, contrast)) for contrast in contrasts]
-
-
-def decide(measurements: Sequence[tuple[Contrast, dict | None]]) -> str:
-    """The verdict on a claim, from its `measured` contrasts."""
-    return evidence.together(
-        [figures["verdict"] if figures else None for contrast, figures in measurements if contrast.decides]
-    )
-
-
 def rank_costs(scores: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:
     """For each rank that has run: rank, trainable, step_cpu_seconds (median of its runs), and of its medical CER the
     mean cer, its 95 % interval low and high, seeds, pages and groups.
@@ -176,11 +163,9 @@ def judge(scores: pd.DataFrame, claim: Claim) -> tuple[str, list[str]]:
 
     A contrast whose own verdict is another than the claim's has it behind its figures.
     """
-    measurements = measured(scores, [contrast for contrast in claim.contrasts if contrast.decides])
-    verdict = decide(measurements)
-    run = [(contrast, figures) for contrast, figures in measurements if figures]
-    described = [(evidence.describe(*each), evidence.word(*each)) for each in run]
-    return verdict, [text if word == verdict else f"{text} ({word})" for text, word in described]
+    measurements = [evidence.measure(scores, contrast) for contrast in claim.contrasts if contrast.decides]
+    verdict = evidence.together(measurements)
+    return verdict, [f"{m}" if m.word == verdict else f"{m} ({m.word})" for m in measurements if m.seeds]
 
 
 def conclusion(scores: pd.DataFrame, facts: pd.DataFrame, claim: Claim) -> str:
@@ -278,7 +263,7 @@ def demos(results: Path) -> str:
         rows = json.loads(path.read_text())["comparisons"]
         row = next(row for row in rows if (row["slice"], row["metric"]) == ("general", "cer"))
         change = Contrast(TUNED, BASE, "cer", "general")
-        by, low, high = (evidence.number(row[key], change, "+") for key in ("difference", "low", "high"))
+        by, low, high = (change.number(row[key], "+") for key in ("difference", "low", "high"))
         sentences.append(
             f"{trained['steps']} steps in {trained['precision']} change the CER of general pages by {by} "
             f"[{low}, {high}] (n = {row['n']}, one seed)"

@@ -14,7 +14,8 @@ not run yet while one of them lacks its runs.
 
 import dataclasses
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -69,6 +70,78 @@ class Contrast:
             return MATTERS_SHARE
         return MATTERS_GENERAL if "general" in (self.pages, DOMAIN_OF.get(self.pages)) else MATTERS
 
+    @property
+    def limits(self) -> tuple[float, float]:
+        """What an advantage must surpass to be supported, and what it must reach not to be refuted."""
+        return (-self.matters, -self.matters) if self.no_loss else (0.0, self.matters)
+
+    @property
+    def sides(self) -> str:
+        """What is compared."""
+        return f"{self.left.shown} {'no worse than' if self.no_loss else 'against'} {self.right.shown}"
+
+    @property
+    def where(self) -> str:
+        """The pages that it is compared on."""
+        return {"unlabelled": "lab + form"}.get(self.pages, self.pages.replace("_", " ")) + " pages"
+
+    def number(self, value: float, sign: str = "") -> str:
+        """A figure with the digits that the contrast needs."""
+        return rounded(value, 3 if self.matters >= MATTERS else 4, sign)
+
+
+@dataclasses.dataclass(frozen=True)
+class Measurement:
+    """A contrast's figures over the seeds that both sides have; without any of them where its runs are missing."""
+
+    contrast: Contrast
+    advantage: float = math.nan  # of the left side: the difference of the means, positive where left does better
+    low: float = math.nan  # the advantage's 95 % interval
+    high: float = math.nan
+    seeds: Sequence[float] = ()  # each one's advantage
+    left: float = math.nan  # the means
+    right: float = math.nan
+    pages: int = 0
+    groups: int = 0
+
+    @property
+    def verdict(self) -> str:
+        """The rule of this module."""
+        floor, least = self.contrast.limits
+        if not self.seeds:
+            return MISSING
+        if len(self.seeds) < FEWEST_SEEDS:
+            return UNSURE
+        if self.high < least:
+            return FAILS
+        return HOLDS if self.low > floor and min(self.seeds) > floor else UNSURE
+
+    @property
+    def outcome(self) -> str:
+        """How the first side came out, by the same rule asked both ways round: better, worse, alike or undecided."""
+        ahead = dataclasses.replace(self, contrast=dataclasses.replace(self.contrast, no_loss=False))
+        behind = dataclasses.replace(ahead, low=-self.high, high=-self.low, seeds=[-value for value in self.seeds])
+        if HOLDS in (ahead.verdict, behind.verdict):
+            return BETTER if ahead.verdict == HOLDS else WORSE
+        return ALIKE if ahead.verdict == behind.verdict == FAILS else UNSURE
+
+    @property
+    def word(self) -> str:
+        """The verdict, and of a failed one the outcome; that alone, bracketed, where the contrast decides nothing."""
+        if not self.contrast.decides:
+            return f"({self.outcome})"
+        return f"{FAILS}: {self.outcome}" if self.verdict == FAILS and self.outcome != UNSURE else self.verdict
+
+    def __str__(self) -> str:
+        """Both means, and by how much the first is better or worse, with its interval."""
+        contrast, number, way = self.contrast, self.contrast.number, 1 if self.advantage >= 0 else -1
+        low, high = map(number, sorted((way * self.low, way * self.high)))
+        return (
+            f"{SHORT[contrast.metric]}, {contrast.where}: {contrast.left.shown} {number(self.left)}, "
+            f"{contrast.right.shown} {number(self.right)}, {BETTER if way > 0 else WORSE} by "
+            f"{number(abs(self.advantage))} [{low},\u00a0{high}]"
+        )
+
 
 def load(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The runs under results/experiments/: (scores of pages, facts of runs), empty where nothing has run.
@@ -105,34 +178,22 @@ def _facts(record: dict) -> dict:
     return facts | {"set_aside": sum(record["transcribe"].get("reasons", {}).values())} | trained
 
 
-def measure(scores: pd.DataFrame, contrast: Contrast) -> dict | None:
-    """A contrast's figures over the seeds that both sides have; None where there is none.
-
-    left, right (means), advantage (of the left side: their difference, positive where left does better), low, high
-    (its 95 % interval), seeds (each one's advantage), pages, groups, verdict.
-    """
+def measure(scores: pd.DataFrame, contrast: Contrast) -> Measurement:
+    """A contrast's figures."""
     left, right = (_side(scores, side, contrast) for side in (contrast.left, contrast.right))
     seeds = sorted(set(left.columns) & set(right.columns))
     if not seeds or left.empty:
-        return None
+        return Measurement(contrast)
     left, right = left[seeds], right.reindex(left.index)[seeds]
     known = left.notna().all(axis=1) & right.notna().all(axis=1)
     left, right = left[known], right[known]
     sign = 1 if contrast.metric in HIGHER_IS_BETTER else -1
     advantages = sign * (left - right).to_numpy(float)
     groups = left.index.get_level_values("group")
-    low, high = crossed_interval(advantages, groups)
-    figures = {
-        "left": float(left.to_numpy().mean()),
-        "right": float(right.to_numpy().mean()),
-        "advantage": float(advantages.mean()),
-        "low": low,
-        "high": high,
-        "seeds": advantages.mean(axis=0).tolist(),
-        "pages": len(left),
-        "groups": groups.nunique(),
-    }
-    return figures | {"verdict": verdict(contrast, figures)}
+    means = float(left.to_numpy().mean()), float(right.to_numpy().mean())
+    seeds = advantages.mean(axis=0).tolist()
+    interval = crossed_interval(advantages, groups)
+    return Measurement(contrast, float(advantages.mean()), *interval, seeds, *means, len(left), groups.nunique())
 
 
 def _side(scores: pd.DataFrame, side: Side, contrast: Contrast) -> pd.DataFrame:
@@ -167,91 +228,30 @@ def crossed_interval(differences: np.ndarray, groups: Sequence, seed: int = SEED
     return float(low), float(high)
 
 
-def limits(contrast: Contrast) -> tuple[float, float]:
-    """What an advantage must surpass to be supported, and what it must reach not to be refuted."""
-    return (-contrast.matters, -contrast.matters) if contrast.no_loss else (0.0, contrast.matters)
-
-
-def verdict(contrast: Contrast, figures: dict) -> str:
-    """The rule of this module, on one contrast's figures."""
-    floor, least = limits(contrast)
-    if len(figures["seeds"]) < FEWEST_SEEDS:
-        return UNSURE
-    if figures["high"] < least:
-        return FAILS
-    return HOLDS if figures["low"] > floor and min(figures["seeds"]) > floor else UNSURE
-
-
-def outcome(contrast: Contrast, figures: dict) -> str:
-    """How the first side came out, by the same rule asked both ways round: better, worse, alike or undecided."""
-    plain = dataclasses.replace(contrast, no_loss=False)
-    turned = {"low": -figures["high"], "high": -figures["low"], "seeds": [-value for value in figures["seeds"]]}
-    ahead, behind = verdict(plain, figures), verdict(plain, turned)
-    if HOLDS in (ahead, behind):
-        return BETTER if ahead == HOLDS else WORSE
-    return ALIKE if ahead == behind == FAILS else UNSURE
-
-
-def together(verdicts: Sequence[str | None]) -> str:
-    """A claim's verdict from those of the contrasts that decide it; None stands for runs that are missing."""
-    if None in verdicts or MISSING in verdicts:
-        return MISSING
-    if FAILS in verdicts:
-        return FAILS
-    return HOLDS if set(verdicts) == {HOLDS} else UNSURE
-
-
-def word(contrast: Contrast, figures: dict) -> str:
-    """The verdict, and of a failed one how the first side came out; that alone, bracketed, where nothing is decided."""
-    came_out = outcome(contrast, figures)
-    if not contrast.decides:
-        return f"({came_out})"
-    return f"{FAILS}: {came_out}" if figures["verdict"] == FAILS and came_out != UNSURE else figures["verdict"]
-
-
-def name(contrast: Contrast) -> str:
-    """What is compared."""
-    return f"{contrast.left.shown} {'no worse than' if contrast.no_loss else 'against'} {contrast.right.shown}"
-
-
-def pages(contrast: Contrast) -> str:
-    """The pages that it is compared on."""
-    return {"unlabelled": "lab + form"}.get(contrast.pages, contrast.pages.replace("_", " ")) + " pages"
-
-
-def number(value: float, contrast: Contrast, sign: str = "") -> str:
-    """A figure with the digits that its contrast needs."""
-    return rounded(value, 3 if contrast.matters >= MATTERS else 4, sign)
-
-
-def describe(contrast: Contrast, figures: dict) -> str:
-    """A contrast's figures in words: both means, and by how much the first is better or worse, with its interval."""
-    way = 1 if figures["advantage"] >= 0 else -1
-    low, high = (number(end, contrast) for end in sorted(way * figures[key] for key in ("low", "high")))
-    by, left, right = (
-        number(value, contrast) for value in (abs(figures["advantage"]), figures["left"], figures["right"])
-    )
-    return (
-        f"{SHORT[contrast.metric]}, {pages(contrast)}: {contrast.left.shown} {left}, {contrast.right.shown} {right}, "
-        f"{BETTER if way > 0 else WORSE} by {by} [{low},\u00a0{high}]"
-    )
+def together(measurements: Iterable[Measurement]) -> str:
+    """A claim's verdict: the worst of those of the contrasts that decide it."""
+    verdicts = {measurement.verdict for measurement in measurements if measurement.contrast.decides}
+    return next(verdict for verdict in (MISSING, FAILS, UNSURE, HOLDS) if verdict in verdicts)
 
 
 def table(scores: pd.DataFrame, contrasts: Sequence[Contrast]) -> pd.DataFrame:
     """One row per contrast that has its runs: what was measured, both sides, the first's advantage, n, verdict."""
     rows = []
     for contrast in contrasts:
-        if figures := measure(scores, contrast):
-            by, low, high = (number(figures[key], contrast, "+") for key in ("advantage", "low", "high"))
+        made = measure(scores, contrast)
+        if made.seeds:
+            by, low, high, *seeds = (
+                contrast.number(value, "+") for value in (made.advantage, made.low, made.high, *made.seeds)
+            )
             rows.append(
                 {
-                    "measured": f"{SHORT[contrast.metric]}, {pages(contrast)}{': no worse?' * contrast.no_loss}",
-                    "first": f"{contrast.left.shown} {number(figures['left'], contrast)}",
-                    "second": f"{contrast.right.shown} {number(figures['right'], contrast)}",
+                    "measured": f"{SHORT[contrast.metric]}, {contrast.where}{': no worse?' * contrast.no_loss}",
+                    "first": f"{contrast.left.shown} {contrast.number(made.left)}",
+                    "second": f"{contrast.right.shown} {contrast.number(made.right)}",
                     "first better by [95 %]": f"{by} [{low},\u00a0{high}]",
-                    "each seed": ", ".join(number(value, contrast, "+") for value in figures["seeds"]),
-                    "pages / groups": f"{figures['pages']} / {figures['groups']}",
-                    "verdict": word(contrast, figures),
+                    "each seed": ", ".join(seeds),
+                    "pages / groups": f"{made.pages} / {made.groups}",
+                    "verdict": made.word,
                 }
             )
     return pd.DataFrame(rows)

@@ -27,7 +27,6 @@ from ..run import (
     StageFailed,
     _clear,
     _locked,
-    _private,
     execute_at,
     fingerprint,
     make,
@@ -43,6 +42,7 @@ from . import claims, evidence
 
 LAST = "05_evaluate"  # what comes after has its record in results/demo
 MADE = tuple(stage for stage in STAGES if stage.notebook <= LAST)
+THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 PER_PAGE = (
     *("cer", "wer", "exact", "field_recall", "header_recall"),
     *("test_value_f1", "test_row_f1", "range_f1", "drug_f1"),
@@ -125,7 +125,8 @@ def execute(
     if jobs < 2:
         made = [make_run(trial) for trial in todo]
     else:
-        with _threads(max(1, (os.cpu_count() or 1) // jobs)), ThreadPoolExecutor(jobs) as pool:
+        threads = str(max(1, (os.cpu_count() or 1) // jobs))  # runs side by side share the cores
+        with environment(dict.fromkeys(THREADS, threads)), ThreadPoolExecutor(jobs) as pool:
             made = list(pool.map(_make_apart, todo))
     return all(made)
 
@@ -162,20 +163,12 @@ def _exit_with(trial: Trial) -> None:
     raise SystemExit(not make_run(trial))
 
 
-@contextlib.contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """Within, processes that start compute with so many threads, so that runs side by side share the cores."""
-    names = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
-    with environment(dict.fromkeys(names, str(count))):
-        yield
-
-
 def make_run(trial: Trial) -> bool:
     """Make one run's stages and its results; says on a line what came of it, and returns whether it is finished."""
     began = time.perf_counter()
     folder = trial.run.data
     try:
-        with _private(folder), _locked(folder):
+        with _locked(folder):
             _begin(trial)
             rows = [_make_stage(trial.run, stage, folder.parent / "stages") for stage in MADE]
         keep(trial, rows)

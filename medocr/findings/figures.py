@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
 from medocr.findings import evidence
-from medocr.findings.evidence import ALIKE, BETTER, FAILS, HOLDS, SHORT, UNSURE, WORSE, Contrast
+from medocr.findings.evidence import ALIKE, BETTER, FAILS, HOLDS, SHORT, UNSURE, WORSE, Contrast, Measurement
 from medocr.report.style import COLOURS, FAINT, INK, WIDTH, bare, conclude, nothing
 
 BLUE, BAND = COLOURS["tuned"], "#e0e0e0"
@@ -20,8 +20,10 @@ def forest(scores: pd.DataFrame, contrasts: Sequence[Contrast]) -> Figure:
     The grey band marks differences that the rule treats as negligible: gains, allowed losses where no loss is asked
     for, both where nothing is decided. Contrasts that decide the claim have a filled mark.
     """
-    measurements = [(contrast, figures) for contrast in contrasts if (figures := evidence.measure(scores, contrast))]
-    panels = [[row for row in measurements if (row[0].metric == "cer") == is_rate] for is_rate in (True, False)]
+    measurements = [made for contrast in contrasts if (made := evidence.measure(scores, contrast)).seeds]
+    panels = [
+        [made for made in measurements if (made.contrast.metric == "cer") == is_rate] for is_rate in (True, False)
+    ]
     panels = [rows for rows in panels if rows]
     if not panels:
         return nothing("not run yet")
@@ -34,68 +36,65 @@ def forest(scores: pd.DataFrame, contrasts: Sequence[Contrast]) -> Figure:
     return figure
 
 
-def headline(measurements: Sequence[tuple[Contrast, dict]]) -> str:
+def headline(measurements: Sequence[Measurement]) -> str:
     """What came out, in a title: of the contrast that decides, or of each where none does."""
-    deciding = [(contrast, figures) for contrast, figures in measurements if contrast.decides]
+    deciding = [made for made in measurements if made.contrast.decides]
     if not deciding:
         by_outcome = {}
-        for contrast, figures in measurements:
-            by_outcome.setdefault(evidence.outcome(contrast, figures), []).append(contrast.pages.replace("_", " "))
+        for made in measurements:
+            by_outcome.setdefault(made.outcome, []).append(made.contrast.pages.replace("_", " "))
         outcomes = "; ".join(f"{outcome} on {', '.join(names)}" for outcome, names in by_outcome.items())
-        return f"{_capital(evidence.name(measurements[0][0]))}: {outcomes}"
-    worst = [row for verdict in (FAILS, UNSURE) for row in deciding if row[1]["verdict"] == verdict]
-    contrast, figures = (worst or deciding)[0]
-    left, right = (evidence.number(figures[side], contrast) for side in ("left", "right"))
-    means = f"{SHORT[contrast.metric]}\u00a0{left}\u00a0against\u00a0{right}"
-    if figures["verdict"] == UNSURE:
-        return f"Undecided: {evidence.name(contrast)} on {evidence.pages(contrast)}, {means}"
+        return f"{_capital(measurements[0].contrast.sides)}: {outcomes}"
+    made = next((made for verdict in (FAILS, UNSURE) for made in deciding if made.verdict == verdict), deciding[0])
+    contrast = made.contrast
+    means = (
+        f"{SHORT[contrast.metric]}\u00a0{contrast.number(made.left)}\u00a0against\u00a0{contrast.number(made.right)}"
+    )
+    if made.verdict == UNSURE:
+        return f"Undecided: {contrast.sides} on {contrast.where}, {means}"
     how = {BETTER: "better than", WORSE: "worse than", ALIKE: "much like", UNSURE: "no better than"}
-    came_out = how[evidence.outcome(contrast, figures)]
-    if contrast.no_loss and figures["verdict"] == HOLDS:
-        came_out = "no worse than"
-    sentence = f"{contrast.left.shown} {came_out} {contrast.right.shown} on {evidence.pages(contrast)}"
-    return f"{_capital(sentence)}: {means}"
+    came_out = "no worse than" if contrast.no_loss and made.verdict == HOLDS else how[made.outcome]
+    return f"{_capital(contrast.left.shown)} {came_out} {contrast.right.shown} on {contrast.where}: {means}"
 
 
 def _capital(text: str) -> str:
     return text[0].upper() + text[1:]
 
 
-def _panel(ax, rows: list[tuple[Contrast, dict]]) -> None:
+def _panel(ax, measurements: list[Measurement]) -> None:
     ax.use_sticky_edges = False  # of the bands: a mark on an edge would be cut
-    for row, (contrast, figures) in enumerate(rows):
-        least = contrast.matters
+    for row, made in enumerate(measurements):
+        contrast, least = made.contrast, made.contrast.matters
         left = -least if contrast.no_loss or not contrast.decides else 0
         right = 0 if contrast.no_loss else least
         ax.barh(row, right - left, 1.0, left=left, color=BAND, zorder=0)
-        ax.plot([figures["low"], figures["high"]], [row, row], color=BLUE, linewidth=3, zorder=2)
+        ax.plot([made.low, made.high], [row, row], color=BLUE, linewidth=3, zorder=2)
         fill = BLUE if contrast.decides else "white"
-        ax.plot(figures["advantage"], row, "o", color=BLUE, markerfacecolor=fill, markersize=10, zorder=4)
-        ax.plot(figures["seeds"], [row + 0.3] * len(figures["seeds"]), "|", color=INK, markersize=8, zorder=3)
-        words = evidence.word(contrast, figures).replace(": ", ":\n")
+        ax.plot(made.advantage, row, "o", color=BLUE, markerfacecolor=fill, markersize=10, zorder=4)
+        ax.plot(made.seeds, [row + 0.3] * len(made.seeds), "|", color=INK, markersize=8, zorder=3)
+        words = made.word.replace(": ", ":\n")
         shade = INK if contrast.decides else FAINT
         ax.text(1.02, row, words, transform=ax.get_yaxis_transform(), va="center", fontsize=11, color=shade)
     ax.axvline(0, color=FAINT, linewidth=1)
-    names, metrics = (
-        {of(contrast) for contrast, _ in rows} for of in (evidence.name, lambda contrast: contrast.metric)
-    )
-    labels = [_label(*row, name=len(names) > 1 or len(rows) == 1, metric=len(metrics) > 1) for row in rows]
-    ax.set_yticks(range(len(rows)), labels, fontsize=11)
-    ax.set_ylim(len(rows) - 0.4, -0.6)
+    sides, metrics = ({getattr(made.contrast, of) for made in measurements} for of in ("sides", "metric"))
+    alone = len(measurements) == 1
+    labels = [_label(made, sides=len(sides) > 1 or alone, metric=len(metrics) > 1) for made in measurements]
+    ax.set_yticks(range(len(labels)), labels, fontsize=11)
+    ax.set_ylim(len(labels) - 0.4, -0.6)
     unit = SHORT[metrics.pop()] if len(metrics) == 1 else "share or F1"
     ax.set_xlabel(f"{unit} {'lower' if unit == 'CER' else 'higher'} by →", fontsize=11)
-    if len(names) == 1 < len(rows):
-        ax.set_title(names.pop(), fontsize=11, fontweight="normal")
+    if len(sides) == 1 and not alone:
+        ax.set_title(sides.pop(), fontsize=11, fontweight="normal")
     ax.xaxis.set_major_locator(MaxNLocator(3))
     ax.tick_params(axis="x", labelsize=10)
     ax.grid(axis="x")
     bare(ax)
 
 
-def _label(contrast: Contrast, figures: dict, *, name: bool, metric: bool) -> str:
+def _label(made: Measurement, *, sides: bool, metric: bool) -> str:
     """What a row compares, but for what its panel says already, and on how many pages of how many groups."""
-    what = [evidence.name(contrast)] * name + [SHORT[contrast.metric]] * metric
-    n = f"{figures['pages']:,} {evidence.pages(contrast)}, {figures['groups']} groups"
+    what = [made.contrast.sides] * sides + [SHORT[made.contrast.metric]] * metric
+    n = f"{made.pages:,} {made.contrast.where}, {made.groups} groups"
     return "\n".join(filter(None, (": ".join(what), n)))
 
 

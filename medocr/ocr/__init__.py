@@ -12,17 +12,17 @@ from PIL import Image
 
 from . import overprint, reading_order, tick_boxes
 from .tick_boxes import TickBox
+from .turn import LyingOnItsSide, sampled
 
 __all__ = ["Line", "PageText", "check_installed", "read", "upright"]
 
-RULES = 7  # of the settings here and the rules in reading_order: a new number makes stored answers stale
+RULES = 8  # of the settings here and the rules in reading_order: a new number makes stored answers stale
 SMALL = 600  # px: a page whose shorter side is less is searched for text at about its own size
 # What the shorter side is enlarged to at least, in px, and how far a detected box is widened, small pages and others.
 SEARCH = {True: (256, 1.8), False: (736, 1.6)}
 LONGEST = 2000  # px: RapidOCR shrinks a longer side to this, and small print on a long receipt with it
 PIECE = 1760  # px: what longer pages are cut into, on a row without print in the last fifth of the piece
 LONG = 2.2  # height over width beyond which a page is cut instead of shrunk
-TALL = 1.5  # height over width of a box whose line runs upwards or downwards
 DOUBTFUL = 0.78  # mean score of a page under which it may stand on its head
 BETTER = 0.05  # by how much the turned page must then score better
 LETTERS, LETTER = 0.5, 0.75  # score from which on what looked like a ticked box is two letters, or one
@@ -83,14 +83,6 @@ class _Boxes:
         lengths = [len(text) for text in self.texts]
         return float(np.average(self.scores, weights=lengths)) if sum(lengths) else 0.0
 
-    @property
-    def sideways(self) -> bool:
-        """Whether most of the longer pieces of text are taller than they are wide."""
-        sizes = self.corners.max(1) - self.corners.min(1)
-        long = np.array([len(text) > 3 for text in self.texts], bool)
-        tall = sizes[:, 1] > TALL * sizes[:, 0]
-        return bool(long.any() and tall[long].mean() > 0.5)
-
 
 def check_installed(language: str = "") -> None:
     """Raise ValueError where RapidOCR lacks a model that it would download: its own, or a language's."""
@@ -123,20 +115,25 @@ def upright(page: Image.Image) -> tuple[Image.Image, int]:
 def _read_upright(pixels: np.ndarray, language: str = "") -> tuple[_Boxes, int]:
     """The boxes of the page as it is to be read, and the turn.
 
-    A line that runs upwards is cut out and turned by RapidOCR, which reads half of such pages well, line by line in a
-    wrong order: so the boxes' shapes decide, and the score only between the two ways to turn.
+    The shapes of what is found tell a page that lies on its side, before it is read; a few pieces, read both ways,
+    tell to which side, and whether a page that reads badly stands on its head.
     """
-    as_given = _recognise(pixels, language)
-    if as_given.sideways:
-        candidates = {turn: _recognise(np.rot90(pixels, -turn // 90), language) for turn in (90, 270)}
-        turn = max(candidates, key=lambda turn: candidates[turn].score)
-        if not candidates[turn].sideways and candidates[turn].score > as_given.score - BETTER:
-            return candidates[turn], turn
-    elif len(as_given.texts) and as_given.score < DOUBTFUL:
-        overhead = _recognise(np.rot90(pixels, 2), language)
-        if overhead.score > as_given.score + BETTER:
-            return overhead, 180
+    try:
+        as_given = _recognise(pixels, language, upright_only=True)
+    except LyingOnItsSide as lying:
+        return _recognise(np.rot90(pixels, -lying.turn // 90), language), lying.turn
+    if len(as_given.texts) and as_given.score < DOUBTFUL and _on_its_head(as_given, pixels, language):
+        return _recognise(np.rot90(pixels, 2), language), 180
     return as_given, 0
+
+
+def _on_its_head(boxes: _Boxes, pixels: np.ndarray, language: str) -> bool:
+    """Whether a few of the pieces read better upside down."""
+    rows = sampled(sorted(range(len(boxes.texts)), key=lambda row: len(boxes.texts[row])))
+    overhead = []
+    for left, top, right, bottom in np.column_stack([boxes.corners.min(1), boxes.corners.max(1)])[rows].astype(int):
+        overhead.append(np.rot90(pixels[max(top, 0) : bottom + 1, max(left, 0) : right + 1, ::-1], 2))
+    return _engine(*SEARCH[True], language).score(overhead) > boxes.scores[rows].mean() + BETTER
 
 
 def _marked(boxes: _Boxes, pixels: np.ndarray) -> _Boxes:
@@ -157,10 +154,13 @@ def _line(boxes: _Boxes, row: list[int]) -> Line:
     return Line(text, (round(low[0]), round(low[1]), round(high[0]), round(high[1])), round(score, 4), mark)
 
 
-def _recognise(pixels: np.ndarray, language: str) -> _Boxes:
-    """Search and read a (height, width, 3) RGB page, and put its tick boxes where they are."""
+def _recognise(pixels: np.ndarray, language: str, upright_only: bool = False) -> _Boxes:
+    """Search and read a (height, width, 3) RGB page, and put its tick boxes where they are.
+
+    With `upright_only`, raises LyingOnItsSide where its lines run upwards or downwards.
+    """
     ticks = [tick for tick in tick_boxes.find(pixels) if not (tick.ticked and _is_letter(tick.inside(pixels)))]
-    read = _read_pieces(tick_boxes.erased(pixels, ticks), language)
+    read = _read_pieces(tick_boxes.erased(pixels, ticks), language, upright_only)
     if ticks and len(HAN.findall("".join(read.texts))) > CHINESE * len("".join(read.texts)):
         return _read_pieces(pixels, language)
     return _with_ticks(read, ticks)
@@ -203,11 +203,12 @@ def _parted(piece: tuple, box: tuple[int, int, int, int]) -> list[tuple]:
     return [(before, text[:cut], score), (behind, text[cut + 1 :], score)]
 
 
-def _read_pieces(pixels: np.ndarray, language: str) -> _Boxes:
+def _read_pieces(pixels: np.ndarray, language: str, upright_only: bool = False) -> _Boxes:
     """Search and read a page at the resolution that suits its size."""
     corners, texts, scores, printed = [], [], [], []
     for top, piece in _pieces(pixels):
         engine = _engine(*SEARCH[min(piece.shape[:2]) < SMALL], language)
+        engine.upright_only(upright_only)
         result = engine(np.ascontiguousarray(piece[:, :, ::-1]), use_det=True, use_rec=True)
         printed.append(engine.printed())
         if result.txts:

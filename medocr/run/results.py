@@ -73,7 +73,7 @@ def publish(run: Run, replace: bool = False) -> None:
                 shutil.copyfile(run.data / name, folder / name)
         if names := _names_for_paths(run):
             for path in (*folder.glob("*.json"), *folder.glob("*.ipynb")):
-                path.write_text(json.dumps(_renamed(json.loads(path.read_text()), names), indent=1, ensure_ascii=False))
+                path.write_text(_renamed(path.read_text(encoding="utf-8"), names), encoding="utf-8")
             index(folder, run.name)
     print(f"results: {_shown(run.results / 'index.html')}")
 
@@ -134,13 +134,8 @@ def _strings(value) -> Iterator[str]:
             yield from _strings(item)
 
 
-def _renamed(value, names: dict[str, str]):
-    """JSON content in which every mention of a path is replaced by its name, the longest path first."""
-    if isinstance(value, dict):
-        return {key: _renamed(item, names) for key, item in value.items()}
-    if isinstance(value, list):
-        return [_renamed(item, names) for item in value]
-    if isinstance(value, str):
-        for path in sorted(names, key=len, reverse=True):
-            value = value.replace(path, names[path])
-    return value
+def _renamed(text: str, names: dict[str, str]) -> str:
+    """JSON text in which every mention of a path is replaced by its name, the longest path first."""
+    for path in sorted(names, key=len, reverse=True):
+        text = text.replace(json.dumps(path, ensure_ascii=False)[1:-1], names[path])
+    return text

@@ -11,9 +11,8 @@ from .. import DEMO_SOURCES
 from ..schema import Page, Rejection
 from . import folder, hub
 from . import reviewed as reviews
-from .hub import DATASETS
 
-__all__ = ["DATASETS", "SOURCES", "fingerprint", "holds_phi", "load", "load_all"]
+__all__ = ["SOURCES", "fingerprint", "holds_phi", "load", "load_all"]
 
 
 def _outside(name: str, module: str) -> tuple:
@@ -25,11 +24,7 @@ def _outside(name: str, module: str) -> tuple:
 SOURCES = {
     **{name: _outside(name, module) for name, module in DEMO_SOURCES.items()},
     "folder": (folder.folder, folder.state),
-    "prescriptions": (hub.prescriptions, hub.state(hub.PRESCRIPTIONS)),
-    "lab_reports": (hub.lab_reports, hub.state(hub.LAB_REPORTS)),
-    "omr_forms": (hub.omr_forms, hub.state(hub.OMR_FORMS)),
-    "invoices": (hub.invoices, hub.state(hub.INVOICES)),
-    "clinocr": (hub.clinocr, hub.state(hub.CLINOCR)),
+    **{dataset.source: (loader, hub.state(dataset)) for dataset, loader in hub.LOADERS},
     "reviewed": (reviews.reviewed, reviews.state),
 }
 

@@ -59,28 +59,28 @@ def _all(root: Path, files, problems, rows, options, dpi: int, max_page_pixels: 
     for file in files:
         if is_beside(file):
             continue
+        name = name_of(file, root)
         try:
-            yield from _items(file, root, rows.get(file, {}), options, dpi, max_page_pixels)
-        except OSError as error:  # it went away, or may not be read
-            yield Rejection(name_of(file, root), "folder", *_refusal(error))
+            yield from _items(file, name, rows.get(file, {}), options, dpi, max_page_pixels)
+        except (ValueError, OSError) as error:  # OSError: it went away, or may not be read
+            yield _rejection(name, error)
 
 
 def is_beside(file: Path) -> bool:
     """Whether a file lies beside documents and is none: text, data, what file managers leave, README."""
-    if file.suffix.lower() in BESIDE or file.name.lower() in LITTER:
-        return True
-    try:
-        return not file.suffix and documents.kind(file) is None
-    except OSError:
-        return False
+    beside = file.suffix.lower() in BESIDE or file.name.lower() in LITTER
+    return beside or (not file.suffix and not is_document(file))
 
 
 def is_document(file: Path) -> bool:
-    """Whether a file is one that pages are read from, by its suffix or, without one, its first bytes."""
+    """Whether a file is one that pages are read from, by its suffix or, without one, its first bytes.
+
+    One whose first bytes cannot be read counts: reading it says why.
+    """
     try:
         return file.suffix.lower() in documents.KINDS or (not file.suffix and documents.kind(file) is not None)
     except OSError:
-        return False
+        return True
 
 
 def _refusal(error: OSError) -> tuple[str, str]:
@@ -157,25 +157,20 @@ def state(path: str | Path, **_) -> list:
     return [[name_of(file, root), file.stat().st_size, file.stat().st_mtime_ns] for file in files]
 
 
-def _items(file: Path, root: Path, row: dict, options: dict, dpi: int, limit: int) -> Iterator[Page | Rejection]:
-    """The pages of one file, or why there are none."""
-    name, suffix = name_of(file, root), file.suffix.lower()
-    if suffix not in documents.KINDS and (suffix or documents.kind(file) is None):
-        if suffix:  # a file without suffix that is no document lies beside them, like README
-            yield Rejection(name, "folder", "unsupported", f"{suffix} files are not read; save it as PDF or PNG")
-        return
+def _items(file: Path, name: str, row: dict, options: dict, dpi: int, limit: int) -> Iterator[Page | Rejection]:
+    """The pages of one file. Raises ValueError that starts with the reason, or OSError, where there are none."""
+    suffix = file.suffix.lower()
+    if not is_document(file):
+        raise ValueError(f"unsupported: {suffix} files are not read; save it as PDF or PNG")
     about = _about(name, row, options)
-    try:
-        with documents.opened(file, dpi, limit) as (count, draw):
-            texts, problem = _texts(file, row, count) if options["labelled"] else ([None] * count, None)
-            if problem:
-                yield _rejected_label(name, problem)
-            several = count > 1 or suffix == ".pdf"
-            for index in range(count):
-                origin, place = f"{name}#{index + 1}" if several else name, {"page": index + 1, "pages": count}
-                yield _item(origin, draw, index, texts[index], {**about, **place})
-    except ValueError as error:
-        yield _rejection(name, error)
+    with documents.opened(file, dpi, limit) as (count, draw):
+        texts, problem = _texts(file, row, count) if options["labelled"] else ([None] * count, None)
+        if problem:
+            yield _rejection(f"{name} (label)", problem, "; its pages are taken without a label")
+        several = count > 1 or suffix == ".pdf"
+        for index in range(count):
+            origin, place = f"{name}#{index + 1}" if several else name, {"page": index + 1, "pages": count}
+            yield _item(origin, draw, index, texts[index], {**about, **place})
 
 
 def _item(origin: str, draw: documents.Draw, index: int, text: str | None, about: dict) -> Page | Rejection:
@@ -206,15 +201,11 @@ def _texts(file: Path, row: dict, pages: int) -> tuple[list[str | None], ValueEr
         return [None] * pages, error
 
 
-def _rejected_label(name: str, error: ValueError) -> Rejection:
-    """The rejection of a label; its pages are read without it."""
+def _rejection(origin: str, error: ValueError | OSError, outcome: str = "") -> Rejection:
+    if isinstance(error, OSError):
+        return Rejection(origin, "folder", *_refusal(error))
     reason, _, detail = str(error).partition(": ")
-    return Rejection(f"{name} (label)", "folder", reason, f"{detail}; its pages are taken without a label")
-
-
-def _rejection(origin: str, error: ValueError) -> Rejection:
-    reason, _, detail = str(error).partition(": ")
-    return Rejection(origin, "folder", reason, detail)
+    return Rejection(origin, "folder", reason, detail + outcome)
 
 
 def name_of(file: Path, root: Path) -> str:

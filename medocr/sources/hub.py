@@ -17,12 +17,8 @@ from ..schema import Page, Rejection
 from . import copies, folder
 from .copies import Copy, Dataset
 
-PRESCRIPTIONS = Dataset("prescriptions", "huggingface", "chinmays18/medical-prescription-dataset")
-LAB_REPORTS = Dataset("lab_reports", "kaggle", "dikshaasinghhh/bajaj")
-OMR_FORMS = Dataset("omr_forms", "huggingface", "saurabh1896/OMR-scanned-documents")
 INVOICES = Dataset("invoices", "huggingface", "mychen76/invoices-and-receipts_ocr_v1")
 CLINOCR = Dataset("clinocr", "huggingface", "ClinOCR-Bench/ClinOCR-Bench")
-DATASETS = (PRESCRIPTIONS, LAB_REPORTS, OMR_FORMS, INVOICES, CLINOCR)
 
 CLINOCR_SUBSETS = ("normal", "handwriting", "poor", "rotated", "tables", "mixed")
 CLINOCR_SPLITS = {"exemplars": "train", "eval": "test"}
@@ -32,40 +28,21 @@ DONUT_MARKERS = re.compile(r"</?s(_\w+)?/?>")
 BROKEN = (ValueError, SyntaxError, TypeError, AttributeError, MemoryError, RecursionError)
 
 Convert = Callable[[dict], dict]  # row → the fields of its Page, but for image and origin
+Loader = Callable[..., Iterator[Page | Rejection]]
 
 
-def prescriptions(
-    path: str | Path | None = None, revision: str | None = None, contains_phi: bool = False
-) -> Iterator[Page | Rejection]:
-    """1,000 prescriptions, labelled: images with one JSON file each, or a table of the same columns.
+def whole(dataset: Dataset, convert: Convert, *, phi: bool, within: str = "") -> tuple[Dataset, Loader]:
+    """A data set and its loader, which makes a page of each row; `within` is the folder of a copy that holds them."""
 
-    Drawn by a program for invented patients: no PHI.
-    """
-    copy = copies.fetch(PRESCRIPTIONS, path, revision)
-    return _pages(copies.rows(copy.folder), copy, PRESCRIPTIONS.source, prescription_row, contains_phi)
+    def load(
+        path: str | Path | None = None, revision: str | None = None, contains_phi: bool = phi
+    ) -> Iterator[Page | Rejection]:
+        copy = copies.fetch(dataset, path, revision)
+        folders = sorted(copy.folder.rglob(within)) if within else []
+        rows = copies.rows(next((folder for folder in folders if folder.is_dir()), copy.folder))
+        return _pages(rows, copy, dataset.source, convert, contains_phi)
 
-
-def lab_reports(
-    path: str | Path | None = None, revision: str | None = None, contains_phi: bool = True
-) -> Iterator[Page | Rejection]:
-    """426 lab reports from `lbmaske/`, PNG, unlabelled: the texts that lie beside some are of unknown quality.
-
-    Nothing says that the patients are invented: PHI unless told otherwise.
-    """
-    copy = copies.fetch(LAB_REPORTS, path, revision)
-    reports = next((f for f in sorted(copy.folder.rglob("lbmaske")) if f.is_dir()), copy.folder)
-    return _pages(copies.rows(reports), copy, LAB_REPORTS.source, lambda _: {"doc_type": "lab_report"}, contains_phi)
-
-
-def omr_forms(
-    path: str | Path | None = None, revision: str | None = None, contains_phi: bool = True
-) -> Iterator[Page | Rejection]:
-    """36 scanned forms, unlabelled: `image` is the only column.
-
-    Nothing says who filled them in: PHI unless told otherwise.
-    """
-    copy = copies.fetch(OMR_FORMS, path, revision)
-    return _pages(copies.rows(copy.folder), copy, OMR_FORMS.source, lambda _: {"doc_type": "form"}, contains_phi)
+    return dataset, load
 
 
 def invoices(
@@ -222,3 +199,20 @@ def _names(value: object) -> Iterator[str]:
     elif isinstance(value, list):
         for inner in value:
             yield from _names(inner)
+
+
+PRESCRIPTIONS = Dataset("prescriptions", "huggingface", "chinmays18/medical-prescription-dataset")
+LAB_REPORTS = Dataset("lab_reports", "kaggle", "dikshaasinghhh/bajaj")
+OMR_FORMS = Dataset("omr_forms", "huggingface", "saurabh1896/OMR-scanned-documents")
+
+# What nothing says to be of invented patients is taken to hold health information.
+LOADERS: tuple[tuple[Dataset, Loader], ...] = (
+    # 1,000, labelled: images with one JSON file each, or a table of the same columns; drawn for invented patients
+    whole(PRESCRIPTIONS, prescription_row, phi=False),
+    # 426 PNG, unlabelled: the texts that lie beside some are of unknown quality
+    whole(LAB_REPORTS, lambda _: {"doc_type": "lab_report"}, phi=True, within="lbmaske"),
+    # 36 scanned forms, unlabelled: `image` is the only column
+    whole(OMR_FORMS, lambda _: {"doc_type": "form"}, phi=True),
+    (INVOICES, invoices),
+    (CLINOCR, clinocr),
+)

@@ -8,11 +8,12 @@ joins the two.
 from collections.abc import Iterable, Sequence
 
 from ..schema import Page
+from ..storage import bare
 from .agreement import Agreement, compare
-from .labelling import Labelled
+from .labelling import Judge, Labelled
 from .providers import OpenAIProvider, named
-from .quality import KnownText, annotator, label_quality, measure_speed
-from .rapid import RapidOcr
+from .quality import label_quality, measure_speed
+from .rapid import RapidOcr, annotator
 from .single import FIRST_LISTED, read_page
 from .store import Answer, Provider, Store
 from .tesseract import Tesseract, checkers
@@ -22,7 +23,6 @@ __all__ = [
     "FIRST_LISTED",
     "Agreement",
     "Answer",
-    "KnownText",
     "Labelled",
     "OpenAIProvider",
     "Provider",
@@ -63,28 +63,24 @@ def transcribe(
     """
     if iter(pages) is pages:
         pages = list(pages)
-    readers = [*providers, *_second(agreement, providers)]
-    third = [agreement.third] if agreement and agreement.third else []
+    agreement = agreement or Agreement(share=0.0)
+    second = [agreement.second] if agreement.second and agreement.second not in providers else []
+    third = [agreement.third] if agreement.third else []
+    readers = [*providers, *second]
     names = [reader.name for reader in (*readers, *third)]
     if len(set(names)) < len(names):
         raise ValueError(f"each reader needs a name of its own, and a third none of the others': {', '.join(names)}")
-    work = Work(pages, store, agreement or Agreement(share=0.0), readers, progress, min_confidence)
+    held = {page.id for page in bare(pages) if page.text is None and page.contains_phi is not False}
+    work = Work(pages, Judge(readers, store, agreement, min_confidence, held), progress)
     if not providers and any(work.unread()):
         raise ValueError("there are pages without text and no provider is named to read them: add RapidOcr()")
     for reader in (*readers, *third):
         if not reader.local and reader.may_receive is True:
             reader.key()
     pool = [provider for provider in providers if not provider.local and provider.may_receive is True]
-    work.ask([provider for provider in pool if not provider.batch], work.unanswered)
-    for provider in (p for p in pool if p.batch):
-        work.ask([provider], work.without_label)
-    for provider in (p for p in providers if p.local):
-        work.ask([provider], work.without_label)
-    for provider in _second(agreement, providers):
-        work.ask([provider], work.read_once)
-    work.ask(third, work.disagreeing)
+    work.ask([provider for provider in pool if not provider.batch])
+    for provider in (*(p for p in pool if p.batch), *(p for p in providers if p.local)):
+        work.ask([provider], lambda fate: fate.unlabelled)
+    work.ask(second, lambda fate: fate.read_once and agreement.drawn(fate.source.id))
+    work.ask(third, lambda fate: fate.disputed)
     return work.result()
-
-
-def _second(agreement: Agreement | None, providers: Sequence[Provider]) -> list[Provider]:
-    return [agreement.second] if agreement and agreement.second and agreement.second not in providers else []

@@ -20,6 +20,7 @@ from .store import Answer, Store
 MOST_PAGES = 5_000
 MOST_BYTES = 90 << 20  # providers take files of 100 to 200 MB
 MOST_ANSWERED = 256 << 20  # bytes of the answers to one file, unpacked
+ENDPOINT = "/v1/chat/completions"
 OVER = ("completed", "failed", "expired", "cancelled")
 SLOWEST_POLL = 30.0  # seconds
 LONGEST_WAIT = 26 * 3600.0  # seconds: providers promise an answer within a day
@@ -43,7 +44,7 @@ async def _read(jobs, provider, store, seen) -> tuple[dict[str, str], str]:
     api = client.api(provider, MOST_ANSWERED)
     under_way: list[Batch] = []
     try:
-        under_way += await _found_again(api, provider, store)
+        under_way += await _resumed(api, provider, store)
         known = {image for _, _, images in under_way for image in images}
         for part in _parts((job for job in jobs if job.id not in known), provider, failed):
             under_way.append(await _send(api, provider, store, part))
@@ -59,52 +60,44 @@ async def _read(jobs, provider, store, seen) -> tuple[dict[str, str], str]:
     return failed, ""
 
 
-async def _patiently(request: Callable[[], Awaitable], *names: str):
-    """Make a request that may be made twice; try again after passing faults. Raises Fault."""
+async def _patiently(request: Callable[[], Awaitable], *names: str, begun: Callable[[], Awaitable] | None = None):
+    """The reply to a request, in which the fields `names` hold text; after passing faults the request is made again.
+
+    What must not be done twice says by `begun` whether a request got through whose reply was lost. Raises Fault.
+    """
     for attempt in range(client.TRIES):
         try:
-            return await _asked(request(), *names)
+            reply = await client.without_words(request())
+            if not all(isinstance(getattr(reply, name, None), str) for name in names):
+                raise Fault("invalid_answer", "what came is none of the protocol")
+            return reply
         except Fault as fault:
-            if not _passing(fault, attempt):
+            if fault.dropped or fault.kind == "bad_request" or attempt == client.TRIES - 1:
                 raise
-            await asyncio.sleep(_back_off(fault, attempt))
+            await asyncio.sleep(max(fault.wait, 0.5 * 2**attempt))
+        if begun and (reply := await begun()):
+            return reply
 
 
-async def _asked(request: Awaitable, *names: str):
-    """The reply to a request, in which these fields hold text. Raises Fault where anything else comes."""
-    reply = await client.without_words(request)
-    if not all(isinstance(getattr(reply, name, None), str) for name in names):
-        raise Fault("invalid_answer", "what came is none of the protocol")
-    return reply
-
-
-def _passing(fault: Fault, attempt: int) -> bool:
-    return not fault.dropped and fault.kind != "bad_request" and attempt < client.TRIES - 1
-
-
-def _back_off(fault: Fault, attempt: int) -> float:
-    return max(fault.wait, 0.5 * 2**attempt)
-
-
-async def _found_again(api, provider, store) -> list[Batch]:
+async def _resumed(api, provider, store) -> list[Batch]:
     """The batches of an earlier run. One that was killed while sending may have got through: its token tells."""
     noted = store.batches(provider)
     tokens = await _tokens(api) if any(batch is None for _, batch, _ in noted) else {}
     batches = []
     for token, batch, images in noted:
-        batch = batch or tokens.get(token)
+        batch = batch or getattr(tokens.get(token), "id", None)
         store.put_batch(provider, token, batch, images, finished=batch is None)
         batches += [(token, batch, images)] if batch else []
     return batches
 
 
-async def _tokens(api) -> dict[str, str]:
-    """Token → id of the provider's newest batches."""
+async def _tokens(api) -> dict:
+    """Token → batch, of the provider's newest batches."""
     listed = await _patiently(lambda: api.batches.list(limit=100))
     if not isinstance(rows := getattr(listed, "data", None), list):
         raise Fault("invalid_answer", "what came is none of the protocol")
-    known = [(getattr(row, "metadata", None), getattr(row, "id", None)) for row in rows]
-    return {meta["medocr"]: name for meta, name in known if isinstance(meta, dict) and name and "medocr" in meta}
+    known = [(getattr(row, "metadata", None), row) for row in rows if _is_name(getattr(row, "id", None))]
+    return {meta["medocr"]: row for meta, row in known if isinstance(meta, dict) and "medocr" in meta}
 
 
 def _parts(jobs: Iterator[Job], provider: OpenAIProvider, failed: dict[str, str]) -> Iterator[dict[str, bytes]]:
@@ -116,7 +109,7 @@ def _parts(jobs: Iterator[Job], provider: OpenAIProvider, failed: dict[str, str]
         except ValueError as error:
             failed[job.id] = f"unreadable: {error}"
             continue
-        row = {"custom_id": job.id, "method": "POST", "url": "/v1/chat/completions", "body": body}
+        row = {"custom_id": job.id, "method": "POST", "url": ENDPOINT, "body": body}
         part[job.id] = json.dumps(row).encode() + b"\n"
         size += len(part[job.id])
         if len(part) == MOST_PAGES or size >= MOST_BYTES:
@@ -131,23 +124,14 @@ async def _send(api, provider: OpenAIProvider, store: Store, part: dict[str, byt
     content = b"".join(part.values())
     uploaded = await _patiently(lambda: api.files.create(file=("pages.jsonl", content), purpose="batch"), "id")
     store.put_batch(provider, token, None, images)
-    batch_id = await _start(api, uploaded.id, token)
-    store.put_batch(provider, token, batch_id, images)
-    return token, batch_id, images
+    settings = {"endpoint": ENDPOINT, "completion_window": "24h", "metadata": {"medocr": token}}
 
+    async def begun():
+        return (await _tokens(api)).get(token)
 
-async def _start(api, file_id: str, token: str) -> str:
-    """Start a batch, once: where the reply is lost, its token tells whether it has begun. Returns its id."""
-    for attempt in range(client.TRIES):
-        try:
-            settings = {"endpoint": "/v1/chat/completions", "completion_window": "24h", "metadata": {"medocr": token}}
-            return (await _asked(api.batches.create(input_file_id=file_id, **settings), "id")).id
-        except Fault as fault:
-            if not _passing(fault, attempt):
-                raise
-            await asyncio.sleep(_back_off(fault, attempt))
-            if begun := (await _tokens(api)).get(token):
-                return begun
+    batch = await _patiently(lambda: api.batches.create(input_file_id=uploaded.id, **settings), "id", begun=begun)
+    store.put_batch(provider, token, batch.id, images)
+    return token, batch.id, images
 
 
 async def _ended(api, batch_id: str):

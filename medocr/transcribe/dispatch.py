@@ -1,10 +1,10 @@
 """Pages to providers: all of them pull from one queue, each as fast as it can bear, and every page is answered once."""
 
 import asyncio
-import collections
 import concurrent.futures
 import contextlib
 import dataclasses
+import itertools
 import random
 import threading
 import time
@@ -39,12 +39,10 @@ class Job:
 
 
 class Jobs:
-    """The queue: pages that came back first, then the next of the source, which is read only as needed."""
+    """The queue of pages, of which the source gives the next few when none that waits will do."""
 
-    def __init__(self, source: Iterator[Job], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, source: Iterator[Job]) -> None:
         self.source: Iterator[Job] | None = source
-        self.clock = clock
-        self.ready: collections.deque[Job] = collections.deque()
         self.waiting: list[Job] = []
         self.gone: set[str] = set()
         self.out = 0  # at a provider now
@@ -56,45 +54,34 @@ class Jobs:
     async def next(self, client: Client) -> Job | None:
         """The next page for this provider, when it may be sent; None when nothing is left that it may read."""
         name = client.provider.name
-        while not (client.dropped or self._exhausted(name)):
+        while not client.dropped:
             wait = client.wait()
-            job = None if wait else self._take(name)
-            if job:
+            if not wait and (job := self._take(name)):
                 job.booked = client.book()
                 self.out += 1
                 return job
+            if not self._left(name):
+                break
             self._changed.clear()
-            dues = [max(job.due - self.clock(), 0.01) for job in self.waiting if name in job.allowed]
+            dues = [max(job.due - time.monotonic(), 0.01) for job in self.waiting if name in job.allowed]
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait or min(dues, default=LONGEST_BACK_OFF)):
                     await self._changed.wait()
         return None
 
     def _take(self, name: str) -> Job | None:
-        now = self.clock()
-        for index, job in enumerate(self.waiting):
-            if name in job.allowed and job.due <= now:
-                return self.waiting.pop(index)
-        while len(self.waiting) < MOST_WAITING:
-            self._make_ready()
-            if not self.ready:
-                break
-            job = self.ready.popleft()
-            if name in job.allowed:
-                return job
-            self.waiting.append(job)
-            self._changed.set()
-        return None
-
-    def _make_ready(self) -> None:
-        while self.source is not None and len(self.ready) < AHEAD:
-            job = next(self.source, None)
-            if job is None:
-                self.source = None
-                self._changed.set()
-            elif self._may_wait(job):
+        while True:
+            for index, job in enumerate(self.waiting):
+                if name in job.allowed and job.due <= time.monotonic():
+                    return self.waiting.pop(index)
+            if self.source is None or len(self.waiting) >= MOST_WAITING:
+                return None
+            fetched = list(itertools.islice(self.source, AHEAD))
+            for job in filter(self._may_wait, fetched):
                 job.outgoing = asyncio.create_task(_encode(job.image))
-                self.ready.append(job)
+                self.waiting.append(job)
+            self.source = self.source if fetched else None
+            self._changed.set()
 
     def _may_wait(self, job: Job) -> bool:
         """Whether anybody may still read the page; if not, it has failed, unless somebody has."""
@@ -105,9 +92,9 @@ class Jobs:
             self.failed[job.id] = job.fault or "every provider that may have it was dropped"
         return False
 
-    def _exhausted(self, name: str) -> bool:
-        left = self.source or self.out or any(name in job.allowed for job in (*self.ready, *self.waiting))
-        return not left
+    def _left(self, name: str) -> bool:
+        """Whether anything may still come that this provider may read."""
+        return bool(self.source or self.out) or any(name in job.allowed for job in self.waiting)
 
     def answer(self, job: Job, name: str) -> None:
         """The provider answered: the page is done, or waits for another one's answer."""
@@ -122,7 +109,7 @@ class Jobs:
         job.fault = f"{name}: {fault}"
         if fault.kind != "rate_limited" and not client.ailing:
             job.tries[name] += 1
-            job.due = self.clock() + min(LONGEST_BACK_OFF, 0.25 * 2 ** job.tries[name]) * random.uniform(0.5, 1.5)
+            job.due = time.monotonic() + min(LONGEST_BACK_OFF, 0.25 * 2 ** job.tries[name]) * random.uniform(0.5, 1.5)
         if fault.kind == "unreadable":
             job.allowed.clear()
         elif job.tries[name] >= TRIES or fault.kind == "bad_request":
@@ -138,7 +125,6 @@ class Jobs:
     def drop(self, name: str) -> None:
         """No page goes to this provider any more."""
         self.gone.add(name)
-        self.ready = collections.deque([job for job in self.ready if self._may_wait(job)])
         self.waiting = [job for job in self.waiting if self._may_wait(job)]
         self._changed.set()
 
@@ -146,14 +132,11 @@ class Jobs:
         """Give out nothing more; what is at the providers comes home."""
         self.stopped, self.error = True, self.error or error
         self.source, self.waiting = None, []
-        self.ready.clear()
         self._changed.set()
 
 
 async def _encode(image: bytes) -> tuple[bytes, str]:
-    if len(image) < SMALL:
-        return outgoing.encode(image)
-    return await asyncio.to_thread(outgoing.encode, image)
+    return outgoing.encode(image) if len(image) < SMALL else await asyncio.to_thread(outgoing.encode, image)
 
 
 def read(
@@ -214,10 +197,10 @@ async def _serve(client: Client, jobs: Jobs, store: Store, seen) -> None:
             if job is None:
                 client.window.leave()
                 return
-            group.create_task(_one(client, job, jobs, store, seen))
+            group.create_task(_read_page(client, job, jobs, store, seen))
 
 
-async def _one(client: Client, job: Job, jobs: Jobs, store: Store, seen) -> None:
+async def _read_page(client: Client, job: Job, jobs: Jobs, store: Store, seen) -> None:
     name = client.provider.name
     try:
         answer = await client.read(job.outgoing, job.booked)

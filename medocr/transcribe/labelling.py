@@ -1,10 +1,10 @@
 """From stored answers to labels: what becomes of every page, worked out anew from the store each time."""
 
 import dataclasses
-import itertools
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 from ..schema import Page, Rejection
+from ..storage import batches
 from . import cleaning, providers
 from .agreement import WHOLLY, Agreement, compare, numbers
 from .store import Answer, Provider, Store
@@ -22,6 +22,20 @@ class Fate:
     readers: tuple[str, ...] = ()  # of both readings, and of the third where one settled it
     texts: tuple[str, ...] = ()
 
+    @property
+    def unlabelled(self) -> bool:
+        """Whether nobody could read the page so far."""
+        return isinstance(self.page, Rejection) and not self.compared
+
+    @property
+    def disputed(self) -> bool:
+        """Whether two readers disagree on it."""
+        return isinstance(self.page, Rejection) and self.compared is not None
+
+    @property
+    def read_once(self) -> bool:
+        return isinstance(self.page, Page) and not self.compared
+
 
 @dataclasses.dataclass
 class Judge:
@@ -30,16 +44,19 @@ class Judge:
     readers: Sequence[Provider]  # the first with a usable answer gives the label
     store: Store
     agreement: Agreement
-    failed: Mapping[str, str] = dataclasses.field(default_factory=dict)
+    least: float  # confidence that a reading must reach to become a label, where its reader gives one
+    held: Collection[str]  # ids of pages of which a copy may hold health information: all copies stay here
+    failed: dict[str, str] = dataclasses.field(default_factory=dict)
     expected: Mapping[str, float] = dataclasses.field(default_factory=dict)  # label_origin → mean agreement
-    least: float = 0.0  # confidence that a reading must reach to become a label, where its reader gives one
-    held: Collection[str] = frozenset()  # ids of pages of which a copy may hold health information
+
+    def protected(self, page: Page) -> Page:
+        """A page that is taken to hold health information where a copy of it is."""
+        return dataclasses.replace(page, contains_phi=True) if page.id in self.held else page
 
     def fates(self, pages: Iterable[Page]) -> Iterator[Fate]:
         """What becomes of each page, in their order; pages that have text pass as they are."""
-        pages = iter(pages)
         asked = [*self.readers, *([self.agreement.third] if self.agreement.third else [])]
-        while batch := list(itertools.islice(pages, TOGETHER)):
+        for batch in batches(pages, TOGETHER):
             ids = [page.id for page in batch if page.text is None]
             stored = [(reader, self.store.answers(reader, ids)) for reader in asked]
             for page in batch:
@@ -90,8 +107,7 @@ class Judge:
             reader, answer = answers[0]
             reason, detail = flaw(reader, answer), f"{reader.label_origin} answered {len(answer.text):,} characters"
             return Rejection(page.origin, page.source, reason, detail)
-        page = dataclasses.replace(page, contains_phi=True) if page.id in self.held else page
-        if page.id not in self.failed and not any(may_read(reader, page) for reader in self.readers):
+        if page.id not in self.failed and not any(may_read(reader, self.protected(page)) for reader in self.readers):
             reason, detail = "not_disclosed", providers.refusal(self.readers)
         return Rejection(page.origin, page.source, reason, detail)
 

@@ -1,45 +1,13 @@
 """How good labels are where the truth is known, and how fast they are made on this machine."""
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from .. import metrics
 from ..schema import Page
 from .rapid import RapidOcr
-from .store import Answer
 
 GIVEN = ("annotation", "synthetic", "truth")  # labels that nobody had to read from the image
-
-
-class KnownText:
-    """A local provider that gives the truth of pages that have it, to compare other labels with."""
-
-    name, model, prompt, local, label_origin = "truth", "", "", True, "truth"
-
-    def __init__(self, pages: Iterable[Page]) -> None:
-        self._known = {page.id: page.truth for page in pages if page.truth is not None}
-        self.parameters: dict = {}
-
-    def answers(self, images: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, Answer]]:
-        """The text of each page that has one."""
-        for image, _ in images:
-            known = self._known.get(image)
-            yield image, Answer(known) if known is not None else Answer("", finish="error", detail="no truth is known")
-
-    def close(self) -> None:
-        """Nothing to close."""
-
-
-def annotator(name: str, pages: Iterable[Page], processes: int = 2) -> RapidOcr | KnownText:
-    """The reader on this machine that a profile names: `rapidocr`, or `truth` for pages whose text is known.
-
-    `rapidocr:arabic` reads with RapidOCR's recogniser of that language, `rapidocr:FILE.onnx` with one of your own.
-    """
-    if name.partition(":")[0] == "rapidocr":
-        return RapidOcr(processes, language=name.partition(":")[2])
-    if name == "truth":
-        return KnownText(pages)
-    raise ValueError(f"annotator {name!r} is unknown: rapidocr or truth")
 
 
 def label_quality(pages: Iterable[Page]) -> list[dict]:

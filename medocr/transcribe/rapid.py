@@ -1,5 +1,6 @@
 """RapidOCR as a local annotator: pages stay on this machine, read by one process or several."""
 
+import contextlib
 import functools
 import importlib.metadata
 import time
@@ -13,7 +14,7 @@ from ..schema import open_image
 from .store import Answer
 
 
-class RapidOcr:
+class RapidOcr(contextlib.AbstractContextManager):
     """Reads pages with RapidOCR in one process or several; a `Provider` whose pages stay on this machine."""
 
     model = "PP-OCRv6"
@@ -33,9 +34,6 @@ class RapidOcr:
         self.parameters = {"rapidocr": importlib.metadata.version("rapidocr"), "rules": ocr.RULES}
         self.parameters |= {"language": language} if language else {}
         self.pool = Pool(functools.partial(read_image, scale=scale, language=language), processes)
-
-    def __enter__(self) -> "RapidOcr":
-        return self
 
     def __exit__(self, *_) -> None:
         self.close()
@@ -66,3 +64,14 @@ def read_image(image: bytes, scale: float = 1.0, language: str = "") -> Answer:
     except Exception as error:  # whatever one page does to the engine, the others are read, and this one is named
         return Answer("", finish="error", detail=f"{type(error).__name__}: {error}")
     return Answer(result.text, result.confidence, result.lowest, time.perf_counter() - started)
+
+
+def annotator(name: str, processes: int = 2) -> RapidOcr:
+    """The reader on this machine that a profile names: `rapidocr`.
+
+    `rapidocr:arabic` reads with RapidOCR's recogniser of that language, `rapidocr:FILE.onnx` with one of your own.
+    """
+    engine, _, language = name.partition(":")
+    if engine != "rapidocr":
+        raise ValueError(f"annotator {name!r} is unknown: rapidocr")
+    return RapidOcr(processes, language=language)

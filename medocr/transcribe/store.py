@@ -1,5 +1,6 @@
 """Every answer that a provider gave, in SQLite, written as it comes: what is stored is never asked again."""
 
+import contextlib
 import dataclasses
 import json
 import sqlite3
@@ -7,6 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Protocol
+
+from ..storage import batches
 
 PAGES_AT_ONCE = 500  # SQLite takes at least 999 parameters in a statement
 
@@ -46,12 +49,8 @@ class Provider(Protocol):
 
 
 COLUMNS = [field.name for field in dataclasses.fields(Answer)]
-KEY = (
-    "prompt",
-    "provider",
-    "model",
-    "parameters",
-)  # one model at two providers is two readers: each serves its own way
+# One model at two providers is two readers: each serves its own way.
+KEY = ("prompt", "provider", "model", "parameters")
 NAMES = ("image", *KEY, *COLUMNS, "created")
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS answers ({", ".join(NAMES)}, PRIMARY KEY (image, {", ".join(KEY)})) WITHOUT ROWID;
@@ -61,7 +60,7 @@ CREATE TABLE IF NOT EXISTS batches (
 """
 
 
-class Store:
+class Store(contextlib.AbstractContextManager):
     """Answers by image (sha256), prompt, provider, model and parameters; the last as JSON.
 
     Other processes may read while this one writes. One thread at a time may use it, whichever that is.
@@ -75,18 +74,11 @@ class Store:
             self._db.execute("PRAGMA journal_mode=WAL")
             self._db.execute("PRAGMA synchronous=NORMAL")  # survives a killed process; each commit costs no fsync
             self._db.executescript(SCHEMA)
-            self._check_columns()
+            if tuple(row[1] for row in self._db.execute("PRAGMA table_info(answers)")) != NAMES:
+                raise sqlite3.DatabaseError("another version of medocr made it")
         except sqlite3.DatabaseError as error:
             self._db.close()
             raise ValueError(f"{self.path} is no store of answers ({error}): move it away, or name another") from error
-
-    def _check_columns(self) -> None:
-        columns = tuple(row[1] for row in self._db.execute("PRAGMA table_info(answers)"))
-        if columns != NAMES:
-            raise sqlite3.DatabaseError("another version of medocr made it")
-
-    def __enter__(self) -> "Store":
-        return self
 
     def __exit__(self, *_) -> None:
         self.close()
@@ -118,9 +110,7 @@ class Store:
         return [image for image in images if image not in known]
 
     def _rows(self, provider: Provider, images: Iterable[str], columns: Sequence[str]) -> Iterator[tuple]:
-        images = list(images)
-        for start in range(0, len(images), PAGES_AT_ONCE):
-            part = images[start : start + PAGES_AT_ONCE]
+        for part in batches(images, PAGES_AT_ONCE):
             yield from self._db.execute(
                 f"SELECT {', '.join(('image', *columns))} FROM answers WHERE ({', '.join(KEY)}) = (?, ?, ?, ?) "
                 f"AND image IN ({', '.join('?' * len(part))})",

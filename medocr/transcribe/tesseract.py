@@ -2,7 +2,6 @@
 
 import functools
 import io
-import itertools
 import os
 import shutil
 import subprocess
@@ -14,6 +13,7 @@ from PIL import Image
 
 from .. import ocr
 from ..schema import open_image
+from ..storage import batches
 from .rapid import RapidOcr
 from .store import Answer, Provider
 
@@ -32,8 +32,8 @@ class Tesseract:
         """`scale` is beyond the size that suits it. Raises ValueError where no Tesseract is installed."""
         if not is_installed():
             raise ValueError("tesseract is not installed: apt-get install tesseract-ocr, or name another reader")
-        told = subprocess.run(["tesseract", "--version"], capture_output=True, text=True, check=True).stdout
-        self.model = told.split("\n")[0].removeprefix("tesseract ").strip()
+        reported = subprocess.run(["tesseract", "--version"], capture_output=True, text=True, check=True).stdout
+        self.model = reported.split("\n")[0].removeprefix("tesseract ").strip()
         self.name = "tesseract" if scale == 1 else f"tesseract-at-{scale:g}"
         self.parameters = {"segmentation": ONE_BLOCK, "enlarged": ENLARGED, "rules": ocr.RULES}
         self.label_origin = f"{self.name}/{self.model}"
@@ -41,11 +41,10 @@ class Tesseract:
 
     def answers(self, images: Iterable[tuple[str, bytes]]) -> Iterator[tuple[str, Answer]]:
         """Yield (id, answer) in the order of the images."""
-        images = iter(images)
+        read = functools.partial(read_image, scale=self.scale)
         with ThreadPoolExecutor(self.processes) as threads:
-            while batch := list(itertools.islice(images, 4 * self.processes)):
+            for batch in batches(images, 4 * self.processes):
                 keys, pages = zip(*batch, strict=True)
-                read = functools.partial(read_image, scale=self.scale)
                 yield from zip(keys, threads.map(read, pages), strict=True)
 
     def close(self) -> None:

@@ -1,8 +1,6 @@
 """One call of `transcribe`: who is asked for what, and what came of it."""
 
 import dataclasses
-import functools
-import itertools
 import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -12,17 +10,14 @@ import numpy as np
 from tqdm import tqdm
 
 from ..schema import Page, Rejection
-from ..storage import bare
+from ..storage import bare, batches
 from . import batch, dispatch, labelling
-from .agreement import Agreement
 from .client import Fault
 from .labelling import Fate, Judge, Labelled
 from .quality import label_quality
-from .store import Answer, Provider, Store
+from .store import Answer, Provider
 
 MOST_SHOWN = 200  # pages set aside by disagreement whose texts the report keeps, to be looked at
-
-Want = tuple[str, frozenset[str], int]  # a page's id, who may be asked, how many answers are wanted
 
 
 @dataclasses.dataclass
@@ -30,96 +25,64 @@ class Work:
     """The pages of one call, and what is known of them so far."""
 
     pages: Iterable[Page]
-    store: Store
-    agreement: Agreement
-    readers: list[Provider]
+    judge: Judge
     progress: bool
-    least: float = 0.0
-    failed: dict[str, str] = dataclasses.field(default_factory=dict)
     rows: dict[str, dict] = dataclasses.field(default_factory=dict)
     new: set[str] = dataclasses.field(default_factory=set)  # read in this call
     seconds: float = 0.0
-
-    def judge(self) -> Judge:
-        return Judge(self.readers, self.store, self.agreement, self.failed, least=self.least, held=self.held)
-
-    @functools.cached_property
-    def held(self) -> set[str]:
-        """Ids of pages that may hold health information: a copy of one that is said to hold none stays as well."""
-        return {page.id for page in self.unread() if page.contains_phi is not False}
 
     def unread(self) -> Iterator[Page]:
         """The pages without text, without their images where these would have to be read from a file."""
         return (page for page in bare(self.pages) if page.text is None)
 
-    def unanswered(self, asked: Sequence[Provider]) -> Iterator[Want]:
-        """Pages that want (further) answers of these providers."""
-        pages = self.unread()
-        while part := list(itertools.islice(pages, labelling.TOGETHER)):
-            ids = [page.id for page in part]
-            lacking = {provider.name: set(self.store.missing(provider, ids)) for provider in asked}
-            for page in part:
-                if page.id in self.held:
-                    page = dataclasses.replace(page, contains_phi=True)
-                allowed = {provider.name for provider in asked if labelling.may_read(provider, page)}
-                left = frozenset(name for name in allowed if page.id in lacking[name])
-                stored = sum(page.id not in of_provider for of_provider in lacking.values())
-                needed = 2 if len(allowed) > 1 and self.agreement.drawn(page.id) else 1
-                if left and stored < needed:
-                    yield page.id, left, needed - stored
-
-    def without_label(self, asked: Sequence[Provider]) -> Iterator[Want]:
-        """Pages that nobody could read so far."""
-        return self._those(asked, lambda fate: isinstance(fate.page, Rejection) and not fate.compared)
-
-    def read_once(self, asked: Sequence[Provider]) -> Iterator[Want]:
-        """Pages that are to be read twice, and have one label."""
-        return self._those(
-            asked,
-            lambda fate: isinstance(fate.page, Page) and not fate.compared and self.agreement.drawn(fate.source.id),
-        )
-
-    def disagreeing(self, asked: Sequence[Provider]) -> Iterator[Want]:
-        """Pages on which two readers disagree."""
-        return self._those(asked, lambda fate: isinstance(fate.page, Rejection) and fate.compared)
-
-    def _those(self, asked: Sequence[Provider], which: Callable[[Fate], bool]) -> Iterator[Want]:
-        wanting = list(self.unanswered(asked))
-        if wanting:
-            chosen = {fate.source.id for fate in self.judge().fates(self.unread()) if which(fate)}
-            yield from (want for want in wanting if want[0] in chosen)
-
-    def ask(self, asked: list[Provider], which: Callable) -> None:
-        """Get the answers that `which` finds wanting from these providers into the store."""
+    def ask(self, asked: Sequence[Provider], which: Callable[[Fate], bool] | None = None) -> None:
+        """Get the answers that pages lack of these providers into the store; only of those that `which` is true of."""
         if not asked:
             return
-        asked_for = {page_id: (allowed, needed) for page_id, allowed, needed in which(asked)}
         for provider in asked:
             self.rows.setdefault(provider.name, _row(provider))
-        if not asked_for:
+        jobs = {job.id: job for job in self._lacking(asked)}
+        if jobs and which:
+            chosen = {fate.source.id for fate in self.judge.fates(self.unread()) if which(fate)}
+            jobs = {page_id: job for page_id, job in jobs.items() if page_id in chosen}
+        if not jobs:
             return
         started = time.perf_counter()
         bar = tqdm(
-            total=sum(needed for _, needed in asked_for.values()),
+            total=sum(job.needed for job in jobs.values()),
             desc=" + ".join(provider.name for provider in asked),
             unit="page",
             leave=False,
             disable=not self.progress,
         )
         with bar:
-            self._read(asked, self._jobs(asked_for), bar)
+            self._read(asked, self._with_images(jobs), bar)
         seconds = time.perf_counter() - started
         self.seconds += seconds
         for provider in asked:
             self.rows[provider.name]["seconds"] += seconds
 
-    def _jobs(self, asked_for: dict[str, tuple[frozenset[str], int]]) -> Iterator[dispatch.Job]:
-        for page in self.pages:
-            if page.id in asked_for:
-                allowed, needed = asked_for.pop(page.id)
-                yield dispatch.Job(page.id, page.image, set(allowed), needed)
+    def _lacking(self, asked: Sequence[Provider]) -> Iterator[dispatch.Job]:
+        """The pages that want (further) answers of these providers, still without their images."""
+        store, agreement = self.judge.store, self.judge.agreement
+        for part in batches(self.unread(), labelling.TOGETHER):
+            ids = [page.id for page in part]
+            lacking = {provider.name: set(store.missing(provider, ids)) for provider in asked}
+            for page in part:
+                page = self.judge.protected(page)
+                allowed = {provider.name for provider in asked if labelling.may_read(provider, page)}
+                left = {name for name in allowed if page.id in lacking[name]}
+                stored = sum(page.id not in of_provider for of_provider in lacking.values())
+                needed = 2 if len(allowed) > 1 and agreement.drawn(page.id) else 1
+                if left and stored < needed:
+                    yield dispatch.Job(page.id, b"", left, needed - stored)
 
-    def _read(self, asked: list[Provider], jobs: Iterator[dispatch.Job], bar: tqdm) -> None:
+    def _with_images(self, jobs: dict[str, dispatch.Job]) -> Iterator[dispatch.Job]:
+        for page in self.pages:
+            if job := jobs.pop(page.id, None):
+                yield dataclasses.replace(job, image=page.image)
+
+    def _read(self, asked: Sequence[Provider], jobs: Iterator[dispatch.Job], bar: tqdm) -> None:
         def seen(provider: Provider, image: str, answer: Answer | Fault) -> None:
             row = self.rows[provider.name]
             if isinstance(answer, Fault):
@@ -138,28 +101,28 @@ class Work:
         if provider.local:
             self._read_here(provider, jobs, seen)
         elif provider.batch:
-            failed, dropped = batch.read(jobs, provider, self.store, seen)
-            self.failed |= failed
+            failed, dropped = batch.read(jobs, provider, self.judge.store, seen)
+            self.judge.failed |= failed
             self.rows[provider.name]["dropped"] = dropped
         else:
-            clients, failed = dispatch.read(jobs, asked, self.store, seen)
-            self.failed |= failed
+            clients, failed = dispatch.read(jobs, asked, self.judge.store, seen)
+            self.judge.failed |= failed
             for client in clients:
                 self.rows[client.provider.name] |= {"dropped": client.dropped, "most_in_flight": client.window.peak}
 
     def _read_here(self, provider: Provider, jobs: Iterator[dispatch.Job], seen: Callable) -> None:
         for image, answer in provider.answers((job.id, job.image) for job in jobs):
             if answer.finish == "error":
-                self.failed[image] = f"{provider.name}: {answer.detail}"
+                self.judge.failed[image] = f"{provider.name}: {answer.detail}"
                 seen(provider, image, Fault("error", "it could not read the page"))
             else:
-                self.store.put(provider, image, answer)
+                self.judge.store.put(provider, image, answer)
                 seen(provider, image, answer)
 
     def result(self) -> tuple[Labelled, dict]:
         """The labelled pages, and the report."""
-        judge = self.judge()
-        judge.expected = _expected(judge.fates(page for page in self.unread() if self.agreement.drawn(page.id)))
+        judge = self.judge
+        judge.expected = _expected(judge.fates(page for page in self.unread() if judge.agreement.drawn(page.id)))
         counts = {"pages": 0, "had_text": 0, "from_store": 0, "label_origins": Counter(), "reasons": Counter()}
         listed = {"set_aside": [], "agreement": [], "disagreements": []}
         scored = []
