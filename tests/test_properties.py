@@ -113,7 +113,7 @@ def test_a_changed_letter_of_a_drug_is_a_lost_order_and_no_other_drug(report, da
     name = orders[0][0]
     at = data.draw(st.integers(1, len(name) - 2))
     orders[0][0] = name[:at] + ("x" if name[at] != "x" else "y") + name[at + 1 :]
-    assert moved(report, (rows, orders)).keys() == {"drug_f1", "field_recall", "term_recall"}
+    assert moved(report, (rows, orders)).keys() == {"drug_f1", "order_f1", "field_recall", "term_recall"}
 
 
 @settled
@@ -122,7 +122,7 @@ def test_another_drug_is_named_as_one(report):
     other = next(drug for drug in DRUGS if drug not in {order[0] for order in report[1]})
     changed = report[0], [[other, *report[1][0][1:]], *report[1][1:]]
     found = moved(report, changed)
-    assert found.keys() == {"drug_f1", "field_recall", "term_recall", "term_precision", "changed_drug"}
+    assert found.keys() == {"drug_f1", "order_f1", "field_recall", "term_recall", "term_precision", "changed_drug"}
 
 
 HOSTILE = "aA1 .,:-/|<>()[]*%\n\t\u0301\u0300\u200b\u202e\u2067\U0001f600\U0010ffff中é☑½²İß١µ\x00$&\\"

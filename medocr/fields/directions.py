@@ -22,7 +22,7 @@ A_DAY = {  # without points and spaces → times a day
     **dict.fromkeys(("tds", "tid", "witheachmeal", "withmeals", "beforemeals", "aftermeals", "qac"), 3.0),
     **dict.fromkeys(("qid", "qds"), 4.0),
     **dict.fromkeys(("qod", "alternatedays", "onalternatedays", "everyotherday", "everyalternateday"), 0.5),
-    **dict.fromkeys(("weekly", "qw", "qwk", "everyweek"), 1 / 7),
+    **dict.fromkeys(("weekly", "qw", "qwk", "qweek", "everyweek"), 1 / 7),
     **dict.fromkeys(("monthly", "everymonth"), 1 / 30),
 }
 DAYS = {"h": 1 / 24, "d": 1.0, "w": 7.0, "m": 30.0, "y": 365.0}  # by the first letter of the period

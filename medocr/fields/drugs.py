@@ -230,8 +230,8 @@ def _order(text: str, flat: str, start: _Start, at: int, limit: int, line: int) 
     frequency = _frequency(flat, at, limit, duration)
     form = sig.FORMS.search(lowered, at, limit)
     routes = list(itertools.islice(sig.ROUTES.finditer(lowered, at, limit), 2))
-    if len(routes) > 1 and routes[0].group(1) == "inh" and not form:
-        form = routes.pop(0)  # `90 mcg inh INH q4h`
+    if routes and routes[0].group(1) == "inh" and (form.start() > routes[0].start() if form else len(routes) > 1):
+        form = routes.pop(0)  # `90 mcg inh INH q4h`, `18 mcg inh 2 puffs`
     route = routes[0] if routes else None
     status = directions.status_before(lowered, start.name)
     amount = directions.amount_before(lowered, start.name) or directions.amount_at(

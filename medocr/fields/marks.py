@@ -29,6 +29,7 @@ QUALITIES = words("qualities") | {word for word in OF_OTHERS if " " not in word}
 EARLIER = {"prev", "previous", "prior", "earlier", "baseline"} | set(languages.words("earlier"))
 TELLING = EARLIER | SEXES.keys() | OPENERS | LEAD_IN | FLAG_WORDS | QUALITIES | {"a", "b", "ab", "o"}  # and units
 NOT_PROSE = TELLING | words("methods") | words("headings") | words("stops") | {"for", "comment", "result"}
+NOT_PROSE |= {"reviewed", "verified", "signed", "printed", "reported"}
 JOINED = words("joined") | {word.split()[0] for word in OF_OTHERS if " " in word}
 AFTER_JOINED = words("after_joined") | {word.split()[1] for word in OF_OTHERS if " " in word}
 STRONG = words("strong") | set(OF_OTHERS)
@@ -147,6 +148,8 @@ def is_column(atoms: Atoms, at: int) -> bool:
 def opens_prose(atoms: Atoms, at: int, names: list[int]) -> bool:
     """Whether a sentence goes on after a word such as HIGH to its line's end: `HIGH BLEEDING RISK`."""
     if atoms.kinds[at] != "word" or unit_at(atoms, at) or atoms.lowered[at] in NOT_PROSE:
+        return False
+    if atoms.words[at + 1] == ":":  # a label: `1+ A Checked: Dr. Brady`
         return False
     first = at
     while at - first < 30 and atoms.kinds[at] in ("word", "sym", "code") and atoms.lowered[at] not in QUALITIES:

@@ -48,8 +48,8 @@ FREQUENCY = re.compile(
     r"|(?:[ap]\.?c\.?[ ])?(?:morning|evening)(?![ ](?:stiffness|sickness))"
     r"|with each meal|once(?=[ ]at|[ ]weekly)|(?:once|"
     r"twice)(?=[ ]?(?:x|for)\b)"
-    r"|b\.?i\.?d|t\.?i\.?d|t\.?d\.?s|q\.?i\.?d|q\.?d\.?s|q\.?a\.?m|q\.?p\.?m|q\.?h\.?s|q\.?o\.?d|q\.?wk?|b\.?d|"
-    r"o\.?d|q\.?d|h\.?s|p\.?r\.?n|s\.?o\.?s|"
+    r"|b\.?i\.?d|t\.?i\.?d|t\.?d\.?s|q\.?i\.?d|q\.?d\.?s|q\.?a\.?m|q\.?p\.?m|q\.?h\.?s|q\.?o\.?d|q\.?[ ]?week|q\.?wk?|"
+    r"b\.?d|o\.?d|q\.?d|h\.?s|p\.?r\.?n|s\.?o\.?s|"
     r"stat|mane|nocte|daily|nightly|weekly|monthly|bedtime|o\.?n|o\.?m|qday|qhs|qac)(?![\w/-])\.?",
 )
 NOT_EVERY = "".join(f"(?<!{word} )" for word in ("every", *languages.words("every")))  # `every 21 days` is a frequency

@@ -26,6 +26,7 @@ LABELS = {
     "test_row_f1": "whole test rows, F1",
     "range_f1": "reference ranges, F1",
     "drug_f1": "drug orders, F1",
+    "order_f1": "drug orders with directions, F1",
     "option_f1": "ticked and empty boxes, F1",
     "term_recall": "medical terms found",
     "term_precision": "medical terms not invented",
@@ -36,7 +37,7 @@ LABELS = {
 }
 CAPPED = frozenset({"cer", "wer"})  # at 1 per page in means: one endless page must not outweigh a hundred others
 MEDICAL = (
-    *("field_recall", "header_recall", "test_value_f1", "test_row_f1", "range_f1", "drug_f1", "option_f1"),
+    *("field_recall", "header_recall", "test_value_f1", "test_row_f1", "range_f1", "drug_f1", "order_f1", "option_f1"),
     *("term_recall", "term_precision"),
 )
 HIGHER_IS_BETTER = frozenset(

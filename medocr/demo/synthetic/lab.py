@@ -3,7 +3,7 @@
 import random
 import types
 
-from . import patient
+from . import patient, words
 from .analytes import ANALYTES, FINDINGS, PANELS, UCUM, Analyte, Finding
 from .draw import Draft, Line, Look
 from .issuers import issuer, template
@@ -51,10 +51,11 @@ STYLE = {
     "columns": ("{name}|{value}|{unit}|{range}|{flag}", "{name}|{value}|{flag}|{unit}|{range}",
                 "{name}|{value}|{flag}|{range}|{unit}", "{name}|{value} {unit}|{range}|{flag}",
                 "{name}|{flag}|{value}|{unit}|{range}", "{name}|{value} {flag}|{unit}|{range}",
-                "{name}|{value} {flag}|{range} {unit}", "{name}|{range}|{unit}|{value}|{flag}"),
-    "head": ({}, {"name": "Test", "value": "Result", "flag": "", "unit": "Units", "range": "Range"},
-             {"name": "TEST", "value": "RESULT", "flag": "FLAG", "unit": "UNIT", "range": "REF."},
-             {"name": "Analyte", "value": "Value", "flag": "", "unit": "Unit", "range": "Normal"}),
+                "{name}|{value} {flag}|{range} {unit}", "{name}|{range}|{unit}|{value}|{flag}",
+                "{name}|{value}|{flag}|{previous}|{unit}|{range}"),
+    "head": ({}, {"name": "Test", "value": "Result", "flag": "", "unit": "Units", "range": "Range", "previous": "Prev"},
+             {"name": "TEST", "value": "RESULT", "flag": "FLAG", "unit": "UNIT", "range": "REF.", "previous": "PREV"},
+             {"name": "Analyte", "value": "Value", "flag": "", "unit": "Unit", "range": "Normal", "previous": "Prior"}),
     "flag": FLAGS,
     "range": RANGES,
     "case": (str, str, str.upper),
@@ -78,6 +79,10 @@ def lab_report(rng: random.Random, number: int) -> Draft:
     """A laboratory's report, drawn for group `number`."""
     style = template("lab_report", number, STYLE)
     facility = issuer("lab_report", number, FACILITIES, LOOKS)
+    if style.columns.startswith("{name}|{range}"):  # nobody could tell a word's reference from its result
+        style.head = style.head or STYLE["head"][1]
+    if facility.look.family == "mono" or rng.random() < 0.3:  # no room, or nothing earlier
+        style.columns = style.columns.replace("{previous}|", "")
     values = patient.known(rng, facility, style.sex)
     sex = values["sex"][0]
     sometimes = [text for text in (style.identifier, style.dates, style.doctor) if rng.random() < 0.4]
@@ -87,7 +92,8 @@ def lab_report(rng: random.Random, number: int) -> Draft:
     panel = rng.choice(ANALYTES + FINDINGS).panel
     if style.panel:
         lines.append(Line((rng.choice(PANELS[panel]),), bold=True))
-    rows = [_result(rng, test, style, sex) for test in _tests(rng, panel, sex)]
+    earlier = words.day(rng, 2019, 2020).strftime("%d/%m/%y")  # short, since rows are wide
+    rows = [_result(rng, test, style, sex, earlier) for test in _tests(rng, panel, sex)]
     if style.head:
         lines.append(row(style.columns, style.head, bold=True, shade=style.shade, rule=style.rule))
     lines += [row(style.columns, printed) for printed, _ in rows]
@@ -104,8 +110,11 @@ def _tests(rng: random.Random, panel: str, sex: str) -> list[Analyte | Finding]:
     return list(drawn.values())
 
 
-def _result(rng: random.Random, test: Analyte | Finding, style: types.SimpleNamespace, sex: str) -> tuple[dict, dict]:
-    """A row as printed, by column, and as it is meant."""
+def _result(
+    rng: random.Random, test: Analyte | Finding, style: types.SimpleNamespace, sex: str, earlier: str
+) -> tuple[dict, dict]:
+    """A row as printed, by column, and as it is meant; `earlier` is the date of previous results."""
+    previous = ""
     if isinstance(test, Finding):
         reach, *abnormal = map(style.case, test.results)
         value = text = rng.choices((reach, *abnormal), [5] + [1] * len(abnormal))[0]
@@ -117,11 +126,16 @@ def _result(rng: random.Random, test: Analyte | Finding, style: types.SimpleName
         unit = rng.choice(test.units or ("",))
         reach = _range(style.range, *limits)
         value = float(text) if text[0] != "<" else text
+        previous = _number(rng, test, low, high)[0] if "{previous}" in style.columns else ""
     code = next((c for c in (code, code[0], "A" * (code != "N")) if c in style.flag), None)
-    printed = {"name": min(rng.choices(test.names, k=2), key=len), "value": text, "unit": unit, "range": reach}
+    tries = 9 if "{previous}" in style.columns else 2  # a row with a previous result has room for a short name alone
+    printed = {"name": min(rng.choices(test.names, k=tries), key=len), "value": text, "unit": unit, "range": reach}
     printed["flag"] = style.flag[code] if code else ""
+    printed["previous"] = f"{previous} {earlier}" if previous[:1].isdigit() and isinstance(value, float) else ""
     meant = {"name": printed["name"], "value": value, "unit": UCUM.get(unit, unit) or None}
     meant |= {"low": low, "high": high, "flag": code, "printed": printed}
+    if printed["previous"]:
+        meant |= {"previous": float(previous), "previous_date": earlier}
     return printed, meant
 
 
