@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from medocr import metrics
+from medocr.evaluate.summary import pair
 
 
 def changes(frame: pd.DataFrame, metric: str = "cer") -> pd.DataFrame:
@@ -12,9 +13,7 @@ def changes(frame: pd.DataFrame, metric: str = "cer") -> pd.DataFrame:
     Columns: id, origin, set, doc_type, group, target (the text scored against), base and tuned (their texts),
     base_score, tuned_score (capped at 1 where means are), change.
     """
-    base, tuned = (frame[frame["model"] == model].set_index("id") for model in ("base", "tuned"))
-    shared = base.index.intersection(tuned.index)
-    base, tuned = base.loc[shared], tuned.loc[shared]
+    base, tuned = pair(frame)
     limit = 1.0 if metric in metrics.CAPPED else np.inf
     paired = base[["origin", "set", "doc_type", "group"]].assign(
         target=base["truth"].where(base["truth"].notna(), base["reference"]),
@@ -33,12 +32,10 @@ def pick_examples(frame: pd.DataFrame, each: int = 1, metric: str = "cer") -> pd
     No page is given twice, so a small frame gives fewer.
     """
     paired = changes(frame, metric)
-    worst_first = metric in metrics.HIGHER_IS_BETTER
-    if worst_first:
+    if metric in metrics.HIGHER_IS_BETTER:
         paired = paired.iloc[::-1].reset_index(drop=True)
     middle = max(0, (len(paired) - each) // 2)
-    kinds = {"best": paired.index[:each], "worst": paired.index[::-1][:each], "median": paired.index[middle:][:each]}
-    named = {row: kind for kind, rows in reversed(kinds.items()) for row in rows}
-    shown = paired.loc[list(named)].assign(example=list(named.values()))
-    order = shown["example"].map({"best": 0, "median": 1, "worst": 2})
-    return shown.assign(order=order).sort_values("order", kind="stable", ignore_index=True).drop(columns="order")
+    kinds = {"best": paired[:each], "worst": paired[::-1][:each], "median": paired[middle:][:each]}
+    shown = pd.concat([rows.assign(example=kind) for kind, rows in kinds.items()])
+    first = shown[~shown.index.duplicated()]
+    return first.sort_values("example", kind="stable", ignore_index=True)  # best, median, worst, as in the alphabet

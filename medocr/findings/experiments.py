@@ -27,7 +27,6 @@ from ..run import (
     StageFailed,
     _clear,
     _locked,
-    _private,
     execute_at,
     fingerprint,
     make,
@@ -169,7 +168,7 @@ def make_run(trial: Trial) -> bool:
     began = time.perf_counter()
     folder = trial.run.data
     try:
-        with _private(folder), _locked(folder):
+        with _locked(folder):
             _begin(trial)
             rows = [_make_stage(trial.run, stage, folder.parent / "stages") for stage in MADE]
         keep(trial, rows)

@@ -22,6 +22,7 @@ from .. import storage
 from .columns import parsed, shown
 from .decisions import DecidedMeanwhile, Decision, Standing, decide, field_of
 from .folder import read_document
+from .markup import percent
 from .session import Session, View
 
 CONFIGURATION = """<View>
@@ -34,7 +35,7 @@ CONFIGURATION = """<View>
   <TextArea name="line" toName="image" editable="true" perRegion="true" displayMode="region-list"/>
 </View>
 """
-WHOLE_PAGE = {"x": 0.0, "y": 0.0, "width": 100.0, "height": 100.0}
+WHOLE_PAGE = (0.0, 0.0, 100.0, 100.0)
 BETWEEN = ": "
 
 
@@ -98,7 +99,9 @@ def _texts(view: View) -> list[str]:
 
 def _region(view: View) -> Iterator[dict]:
     """A field's rectangle, in percent of the page, and its texts, which share its id."""
-    place = _percent(view.field["box"], view.page) if view.field["box"] else WHOLE_PAGE
+    size = view.page["width"], view.page["height"]
+    places = percent(view.field["box"], size) if view.field["box"] else WHOLE_PAGE
+    place = dict(zip(("x", "y", "width", "height"), places, strict=True))
     common = {"id": view.field["id"], "to_name": "image", "image_rotation": 0}
     if view.page.get("width"):
         common |= {"original_width": view.page["width"], "original_height": view.page["height"]}
@@ -109,12 +112,6 @@ def _region(view: View) -> Iterator[dict]:
     for name, lines in texts.items():
         if lines:
             yield {**common, "type": "textarea", "from_name": name, "value": {**value, "text": lines}}
-
-
-def _percent(box: list, page: dict) -> dict[str, float]:
-    left, top, right, bottom = box
-    across, down = 100 / page["width"], 100 / page["height"]
-    return {"x": left * across, "y": top * down, "width": (right - left) * across, "height": (bottom - top) * down}
 
 
 def take_over(folder: str | Path, annotated: str | Path) -> int:
@@ -135,8 +132,8 @@ def _read(path: Path) -> list[dict]:
     try:
         return _validator()(json.loads(path.read_text(encoding="utf-8-sig")))
     except fastjsonschema.JsonSchemaValueException as error:
-        told = f"{path} is no JSON export of tasks that medocr made (JSON-MIN leaves out what is needed)"
-        raise ValueError(f"{told}: {error.message}") from None
+        refusal = f"{path} is no JSON export of tasks that medocr made (JSON-MIN leaves out what is needed)"
+        raise ValueError(f"{refusal}: {error.message}") from None
     except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} cannot be read ({error}): export the project from Label Studio as JSON") from None
 

@@ -44,7 +44,7 @@ CAST = "LoRA, inputs cast to float32"  # as PEFT does by itself, and medocr did 
 PLAIN = "LoRA, loss without entropy and accuracy"
 MATMUL = ("mm", "addmm", "bmm", "convolution", "convolution_backward")
 COPIES = ("_to_copy", "clone", "copy_", "cat", "index", "slice_backward", "select_backward")
-PACKED = "medocr_packed_flash"  # transformers hands over the packed sequence where the name contains "flash"
+PACKED = "flash_in_step"  # a name with "flash", by which transformers hands over all pages of a batch as one sequence
 FREE = ("device", "_unsafe_view", "detach", "alias")  # move nothing
 
 
@@ -83,20 +83,21 @@ def _kind(name: str) -> str:
 
 @contextlib.contextmanager
 def on_cuda(lora: bool) -> Iterator[None]:
-    """Attention and, where autocast works, layer norms as on CUDA."""
+    """Attention and, where autocast works, layer norms as on CUDA; data where the attention asks for values."""
 
-    def packed(module, query, key, value, attention_mask, *, scaling, **_):
-        """Pages of one size behind one another, (1, heads, patches, head size), as a batch."""
-        images = [tensor[0].unflatten(1, (memory.PAGES, -1)).transpose(0, 1) for tensor in (query, key, value)]
-        return scaled_dot_product_attention(*images, scale=scaling).transpose(1, 2).flatten(0, 1)[None], None
+    def packed(module, query, key, value, *, scaling, cu_seq_lens_q, **_):
+        """As a flash kernel does, all pages at once, which are of one size here: (1, heads, patches of all, size)."""
+        if torch.is_autocast_enabled("cpu"):
+            query, key, value = (tensor.bfloat16() for tensor in (query, key, value))
+        length = int(cu_seq_lens_q[1])
+        pages = [tensor[0].transpose(0, 1).unflatten(0, (-1, length)).transpose(1, 2) for tensor in (query, key, value)]
+        return scaled_dot_product_attention(*pages, scale=scaling).transpose(1, 2).flatten(0, 1).unsqueeze(0), None
 
     def in_float32(self, x):
         return layer_norm(x.float(), self.normalized_shape, self.weight.float(), self.bias.float(), self.eps)
 
     AttentionInterface.register(PACKED, packed)
-    with contextlib.ExitStack() as stack:
-        if lora:
-            stack.enter_context(mock.patch.object(torch.nn.LayerNorm, "forward", in_float32))
+    with mock.patch.object(torch.nn.LayerNorm, "forward", in_float32) if lora else contextlib.nullcontext():
         yield
 
 
