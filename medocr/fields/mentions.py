@@ -3,19 +3,21 @@
 import re
 from typing import TYPE_CHECKING
 
-from .languages import pattern, words
+from . import languages
 from .marks import PERIODS
 from .text import lower
+from .words import words
 
 if TYPE_CHECKING:
     from .analytes import _Reader
     from .columns import Columns
 
+AIMS = words("aims") | set(languages.words("rule"))
 CONDITION = re.compile(  # of `text.lower`, before a name: what follows is a rule or an aim, not a result
-    r"(?<!\w)(?:(?:if|until|unless)|(?P<aim>when|while|target|goal|aim|keep|maintain|threshold|once|for|"
-    rf"{pattern('rule')}))(?!\w)"
+    rf"(?<!\w)(?:(?:if|until|unless)|(?P<aim>{'|'.join(sorted(AIMS))}))(?!\w)"
 )
-RULES = {"when", "if", "while", *words("rule")}
+OPENERS = {"if", "until", "unless", *(word.partition(" ")[0] for word in AIMS)}
+RULES = {"when", "if", "while", *languages.words("rule")}
 IDENTIFIERS = {"mrn", "id", "nhs", "dob", "phone", "tel", "fax", "npi", "accession", "account"}
 TELEPHONE = re.compile(r"(?<!\w)(?:phone|tel|telephone|fax|mobile|cell|call)(?!\w)")
 POSTCODE = re.compile(r",[ ]?[A-Z]{2}[ ]$")  # before its digits: `Iron Mountain, MI 49801`
