@@ -216,8 +216,9 @@ class Columns:
             return self._skip()
         if word in ("*", "!") and (flag := flag_at(self.atoms, here)):
             return self._mark(*flag)
-        if isinstance(self.value, float) and self._is_mark(here):
-            self.sign = word
+        leading = word == "+" and not self.printed and "num" in (self.kinds[here + 1], self.kinds[here + 2])
+        if leading or (isinstance(self.value, float) and self._is_mark(here)):
+            self.sign = word  # `1,34 + mg/dl`, `+  1,34 mg/dl`
             return self._skip()
         if word == "+" and (grade := quality_at(self.atoms, here)):
             return self._take(*grade)
@@ -268,6 +269,8 @@ class Columns:
         if (unit := unit_at(atoms, here)) and self._unit(*unit):
             return True
         lowered = self.lowered[here]
+        if lowered == "soit" and self.printed:  # `13,2 mg/L soit 117 µmol/L`
+            return self._skip()
         if lowered not in TELLING:
             return self._misread_unit(here)
         if lowered in EARLIER and self.printed:
@@ -294,6 +297,8 @@ class Columns:
         """A flag, a value in words, or words that lead to a range."""
         atoms, here = self.atoms, self.here
         ranged = self._ranged()
+        if lowered == "n" and self.words[here - 1] == "(" and reaches(atoms, here + 1, 3):  # `(N : 30 à 400)`
+            return self._skip()
         if lowered in LEAD_IN and not (ranged and self.printed and not self.sex) and reaches(self.atoms, here + 1, 6):
             return self._skip()
         if (flag := flag_at(atoms, here)) and self.flag is None and not names_band(atoms, here, ranged):
