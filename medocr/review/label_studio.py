@@ -29,7 +29,6 @@ CONFIGURATION = """<View>
   <Image name="image" value="$image" zoom="true" zoomControl="true"/>
   <RectangleLabels name="kind" toName="image">
     <Label value="header"/><Label value="analyte"/><Label value="drug"/><Label value="total"/><Label value="tick"/>
-    <Label value="text"/>
   </RectangleLabels>
   <TextArea name="columns" toName="image" editable="true" perRegion="true" displayMode="region-list"/>
   <TextArea name="line" toName="image" editable="true" perRegion="true" displayMode="region-list"/>
