@@ -4,7 +4,6 @@ import hashlib
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import PurePath
 
 from PIL import Image
 from rapidfuzz import fuzz, process
@@ -231,8 +230,3 @@ def _around(boxes: Sequence[Sequence[int]]) -> list[int] | None:
         return None
     left, top, right, bottom = zip(*boxes, strict=True)
     return [min(left), min(top), max(right), max(bottom)]
-
-
-def file_name(page: Mapping, suffix: str) -> str:
-    """Where a page's picture lies under the output folder."""
-    return str(PurePath("pages") / f"{page['sha256']}{suffix}")
