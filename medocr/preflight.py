@@ -36,22 +36,18 @@ def check(data: str | Path) -> str:
         missing.append(f"{card[0]} has {card[1]:.1f} GB free, {FULL_GPU_GB} GB are needed: end what else runs on it")
     if free < (needed := FULL_DISK_GB if full else TINY_DISK_GB):
         missing.append(f"{free:.1f} GB of disk are free, {needed} GB are needed: make room, or give another --out")
-    missing += _absent_recogniser(parameters.get("transcribe", {}).get("annotator", ""))
+    engine, _, language = parameters.get("transcribe", {}).get("annotator", "").partition(":")
+    try:
+        if engine == "rapidocr":
+            ocr.check_installed(language)
+    except ValueError as error:  # it lacks a recogniser of the language, say
+        missing.append(str(error))
     if missing:
         listed = "\n".join(f"- {problem}" for problem in missing)
         raise ValueError(f"not ready for this run, of which nothing was downloaded or sent yet:\n{listed}")
     parts = [f"{free:.0f} GB of disk", *([f"{card[0]} with {card[1]:.1f} GB free"] if card else [])]
     parts += [f"a key in {name}" for name in keys]
     return f"This machine has {', '.join(parts)}."
-
-
-def _absent_recogniser(annotator: str) -> list[str]:
-    """What the annotator on this machine lacks, such as the recogniser of its language."""
-    name, _, language = annotator.partition(":")
-    try:
-        return ocr.check_installed(language) or [] if name == "rapidocr" else []
-    except ValueError as error:
-        return [str(error)]
 
 
 def gpu() -> tuple[str, float] | None:

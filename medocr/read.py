@@ -171,18 +171,28 @@ def _model(name: str) -> Callable:
 
     model, processor = models.load(name)
     models.check_finite(model, name)
+    return reading_by(model, processor, _upright, TOGETHER, max_new_tokens=MAX_NEW_TOKENS, batch_size=4)
+
+
+def reading_by(model, processor, turned: Callable, together: int, **options) -> Callable:
+    """A function that reads pages, `together` at once, with a model and the `options` of `model.read`.
+
+    `turned` gives for an item the page as it is to be read and what RapidOCR saw on it, if it looked; in place of a
+    page that cannot be read a reason, or None.
+    """
+    from . import model as models
 
     def read(items: Iterable[Page | Rejection]) -> Iterator[tuple[Page | Rejection, PageRecord | str | None]]:
-        for batch in batches(items, TOGETHER):
-            upright = [_upright(item) for item in batch]
-            began, images = time.perf_counter(), [page for page, _ in upright if isinstance(page, Image.Image)]
-            settings = {"max_new_tokens": MAX_NEW_TOKENS, "batch_size": 4, "progress": False}
-            readings = iter(models.read(model, processor, images, **settings))
+        for batch in batches(items, together):
+            upright = [turned(item) for item in batch]
+            began, images = time.perf_counter(), [page for page, _ in upright if isinstance(page, Image.Image | Page)]
+            readings = iter(models.read(model, processor, images, progress=False, **options))
             seconds = round((time.perf_counter() - began) / max(1, len(images)), 3)
             for item, (page, seen) in zip(batch, upright, strict=True):
-                if isinstance(page, Image.Image):
-                    record = record_of(next(readings), seen.turn, seconds)
-                    yield item, dataclasses.replace(record, seen=[dataclasses.asdict(line) for line in seen.lines])
+                if isinstance(page, Image.Image | Page):
+                    record = record_of(next(readings), seen.turn if seen else 0, seconds)
+                    lines = [dataclasses.asdict(line) for line in seen.lines] if seen else []
+                    yield item, dataclasses.replace(record, seen=lines)
                 else:
                     yield item, page
 

@@ -64,7 +64,7 @@ def test_a_run_killed_while_saving_ends_as_the_undisturbed_one(base, samples, fi
     assert done.returncode == -signal.SIGKILL, done.stderr
     folder = tmp_path / "checkpoints"
     assert (folder / checkpoints.UNFINISHED / "checkpoint-4" / "optimizer.pt").stat().st_size == 1000
-    assert [path.name for path in checkpoints.found(folder)] == ["checkpoint-2"]
+    assert [path.name for path in checkpoints.saved(folder)] == ["checkpoint-2"]
     report = train.train(base, samples[:10], samples[10:], tmp_path, **RECIPE)
     assert (report["resumed_from"], report["steps"]) == (2, 6)
     assert _weights(tmp_path) == _weights(finished[0])
@@ -184,8 +184,8 @@ def test_the_newest_and_the_best_are_kept(tmp_path):
         (tmp_path / f"checkpoint-{step}").mkdir()
         history = [{"step": n, "eval_loss": abs(n - 4)} for n in range(2, step + 1, 2)]
         checkpoints.rotate(tmp_path, 2, history)
-        assert len(checkpoints.found(tmp_path)) <= 3
-    assert [checkpoints.step(path) for path in checkpoints.found(tmp_path)] == [10, 8, 4]
+        assert len(checkpoints.saved(tmp_path)) <= 3
+    assert [checkpoints.step(path) for path in checkpoints.saved(tmp_path)] == [10, 8, 4]
 
 
 def test_a_full_disk_is_named_and_the_last_checkpoint_kept(base, samples, finished, tmp_path, monkeypatch):
@@ -203,7 +203,7 @@ def test_a_full_disk_is_named_and_the_last_checkpoint_kept(base, samples, finish
             OSError, match=r"checkpoint-4 could not be written to .*No space left.*goes on from checkpoint-2"
         ):
             train.train(base, samples[:10], samples[10:], tmp_path, **RECIPE)
-    assert [path.name for path in checkpoints.found(tmp_path / "checkpoints")] == ["checkpoint-2"]
+    assert [path.name for path in checkpoints.saved(tmp_path / "checkpoints")] == ["checkpoint-2"]
     assert not (tmp_path / "checkpoints" / checkpoints.UNFINISHED).exists()
     train.train(base, samples[:10], samples[10:], tmp_path, **RECIPE)
     assert _weights(tmp_path) == _weights(finished[0])

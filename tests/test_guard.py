@@ -107,13 +107,13 @@ def test_a_learning_rate_that_diverges_is_named_before_the_first_step(tmp_path):
         ValueError, match=r"learning rate 0\.05 diverges: 3 trial steps took the loss .* from 0\.\d+ to"
     ):
         train.train("tiny", pages, [], tmp_path, **{**RECIPE, "r": 64, "alpha": 64, "learning_rate": 5e-2})
-    assert not checkpoints.found(tmp_path / "checkpoints")
+    assert not checkpoints.saved(tmp_path / "checkpoints")
 
 
 def test_a_base_that_was_never_trained_is_named_before_the_first_step(base, samples, tmp_path):
     with pytest.raises(ValueError, match="does not look pretrained"):
         train.train(base, samples[:4], [], tmp_path, **{**RECIPE, "learning_rate": 1e-4, "pretrained": True})
-    assert not checkpoints.found(tmp_path / "checkpoints")
+    assert not checkpoints.saved(tmp_path / "checkpoints")
 
 
 def test_the_embedded_base_need_not_read_real_scans(base, samples):

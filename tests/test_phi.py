@@ -46,7 +46,7 @@ def test_pages_found_to_hold_it_stay(tmp_path):
     reader = KnownText(todo)
     with Loopback(todo, [Server(median_s=0.005)]) as servers, Store(tmp_path / "answers.sqlite") as store:
         marked = phi.mark(todo, reader, store)
-        assert list(marked.found.values()) == [["patient"], ["patient"]]
+        assert list(marked.kinds.values()) == [["patient"], ["patient"]]
         labelled, report = transcribe.transcribe(marked, servers.providers(), store, progress=False)
         assert [page.id for page in labelled] == [page.id for page in todo[2:]]
         assert servers.stats()[0]["requests"] == 2
@@ -67,4 +67,4 @@ def test_a_page_is_looked_at_once(tmp_path, monkeypatch):
     with Store(tmp_path / "answers.sqlite") as store:
         first = phi.mark(todo, KnownText(todo), store)
         monkeypatch.setattr(KnownText, "answers", lambda self, images: iter([(i, 1 / 0) for i, _ in images]))
-        assert phi.mark(todo, KnownText(todo), store).found == first.found
+        assert phi.mark(todo, KnownText(todo), store).kinds == first.kinds

@@ -22,6 +22,7 @@ from .gates import Limits
 
 IN_FLIGHT = 64  # pages decoded ahead of the reader
 DOMAINS = ("medical", "general")
+BALANCE_TOLERANCE = 0.01  # of the medical share
 
 
 @dataclasses.dataclass(frozen=True)
@@ -51,7 +52,6 @@ def curate(
     items: Iterable[Page | Rejection],
     *,
     medical_share: float | None = 0.6,
-    balance_tolerance: float = 0.01,
     keep_copies: bool = False,
     turn_upright: bool = False,
     seed: int = 3407,
@@ -62,7 +62,7 @@ def curate(
 
     Of pages that are there twice the first is kept, or the labelled one; all of them with `keep_copies`. The balance
     draws, by `seed`, from the domain that exceeds its share until medical pages are `medical_share` of medical and
-    general ones. It drops nothing when the share is within `balance_tolerance` already, when a domain is missing
+    general ones. It drops nothing when the share is within BALANCE_TOLERANCE already, when a domain is missing
     altogether, or when `medical_share` is None; pages of unknown domain stay and do not count.
 
     With `turn_upright`, pages that lie on their side or stand on their head are turned, and kept so: RapidOCR decides,
@@ -86,7 +86,7 @@ def curate(
             pages.append(item)
             hashes.append(look.hash)
     dropped = {} if keep_copies else _duplicates(pages, hashes, limits.max_hash_distance_bits)
-    dropped |= _balance(pages, dropped, medical_share, balance_tolerance, seed)
+    dropped |= _balance(pages, dropped, medical_share, seed)
     for i, page in enumerate(pages):
         if i in dropped:
             rejected.append(Rejection(page.origin, page.source, *dropped[i]))
@@ -153,16 +153,14 @@ def _duplicates(pages: list[Page], hashes: list[np.ndarray], max_bits: int) -> d
     return problems
 
 
-def _balance(
-    pages: list[Page], dropped: dict, share: float | None, tolerance: float, seed: int
-) -> dict[int, gates.Problem]:
+def _balance(pages: list[Page], dropped: dict, share: float | None, seed: int) -> dict[int, gates.Problem]:
     """Index → problem of the pages that exceed their domain's share."""
     of = {name: [i for i, p in enumerate(pages) if i not in dropped and p.domain == name] for name in DOMAINS}
     medical, general = of["medical"], of["general"]
     if share is None or not medical or not general:
         return {}
     present = len(medical) / (len(medical) + len(general))
-    if abs(present - share) <= tolerance:
+    if abs(present - share) <= BALANCE_TOLERANCE:
         return {}
     if present > share:
         surplus, target = medical, round(len(general) * share / (1 - share))

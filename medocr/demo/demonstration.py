@@ -37,7 +37,7 @@ def speed(pages: Sequence[Page], in_flight: Sequence[int] = (2, 4, 8, 16, 32), s
     for most in tqdm(in_flight, "speed", unit="run", leave=False):
         few = pages[: max(2 * most, round(seconds * most / mean))]
         with Loopback(few, servers) as loopback, _store() as store:
-            _transcribe(few, loopback.providers(in_flight=most // 2), store)
+            transcribe(few, loopback.providers(in_flight=most // 2), store, progress=False)
             counted = loopback.stats()
         rows.append({"in_flight": most, "pages": len(few), **rate(counted, most)})
     return rows
@@ -70,7 +70,8 @@ def faults(pages: Sequence[Page], in_flight: int = 16, share: float = 0.2) -> di
         providers = loopback.providers(in_flight=in_flight, timeout_s=HANGS_S, price_in=0.25, price_out=0.75)
         agreement = Agreement(share=share)
         began = time.perf_counter()
-        labelled, report = _transcribe(pages, providers, store, agreement)
+        pages_read, report = transcribe(pages, providers, store, agreement=agreement, progress=False)
+        labelled = list(pages_read)
         seconds = time.perf_counter() - began
         counted = loopback.stats()
         ids = [page.id for page in pages]
@@ -93,11 +94,6 @@ def unread(pages: Iterable[Page]) -> Iterator[Page]:
     for page in pages:
         if page.truth or (page.text and page.label_origin == "synthetic"):
             yield dataclasses.replace(page, text=None, label_origin=None, truth=page.truth or page.text)
-
-
-def _transcribe(pages, providers, store, agreement=None):
-    labelled, report = transcribe(pages, providers, store, agreement=agreement, progress=False)
-    return list(labelled), report
 
 
 @contextlib.contextmanager

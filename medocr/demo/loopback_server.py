@@ -68,24 +68,20 @@ class Behaviour:
 
     def admit(self, request: web.Request) -> tuple[dict, web.Response | None]:
         """Note the request; returns what to announce, and the answer where the limit is used up."""
-        headers, full = self._count()
-        return headers, error(429, "rate limit", {"Retry-After": f"{full:.3f}"}) if full else None
-
-    def _count(self) -> tuple[dict, float]:
-        """Note the request; returns what to announce, and for how long the limit is used up."""
         per_minute, window, now = self.settings["requests_per_minute"], self.settings["window_s"], time.monotonic()
         if not per_minute:
-            return {}, 0.0
+            return {}, None
         most = per_minute * window / 60
         while self.recent and self.recent[0] <= now - window:
             self.recent.popleft()
         if len(self.recent) >= most:
             self.over_limit += 1
-            return {}, max(0.001, self.recent[0] + window - now)
+            wait = max(0.001, self.recent[0] + window - now)
+            return {}, error(429, "rate limit", {"Retry-After": f"{wait:.3f}"})
         self.recent.append(now)
         left = int(most - len(self.recent))
         reset = max(0.001, self.recent[0] + window - now)
-        return {"x-ratelimit-remaining-requests": str(left), "x-ratelimit-reset-requests": f"{reset:.3f}s"}, 0.0
+        return {"x-ratelimit-remaining-requests": str(left), "x-ratelimit-reset-requests": f"{reset:.3f}s"}, None
 
     def drawn(self, faults: dict[str, float], draw: random.Random, kinds: tuple[str, ...] = ()) -> str:
         """One of these kinds by its share, or none; without kinds named, of those that a request meets."""

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from .. import read, review, storage
+from .. import read, review
 from ..schema import Page
 from . import check, confidence, fhir, record, sources
 from . import hl7 as version2
@@ -138,8 +138,8 @@ def _keep_pictures(about: dict, items: Sequence[Item], output: Output) -> None:
     for page, item in zip(about["pages"], items, strict=True):
         if page["error"] is None or page["text"]:
             picture, suffix, (page["width"], page["height"]) = record.image_of(item, page["turn"])
-            page["image"] = record.file_name(page, suffix)
-            output.write_picture(page["image"], picture)
+            page["image"] = f"pages/{page['sha256']}{suffix}"
+            output.write(page["image"], picture)
 
 
 def _write(about: dict, output: Output, reader: Reader, transaction: bool) -> None:
@@ -192,11 +192,11 @@ def _write_message(about: dict, output: Output) -> list[str]:
     """Write a document's HL7 message, or take away an earlier one; returns what is wrong with it."""
     name, at = f"hl7/{about['id']}.hl7", datetime.now(UTC).strftime("%Y%m%d%H%M%S+0000")
     try:
-        output.write_text(name, version2.message(about, review.read_decisions(output.folder, about["id"]), at=at))
+        text, problems = version2.message(about, review.read_decisions(output.folder, about["id"]), at=at), []
     except ValueError as error:
-        storage.remove(output.folder / name, output.folder)
-        return [str(error)]
-    return []
+        text, problems = None, [str(error)]
+    output.write(name, text)
+    return problems
 
 
 def run(reader: Reader, paths: Sequence[str | Path], out: str | Path, **options) -> int:

@@ -52,19 +52,18 @@ class Output:
         for path in sorted((self.folder / "documents").glob("*.json")):
             yield review.read_document(self.folder, path.stem)
 
-    def write_picture(self, name: str, picture: bytes) -> None:
-        """Keep a page's picture under the name that its record has for it."""
-        with storage.private(), storage.atomic(self.folder / name, self.folder) as temporary:
-            temporary.write_bytes(picture)
-
-    def write_bundle(self, identity: str, bundle: Mapping | None) -> None:
-        """Write a document's Bundle; None takes away one that is there, for the document waits for a person."""
-        path = self.folder / f"bundles/{identity}.json"
-        if bundle is None:
+    def write(self, name: str, content: str | bytes | None) -> None:
+        """Write a file under the folder; None takes away one that is there."""
+        path = self.folder / name
+        if content is None:
             storage.remove(path, self.folder)
             return
-        with storage.private(), storage.atomic(path) as temporary:
-            temporary.write_text(decimals.dumps(bundle) + "\n", encoding="utf-8")
+        with storage.private(), storage.atomic(path, self.folder) as temporary:
+            temporary.write_bytes(content.encode() if isinstance(content, str) else content)
+
+    def write_bundle(self, identity: str, bundle: Mapping | None) -> None:
+        """Write a document's Bundle; where there is None the document waits for a person."""
+        self.write(f"bundles/{identity}.json", bundle and f"{decimals.dumps(bundle)}\n")
 
     def write_record(self, record: Mapping) -> None:
         """Write a document's record, last of its files: a document without it is not done. Raises ValueError for one
@@ -72,11 +71,6 @@ class Output:
         review.check_document(record)
         with storage.private():
             storage.write_json(self.folder / f"documents/{record['id']}.json", dict(record))
-
-    def write_text(self, name: str, text: str) -> None:
-        """Write a text file under the folder."""
-        with storage.private(), storage.atomic(self.folder / name, self.folder) as temporary:
-            temporary.write_text(text, encoding="utf-8", newline="")
 
     def audit(self, record: Mapping, sent_to: str | None) -> None:
         """Add a line to audit.jsonl: what was read by what, when, and where its pages went (None: nowhere)."""
@@ -105,5 +99,5 @@ class Output:
             if field["status"] == "review"
         ]
         waiting.sort(key=lambda line: (line["confidence"] is not None, line["confidence"] or 0.0))
-        self.write_text("queue.jsonl", "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in waiting))
+        self.write("queue.jsonl", "".join(f"{json.dumps(line, ensure_ascii=False)}\n" for line in waiting))
         return len(waiting)

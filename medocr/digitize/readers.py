@@ -5,7 +5,6 @@ import dataclasses
 import hashlib
 import importlib.metadata
 import itertools
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
@@ -70,18 +69,8 @@ def model_reader(folder: str | Path, *, device: str = "auto", max_new_tokens: in
     from .. import model as models
 
     model, processor = models.load(folder, device=device)
-
-    def pages(items: Iterable[Item]) -> Iterator[tuple[Item, PageRecord]]:
-        items = iter(items)
-        while batch := list(itertools.islice(items, TOGETHER)):
-            started = time.perf_counter()
-            options = {"max_new_tokens": max_new_tokens, "batch_size": batch_size, "progress": False}
-            readings = models.read(model, processor, batch, **options)
-            seconds = round((time.perf_counter() - started) / len(batch), 3)
-            yield from (
-                (item, read.record_of(reading, 0, seconds)) for item, reading in zip(batch, readings, strict=True)
-            )
-
+    options = {"max_new_tokens": max_new_tokens, "batch_size": batch_size}
+    pages = read.reading_by(model, processor, lambda page: (page, None), TOGETHER, **options)
     return Reader(Path(folder).name, storage.model_hash(folder), pages)
 
 

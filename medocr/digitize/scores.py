@@ -1,6 +1,7 @@
 """How well documents are digitised whose fields are known: field by field, and resource by resource."""
 
 import dataclasses
+import operator
 import re
 import time
 from collections import Counter, defaultdict
@@ -15,9 +16,8 @@ from ..review.columns import LISTS, NAMED_BY
 from ..schema import Page
 from . import Document, Reader, digitize_documents, fhir, keys
 from .confidence import NOBODY, Rule
-from .observation import observation
-from .order import medication_request
 from .output import Output
+from .resources import medication_request, observation
 
 PARTICULARS = re.compile(
     r"^.*(?= is (?:no unit|not one day|flagged|outside|no analyte))|(?<=flagged ).*|(?<=it has ).*"
@@ -99,9 +99,8 @@ def resources(bundles: Iterable[tuple[Mapping | None, Mapping]]) -> pd.DataFrame
         read = [entry["resource"] for entry in (bundle or {}).get("entry", ())]
         expected = [*_expected(known)]
         for kind, count in counts.items():
-            count.update(
-                _compare(*([_facts(r) for r in side if r["resourceType"] == kind] for side in (expected, read)))
-            )
+            facts = ([_facts(r) for r in side if r["resourceType"] == kind] for side in (expected, read))
+            count.update(_compare(*facts))
     return pd.DataFrame([{"resource": kind, **_shares(count)} for kind, count in counts.items()])
 
 
@@ -140,22 +139,16 @@ def _unit(quantity: Mapping) -> str | None:
 
 
 def _compare(expected: Sequence[Mapping], read: Sequence[Mapping]) -> Counter:
-    """Counts of a document: each read resource beside one of the same name, the most alike first."""
-    count = Counter(known=len(expected), read=len(read))
-    pairs = sorted(((_alike(a, b), i, j) for i, a in enumerate(read) for j, b in enumerate(expected)), reverse=True)
-    taken_read, taken_expected = set(), set()
-    for alike, i, j in pairs:
-        if alike and i not in taken_read and j not in taken_expected:
-            taken_read.add(i)
-            taken_expected.add(j)
-            same = {name: read[i][name] == expected[j][name] for name in ("value", "unit", "rest")}
-            count.update(named=1, right=all(same.values()), value=same["value"], unit=same["unit"])
+    """Counts of a document: resources known and read, those of a known name, and of these what else is as known."""
+
+    def shared(*parts: str) -> int:
+        sides = (Counter(tuple(facts[part] for part in parts) for facts in side) for side in (expected, read))
+        return operator.and_(*sides).total()
+
+    count = Counter(known=len(expected), read=len(read), named=shared("name"))
+    count.update(value=shared("name", "value"), unit=shared("name", "unit"))
+    count.update(right=shared("name", "value", "unit", "rest"))
     return count
-
-
-def _alike(a: Mapping, b: Mapping) -> int:
-    """0 for other names, else 1 and one more for each part that is the same."""
-    return (a["name"] == b["name"]) and 1 + sum(a[name] == b[name] for name in ("value", "unit", "rest"))
 
 
 def _shares(count: Counter) -> dict:

@@ -16,17 +16,8 @@ MICROS = {"cer_micro": ("edits", "characters"), "wer_micro": ("word_edits", "wor
 PER_ROW = {f"{kind}_per_row": kind for kind in metrics.KINDS}  # over all rows that a model read in a slice
 PER_PAGE = (
     *("cer", "wer", "exact", "line_exact", "coverage_recall", "coverage_precision", "invented_numbers"),
-    *(
-        "reading_order",
-        "row_integrity",
-        "heading_recall",
-        "teds",
-        "loop",
-        "empty",
-        *metrics.MEDICAL,
-        *metrics.KINDS,
-        "rows_read",
-    ),
+    *("reading_order", "row_integrity", "heading_recall", "teds", "loop", "empty"),
+    *(*metrics.MEDICAL, *metrics.KINDS, "rows_read"),
 )
 
 
@@ -47,6 +38,13 @@ def slices(frame: pd.DataFrame) -> dict[str, tuple[pd.Series, str]]:
     for origin in sorted(labelled["label_origin"].dropna().unique()):
         chosen[f"labels:{origin}"] = (frame["reference"].notna() & (frame["label_origin"] == origin), "label_")
     return {name: (rows, prefix) for name, (rows, prefix) in chosen.items() if rows.any()}
+
+
+def pair(frame: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The rows of base and of tuned, by the ids of the pages that both read."""
+    base, tuned = (frame[frame["model"] == model].set_index("id") for model in ("base", "tuned"))
+    shared = base.index.intersection(tuned.index)
+    return base.loc[shared], tuned.loc[shared]
 
 
 def summarise(frame: pd.DataFrame, *, seed: int = metrics.SEED) -> dict[str, list[dict]]:
@@ -90,26 +88,16 @@ def _score_rows(rows: pd.DataFrame, prefix: str, seed: int) -> list[dict]:
     low, high = metrics.intervals(
         values.to_numpy(float), units, medians=medians, weights=weights.to_numpy(float), seed=seed
     )
-    return [
-        {
-            "metric": name,
-            "value": _rounded(figures[name]),
-            "low": _rounded(low[i]),
-            "high": _rounded(high[i]),
-            "n": int(values[name].notna().sum()),
-        }
-        for i, name in enumerate(values.columns)
-        if values[name].notna().any()
-    ]
+    table = pd.DataFrame({"value": figures, "low": low, "high": high}, values.columns).map(_rounded).astype(object)
+    table = table.where(table.notna(), None).assign(n=values.notna().sum())
+    return table[table["n"] > 0].rename_axis("metric").reset_index().to_dict("records")
 
 
 def _comparison_rows(part: pd.DataFrame, prefix: str, seed: int) -> list[dict]:
     """Base against tuned for every metric of one slice; nothing where either has not read it."""
-    base, tuned = (part[part["model"] == model].set_index("id") for model in ("base", "tuned"))
-    shared = base.index.intersection(tuned.index)
-    if not len(shared):
+    base, tuned = pair(part)
+    if not len(base):
         return []
-    base, tuned = base.loc[shared], tuned.loc[shared]
     compared = metrics.compare_columns(
         _means(base, prefix).to_numpy(float), _means(tuned, prefix).to_numpy(float), base["group"].tolist(), seed=seed
     )

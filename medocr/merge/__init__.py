@@ -4,14 +4,15 @@ import shutil
 from pathlib import Path
 
 import torch
+from huggingface_hub import HfApi
 
 from medocr import model as models
 from medocr import storage
 from medocr.merge.card import model_card
-from medocr.merge.hub import push
 from medocr.merge.latency import latency
 from medocr.merge.parity import Parity, check_parity
 
+FILES = ("*.safetensors", "*.json", "*.jinja", "README.md")  # that are pushed; no page, whatever lies there
 UNTOLD = {"training": {}, "splits": {}, "comparisons": [], "pages": []}  # what a card leaves out
 
 
@@ -70,3 +71,24 @@ def _check_range(model: torch.nn.Module) -> float:
     if beyond:
         raise ValueError(f"float16 cannot hold {', '.join(beyond[:5])}: NaN, or above {limit:.0f}; train again")
     return max(largest.values())
+
+
+def push(
+    folder: str | Path, repository: str, *, phi: bool, phi_agreement: bool = False, api: HfApi | None = None
+) -> str:
+    """Upload the files of a merged folder to `repository` (made if need be, private); returns the commit's address.
+
+    `phi` says whether pages that it was trained on may hold health information, which a model can give away again:
+    then `phi_agreement` must say that this repository may have it. Raises ValueError where it does not, and when the
+    folder holds no merged model.
+    """
+    if phi and not phi_agreement:
+        raise ValueError(
+            f"{repository} was not given the model: pages it was trained on may hold health information, of which a "
+            "model can repeat some. Set push_phi_agreement where this repository may have it"
+        )
+    if not (Path(folder) / "config.json").is_file():
+        raise ValueError(f"{folder}: no config.json in this folder, so it holds no model to push: run notebook 06")
+    api = api or HfApi()
+    api.create_repo(repository, private=True, exist_ok=True)
+    return str(api.upload_folder(folder_path=str(folder), repo_id=repository, allow_patterns=list(FILES)))

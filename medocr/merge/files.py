@@ -70,7 +70,7 @@ def check_revision(base: str | Path, adapter: str | Path) -> list[str]:
     """Whether the base is, by its content, the one that the adapter was trained on, where the training noted it."""
     note = Path(adapter) / "base.json"
     trained_on = json.loads(note.read_text())["sha256"] if note.is_file() else None
-    found = storage.model_hash(models.resolve(base))
-    if trained_on in (None, found):
+    actual = storage.model_hash(models.resolve(base))
+    if trained_on in (None, actual):
         return []
-    return [f"the adapter was trained on another revision of {base} ({trained_on[:8]}…, this is {found[:8]}…)"]
+    return [f"the adapter was trained on another revision of {base} ({trained_on[:8]}…, this is {actual[:8]}…)"]

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,7 +14,7 @@ import torch
 
 from medocr import model as models
 from medocr import prepare, storage
-from medocr.merge import files, half
+from medocr.merge import files
 from medocr.train.data import IGNORED, Collator
 
 PAGES = 32
@@ -70,13 +71,13 @@ def check_parity(
     device = str(tuned.device)
     del tuned
     try:
-        found = _probe_elsewhere(merged, pages, device)
+        actual = _probe_elsewhere(merged, pages, device)
     except ValueError as error:
         return Parity(False, [*why, str(error)], figures)
-    verdicts, compared = compare(expected, before, found)
-    overflow, in_half = half.judge_half(found, expected["tokens"])
-    why, figures = why + verdicts + overflow, {**figures, **compared, **in_half, "pages": len(pages)}
-    return Parity(not why, why, figures)
+    verdicts, compared = compare(expected, before, actual)
+    overflow, in_half = judge_half(actual, expected["tokens"])
+    why += verdicts + overflow
+    return Parity(not why, why, {**figures, **compared, **in_half, "pages": len(pages)})
 
 
 def _check_weights(tuned, merged: Path) -> tuple[list[str], dict]:
@@ -99,25 +100,21 @@ def _check_weights(tuned, merged: Path) -> tuple[list[str], dict]:
     unmerged = sum(name.split(" ")[0] in deltas for names in wrong.values() for name in names)
     why = [f"{kind} {_list(names)}" for kind, names in wrong.items()]
     foreign = len(wrong.get(FOREIGN, []))
-    if foreign > (len(weights) - len(deltas)) / 2:
-        why.insert(
-            0, f"made from another base or revision: {foreign} of {len(weights) - len(deltas)} untouched tensors"
-        )
-    return (
-        why,
-        {"modules_merged": len(deltas) - unmerged, "modules": len(deltas)},
-    )
+    untouched = len(weights) - len(deltas)
+    if foreign > untouched / 2:
+        why.insert(0, f"made from another base or revision: {foreign} of {untouched} untouched tensors")
+    return why, {"modules_merged": len(deltas) - unmerged, "modules": len(deltas)}
 
 
-def _explain(found: torch.Tensor, weight: torch.Tensor, delta: torch.Tensor | None) -> tuple[str, str]:
+def _explain(actual: torch.Tensor, weight: torch.Tensor, delta: torch.Tensor | None) -> tuple[str, str]:
     """What is wrong with one merged tensor, and a note; empty when it is base and adapter rounded to float16."""
-    if not found.isfinite().all():
+    if not actual.isfinite().all():
         return "NaN or infinity in", ""
-    if _rounded(found, weight if delta is None else weight + delta):
+    if _rounded(actual, weight if delta is None else weight + delta):
         return "", ""
     if delta is None:
         return FOREIGN, ""
-    share = ((found - weight) * delta).sum().item() / max(delta.square().sum().item(), 1e-30)
+    share = ((actual - weight) * delta).sum().item() / max(delta.square().sum().item(), 1e-30)
     if abs(share) <= SCALE_TOLERANCE:
         return "not merged:", ""
     if abs(share - 1) <= SCALE_TOLERANCE:
@@ -125,12 +122,12 @@ def _explain(found: torch.Tensor, weight: torch.Tensor, delta: torch.Tensor | No
     return "merged with another scaling:", f" (× {share:.2f})"
 
 
-def _rounded(found: torch.Tensor, exact: torch.Tensor) -> bool:
-    """Whether `found` is `exact` in float16: equal but for one value in a hundred, which may be the neighbour.
+def _rounded(actual: torch.Tensor, exact: torch.Tensor) -> bool:
+    """Whether `actual` is `exact` in float16: equal but for one value in a hundred, which may be the neighbour.
 
     Values near the middle between two float16 numbers go either way by the order of float32 operations.
     """
-    off = (found - exact.half().float()).abs()
+    off = (actual - exact.half().float()).abs()
     step = exact.abs() * 2**-10 + 2**-24
     return (off <= step).all().item() and (off > 0).float().mean().item() <= 0.01
 
@@ -175,17 +172,17 @@ def _probe_elsewhere(merged: Path, pages: list, device: str) -> dict[str, torch.
         return safetensors.torch.load_file(result)
 
 
-def compare(expected: dict, before: dict, found: dict) -> tuple[list[str], dict]:
-    """What the logits of the merged model (`found`) fail by, against the tuned model and the base; and the figures."""
-    if found["logits"].shape != expected["logits"].shape:
-        return [f"logits of shape {tuple(found['logits'].shape)}, not {tuple(expected['logits'].shape)}"], {}
-    if not found["logits"].isfinite().all():
+def compare(expected: dict, before: dict, actual: dict) -> tuple[list[str], dict]:
+    """What the logits of the merged model (`actual`) fail by, against the tuned model and the base; and the figures."""
+    if actual["logits"].shape != expected["logits"].shape:
+        return [f"logits of shape {tuple(actual['logits'].shape)}, not {tuple(expected['logits'].shape)}"], {}
+    if not actual["logits"].isfinite().all():
         return ["the logits hold NaN or infinity"], {}
     spread = expected["logits"].std().item()
-    flips = found["tokens"] != expected["tokens"]
+    flips = actual["tokens"] != expected["tokens"]
     near_ties = flips & (expected["margins"] <= LOGIT_DIFFERENCE * spread)  # rounding may turn these either way
     agreement = 1 - (flips & ~near_ties).float().mean().item()
-    to_tuned, to_base = ((found["logits"] - other["logits"]) / spread for other in (expected, before))
+    to_tuned, to_base = ((actual["logits"] - other["logits"]) / spread for other in (expected, before))
     difference, off, moved = to_tuned.abs().max().item(), _rms(to_tuned), _rms(to_base)
     why = []
     if agreement < AGREEMENT:
@@ -194,16 +191,56 @@ def compare(expected: dict, before: dict, found: dict) -> tuple[list[str], dict]
         why.append(f"logits differ by {difference:.3f} of their standard deviation; {LOGIT_DIFFERENCE} is allowed")
     if moved <= off:
         why.append(f"the merged model is as near to the base ({moved:.1e}) as to the tuned model ({off:.1e})")
-    limits = {"token_agreement": AGREEMENT, "logit_difference": LOGIT_DIFFERENCE}
-    figures = {
-        "limits": limits,
+    return why, {
+        "limits": {"token_agreement": AGREEMENT, "logit_difference": LOGIT_DIFFERENCE},
         "token_agreement": agreement,
         "logit_difference": difference,
-        "tokens": len(found["tokens"]),
+        "tokens": len(actual["tokens"]),
+        "near_ties": int(near_ties.sum()),
+        "rms_to_tuned": off,
+        "rms_to_base": moved,
+        "histogram": {"edges": _edges(), "to_tuned": _counts(to_tuned), "to_base": _counts(to_base)},
     }
-    figures["near_ties"] = int(near_ties.sum())
-    histogram = {"edges": _edges(), "to_tuned": _counts(to_tuned), "to_base": _counts(to_base)}
-    return why, {**figures, "rms_to_tuned": off, "rms_to_base": moved, "histogram": histogram}
+
+
+def probe_half(model: torch.nn.Module, probe: Callable[[], dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+    """`probe` again with the model turned to float16, in place; its tokens, and what it counted.
+
+    `overflows`: values that came out of a module as NaN or infinity; `largest`: the largest finite one, of at most
+    65,504. Weights were looked at when they were merged; activations are the model's own with each page.
+    """
+    counts: dict[str, torch.Tensor] = {}
+
+    def count(_module, _inputs, output) -> None:
+        for tensor in output if isinstance(output, tuple) else (output,):
+            if torch.is_tensor(tensor) and tensor.dtype == torch.float16:
+                finite = tensor.isfinite()
+                largest = tensor.where(finite, 0).abs().amax().float()
+                counts["overflows"] = counts.get("overflows", 0) + (~finite).sum()
+                counts["largest"] = torch.maximum(counts.get("largest", largest), largest)
+
+    model.half()
+    hooks = [module.register_forward_hook(count) for module in model.modules()]
+    try:
+        tokens = probe()["tokens"]
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return {"half_tokens": tokens, **{name: value.cpu() for name, value in counts.items()}}
+
+
+def judge_half(actual: dict[str, torch.Tensor], tokens: torch.Tensor) -> tuple[list[str], dict]:
+    """What speaks against serving in float16, and the figures; nothing where it was not probed.
+
+    `tokens` are those of base and adapter in float32. Overflow fails the gate; tokens that rounding turns do not.
+    """
+    if "half_tokens" not in actual:
+        return [], {}
+    overflows = int(actual["overflows"])
+    agreement = (actual["half_tokens"] == tokens).float().mean().item()
+    figures = {"float16_overflows": overflows, "float16_largest": actual["largest"].item()}
+    why = f"in float16 {overflows:,} activations are NaN or beyond 65,504: serve it with --dtype bfloat16"
+    return [why] if overflows else [], {**figures, "float16_agreement": agreement}
 
 
 def _edges() -> list[float]:
@@ -224,11 +261,11 @@ def main(arguments: list[str]) -> None:
     """`python -m medocr.merge MODEL PAGES RESULT DEVICE`: probe the model in a folder."""
     folder, rows, result, device = arguments
     model, processor = models.load(folder, device=device, dtype=torch.float32, backend="transformers")
-    found = probe_both(model, processor, list(storage.read(rows, prepare.Sample)), in_half=model.device.type != "cpu")
-    safetensors.torch.save_file(found, result)
+    actual = probe_both(model, processor, list(storage.read(rows, prepare.Sample)), in_half=model.device.type != "cpu")
+    safetensors.torch.save_file(actual, result)
 
 
 def probe_both(model, processor, pages: list, *, in_half: bool) -> dict[str, torch.Tensor]:
     """`probe` in float32 and then, where asked for, in float16, to which the model is turned."""
-    found = probe(model, processor, pages)
-    return {**found, **half.probe_half(model, lambda: probe(model, processor, pages))} if in_half else found
+    actual = probe(model, processor, pages)
+    return {**actual, **probe_half(model, lambda: probe(model, processor, pages))} if in_half else actual

@@ -224,13 +224,12 @@ def check_finite(model, name: str) -> None:
 def _transformers(folder: Path, dtype: torch.dtype, device: str):
     _refuse_pickles(folder, "model")
     try:
-        model, found = PaddleOCRVLForConditionalGeneration.from_pretrained(
+        model, info = PaddleOCRVLForConditionalGeneration.from_pretrained(
             folder, dtype=dtype, output_loading_info=True, use_safetensors=True
         )
     except (OSError, RuntimeError, SafetensorError) as error:
         raise ValueError(f"{folder}: the weights cannot be loaded, the file is missing or cut off ({error})") from error
-    if found["missing_keys"]:  # transformers fills them with random numbers and goes on
-        missing = sorted(found["missing_keys"])
+    if missing := sorted(info["missing_keys"]):  # transformers fills them with random numbers and goes on
         raise ValueError(f"{folder}: {len(missing)} tensors are missing from the weights, {missing[0]} among them")
     if device == "cpu":
         gqa.install(model)

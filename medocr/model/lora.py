@@ -3,7 +3,7 @@
 import contextlib
 import functools
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
@@ -14,6 +14,7 @@ from transformers import PreTrainedModel
 LANGUAGE = r"language_model\.layers\.\d+\.(self_attn\.[qkvo]_proj|mlp\.(gate|up|down)_proj)"
 VISION = r"visual\.vision_model\.encoder\.layers\.\d+\.(self_attn\.([qkv]|out)_proj|mlp\.fc[12])"
 PROJECTOR = r"projector\.linear_[12]"
+PARTS = {"language model": LANGUAGE, "vision tower": VISION, "projector": PROJECTOR}
 TARGETS = rf".*({LANGUAGE}|{VISION}|{PROJECTOR})"  # the whole name of a module matches
 
 
@@ -58,15 +59,18 @@ def _cast_without_autocast(cast, x: torch.Tensor, dtype: torch.dtype) -> torch.T
 
 def _expected(model, r: int) -> int:
     """The weights that LoRA is to train, whatever loaded the model; counted before it is attached."""
-    names = lora_modules(model)
-    parts = {"language model": LANGUAGE, "vision tower": VISION, "projector": PROJECTOR}
-    missing = [part for part, pattern in parts.items() if not any(re.fullmatch(f".*{pattern}", n) for n in names)]
-    if missing:
+    if missing := missing_parts(lora_modules(model)):
         raise ValueError(
             f"LoRA finds no module in the {' and the '.join(missing)} of this model: it was loaded under other names "
             "(another version of transformers or Unsloth?); use the versions in pyproject.toml"
         )
     return lora_weights(model, r)
+
+
+def missing_parts(modules: Iterable[str]) -> list[str]:
+    """The parts of the model that none of these modules, by name, belongs to."""
+    names = list(modules)
+    return [part for part, pattern in PARTS.items() if not any(re.fullmatch(f".*{pattern}", name) for name in names)]
 
 
 def _add_by_unsloth(model, r: int, alpha: int, seed: int, gradient_checkpointing: bool):

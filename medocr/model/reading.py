@@ -78,8 +78,8 @@ def read(
     bar = tqdm(total=len(order), desc="reading", unit="page", disable=not progress, leave=False)
     mapping = parallel_map(len(batches), each=1) if model.device.type == "cpu" else contextlib.nullcontext(map)
     with _ready(model, compose), mapping as mapped, bar:
-        for chosen, found in zip(batches, mapped(read_batch, batches), strict=True):
-            for i, reading in zip(chosen, found, strict=True):
+        for chosen, of_batch in zip(batches, mapped(read_batch, batches), strict=True):
+            for i, reading in zip(chosen, of_batch, strict=True):
                 readings[i] = reading
             bar.update(len(chosen))
     return readings
@@ -226,11 +226,11 @@ class _Batch:
         self.finish = ["length"] * size
 
     def add(self, rows: torch.Tensor, token: torch.Tensor, logprob: torch.Tensor, ended: torch.Tensor) -> None:
-        values = zip(rows.tolist(), token.tolist(), logprob.tolist(), ended.tolist(), strict=True)
-        for row, one, value, end in values:
-            self.tokens[row].append(one)
-            self.logprobs[row].append(value)
-            if end:
+        columns = (tensor.tolist() for tensor in (rows, token, logprob, ended))
+        for row, row_token, row_logprob, row_ended in zip(*columns, strict=True):
+            self.tokens[row].append(row_token)
+            self.logprobs[row].append(row_logprob)
+            if row_ended:
                 self.finish[row] = "stop"
 
     def going(self, rows: torch.Tensor) -> torch.Tensor:

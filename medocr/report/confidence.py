@@ -1,4 +1,6 @@
-"""Whether a model's probabilities say where it is wrong."""
+"""Whether a reader's confidence says where it is wrong, and how many fields may pass without a person."""
+
+from collections.abc import Mapping
 
 import matplotlib.pyplot as plt
 import numpy as np
@@ -8,6 +10,7 @@ from matplotlib.figure import Figure
 from medocr.report.style import FAINT, LABEL_SIZE, WIDTH, colour, conclude, nothing
 
 BINS = 10
+KINDS = {"header": "#E69F00", "analyte": "#009E73", "drug": "#0072B2", "tick": "#CC79A7", "total": "#D55E00"}
 
 
 def calibration(numbers: pd.DataFrame, caught: float = 0.95) -> Figure:
@@ -48,3 +51,41 @@ def calibration(numbers: pd.DataFrame, caught: float = 0.95) -> Figure:
         f"{caught:.0%} of the wrong numbers are among the least probable {shares}" if shares else "No number is wrong",
     )
     return figure
+
+
+def risk_curves(fields: Mapping[str, pd.DataFrame], outcomes: Mapping[str, pd.DataFrame], risk: float) -> Figure:
+    """A panel for each reader: the wrong share among the most certain fields, by how many of them pass.
+
+    `fields` are a reader's checked fields of held-out pages (`digitize.scores.right`), `outcomes` what its rule does
+    with them (`digitize.confidence.outcome`): the dots.
+    """
+    if not any(len(rows) for rows in fields.values()):
+        return nothing("no field of a held-out page was read")
+    figure, axes = plt.subplots(1, len(fields), figsize=(WIDTH, 4.2), sharey=True, squeeze=False)
+    for ax, (name, rows) in zip(axes[0], fields.items(), strict=True):
+        ax.axhline(risk, color=FAINT, linestyle=":", linewidth=1)
+        for kind, ink in KINDS.items():
+            part = rows[(rows["kind"] == kind) & rows["confidence"].notna() & ~rows["reasons"].astype(bool)]
+            if len(part):
+                ordered = part.sort_values("confidence", ascending=False, kind="stable")
+                number = np.arange(1, len(part) + 1)
+                wrong = (~ordered["right"].to_numpy(bool)).cumsum() / number
+                total = (rows["kind"] == kind).sum()
+                ax.plot(number / total, wrong, color=ink, label=kind)
+        known = outcomes[name][outcomes[name]["passed"] > 0].set_index("kind")
+        for kind in known.index.intersection(list(KINDS)):
+            ax.plot(known.loc[kind, "share"], known.loc[kind, "passed_wrong"], "o", color=KINDS[kind], markersize=8)
+        ax.set(xlabel="share of fields that pass", xlim=(0, 1.02), ylim=(0, min(0.5, max(4 * risk, ax.get_ylim()[1]))))
+        ax.set_title(name, fontsize=LABEL_SIZE)
+    axes[0][0].set_ylabel("wrong share of those passed")
+    handles = {label: line for ax in axes[0] for line, label in zip(*ax.get_legend_handles_labels(), strict=True)}
+    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles), fontsize=LABEL_SIZE)
+    shares = [f"{name} {_share(rows)}" for name, rows in outcomes.items()]
+    conclude(figure, f"Fields of held-out pages that need no person: {', '.join(shares)}")
+    return figure
+
+
+def _share(rows: pd.DataFrame) -> str:
+    every = rows[rows["kind"] == "all"].iloc[0]
+    wrong = f", {every['passed_wrong']:.1%} of them wrong" if every["passed"] else ""
+    return f"{every['share']:.0%}{wrong}"

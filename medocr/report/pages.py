@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from medocr.report import marked
-from medocr.report.style import FAINT, GRID, LABEL_SIZE, WIDTH, nothing, plain
+from medocr.report.style import FAINT, GRID, LABEL_SIZE, MODELS, WIDTH, nothing, plain
 from medocr.schema import Page
 
 TEXT_SIZE = 11.0
@@ -19,8 +19,6 @@ MOST_ROWS = 32  # of text beside one page
 PICTURE, TEXT_WIDTH, TALLEST = 3.2, 4.65, 5.0  # inches
 CELL = 28  # pixels that one visual token covers, both ways
 COLOURED = 24  # mean spread of the channels (0 to 255) from which a page is drawn in colour
-
-READERS = {"base": "base", "tuned": "tuned", "merged": "merged", "ocr": "RapidOCR"}
 
 Block = tuple[str, list[marked.Run]]  # heading, text
 
@@ -94,7 +92,7 @@ def example(row: Mapping, page: Page) -> Figure:
     `base_score` and so on, as `evaluate.pick_examples` gives them.
     """
     blocks: list[Block] = [("what the page says", [(str(row["target"]), "same")])]
-    for key, name in READERS.items():
+    for key, name in MODELS.items():
         if isinstance(row.get(key), str):
             score = row.get(f"{key}_score")
             blocks.append(

@@ -14,6 +14,7 @@ from medocr.report.style import (
     FAINT,
     INK,
     LABEL_SIZE,
+    MODELS,
     WIDTH,
     bare,
     colour,
@@ -25,8 +26,6 @@ from medocr.report.style import (
     rounded,
 )
 from medocr.schema import DOC_TYPES
-
-MODELS = ("base", "tuned", "merged", "ocr")
 
 
 def dumbbell(summary: dict, metric: str = "cer") -> Figure:
@@ -63,7 +62,7 @@ def dumbbell(summary: dict, metric: str = "cer") -> Figure:
     ax.set_xlabel(LABELS.get(metric, metric))
     ax.set_title("tuned − base [95 %]", loc="right", fontsize=LABEL_SIZE, weight="normal", x=1.03, ha="left")
     handles = [
-        ax.plot([], [], label=_NAMES[model], linestyle="", **_look(model))[0]
+        ax.plot([], [], label=MODELS[model], linestyle="", **_look(model))[0]
         for model in in_order(scores["model"], MODELS)
     ]
     figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=LABEL_SIZE, handletextpad=0.2)
@@ -91,11 +90,8 @@ def _what_changed(paired: dict[str, dict]) -> str:
     parts = []
     for name in names if len(names) == 2 else [next(iter(paired))]:
         row = paired[name]
-        verb = (
-            ("fell" if row["difference"] < 0 else "rose")
-            if clear(row["low"], row["high"])
-            else "did not clearly change"
-        )
+        verb = "fell" if row["difference"] < 0 else "rose"
+        verb = verb if clear(row["low"], row["high"]) else "did not clearly change"
         parts.append(f"{verb} on {_words(name)}{'' if name == 'all' else ' pages'} ({_from_to(row)})")
     return " and ".join(parts)
 
@@ -105,7 +101,6 @@ def _from_to(row: dict, times: int = 1, digits: int = 3) -> str:
 
 
 _MARKS = {"base": "o", "tuned": "o", "merged": "s", "ocr": "D"}
-_NAMES = {"base": "base", "tuned": "tuned", "merged": "merged", "ocr": "RapidOCR"}
 
 
 def _look(model: str) -> dict:
@@ -171,15 +166,10 @@ def _safety_bars(ax, rows: dict, kinds: list[str], ending: str) -> None:
     for place, model in ((-0.2, "base"), (0.2, "tuned")):
         rates = pd.DataFrame([rows.get((kind + ending, model), unread) for kind in kinds])[["value", "low", "high"]]
         rates = rates.astype(float) * 100
-        reach = [
-            rates["value"] - rates["low"].fillna(rates["value"]),
-            rates["high"].fillna(rates["value"]) - rates["value"],
-        ]
-        at = [row + place for row in range(len(kinds))]
-        ax.barh(at, rates["value"], 0.36, xerr=reach, ecolor=INK, label=_NAMES[model], capsize=2, **_BARS[model])
-        for row, (value, high) in enumerate(zip(rates["value"], rates["high"].fillna(rates["value"]), strict=True)):
-            if not np.isnan(value):
-                ax.text(high, at[row], f"  {value:.1f}", va="center", fontsize=LABEL_SIZE)
+        low, high = (rates[end].fillna(rates["value"]) for end in ("low", "high"))
+        reach, at = [rates["value"] - low, high - rates["value"]], np.arange(len(kinds)) + place
+        bars = ax.barh(at, rates["value"], 0.36, xerr=reach, ecolor=INK, label=MODELS[model], capsize=2, **_BARS[model])
+        ax.bar_label(bars, fmt="%.1f", padding=6, fontsize=LABEL_SIZE)  # none where the rate is not known
     ax.grid(axis="x")
     ax.margins(x=0.18)
     ax.set_xlim(left=0)
@@ -243,17 +233,15 @@ def model_table(summary: dict, metrics: Sequence[str], slices: Sequence[str] = (
             if not any(by_model.values()):
                 continue
             row = paired.get((name, metric))
-            cells = {_NAMES.get(model, model): _value(score) for model, score in by_model.items()}
+            cells = {MODELS.get(model, model): _value(score) for model, score in by_model.items()}
             cells["tuned − base [95 %]"] = difference(row)
             cells["p (Holm)"] = _p(row)
             cells["n"] = max(score["n"] for score in by_model.values() if score)
             rows.append({"slice": plain(name), "metric": LABELS.get(metric, metric), **cells})
-    table = pd.DataFrame(rows)
-    if table.empty:
-        return table
-    return table.set_index(["slice", "metric"] if len(slices) > 1 else "metric").drop(
-        columns=[] if len(slices) > 1 else "slice"
-    )
+    if not rows:
+        return pd.DataFrame()
+    table = pd.DataFrame(rows).set_index(["slice", "metric"])
+    return table if len(slices) > 1 else table.droplevel("slice")
 
 
 def _value(score: dict | None) -> str:

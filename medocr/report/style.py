@@ -4,8 +4,9 @@ What is compared differs in more than its colour, so that it is told apart in gr
 dashed, each document type has a marker of its own.
 """
 
+import os
 import textwrap
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import matplotlib.pyplot as plt
@@ -33,6 +34,7 @@ COLOURS = {
     "train": "#0072B2",
     "validation": "#E69F00",
 }
+MODELS = {"base": "base", "tuned": "tuned", "merged": "merged", "ocr": "RapidOCR"}  # a model → what it is called
 MARKERS = {"prescription": "o", "lab_report": "s", "form": "^", "receipt": "D", "invoice": "v"}
 LABEL_SIZE = 11  # points, of what is smaller than a title: half as large on a telephone
 TITLE_COLUMNS = 72  # characters of a title beside one another in WIDTH
@@ -51,6 +53,22 @@ def show(figure: Figure, name: str) -> None:
 
     display(figure, metadata={"filename": f"{name}.png", "alt": figure.get_suptitle() or name.replace("_", " ")})
     plt.close(figure)
+
+
+def browse(count: int, draw: Callable[[int], Figure]) -> None:
+    """A slider through `count` figures, each drawn when asked for; nothing where the runner executes a notebook.
+
+    A slider needs a kernel behind it: readers of a rendered notebook have the figures that stand there anyway.
+    """
+    if not count or os.environ.get("MEDOCR_HEADLESS"):
+        return
+    try:
+        import ipywidgets
+    except ImportError:
+        print("To turn through all pages here: pip install ipywidgets, and restart the kernel.")
+        return
+    page = ipywidgets.IntSlider(1, 1, count, description=f"of {count:,}", continuous_update=False)
+    ipywidgets.interact(lambda page: show(draw(page - 1), f"page_{page}"), page=page)
 
 
 def conclude(figure: Figure, text: str) -> None:

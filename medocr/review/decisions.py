@@ -82,7 +82,7 @@ def read_decisions(folder: str | Path, document: str) -> list[Decision]:
 
 def standing(document: dict, field: dict, decisions: Sequence[Decision]) -> Standing:
     """What holds for a field after these decisions about its document."""
-    decided = [one for one in decisions if one.field == field["id"]]
+    decided = [decision for decision in decisions if decision.field == field["id"]]
     return Standing(decided[-1] if decided else None, line_text(document, field, decisions))
 
 

@@ -8,7 +8,6 @@ Label Studio shows the pages where it serves DIR: with LABEL_STUDIO_LOCAL_FILES_
 LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT=DIR, and DIR/pages added to the project as local storage.
 """
 
-import functools
 import json
 import sys
 from collections.abc import Iterator
@@ -22,19 +21,19 @@ from .. import storage
 from .columns import parsed, shown
 from .decisions import DecidedMeanwhile, Decision, Standing, decide, field_of
 from .folder import read_document
+from .markup import percent
 from .session import Session, View
 
 CONFIGURATION = """<View>
   <Image name="image" value="$image" zoom="true" zoomControl="true"/>
   <RectangleLabels name="kind" toName="image">
     <Label value="header"/><Label value="analyte"/><Label value="drug"/><Label value="total"/><Label value="tick"/>
-    <Label value="text"/>
   </RectangleLabels>
   <TextArea name="columns" toName="image" editable="true" perRegion="true" displayMode="region-list"/>
   <TextArea name="line" toName="image" editable="true" perRegion="true" displayMode="region-list"/>
 </View>
 """
-WHOLE_PAGE = {"x": 0.0, "y": 0.0, "width": 100.0, "height": 100.0}
+WHOLE_PAGE = (0.0, 0.0, 100.0, 100.0)
 BETWEEN = ": "
 
 
@@ -56,6 +55,7 @@ TASK = _object(
         "annotations": {"type": "array", "items": ANNOTATION},
     }
 )
+_validated = fastjsonschema.compile({"type": "array", "items": TASK})
 
 
 def export(folder: str | Path, out: str | Path) -> int:
@@ -98,7 +98,9 @@ def _texts(view: View) -> list[str]:
 
 def _region(view: View) -> Iterator[dict]:
     """A field's rectangle, in percent of the page, and its texts, which share its id."""
-    place = _percent(view.field["box"], view.page) if view.field["box"] else WHOLE_PAGE
+    size = view.page["width"], view.page["height"]
+    places = percent(view.field["box"], size) if view.field["box"] else WHOLE_PAGE
+    place = dict(zip(("x", "y", "width", "height"), places, strict=True))
     common = {"id": view.field["id"], "to_name": "image", "image_rotation": 0}
     if view.page.get("width"):
         common |= {"original_width": view.page["width"], "original_height": view.page["height"]}
@@ -109,12 +111,6 @@ def _region(view: View) -> Iterator[dict]:
     for name, lines in texts.items():
         if lines:
             yield {**common, "type": "textarea", "from_name": name, "value": {**value, "text": lines}}
-
-
-def _percent(box: list, page: dict) -> dict[str, float]:
-    left, top, right, bottom = box
-    across, down = 100 / page["width"], 100 / page["height"]
-    return {"x": left * across, "y": top * down, "width": (right - left) * across, "height": (bottom - top) * down}
 
 
 def take_over(folder: str | Path, annotated: str | Path) -> int:
@@ -133,17 +129,12 @@ def take_over(folder: str | Path, annotated: str | Path) -> int:
 
 def _read(path: Path) -> list[dict]:
     try:
-        return _validator()(json.loads(path.read_text(encoding="utf-8-sig")))
+        return _validated(json.loads(path.read_text(encoding="utf-8-sig")))
     except fastjsonschema.JsonSchemaValueException as error:
-        told = f"{path} is no JSON export of tasks that medocr made (JSON-MIN leaves out what is needed)"
-        raise ValueError(f"{told}: {error.message}") from None
+        refusal = f"{path} is no JSON export of tasks that medocr made (JSON-MIN leaves out what is needed)"
+        raise ValueError(f"{refusal}: {error.message}") from None
     except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} cannot be read ({error}): export the project from Label Studio as JSON") from None
-
-
-@functools.cache
-def _validator():
-    return fastjsonschema.compile({"type": "array", "items": TASK})
 
 
 def _take(folder: Path, task: dict, refused: list[str]) -> int:

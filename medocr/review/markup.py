@@ -6,10 +6,10 @@ from collections.abc import Sequence
 from html import escape
 from pathlib import Path
 
+import jinja2
 from PIL import Image
 
 from .columns import shown
-from .decisions import Standing
 from .folder import page_image
 from .session import View
 
@@ -17,23 +17,38 @@ MARGIN_PX = 14  # around a field's line in the enlarged strip
 WIDEST = 1600  # px of the page as it is sent to the browser: a line of A4 is read well at this
 KINDS = {"header": "Header", "analyte": "Result", "drug": "Drug order", "total": "Sum", "tick": "Tick box"}
 DECIDED = {"accept": "accepted", "correct": "corrected", "absent": "found not to be on the page"}
+TEMPLATES = jinja2.Environment(autoescape=True)
+PAGE = TEMPLATES.from_string("""
+{%- if line %}<div class="mr-strip"><img alt="the line, enlarged" src="{{ line }}"></div>{% endif -%}
+<div class="mr-scroll"><div class="mr-page">
+<img alt="page {{ view.page.index }} of {{ view.document.title }}" src="{{ whole }}">
+{%- if line %}<div class="mr-mark" style="{{ style }}"></div>{% endif %}</div></div>""")
+FIELD = TEMPLATES.from_string("""
+<div class="mr-field"><span class="mr-kind">{{ kind }}</span>
+<span class="mr-where">{{ view.document.title }}, page {{ view.page.index }}</span>
+<h2 dir="auto">{{ view.field.name }}</h2>
+<table>{% for name, text in columns %}<tr><th>{{ name }}</th><td dir="auto">{{ text }}</td></tr>{% endfor %}</table>
+{% if view.line %}<p class="mr-line" dir="auto">{{ view.line }}</p>{% endif %}
+<div class="mr-why">Why it is asked<ul>{% for reason in reasons %}<li>{{ reason }}</li>{% endfor %}</ul></div>
+{% if earlier %}<div class="mr-before">Already {{ decided[earlier.decision] }} by {{ earlier.by }},
+{{ earlier.at[:16].replace("T", " ") }} UTC</div>{% endif %}
+{% for warning in view.document.warnings %}<div class="mr-warning" role="status">{{ warning }}</div>{% endfor %}
+</div>""")
 
 
 def page(folder: Path, view: View) -> str:
     """The page with the field's line marked, and above it the line enlarged; or why the page cannot be shown."""
+    box, shown_line = view.field["box"], {}
     try:
         with Image.open(page_image(folder, view.page)) as opened:
             image = opened.convert("RGB")
-        box, strip, mark = view.field["box"], "", ""
-        line = _encoded(_strip(image, box)) if box else ""
+        if box:
+            places = zip(("left", "top", "width", "height"), percent(box, image.size), strict=True)
+            style = ";".join(f"{name}:{share:.3f}%" for name, share in places)
+            shown_line = {"line": _encoded(_strip(image, box)), "style": style}
     except (ValueError, OSError, SyntaxError, Image.DecompressionBombError) as error:
-        return f'<div class="mr-none">The page cannot be shown: {escape(str(error))}</div>'
-    if box:
-        strip = f'<div class="mr-strip"><img alt="the line, enlarged" src="{line}"></div>'
-        mark = f'<div class="mr-mark" style="{_percent(box, image.size)}"></div>'
-    alt = escape(f"page {view.page['index']} of {view.document['title']}")
-    whole = f'<div class="mr-page"><img alt="{alt}" src="{_encoded(image)}">{mark}</div>'
-    return f'{strip}<div class="mr-scroll">{whole}</div>'
+        return message(f"The page cannot be shown: {error}", "mr-none")
+    return PAGE.render(view=view, whole=_encoded(image), **shown_line)
 
 
 def _strip(image: Image.Image, box: Sequence[int]) -> Image.Image:
@@ -51,51 +66,25 @@ def _encoded(image: Image.Image) -> str:
     return f"data:image/png;base64,{base64.b64encode(buffer.getvalue()).decode()}"
 
 
-def _percent(box: Sequence[int], size: tuple[int, int]) -> str:
-    (left, top, right, bottom), (width, height) = box, size
-    places = {"left": left / width, "top": top / height, "width": (right - left) / width}
-    places["height"] = (bottom - top) / height
-    return ";".join(f"{name}:{100 * share:.3f}%" for name, share in places.items())
+def percent(box: Sequence[float], size: tuple[int, int]) -> tuple[float, float, float, float]:
+    """Left, top, width and height of a box in percent of a page of this size."""
+    (left, top, right, bottom), (across, down) = box, (100 / size[0], 100 / size[1])
+    return left * across, top * down, (right - left) * across, (bottom - top) * down
 
 
 def field(view: View) -> str:
     """The field: what it is, its columns, the printed line, why a person is asked, and what was decided before."""
-    kind = KINDS.get(view.field["kind"], view.field["kind"])
-    rows = "".join(
-        f'<tr><th>{escape(name)}</th><td dir="auto">{escape(text)}</td></tr>'
-        for name, text in shown(view.columns).items()
-        if text
-    )
-    line = f'<p class="mr-line" dir="auto">{escape(view.standing.line)}</p>' if view.standing.line else ""
-    where = escape(f"{view.document['title']}, page {view.page['index']}")
-    return (
-        f'<div class="mr-field"><span class="mr-kind">{escape(kind)}</span> <span class="mr-where">{where}</span>'
-        f'<h2 dir="auto">{escape(view.field["name"])}</h2><table>{rows}</table>'
-        f"{line}{_why(view)}{_before(view.standing)}{_warnings(view)}</div>"
-    )
-
-
-def _why(view: View) -> str:
     reasons = [reason.replace("_", " ") for reason in view.field["reasons"]]
     if view.field["confidence"] is not None:
         reasons.append(f"the reader was {100 * view.field['confidence']:.0f} % sure")
-    elif not reasons:
-        reasons.append("the reader gave no confidence")
-    items = "".join(f"<li>{escape(reason)}</li>" for reason in reasons)
-    return f'<div class="mr-why">Why it is asked<ul>{items}</ul></div>'
-
-
-def _warnings(view: View) -> str:
-    """What digitising found wrong with the document as a whole, above all a page of another patient."""
-    return "".join(message(warning, "mr-warning") for warning in view.document["warnings"])
-
-
-def _before(standing: Standing) -> str:
-    decision = standing.decision
-    if decision is None:
-        return ""
-    told = f"{DECIDED[decision.decision]} by {decision.by}, {decision.at[:16].replace('T', ' ')} UTC"
-    return f'<div class="mr-before">Already {escape(told)}</div>'
+    return FIELD.render(
+        view=view,
+        kind=KINDS.get(view.field["kind"], view.field["kind"]),
+        columns=[(name, text) for name, text in shown(view.columns).items() if text],
+        reasons=reasons or ["the reader gave no confidence"],
+        earlier=view.standing.decision,
+        decided=DECIDED,
+    )
 
 
 def progress(decided: Sequence[bool], place: int | None) -> str:

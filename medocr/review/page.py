@@ -22,7 +22,7 @@ POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; form-act
 HELP = "**A** accept · **C** correct · **N** not on the page · **→** next · **←** back · in a correction: \
 **Ctrl+Enter** save · **Esc** leave it"
 LINE_AS_IT_WAS = "You did not touch the printed line. If it is printed as it now stands, save again; else write it."
-OPEN = ("/gradio_api/startup-events",)  # Gradio asks itself there whether it is up; nothing is told
+OPEN = ("/gradio_api/startup-events",)  # Gradio asks itself there whether it is up; nothing is text
 FILES = Path(__file__).parent
 
 
@@ -202,7 +202,7 @@ class _Shower:
         """The first field that nobody has decided."""
         return self.at(self.session.next_open())
 
-    def at(self, place: int | None, told: str = "", kind: str = "mr-note", editing: bool = False) -> list:
+    def at(self, place: int | None, text: str = "", kind: str = "mr-note", editing: bool = False) -> list:
         """Everything that the page shows for a place of the queue; None: all is decided."""
         progress = markup.progress(self.session.decided(), place)
         if place is None:
@@ -212,7 +212,7 @@ class _Shower:
         shows = [view, progress, markup.page(self.session.folder, view), markup.field(view)]
         forms = [self.gr.update(visible=not editing), self.gr.update(visible=editing)]
         line = self.gr.update(value=view.line, visible=view.standing.line is not None, lines=view.line.count("\n") + 1)
-        return [*shows, markup.message(told, kind), *forms, line, *self._boxes(shown(view.columns))]
+        return [*shows, markup.message(text, kind), *forms, line, *self._boxes(shown(view.columns))]
 
     def _boxes(self, texts: dict[str, str]) -> list:
         filled = [self.gr.update(label=name, value=text, visible=True) for name, text in texts.items()]
@@ -228,10 +228,10 @@ class _Shower:
             return self._kept(str(error))
         return self.at(self.session.next_open(view.place))
 
-    def _kept(self, told: str, view: View | None = None, line: str | None = None) -> list:
+    def _kept(self, text: str, view: View | None = None, line: str | None = None) -> list:
         """A message, and the line where it follows: what the person has written stays as it is."""
         skip = self.gr.skip()
-        shows = [skip if view is None else view, skip, skip, skip, markup.message(told, "mr-warning"), skip, skip]
+        shows = [skip if view is None else view, skip, skip, skip, markup.message(text, "mr-warning"), skip, skip]
         return [*shows, skip if line is None else line, *[skip] * MOST_COLUMNS]
 
     def accept(self, view: View | None, by: str) -> list:

@@ -51,11 +51,9 @@ class Session:
 
     def decided(self) -> list[bool]:
         """For each place of the queue whether somebody has decided it."""
-        of = {identity: self._fields_decided(identity) for identity in {identity for identity, _ in self.queue}}
-        return [name in of[identity] for identity, name in self.queue]
-
-    def _fields_decided(self, identity: str) -> set[str]:
-        return {decision.field for decision in read_decisions(self.folder, identity)}
+        documents = {identity for identity, _ in self.queue}
+        decided = {(identity, made.field) for identity in documents for made in read_decisions(self.folder, identity)}
+        return [place in decided for place in self.queue]
 
     def next_open(self, after: int = -1) -> int | None:
         """The next place behind `after` that nobody has decided, after the last from the first on; None: all are."""
@@ -65,20 +63,19 @@ class Session:
 
     def accept(self, view: View, by: str) -> None:
         """The page says what is shown. Raises DecidedMeanwhile, like the two below."""
-        columns = view.columns if view.columns != view.field["columns"] else None
-        kind = {"decision": "accept"} if columns is None else {"decision": "correct", "columns": columns}
-        self._decide(view, by, text=view.standing.line if columns else None, **kind)
+        if view.columns == view.field["columns"]:
+            self._decide(view, by, decision="accept")
+        else:  # an earlier correction is what is accepted
+            self._decide(view, by, decision="correct", columns=view.columns, text=view.standing.line)
 
-    def absent(self, view: View, by: str, line: str | None = None) -> None:
-        """The page does not say this; `line` is how the printed line reads, where a person changed it."""
-        text = line if line is not None and line != view.standing.line else None
-        self._decide(view, by, decision="absent", text=text)
+    def absent(self, view: View, by: str) -> None:
+        """The page does not say this."""
+        self._decide(view, by, decision="absent")
 
     def correct(self, view: View, by: str, texts: dict[str, str], line: str) -> None:
         """The page says `texts` instead, in a line that reads `line`."""
-        columns = parsed(texts, view.columns)
-        known = view.standing.line is not None
-        self._decide(view, by, decision="correct", columns=columns, text=line if known else None)
+        text = line if view.standing.line is not None else None
+        self._decide(view, by, decision="correct", columns=parsed(texts, view.columns), text=text)
 
     def _decide(self, view: View, by: str, **answer) -> None:
         decision = Decision(view.field["id"], by=by.strip(), **answer)

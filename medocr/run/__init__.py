@@ -32,30 +32,25 @@ def execute(
     `verify` reads every file again to see that it is what its stage wrote, whatever its size and time say.
     """
     check_publishable(run)
-    for name in (start, only):
-        if name is not None:
-            check_known(_full_name(name), [s.notebook for s in STAGES], "stage")
-    names = [stage.notebook for stage in STAGES]
-    first = names.index(_full_name(start)) if start else len(STAGES)
-    last = names.index(_full_name(only)) if only else len(STAGES)  # the stages before may be read from
-    forced = {_full_name(only)} if only else set(names if force else names[first:])
-    report: dict[str, Any] = {
-        "run": run.name,
-        "overrides": list(run.overrides),
-        "parameters": run.parameters,
-        "stages": [],
-    }
-    with _private(run.data), _locked(run.data):
+    first = _number(start) if start else len(STAGES)
+    first = 0 if force else first
+    chosen, forced, before = STAGES, STAGES[first:], STAGES[:first]  # those before may be read from
+    if only:
+        number = _number(only)
+        chosen, before = STAGES[number : number + 1], STAGES[:number]
+        forced = chosen
+    about: dict[str, Any] = {"run": run.name, "overrides": list(run.overrides), "parameters": run.parameters}
+    report: dict[str, Any] = {**about, "stages": []}
+    with _locked(run.data):
         run.claim()
         hashes = seals.Hashes(run.data, verify)
-        seals.check(run, [stage for stage in STAGES[:last] if stage.notebook not in forced], hashes)
+        seals.check(run, before, hashes)
         storage.write_json(run.data / "run.json", report)  # what is planned: the machine is held against it
-        if only is None or _full_name(only) == names[0]:  # sources' fingerprints already ask hub and Kaggle
+        if chosen[0] is STAGES[0]:  # sources' fingerprints already ask hub and Kaggle
             preflight.check(run.data)
         try:
-            for stage in STAGES:
-                if only is None or stage.notebook == _full_name(only):
-                    _execute_stage(run, stage, stage.notebook in forced, hashes, report["stages"])
+            for stage in chosen:
+                _execute_stage(run, stage, stage in forced, hashes, report["stages"])
         finally:
             storage.write_json(run.data / "run.json", {**report, **_origin(run, report["stages"])})
         index(run.data / "results", run.name)
@@ -71,9 +66,12 @@ def _origin(run: Run, rows: list[dict]) -> dict:
     return {"commit": provenance.commits(rows), "cores": cores, "versions": last.get("versions", {})}
 
 
-def _full_name(name: str) -> str:
-    """`03`, `prepare` or `03_prepare` → `03_prepare`; an unknown name comes back as it is."""
-    return next((s.notebook for s in STAGES if name in (s.notebook, s.name, s.notebook[:2])), name)
+def _number(name: str) -> int:
+    """The place among the stages of `03`, `prepare` or `03_prepare`. Raises ValueError for another name."""
+    notebooks = [stage.notebook for stage in STAGES]
+    full = next((stage.notebook for stage in STAGES if name in (stage.name, stage.notebook[:2])), name)
+    check_known(full, notebooks, "stage")
+    return notebooks.index(full)
 
 
 def _execute_stage(run: Run, stage: Stage, must: bool, hashes: seals.Hashes, rows: list[dict]) -> None:
@@ -176,17 +174,12 @@ def _relative(value, folder: Path):
 
 
 @contextlib.contextmanager
-def _private(folder: Path):
-    """A run's folder, that this user alone can look into, as into all that is written meanwhile."""
+def _locked(folder: Path):
+    """A run's folder, and all that is written meanwhile, for this user alone, and one runner at a time: two would write
+    the same files. What a killed one left half written goes."""
     folder.mkdir(parents=True, exist_ok=True)
     folder.chmod(0o700)
-    with storage.private():
-        yield
-
-
-@contextlib.contextmanager
-def _locked(folder: Path):
-    """One runner at a time per run: two would write the same files. What a killed one left half written goes."""
-    with storage.locked(folder, f"{folder}: another runner is at work on this run; wait for it or stop it"):
+    busy = f"{folder}: another runner is at work on this run; wait for it or stop it"
+    with storage.private(), storage.locked(folder, busy):
         storage.sweep(folder)
         yield

@@ -47,7 +47,7 @@ class Stage:
 # profiles get a table of its name. The notebook enters its folder by `workspace.enter`, with the same record and
 # reads, and writes the record last, by `storage.write_record`; in `summary_cell` it may have a sentence for what it
 # found.
-STAGES = (
+STAGES: tuple[Stage, ...] = (
     Stage("01_curate", (), ("pages.parquet",), "curate.json"),
     Stage("02_transcribe", ("pages.parquet",), ("labelled.parquet",), "transcribe.json"),
     Stage("03_prepare", ("labelled.parquet",), (*SPLITS, "README.md"), "prepare.json", needs_base=True),

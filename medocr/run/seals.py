@@ -6,6 +6,7 @@ Only a sealed stage is finished. Before it is skipped, and before another reads 
 import contextlib
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 from .. import storage
@@ -75,9 +76,8 @@ def seal(folder: Path, stage: Stage, hashes: Hashes, **added) -> dict:
 
 def damage(folder: Path, stage: Stage, hashes: Hashes) -> list[str]:
     """The files of a finished stage that are no longer what it wrote, each with what is wrong."""
-    record = finished(folder, stage)
-    changes = []
-    for name, known in (record or {"wrote": {}})["wrote"].items():
+    record, changes = finished(folder, stage) or {"wrote": {}}, []
+    for name, known in record["wrote"].items():
         if not (folder / name).is_file():
             changes.append(f"{name} is missing")
         elif hashes.of(name) != known:
@@ -85,16 +85,15 @@ def damage(folder: Path, stage: Stage, hashes: Hashes) -> list[str]:
     return changes
 
 
-def check(run: Run, stages: list[Stage], hashes: Hashes) -> None:
+def check(run: Run, stages: Sequence[Stage], hashes: Hashes) -> None:
     """Raise ValueError, naming all damage and what to do, where these stages' files are not what they wrote."""
-    damaged = {stage: damage(run.data, stage, hashes) for stage in stages}
+    damaged = {stage: changes for stage in stages if (changes := damage(run.data, stage, hashes))}
     hashes.save()
-    listed = [f"- {stage.notebook}: {', '.join(changes)}" for stage, changes in damaged.items() if changes]
-    if listed:
-        first = next(stage for stage, changes in damaged.items() if changes)
+    if damaged:
+        listed = "\n".join(f"- {stage.notebook}: {', '.join(changes)}" for stage, changes in damaged.items())
         raise ValueError(
-            f"files in {run.data} are not what their stages wrote:\n" + "\n".join(listed) + "\nPut them back, or make "
-            f"them anew with --from {first.notebook[:2]}"
+            f"files in {run.data} are not what their stages wrote:\n{listed}\nPut them back, or make them anew with "
+            f"--from {next(iter(damaged)).notebook[:2]}"
         )
 
 

@@ -59,10 +59,11 @@ def _all(root: Path, files, problems, rows, options, dpi: int, max_page_pixels: 
     for file in files:
         if is_beside(file):
             continue
+        name = name_of(file, root)
         try:
-            yield from _items(file, root, rows.get(file, {}), options, dpi, max_page_pixels)
-        except OSError as error:  # it went away, or may not be read
-            yield Rejection(name_of(file, root), "folder", *_refusal(error))
+            yield from _items(file, name, rows.get(file, {}), options, dpi, max_page_pixels)
+        except (ValueError, OSError) as error:  # OSError: it went away, or may not be read
+            yield _rejection(name, error)
 
 
 def is_beside(file: Path) -> bool:
@@ -156,24 +157,20 @@ def state(path: str | Path, **_) -> list:
     return [[name_of(file, root), file.stat().st_size, file.stat().st_mtime_ns] for file in files]
 
 
-def _items(file: Path, root: Path, row: dict, options: dict, dpi: int, limit: int) -> Iterator[Page | Rejection]:
-    """The pages of one file, or why there are none."""
-    name, suffix = name_of(file, root), file.suffix.lower()
+def _items(file: Path, name: str, row: dict, options: dict, dpi: int, limit: int) -> Iterator[Page | Rejection]:
+    """The pages of one file. Raises ValueError that starts with the reason, or OSError, where there are none."""
+    suffix = file.suffix.lower()
     if not is_document(file):
-        yield Rejection(name, "folder", "unsupported", f"{suffix} files are not read; save it as PDF or PNG")
-        return
+        raise ValueError(f"unsupported: {suffix} files are not read; save it as PDF or PNG")
     about = _about(name, row, options)
-    try:
-        with documents.opened(file, dpi, limit) as (count, draw):
-            texts, problem = _texts(file, row, count) if options["labelled"] else ([None] * count, None)
-            if problem:
-                yield _rejection(f"{name} (label)", problem, "; its pages are taken without a label")
-            several = count > 1 or suffix == ".pdf"
-            for index in range(count):
-                origin, place = f"{name}#{index + 1}" if several else name, {"page": index + 1, "pages": count}
-                yield _item(origin, draw, index, texts[index], {**about, **place})
-    except ValueError as error:
-        yield _rejection(name, error)
+    with documents.opened(file, dpi, limit) as (count, draw):
+        texts, problem = _texts(file, row, count) if options["labelled"] else ([None] * count, None)
+        if problem:
+            yield _rejection(f"{name} (label)", problem, "; its pages are taken without a label")
+        several = count > 1 or suffix == ".pdf"
+        for index in range(count):
+            origin, place = f"{name}#{index + 1}" if several else name, {"page": index + 1, "pages": count}
+            yield _item(origin, draw, index, texts[index], {**about, **place})
 
 
 def _item(origin: str, draw: documents.Draw, index: int, text: str | None, about: dict) -> Page | Rejection:
@@ -204,7 +201,9 @@ def _texts(file: Path, row: dict, pages: int) -> tuple[list[str | None], ValueEr
         return [None] * pages, error
 
 
-def _rejection(origin: str, error: ValueError, outcome: str = "") -> Rejection:
+def _rejection(origin: str, error: ValueError | OSError, outcome: str = "") -> Rejection:
+    if isinstance(error, OSError):
+        return Rejection(origin, "folder", *_refusal(error))
     reason, _, detail = str(error).partition(": ")
     return Rejection(origin, "folder", reason, detail + outcome)
 

@@ -1,6 +1,7 @@
 """Checkpoints: written whole or not at all, looked at before they are used, and refused to another recipe."""
 
 import contextlib
+import itertools
 import json
 import math
 import shutil
@@ -12,6 +13,7 @@ import safetensors.torch
 import torch
 from peft import LoraConfig
 from safetensors import SafetensorError
+from torch.utils._pytree import tree_leaves
 
 from medocr import storage
 
@@ -25,7 +27,7 @@ def step(checkpoint: Path) -> int:
     return int(checkpoint.name.rpartition("-")[2])
 
 
-def found(folder: Path) -> list[Path]:
+def saved(folder: Path) -> list[Path]:
     """The checkpoints in `folder`, newest first."""
     return sorted((p for p in folder.glob("checkpoint-*") if p.name[11:].isdigit()), key=step, reverse=True)
 
@@ -53,7 +55,7 @@ def atomic_checkpoint(target: Path) -> Iterator[Path]:
 
 def _not_written(part: Path, error: Exception) -> str:
     folder, reason = part.parent.parent, str(error).strip().splitlines()[0]
-    free, earlier = shutil.disk_usage(folder).free, found(folder)
+    free, earlier = shutil.disk_usage(folder).free, saved(folder)
     needed = max(_size(path) for path in (part, *earlier[:1]))
     why = f"the disk is full, with {free / 1e6:,.1f} MB free ({reason})" if free < needed else reason
     kept = f", and training goes on from {earlier[0].name}, which is kept" if earlier else ""
@@ -113,34 +115,35 @@ def _diverged(checkpoint: Path) -> str | None:
     if not all(tensor.isfinite().all() for tensor in weights.values()):
         return "the adapter holds NaN or infinity"
     state = torch.load(checkpoint / "optimizer.pt", map_location="cpu", weights_only=True)["state"]
-    if not all(tensor.isfinite().all() for tensor in _tensors(state)):
+    tensors = filter(torch.is_tensor, tree_leaves(state))  # 8-bit AdamW keeps its moments in dicts within dicts
+    if not all(tensor.isfinite().all() for tensor in tensors):
         return "the optimizer's state holds NaN or infinity"
     return None
 
 
-def _tensors(state) -> Iterator[torch.Tensor]:
-    """All tensors of an optimizer's state; 8-bit AdamW keeps its moments in dicts within each weight's dict."""
-    if torch.is_tensor(state):
-        yield state
-    for part in state.values() if isinstance(state, dict) else ():
-        yield from _tensors(part)
-
-
 def last_whole(folder: Path, shapes: dict[str, tuple] | None = None) -> Path | None:
     """The newest checkpoint that can be resumed from; broken ones after it are removed, with a warning."""
-    for checkpoint in found(folder):
+    newest = _first_whole(saved(folder), shapes, "going on from the one before")
+    for broken in itertools.takewhile(lambda checkpoint: checkpoint != newest, saved(folder)):
+        storage.remove(broken, folder)
+    return newest
+
+
+def _first_whole(candidates: list[Path], shapes: dict[str, tuple] | None, otherwise: str) -> Path | None:
+    """The first that has no problem; a warning names each one before it, and what is done `otherwise`."""
+    for checkpoint in candidates:
         wrong = problem(checkpoint, shapes)
         if wrong is None:
             return checkpoint
-        warnings.warn(f"{checkpoint.name} is broken ({wrong}): going on from the one before", stacklevel=2)
-        storage.remove(checkpoint, folder)
+        warnings.warn(f"{checkpoint.name} is broken ({wrong}): {otherwise}", stacklevel=3)
     return None
 
 
-def losses(history: list[dict]) -> dict[int, float]:
-    """Step → validation loss; one that is not a number, or of a model that lost general reading, counts as endless."""
-    rows = {r["step"]: math.inf if r.get("collapsed") else r["eval_loss"] for r in history if "eval_loss" in r}
-    return {at: loss if math.isfinite(loss) else math.inf for at, loss in rows.items()}
+def ranked(folder: Path, history: list[dict]) -> list[Path]:
+    """The checkpoints, smallest validation loss first; last those without one, or whose model lost general reading."""
+    rows = {r["step"]: r["eval_loss"] for r in history if "eval_loss" in r and not r.get("collapsed")}
+    losses = {at: loss for at, loss in rows.items() if math.isfinite(loss)}
+    return sorted(saved(folder), key=lambda path: losses.get(step(path), math.inf))
 
 
 def best(folder: Path, history: list[dict], shapes: dict[str, tuple] | None = None) -> Path:
@@ -148,20 +151,16 @@ def best(folder: Path, history: list[dict], shapes: dict[str, tuple] | None = No
 
     A broken one falls back to the next best, with a warning. Raises OSError when none is whole.
     """
-    judged = losses(history)
-    for checkpoint in sorted(found(folder), key=lambda path: judged.get(step(path), math.inf)):
-        wrong = problem(checkpoint, shapes)
-        if wrong is None:
-            return checkpoint
-        warnings.warn(f"{checkpoint.name} is broken ({wrong}): taking the next best", stacklevel=2)
-    raise OSError(f"{folder}: no whole checkpoint is left to take the adapter from; train again (run with --force)")
+    chosen = _first_whole(ranked(folder, history), shapes, "taking the next best")
+    if chosen is None:
+        raise OSError(f"{folder}: no whole checkpoint is left to take the adapter from; train again (run with --force)")
+    return chosen
 
 
 def rotate(folder: Path, keep: int, history: list[dict]) -> None:
     """Delete all checkpoints but the newest `keep` and the one with the smallest validation loss."""
-    judged = losses(history)
-    kept = {*found(folder)[:keep], *sorted(found(folder), key=lambda path: judged.get(step(path), math.inf))[:1]}
-    for checkpoint in set(found(folder)) - kept:
+    kept = {*saved(folder)[:keep], *ranked(folder, history)[:1]}
+    for checkpoint in set(saved(folder)) - kept:
         storage.remove(checkpoint, folder)
 
 
@@ -175,12 +174,12 @@ def open_folder(folder: Path, recipe: dict) -> None:
     for leftover in (folder / UNFINISHED, *folder.glob(".*.tmp")):
         storage.remove(leftover, folder)
     record, recipe = folder / "recipe.json", json.loads(json.dumps(recipe))
-    if not record.is_file() and found(folder):
+    if not record.is_file() and saved(folder):
         raise ValueError(f"{folder}: holds checkpoints but no recipe.json, so nobody knows of what: delete the folder")
     known = json.loads(record.read_text()) if record.is_file() else {}
     finished = known.pop("finished", False)
     if known != recipe:
-        if found(folder) and not finished:
+        if saved(folder) and not finished:
             _refuse_changes(folder, known, recipe)
         storage.remove(folder, folder.parent)
         finished = False

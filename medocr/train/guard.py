@@ -26,7 +26,6 @@ GENERAL_PAGES = 4  # with fewer, one page decides
 NEWER_LIMITS = (112_896, 1_003_520)  # min_pixels and max_pixels of PaddleOCR-VL 1.5 and 1.6; 1.0: 147,384, 2,822,400
 NEWER_END = "Assistant:\n"
 TEMPLATE_TOKEN = re.compile(r"<\|?[A-Za-z_]+\|?>")
-PARTS = {"language model": lora.LANGUAGE, "vision tower": lora.VISION, "projector": lora.PROJECTOR}
 
 
 def check_inputs(model: torch.nn.Module, folder: Path, collator: data.Collator) -> None:
@@ -118,9 +117,7 @@ def check_lora(model: torch.nn.Module) -> None:
         raise ValueError(
             f"{len(others)} tensors of the base are trained, {others[0]} among them: full fine-tuning is left on"
         )
-    modules = [name.partition(".lora_")[0] for name in trained]
-    missing = [part for part, pattern in PARTS.items() if not any(re.fullmatch(f".*{pattern}", m) for m in modules)]
-    if missing:
+    if missing := lora.missing_parts(name.partition(".lora_")[0] for name in trained):
         raise ValueError(f"LoRA trains nothing in the {' and the '.join(missing)}: add its modules to the targets")
 
 

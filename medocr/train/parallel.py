@@ -23,10 +23,10 @@ def join(device: str) -> int:
 
 def by_first(function: Callable[..., T], *arguments) -> T:
     """What `function` returns in the first process, given to all: only the first one writes files."""
-    found = [function(*arguments) if rank() == 0 else None]
+    result = [function(*arguments) if rank() == 0 else None]
     if torch.distributed.is_initialized():
-        torch.distributed.broadcast_object_list(found)
-    return found[0]
+        torch.distributed.broadcast_object_list(result)
+    return result[0]
 
 
 def rank() -> int:
@@ -39,11 +39,11 @@ def share(batch_size: int, accumulation: int, processes: int) -> tuple[int, int]
     Raises ValueError when the pages of a step cannot be shared out in equal batches.
     """
     pages = batch_size * accumulation
-    own = pages // processes
-    batches = -(-own // batch_size)
-    if pages % processes or own % max(1, batches):
+    each = pages // processes
+    batches = -(-each // batch_size)
+    if pages % processes or each % max(1, batches):
         raise ValueError(
             f"{pages} pages per optimizer step ({batch_size} × {accumulation}) cannot be shared out among {processes} "
             "processes: give a batch_size × accumulation that is a multiple of their number"
         )
-    return own // batches, batches
+    return each // batches, batches

@@ -44,7 +44,7 @@ async def _read(jobs, provider, store, seen) -> tuple[dict[str, str], str]:
     api = client.api(provider, MOST_ANSWERED)
     under_way: list[Batch] = []
     try:
-        under_way += await _found_again(api, provider, store)
+        under_way += await _resumed(api, provider, store)
         known = {image for _, _, images in under_way for image in images}
         for part in _parts((job for job in jobs if job.id not in known), provider, failed):
             under_way.append(await _send(api, provider, store, part))
@@ -79,7 +79,7 @@ async def _patiently(request: Callable[[], Awaitable], *names: str, begun: Calla
             return reply
 
 
-async def _found_again(api, provider, store) -> list[Batch]:
+async def _resumed(api, provider, store) -> list[Batch]:
     """The batches of an earlier run. One that was killed while sending may have got through: its token tells."""
     noted = store.batches(provider)
     tokens = await _tokens(api) if any(batch is None for _, batch, _ in noted) else {}

@@ -87,9 +87,10 @@ def refuses(text: str) -> bool:
     """Whether an answer is a refusal: short, opening as one, and about its own task rather than a page's matter."""
     if len(text) > LONGEST_REFUSAL:
         return False
-    first = text[:FIRST_SENTENCE]
-    english = OPENING.match(text) and (ABOUT.search(first) or NOTHING_SEEN.match(text))
-    return bool(english) or refusals.refuses(unicodedata.normalize("NFC", text.lstrip('*"\u201e([ ')), FIRST_SENTENCE)
+    if OPENING.match(text) and (ABOUT.search(text[:FIRST_SENTENCE]) or NOTHING_SEEN.match(text)):
+        return True
+    text = unicodedata.normalize("NFC", text.lstrip('*"\u201e([ '))
+    return bool(refusals.OPENING.match(text) and refusals.TASK.search(text[:FIRST_SENTENCE]))
 
 
 def echoes(text: str) -> bool:

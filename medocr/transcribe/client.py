@@ -5,7 +5,6 @@ and prompts in their errors.
 """
 
 import asyncio
-import contextlib
 import functools
 import json
 import logging
@@ -14,7 +13,8 @@ import time
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, TypeVar
 
-from . import limits, outgoing, prompt
+from ..storage import environment
+from . import limits, prompt
 from .providers import OpenAIProvider
 from .store import Answer
 
@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-SMALL = 1 << 16  # bytes of a page
 TRIES = 5  # of one page at one provider
 GIVE_UP = 60.0  # seconds of nothing but failures after which a provider is gone
 GIVE_UP_LIMITED = 600.0  # … and of nothing but "too many requests"
@@ -54,20 +53,18 @@ class Fault(Exception):
 class Client:
     """Asks one provider, within its limits. Made and used inside one event loop."""
 
-    def __init__(self, provider: OpenAIProvider, clock=time.monotonic) -> None:
+    def __init__(self, provider: OpenAIProvider) -> None:
         self.provider = provider
-        self.clock = clock
-        self.window = limits.Window(provider.in_flight, clock)
-        requests, tokens = provider.requests_per_minute, TOKEN_SHARE * provider.tokens_per_minute
-        self.requests = limits.Pace(requests, clock) if requests else None
-        self.tokens = limits.Pace(tokens, clock) if tokens else None
+        self.window = limits.Window(provider.in_flight)
+        self.requests = limits.Pace(provider.requests_per_minute)
+        self.tokens = limits.Pace(TOKEN_SHARE * provider.tokens_per_minute)
         self.dropped = ""
         self.answers = 0
         self.in_a_row = 0  # faults since the last answer, overload aside
         self.refused = 0  # of these, requests refused as bad
         self.usual_tokens, self.usual_seconds = 2000.0, 2.0  # of a request, until some are known
         self._resume = 0.0
-        self._well = clock()
+        self._well = time.monotonic()
         self._api = None
 
     async def __aenter__(self) -> "Client":
@@ -79,31 +76,27 @@ class Client:
 
     def wait(self) -> float:
         """Seconds until the provider may be asked again: its own pause, and its rates."""
-        paces = [pace.wait() for pace in (self.requests, self.tokens) if pace]
-        return max([0.0, self._resume - self.clock(), *paces])
+        return max(0.0, self._resume - time.monotonic(), self.requests.wait(), self.tokens.wait())
 
     def book(self) -> float:
         """Take a place in the provider's rates for a request that is sent now; returns the tokens that it may take."""
-        if self.requests:
-            self.requests.take()
-        if self.tokens:
-            self.tokens.take(self.usual_tokens)
+        self.requests.take()
+        self.tokens.take(self.usual_tokens)
         return self.usual_tokens
 
-    async def read(self, image: bytes, booked: float) -> Answer:
-        """Send one page's pixels and return the answer. Raises Fault where there is none."""
+    async def read(self, outgoing: Awaitable[tuple[bytes, str]], booked: float) -> Answer:
+        """Send one page, as `outgoing.encode` makes it, and return its answer. Raises Fault where there is none."""
         try:
-            # a small page is sooner encoded than handed to a thread, which takes turns with this one
-            encoded = outgoing.encode(image) if len(image) < SMALL else await asyncio.to_thread(outgoing.encode, image)
+            picture, media_type = await outgoing
         except ValueError as error:
             raise Fault("unreadable", str(error)) from None
-        started = self.clock()
+        started = time.monotonic()
         try:
-            answer = await self.ask(prompt.messages(*encoded))
+            answer = await self.ask(prompt.messages(picture, media_type))
         except Fault as fault:
             self._failed(fault)
             raise
-        answer.seconds = self.clock() - started
+        answer.seconds = time.monotonic() - started
         self._answered(answer, booked)
         return answer
 
@@ -127,11 +120,11 @@ class Client:
 
     def _answered(self, answer: Answer, booked: float) -> None:
         self.answers += 1
-        self._well, self.in_a_row, self.refused = self.clock(), 0, 0
+        self._well, self.in_a_row, self.refused = time.monotonic(), 0, 0
         self.window.clean()
         self.usual_seconds += (answer.seconds - self.usual_seconds) / 8
         used = (answer.prompt_tokens or 0) + (answer.answer_tokens or 0)
-        if used and self.tokens:
+        if used:
             self.tokens.correct(used - booked)
             self.usual_tokens = max(used, 0.98 * self.usual_tokens)  # pages differ: booking the mean would overshoot
 
@@ -143,7 +136,7 @@ class Client:
         if limited or fault.kind in ("unavailable", "timeout"):
             self.window.overloaded(self.usual_seconds)
         self._pause(fault.wait)
-        silent = self.clock() - self._well
+        silent = time.monotonic() - self._well
         if fault.dropped:
             self.dropped = fault.dropped
         elif limited and silent > GIVE_UP_LIMITED:
@@ -161,7 +154,7 @@ class Client:
         return bool(self.dropped) or self.in_a_row >= FEWEST
 
     def _pause(self, seconds: float) -> None:
-        self._resume = max(self._resume, self.clock() + seconds)
+        self._resume = max(self._resume, time.monotonic() + seconds)
 
 
 async def without_words(request: Awaitable[T]) -> T:
@@ -235,10 +228,10 @@ def api(provider: OpenAIProvider, most_bytes: int = MOST_BYTES) -> "openai.Async
         trust_env=encrypted,
         event_hooks={"response": [functools.partial(_read_bounded, most_bytes)]},
     )
-    with _without("OPENAI_"):  # organisation, project and headers of one's OpenAI account are nobody else's business
-        return openai.AsyncOpenAI(
-            base_url=provider.base_url, api_key=provider.key(), max_retries=0, http_client=http
-        )  # fmt: skip
+    account = {name: None for name in os.environ if name.startswith("OPENAI_")}
+    with environment(account):  # organisation, project and headers of one's OpenAI account are nobody else's business
+        settings = {"base_url": provider.base_url, "api_key": provider.key(), "max_retries": 0}
+        return openai.AsyncOpenAI(**settings, http_client=http)
 
 
 async def _read_bounded(most_bytes: int, response) -> None:
@@ -251,15 +244,6 @@ async def _read_bounded(most_bytes: int, response) -> None:
             raise ValueError("the answer is longer than any page's")
         parts.append(part)
     response._content = b"".join(parts)  # where httpx2 keeps what it has read
-
-
-@contextlib.contextmanager
-def _without(prefix: str):
-    taken = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(prefix)}
-    try:
-        yield
-    finally:
-        os.environ.update(taken)
 
 
 def _status_fault(status: int, headers, code: str | None) -> Fault:

@@ -4,16 +4,20 @@ import asyncio
 import concurrent.futures
 import contextlib
 import dataclasses
+import itertools
 import random
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 
+from . import outgoing
 from .client import TRIES, Client, Fault
 from .providers import OpenAIProvider
 from .store import Answer, Store
 
+SMALL = 1 << 16  # bytes of a page that is sooner encoded than handed to a thread, which takes turns with this one
+AHEAD = 8  # pages that are made ready to be sent while nobody has room for them
 MOST_WAITING = 1000  # pages taken from the source that only a busy provider may have
 LONGEST_BACK_OFF = 20.0  # seconds
 
@@ -26,6 +30,7 @@ class Job:
     image: bytes
     allowed: set[str]
     needed: int = 1
+    outgoing: asyncio.Task | None = None  # of the file that is sent and its media type
     tries: Counter = dataclasses.field(default_factory=Counter)
     due: float = 0.0
     booked: float = 0.0  # tokens, while it is out
@@ -34,11 +39,10 @@ class Job:
 
 
 class Jobs:
-    """The queue: pages that came back first, then the next of the source, which is read only as needed."""
+    """The queue of pages, of which the source gives the next few when none that waits will do."""
 
-    def __init__(self, source: Iterator[Job], clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, source: Iterator[Job]) -> None:
         self.source: Iterator[Job] | None = source
-        self.clock = clock
         self.waiting: list[Job] = []
         self.gone: set[str] = set()
         self.out = 0  # at a provider now
@@ -59,27 +63,25 @@ class Jobs:
             if not self._left(name):
                 break
             self._changed.clear()
-            dues = [max(job.due - self.clock(), 0.01) for job in self.waiting if name in job.allowed]
+            dues = [max(job.due - time.monotonic(), 0.01) for job in self.waiting if name in job.allowed]
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait or min(dues, default=LONGEST_BACK_OFF)):
                     await self._changed.wait()
         return None
 
     def _take(self, name: str) -> Job | None:
-        now = self.clock()
-        for index, job in enumerate(self.waiting):
-            if name in job.allowed and job.due <= now:
-                return self.waiting.pop(index)
-        while self.source is not None and len(self.waiting) < MOST_WAITING:
-            next_job = next(self.source, None)
-            if next_job is None:
-                self.source = None
-            elif self._may_wait(next_job):
-                if name in next_job.allowed:
-                    return next_job
-                self.waiting.append(next_job)
+        while True:
+            for index, job in enumerate(self.waiting):
+                if name in job.allowed and job.due <= time.monotonic():
+                    return self.waiting.pop(index)
+            if self.source is None or len(self.waiting) >= MOST_WAITING:
+                return None
+            fetched = list(itertools.islice(self.source, AHEAD))
+            for job in filter(self._may_wait, fetched):
+                job.outgoing = asyncio.create_task(_encode(job.image))
+                self.waiting.append(job)
+            self.source = self.source if fetched else None
             self._changed.set()
-        return None
 
     def _may_wait(self, job: Job) -> bool:
         """Whether anybody may still read the page; if not, it has failed, unless somebody has."""
@@ -107,7 +109,7 @@ class Jobs:
         job.fault = f"{name}: {fault}"
         if fault.kind != "rate_limited" and not client.ailing:
             job.tries[name] += 1
-            job.due = self.clock() + min(LONGEST_BACK_OFF, 0.25 * 2 ** job.tries[name]) * random.uniform(0.5, 1.5)
+            job.due = time.monotonic() + min(LONGEST_BACK_OFF, 0.25 * 2 ** job.tries[name]) * random.uniform(0.5, 1.5)
         if fault.kind == "unreadable":
             job.allowed.clear()
         elif job.tries[name] >= TRIES or fault.kind == "bad_request":
@@ -131,6 +133,10 @@ class Jobs:
         self.stopped, self.error = True, self.error or error
         self.source, self.waiting = None, []
         self._changed.set()
+
+
+async def _encode(image: bytes) -> tuple[bytes, str]:
+    return outgoing.encode(image) if len(image) < SMALL else await asyncio.to_thread(outgoing.encode, image)
 
 
 def read(
@@ -191,13 +197,13 @@ async def _serve(client: Client, jobs: Jobs, store: Store, seen) -> None:
             if job is None:
                 client.window.leave()
                 return
-            group.create_task(_one(client, job, jobs, store, seen))
+            group.create_task(_read_page(client, job, jobs, store, seen))
 
 
-async def _one(client: Client, job: Job, jobs: Jobs, store: Store, seen) -> None:
+async def _read_page(client: Client, job: Job, jobs: Jobs, store: Store, seen) -> None:
     name = client.provider.name
     try:
-        answer = await client.read(job.image, job.booked)
+        answer = await client.read(job.outgoing, job.booked)
         answer.tries = job.tries[name] + 1
         store.put(client.provider, job.id, answer)
         jobs.answer(job, name)

@@ -14,7 +14,7 @@ LONGEST_WAIT = 3600.0  # seconds: what asks for more has no capacity today
 
 
 class Pace:
-    """At most `per_minute` units in any 60 seconds, evenly spread.
+    """At most `per_minute` units in any 60 seconds, evenly spread; 0 is no limit.
 
     The generic cell rate algorithm (ITU-T I.371): every unit moves the next start by its share of a minute, and as
     much as `late` units may be caught up after a late start. `SLACK` of the rate is left for these, and for requests
@@ -24,7 +24,7 @@ class Pace:
 
     def __init__(self, per_minute: float, clock: Callable[[], float] = time.monotonic) -> None:
         self.late = per_minute / 2000
-        self.interval = MINUTE / ((1 - SLACK) * per_minute)
+        self.interval = MINUTE / ((1 - SLACK) * per_minute) if per_minute else 0.0
         self.clock = clock
         self._next = clock()
 

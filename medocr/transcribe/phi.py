@@ -24,18 +24,18 @@ SURE = 0.4  # of presidio's score from 0 to 1; its weak patterns, bare digits, s
 
 @dataclasses.dataclass
 class Marked:
-    """Pages of which some are now taken to hold health information; `found` says what told: id → kinds."""
+    """Pages of which some are now taken to hold health information; `kinds` says what told: id → kinds."""
 
     pages: Iterable[Page]
-    found: dict[str, list[str]]
+    kinds: dict[str, list[str]]
 
     def bare(self) -> "Marked":
         """The same without images, where the pages come from a file."""
-        return Marked(bare(self.pages), self.found)
+        return Marked(bare(self.pages), self.kinds)
 
     def __iter__(self) -> Iterator[Page]:
         for page in self.pages:
-            yield dataclasses.replace(page, contains_phi=True) if page.id in self.found else page
+            yield dataclasses.replace(page, contains_phi=True) if page.id in self.kinds else page
 
 
 def mark(pages: Iterable[Page], reader: Provider, store: Store) -> Marked:

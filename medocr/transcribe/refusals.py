@@ -1,4 +1,4 @@
-"""How models that write other languages than English refuse: what such an answer opens with, and what it is about.
+"""How models that write other languages than English refuse: OPENING, and the TASK that a refusal is about.
 
 Names of the image are held at a word's start, or a Blutbild would be a Bild, where words are set apart at all.
 """
@@ -36,8 +36,3 @@ def _any(words: str) -> str:
 
 OPENING = re.compile(_any(OPENINGS), re.IGNORECASE)
 TASK = re.compile(rf"(?<!\w){_any(ABOUT)}|{_any(ABOUT_WITHIN)}", re.IGNORECASE)
-
-
-def refuses(text: str, first: int) -> bool:
-    """Whether an answer opens as a refusal and says in its `first` characters that its own task is meant."""
-    return bool(OPENING.match(text)) and bool(TASK.search(text[:first]))

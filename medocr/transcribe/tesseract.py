@@ -32,8 +32,8 @@ class Tesseract:
         """`scale` is beyond the size that suits it. Raises ValueError where no Tesseract is installed."""
         if not is_installed():
             raise ValueError("tesseract is not installed: apt-get install tesseract-ocr, or name another reader")
-        told = subprocess.run(["tesseract", "--version"], capture_output=True, text=True, check=True).stdout
-        self.model = told.split("\n")[0].removeprefix("tesseract ").strip()
+        reported = subprocess.run(["tesseract", "--version"], capture_output=True, text=True, check=True).stdout
+        self.model = reported.split("\n")[0].removeprefix("tesseract ").strip()
         self.name = "tesseract" if scale == 1 else f"tesseract-at-{scale:g}"
         self.parameters = {"segmentation": ONE_BLOCK, "enlarged": ENLARGED, "rules": ocr.RULES}
         self.label_origin = f"{self.name}/{self.model}"

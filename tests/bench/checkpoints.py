@@ -73,7 +73,7 @@ def kill(folder: Path, precision: str, rng: random.Random, seconds: float, savin
     return {
         "after_seconds": round(time.monotonic() - began, 2),
         "killed": process.exitcode == -9,
-        "checkpoints": [path.name for path in checkpoints.found(folder / "checkpoints")],
+        "checkpoints": [path.name for path in checkpoints.saved(folder / "checkpoints")],
         "while_writing": sorted(f"{path.parent.name}/{path.name}" for path in unfinished.glob("*/*")),
     }
 

@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from unittest import mock
 
-import numpy as np
 import torch
 from peft import LoraConfig, inject_adapter_in_model
 from torch._subclasses.fake_tensor import FakeTensorMode
@@ -30,7 +29,6 @@ from transformers import AttentionInterface
 from trl.trainer import sft_trainer
 
 from medocr import storage
-from medocr.cpu import attention
 from medocr.model import add_lora
 from medocr.model.lora import _leave_casts_to_autocast
 from tests import full_size
@@ -46,6 +44,7 @@ CAST = "LoRA, inputs cast to float32"  # as PEFT does by itself, and medocr did 
 PLAIN = "LoRA, loss without entropy and accuracy"
 MATMUL = ("mm", "addmm", "bmm", "convolution", "convolution_backward")
 COPIES = ("_to_copy", "clone", "copy_", "cat", "index", "slice_backward", "select_backward")
+PACKED = "flash_in_step"  # a name with "flash", by which transformers hands over all pages of a batch as one sequence
 FREE = ("device", "_unsafe_view", "detach", "alias")  # move nothing
 
 
@@ -82,31 +81,23 @@ def _kind(name: str) -> str:
     return "matrix products" if name in MATMUL else "casts and copies" if name in COPIES else "elementwise and sums"
 
 
-class Lengths(np.ndarray):
-    """The images' boundaries with values, as memory.Grid."""
-
-    def diff(self) -> np.ndarray:
-        return np.diff(self)
-
-
 @contextlib.contextmanager
 def on_cuda(lora: bool) -> Iterator[None]:
     """Attention and, where autocast works, layer norms as on CUDA; data where the attention asks for values."""
 
-    def packed(*args, cu_seq_lens_q, **options):
-        return attention.batched_attention(*args, cu_seq_lens_q=cu_seq_lens_q.view(Lengths), **options)
+    def packed(module, query, key, value, *, scaling, cu_seq_lens_q, **_):
+        """As a flash kernel does, all pages at once, which are of one size here: (1, heads, patches of all, size)."""
+        if torch.is_autocast_enabled("cpu"):
+            query, key, value = (tensor.bfloat16() for tensor in (query, key, value))
+        length = int(cu_seq_lens_q[1])
+        pages = [tensor[0].transpose(0, 1).unflatten(0, (-1, length)).transpose(1, 2) for tensor in (query, key, value)]
+        return scaled_dot_product_attention(*pages, scale=scaling).transpose(1, 2).flatten(0, 1).unsqueeze(0), None
 
     def in_float32(self, x):
         return layer_norm(x.float(), self.normalized_shape, self.weight.float(), self.bias.float(), self.eps)
 
-    def fused(query, key, value, scaling):
-        return scaled_dot_product_attention(query, key, value, scale=scaling)
-
-    AttentionInterface.register(attention.NAME, packed)
-    with contextlib.ExitStack() as stack:
-        stack.enter_context(mock.patch.object(attention, "_by_products", fused))
-        if lora:
-            stack.enter_context(mock.patch.object(torch.nn.LayerNorm, "forward", in_float32))
+    AttentionInterface.register(PACKED, packed)
+    with mock.patch.object(torch.nn.LayerNorm, "forward", in_float32) if lora else contextlib.nullcontext():
         yield
 
 
@@ -114,7 +105,7 @@ def a_model(lora: bool) -> torch.nn.Module:
     model = full_size.PaddleOCRVLForConditionalGeneration._from_config(
         full_size.published_config(), dtype=torch.bfloat16
     )
-    model.set_attn_implementation({"vision_config": attention.NAME})
+    model.set_attn_implementation({"vision_config": PACKED})
     model.train()
     model.gradient_checkpointing_enable({"use_reentrant": False})
     with mock.patch.object(torch.nn.Module, "to", lambda module, *_, **__: module):  # shapes cannot be moved

@@ -123,33 +123,17 @@ def figures(card: dict) -> str:
     }
     parts = ["\n".join(f"- {name}: {value}" for name, value in facts.items())]
     parts.append("Made by\n\n" + "\n".join(f"    {command}" for command in card["commands"]))
-    parts.append("Learning curve (nats, means since the last report):\n\n" + _table(_curve(card["curve"])))
-    for by, rows in itertools.groupby(card["errors"], lambda row: row["by"]):
-        scope = " (random text, seen fonts)" if by in BREAKDOWN else ""
-        parts.append(f"By {by}{scope}:\n\n" + _table(_errors(by, rows)))
-    return "\n\n".join(parts)
-
-
-def _table(rows: list[dict]) -> str:
-    return markdown.table(rows[0], [[*row.values()] for row in rows])
-
-
-def _curve(rows: list[dict]) -> list[dict]:
     names = ("step", "stage", "text", "place", "letters")
-    return [{"minute": round(row["seconds"] / 60)} | {name: row[name] or "–" for name in names} for row in rows]
-
-
-def _errors(by: str, rows: Iterable[dict]) -> list[dict]:
-    return [
-        {
-            by: row["value"],
-            "pages": row["pages"],
-            "CER": f"{row['cer']:.1%}",
-            "exact lines": f"{row['line_exact']:.0%}",
-            "loops": f"{row['loop']:.0%}",
-        }
-        for row in rows
-    ]
+    curve = [(round(row["seconds"] / 60), *(row[name] or "–" for name in names)) for row in card["curve"]]
+    parts += ["Learning curve (nats, means since the last report):", markdown.table(("minute", *names), curve)]
+    for by, group in itertools.groupby(card["errors"], lambda row: row["by"]):
+        scope = " (random text, seen fonts)" if by in BREAKDOWN else ""
+        rows = [
+            (row["value"], row["pages"], f"{row['cer']:.1%}", f"{row['line_exact']:.0%}", f"{row['loop']:.0%}")
+            for row in group
+        ]
+        parts += [f"By {by}{scope}:", markdown.table((by, "pages", "CER", "exact lines", "loops"), rows)]
+    return "\n\n".join(parts)
 
 
 def write(card: dict, result: Path, readme: Path = FOLDER / "README.md") -> None:

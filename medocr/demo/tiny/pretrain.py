@@ -8,7 +8,6 @@ after every step.
 """
 
 import argparse
-import dataclasses
 import functools
 import json
 import math
@@ -17,6 +16,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from statistics import fmean
 
 import torch
 from torch.nn.functional import cross_entropy, scaled_dot_product_attention
@@ -40,18 +40,6 @@ CURRICULUM = (
     Stage("blocks", (1, 5), 0.1, 16, 0.22),
     Stage("pages", (1, 10), 0.25, 12, 1.0),
 )
-
-
-@dataclasses.dataclass(frozen=True)
-class Losses:
-    """Mean losses in nats: next character, its place, and the letters of each cell."""
-
-    text: torch.Tensor
-    place: torch.Tensor
-    letters: torch.Tensor
-
-    def total(self, support: float) -> torch.Tensor:
-        return self.text + support * (self.place + self.letters)
 
 
 class Reader(torch.nn.Module):
@@ -79,18 +67,21 @@ class Reader(torch.nn.Module):
         for layer in GUIDED_LAYERS:
             model.model.language_model.layers[layer].self_attn.__dict__["reader"] = self
 
-    def forward(self, batch: dict[str, torch.Tensor], reading: bool = True) -> Losses:
-        """Losses of a batch made by `pages.collate`."""
+    def forward(self, batch: dict[str, torch.Tensor], reading: bool = True) -> dict[str, torch.Tensor]:
+        """Mean losses in nats of a batch made by `pages.collate`: text (the next character), its place, and letters.
+
+        The last are those of each cell; without `reading` they alone are learnt, and the others are 0.
+        """
         images = self.model.model.get_image_features(batch["pixels"], batch["grid"]).pooler_output
         images = torch.stack(images)
         letters = self.letter_head(images).float().unflatten(-1, (SLOTS, -1))
         letter_loss = cross_entropy(letters.flatten(0, 2), batch["letters"].flatten())
         if not reading:
             zero = letter_loss.new_zeros(())
-            return Losses(zero, zero, letter_loss)
+            return {"text": zero, "place": zero, "letters": letter_loss}
         logits = self.read(images, batch)
         text_loss = cross_entropy(logits.flatten(0, 1), batch["answer"].flatten(), ignore_index=architecture.PAD)
-        return Losses(text_loss, torch.stack(self.place_losses).mean(), letter_loss)
+        return {"text": text_loss, "place": torch.stack(self.place_losses).mean(), "letters": letter_loss}
 
     def read(self, images: torch.Tensor, batch: dict[str, torch.Tensor]) -> torch.Tensor:
         """Teacher-forced logits of the answer, (pages, longest, vocabulary)."""
@@ -181,8 +172,9 @@ def train(
         recent.append(take_step(reader, optimizer, batch, stage.reading, support))
         if step % every == 0 or step == max_steps:
             minute = round(progress() * minutes, 2)
-            row = {"step": step, "minute": minute, "stage": stage.name, **_means(recent)}
-            history.append(row | {"learning_rate": learning_rate})
+            means = {name: round(fmean(losses[name].item() for losses in recent), 4) for name in recent[0]}
+            row = {"step": step, "minute": minute, "stage": stage.name, **means, "learning_rate": learning_rate}
+            history.append(row)
             recent.clear()
             on_report(history[-1])
             if checkpoint and len(history) % 10 == 0:
@@ -194,20 +186,15 @@ def train(
     return history
 
 
-def take_step(reader: Reader, optimizer: torch.optim.Optimizer, batch: dict, reading: bool, support: float) -> Losses:
+def take_step(reader: Reader, optimizer: torch.optim.Optimizer, batch: dict, reading: bool, support: float) -> dict:
     """One optimizer step, in bfloat16 where the CPU multiplies it natively; returns the losses before it."""
     with torch.autocast("cpu", torch.bfloat16, enabled=bf16_is_fast()):
         losses = reader(batch, reading)
-        losses.total(support).backward()
+        (losses["text"] + support * (losses["place"] + losses["letters"])).backward()
     torch.nn.utils.clip_grad_norm_(reader.parameters(), 1.0)
     optimizer.step()
     optimizer.zero_grad(set_to_none=True)
     return losses
-
-
-def _means(losses: list[Losses]) -> dict[str, float]:
-    names = [field.name for field in dataclasses.fields(Losses)]
-    return {name: round(sum(getattr(loss, name).item() for loss in losses) / len(losses), 4) for name in names}
 
 
 def rate(progress: float, warm_up: float = 0.02) -> float:
@@ -244,12 +231,6 @@ def start_reader(fresh: bool, seed: int, checkpoint: Path | None = None) -> Read
     return reader
 
 
-def append_history(path: Path, sitting: dict) -> None:
-    """Add one sitting (seed, command, rows) to the JSON file of all sittings."""
-    sittings = json.loads(path.read_text())["sittings"] if path.exists() else []
-    storage.write_json(path, {"sittings": [*sittings, sitting]})
-
-
 def sit(
     minutes: float,
     *,
@@ -270,7 +251,9 @@ def sit(
     names = [stage.name for stage in CURRICULUM]
     first = names.index(stage or names[0 if fresh else -1])
     rows = train(reader, CURRICULUM[first:], minutes, peak=peak, seed=seed, on_report=_print, checkpoint=checkpoint)
-    append_history(history, {"seed": seed, "peak": peak, "command": command, "rows": rows})
+    sittings = json.loads(history.read_text())["sittings"] if history.exists() else []
+    sitting = {"seed": seed, "peak": peak, "command": command, "rows": rows}
+    storage.write_json(history, {"sittings": [*sittings, sitting]})
     architecture.save(reader.model, load_processor(FOLDER), FOLDER)
     return rows
 
