@@ -11,10 +11,11 @@ from torch.utils.data import BatchSampler
 from transformers import PaddleOCRVLForConditionalGeneration
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
-from medocr import metrics, prepare, train
+from medocr import metrics, prepare, review, train
 from medocr import model as models
 from medocr.demo import synthetic
 from medocr.train import data
+from tests.bench import loop
 
 
 def test_batches_are_those_of_trl(base, samples):
@@ -247,3 +248,11 @@ def _swapped(template):
     text = image[2][: image[2].index("{%- endfor -%}")].strip()
     image = image[0].strip()
     return template.replace(image, "IMAGE", 1).replace(text, image, 1).replace("IMAGE", text, 1)
+
+
+def test_the_loop_benchmark_writes_documents_that_a_person_can_review(samples, tmp_path):
+    reading = models.Reading("as read", [-0.5], "stop")
+    document = loop.digitise(tmp_path, samples[0], reading)
+    loop.correct(tmp_path, document["id"], samples[0].answer)
+    (decision,) = review.read_decisions(tmp_path, document["id"])
+    assert decision.text == " ".join(samples[0].answer.split())

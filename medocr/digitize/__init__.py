@@ -138,7 +138,7 @@ def _keep_pictures(about: dict, items: Sequence[Item], output: Output) -> None:
     for page, item in zip(about["pages"], items, strict=True):
         if page["error"] is None or page["text"]:
             picture, suffix, (page["width"], page["height"]) = record.image_of(item, page["turn"])
-            page["image"] = record.file_name(page, suffix)
+            page["image"] = f"pages/{page['sha256']}{suffix}"
             output.write(page["image"], picture)
 
 

@@ -8,7 +8,6 @@ number over the design effect 1 + (m − 1)ρ, with m the mean size of a page's 
 """
 
 import dataclasses
-import functools
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +25,9 @@ FEWEST_PAGES = 20  # that hold a field of the kind: with fewer nothing is said o
 STEPS = 60  # thresholds that are tried
 OF_THRESHOLD = ("threshold", "passed", "wrong", "bound", "design_effect")
 COLUMNS = ("kind", "page", "confidence", "right", "reasons")
+_OF_KIND = {"type": "object", "required": ["threshold"], "properties": {"threshold": {"type": ["number", "null"]}}}
+_KINDS = {"type": "object", "additionalProperties": _OF_KIND}
+_validated = fastjsonschema.compile({"type": "object", "properties": {"reader": {"type": "object"}, "kinds": _KINDS}})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,18 +71,10 @@ NOBODY = Rule({}, RISK, DELTA, {})  # where nothing was checked
 
 def read_rule(path: str | Path) -> Rule:
     """The rule that a file holds. Raises ValueError where it holds none."""
-
     try:
-        return Rule(**_validator()(json.loads(Path(path).read_text(encoding="utf-8"))))
+        return Rule(**_validated(json.loads(Path(path).read_text(encoding="utf-8"))))
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"{path} holds no thresholds ({error}): 07_digitize writes such a file, rule.json") from None
-
-
-@functools.cache
-def _validator():
-    of_kind = {"type": "object", "required": ["threshold"], "properties": {"threshold": {"type": ["number", "null"]}}}
-    kinds = {"type": "object", "additionalProperties": of_kind}
-    return fastjsonschema.compile({"type": "object", "properties": {"reader": {"type": "object"}, "kinds": kinds}})
 
 
 def fit(checked: pd.DataFrame, reader: Mapping, *, risk: float = RISK, delta: float = DELTA) -> Rule:

@@ -16,9 +16,8 @@ from ..review.columns import LISTS, NAMED_BY
 from ..schema import Page
 from . import Document, Reader, digitize_documents, fhir, keys
 from .confidence import NOBODY, Rule
-from .observation import observation
-from .order import medication_request
 from .output import Output
+from .resources import medication_request, observation
 
 PARTICULARS = re.compile(
     r"^.*(?= is (?:no unit|not one day|flagged|outside|no analyte))|(?<=flagged ).*|(?<=it has ).*"
