@@ -154,7 +154,7 @@ def _untitled(name: str, doctor: bool) -> str:
     """A doctor's name without `Dr.` before and degrees after; a patient's as printed."""
     words = name.split()
     if doctor:
-        while words and words[0].lower().strip(".,") in ("dr", "dra", "prof", "doctor", "med", "dott"):
+        while words and words[0].lower().strip(".,") in ("dr", "dra", "prof", "doctor", "med", "dott", "lek"):
             words = words[1:]
         while len(words) > 1 and words[-1].lower().strip(".,") in labels.DEGREES:
             words = words[:-1]

@@ -43,6 +43,7 @@ FREQUENCY = re.compile(
     rf"|\d{{1,2}}[ ]?(?:x|{pattern('times')})[ ]?(?:{pattern('day')})"
     rf"|(?:{pattern('every')})[ ]\d{{1,2}}[ ](?:{pattern('hour')}|{pattern('days')})"
     rf"|c/[ ]?\d{{1,2}}[ ]?(?:h|{pattern('hour')})|(?:x[ ]?)?\d[ ]?/[ ]?(?:{pattern('per')})|{pattern('weekly')}"
+    rf"|{pattern('day')}"
     r"|(?:alle[ ])?ore[ ]\d{1,2}(?:[:.]\d\d)?"
     rf"|(?:de[ ])?(?P<each>\d{{1,2}})[ ]?(?:em|/)[ ]?(?P=each)[ ]?(?:h|{pattern('hour')})|{pattern('slot')}"
     r"|(?:[ap]\.?c\.?[ ])?(?:morning|evening)(?![ ](?:stiffness|sickness))"
