@@ -190,6 +190,12 @@ def least_reviewed(base: float, risk: float) -> float:
     return max(0.0, (base - risk) / (1 - risk))
 
 
+def checked_field(record: Mapping, field: Mapping, right: bool) -> dict:
+    """A field of a record, of which somebody knows whether it is right, as a row for `fit`."""
+    page, reasons = f"{record['id']}/{field['page']}", bool(field["reasons"])
+    return dict(zip(COLUMNS, (field["kind"], page, field["confidence"], right, reasons), strict=True))
+
+
 def checked(folder: str | Path) -> tuple[pd.DataFrame, dict]:
     """The fields of a digitised folder that persons decided on, as `fit` wants them, and the folder's reader.
 
@@ -200,17 +206,8 @@ def checked(folder: str | Path) -> tuple[pd.DataFrame, dict]:
     for record in output.records():
         decisions = {decision.field: decision for decision in review.read_decisions(folder, record["id"])}
         readers += [record["reader"]] * bool(decisions)
-        rows += [
-            {
-                "kind": field["kind"],
-                "page": f"{record['id']}/{field['page']}",
-                "confidence": field["confidence"],
-                "right": decisions[field["id"]].decision == "accept",
-                "reasons": bool(field["reasons"]),
-            }
-            for field in record["fields"]
-            if field["id"] in decisions
-        ]
+        asked = [field for field in record["fields"] if field["id"] in decisions]
+        rows += [checked_field(record, field, decisions[field["id"]].decision == "accept") for field in asked]
     if not rows or any(reader != readers[0] for reader in readers):
         what = "documents of more than one reader" if rows else "no decision of a person"
         raise ValueError(f"{folder} holds {what}: thresholds come from one reader's documents that persons reviewed")
