@@ -23,8 +23,8 @@ PERIOD = (
 )
 SLOT = rf"mane|nocte|morning|evening|night|{pattern('slot')}"
 SEVERAL_SLOTS = re.compile(  # `2 PO mane 1 PO nocte`, `matin et soir`
-    rf"(?<![\w.,/-])(?:each[ ])?(?:(?:\d(?:\.\d)?|½)[ ]?(?:po[ ]|tab[a-z]{{0,4}}[ ]|cap[a-z]{{0,5}}[ ])?)?(?:{SLOT})(?:[ ,]{{1,2}}"
-    rf"(?:(?:and|{pattern('and')})[ ])?(?:(?:\d(?:\.\d)?|½)[ ]?(?:po[ ]|tab[a-z]{{0,4}}[ ]|cap[a-z]{{0,5}}[ ])?)?"
+    rf"(?<![\w.,/-])(?:each[ ])?(?:(?:\d(?:\.\d)?|½)[ ]?(?:po[ ]|tab[a-z]{{0,4}}[ ]|cap[a-z]{{0,5}}[ ])?)?(?:{SLOT})"
+    rf"(?:[ ,]{{1,2}}(?:(?:and|{pattern('and')})[ ])?(?:(?:\d(?:\.\d)?|½)[ ]?(?:po[ ]|tab[a-z]{{0,4}}[ ]|cap[a-z]{{0,5}}[ ])?)?"
     rf"(?:{SLOT})){{1,2}}(?!\w)"
 )
 SLOT_WORDS = SLOT.split("|")
