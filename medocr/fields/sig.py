@@ -22,10 +22,10 @@ PERIOD = (
     r"week)\b)"
 )
 SLOT = rf"mane|nocte|morning|evening|night|{pattern('slot')}"
+COUNT = r"(?:(?:\d(?:\.\d)?|½)[ ]?(?:po[ ]|tab[a-z]{0,4}[ ]|cap[a-z]{0,5}[ ])?)?"
 SEVERAL_SLOTS = re.compile(  # `2 PO mane 1 PO nocte`, `matin et soir`
-    rf"(?<![\w.,/-])(?:(?:\d(?:\.\d)?|½)[ ]?(?:po[ ]|tab[a-z]{{0,4}}[ ]|cap[a-z]{{0,5}}[ ])?)?(?:{SLOT})(?:[ ,]{{1,2}}"
-    rf"(?:(?:and|{pattern('and')})[ ])?(?:(?:\d(?:\.\d)?|½)[ ]?(?:po[ ]|tab[a-z]{{0,4}}[ ]|cap[a-z]{{0,5}}[ ])?)?"
-    rf"(?:{SLOT})){{1,2}}(?!\w)"
+    rf"(?<![\w.,/-])(?:each[ ])?{COUNT}(?:{SLOT})"
+    rf"(?:[ ,]{{1,2}}(?:(?:and|{pattern('and')})[ ])?{COUNT}(?:{SLOT})){{1,2}}(?!\w)"
 )
 SLOT_WORDS = SLOT.split("|")
 MEALS = re.compile(r"(?<!\w)(?:with|before|after) (?:each meal|meals)(?!\w)")
