@@ -14,7 +14,7 @@ import shutil
 import subprocess
 import sys
 import typing
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import pyarrow as pa
@@ -55,6 +55,25 @@ def private() -> Iterator[None]:
         yield
     finally:
         os.umask(before)
+
+
+@contextlib.contextmanager
+def environment(values: Mapping[str, str | None]) -> Iterator[None]:
+    """Environment variables that hold these values within; None takes one away."""
+    before = {name: os.environ.get(name) for name in values}
+    _set(values)
+    try:
+        yield
+    finally:
+        _set(before)
+
+
+def _set(values: Mapping[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
 
 
 @contextlib.contextmanager
@@ -280,10 +299,13 @@ def machine() -> dict:
     return {"cores": os.cpu_count(), "cpu": cpu, **gpu}
 
 
+def version(library: str) -> str | None:
+    """The installed version of a library, None where it is not installed."""
+    with contextlib.suppress(importlib.metadata.PackageNotFoundError):
+        return importlib.metadata.version(library)
+    return None
+
+
 def versions() -> dict[str, str]:
     """The versions of the libraries that decide a result, as installed."""
-    installed = {}
-    for name in VERSIONED:
-        with contextlib.suppress(importlib.metadata.PackageNotFoundError):
-            installed[name] = importlib.metadata.version(name)
-    return installed
+    return {name: installed for name in VERSIONED if (installed := version(name))}

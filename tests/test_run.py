@@ -442,8 +442,8 @@ def test_a_changed_metric_makes_the_stages_anew_that_use_it(quick, monkeypatch):
 
 def test_another_version_of_torch_trains_anew(quick, monkeypatch):
     assert run(quick) == 0
-    of = provenance._version
-    monkeypatch.setattr(provenance, "_version", lambda name: "9.9" if name == "torch" else of(name))
+    of = provenance.version
+    monkeypatch.setattr(provenance, "version", lambda name: "9.9" if name == "torch" else of(name))
     monkeypatch.setattr(provenance, "code_hashes", provenance.code_hashes.__wrapped__)
     assert run(quick) == 0
     assert {number for number, state in states(quick).items() if state == "done"} == {"04"}

@@ -11,10 +11,11 @@ from torch.utils.data import BatchSampler
 from transformers import PaddleOCRVLForConditionalGeneration
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
-from medocr import metrics, prepare, train
+from medocr import metrics, prepare, review, train
 from medocr import model as models
 from medocr.demo import synthetic
-from medocr.train import data
+from medocr.train import data, guard
+from tests.bench import loop
 
 
 def test_batches_are_those_of_trl(base, samples):
@@ -224,21 +225,21 @@ def test_bad_requests_are_named(base, samples, tmp_path):
 
 def test_the_rows_are_looked_at_before_training(base, samples):
     processor = models.load_processor(base)
-    data.check(data.Collator(processor, samples))
+    guard.check_pages(data.Collator(processor, samples))
     endless = models.load_processor(base)
     endless.chat_template = endless.chat_template.replace("{{- part.text -}}{{- eos_token -}}", "{{- part.text -}}")
     with pytest.raises(ValueError, match="not the end token"):
-        data.check(data.Collator(endless, samples))
+        guard.check_pages(data.Collator(endless, samples))
     other_limits = models.load_processor(base)
     collator = data.Collator(other_limits, samples)
     collator.encoded(0)
     other_limits.image_processor.size = {"shortest_edge": 784, "longest_edge": 784}
     with pytest.raises(ValueError, match="pixel limits differ"):
-        data.check(collator)
+        guard.check_pages(collator)
     image_last = models.load_processor(base)
     image_last.chat_template = _swapped(image_last.chat_template)
     with pytest.raises(ValueError, match="image before the text"):
-        data.check(data.Collator(image_last, samples))
+        guard.check_pages(data.Collator(image_last, samples))
 
 
 def _swapped(template):
@@ -247,3 +248,11 @@ def _swapped(template):
     text = image[2][: image[2].index("{%- endfor -%}")].strip()
     image = image[0].strip()
     return template.replace(image, "IMAGE", 1).replace(text, image, 1).replace("IMAGE", text, 1)
+
+
+def test_the_loop_benchmark_writes_documents_that_a_person_can_review(samples, tmp_path):
+    reading = models.Reading("as read", [-0.5], "stop")
+    document = loop.digitise(tmp_path, samples[0], reading)
+    loop.correct(tmp_path, document["id"], samples[0].answer)
+    (decision,) = review.read_decisions(tmp_path, document["id"])
+    assert decision.text == " ".join(samples[0].answer.split())

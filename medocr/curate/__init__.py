@@ -7,6 +7,7 @@ Every item that goes in comes out as a kept page or as a `Rejection`. Reasons gi
 
 import dataclasses
 import io
+import itertools
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -118,14 +119,10 @@ def _looked_at(
             return turned, gates.look(turned, limits)
         return item, seen
 
+    items = iter(items)
     with ThreadPoolExecutor(workers) as pool:
-        batch: list[Page | Rejection] = []
-        for item in items:
-            batch.append(item)
-            if len(batch) == IN_FLIGHT:
-                yield from pool.map(look, batch)
-                batch = []
-        yield from pool.map(look, batch)
+        while batch := list(itertools.islice(items, IN_FLIGHT)):
+            yield from pool.map(look, batch)
 
 
 def _turned(page: Page) -> Page:

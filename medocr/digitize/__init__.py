@@ -6,6 +6,7 @@
 - `pages/`: the upright pages; `queue.jsonl`: the fields that wait for a person; `audit.jsonl`: who read what, when.
 """
 
+import contextlib
 import dataclasses
 import itertools
 import sys
@@ -111,7 +112,9 @@ def digitize_documents(
 def _remaining(documents: Iterable[Document], output: Output, reader: Reader, counts: Counts) -> Iterator[Document]:
     """The documents that this reader has not digitised yet; one of which no page was read is tried again."""
     for document in documents:
-        earlier = output.record(document.id)
+        earlier = None
+        with contextlib.suppress(ValueError):  # there is none, or a damaged one
+            earlier = review.read_document(output.folder, document.id)
         if earlier and earlier["reader"] == reader.about and any(not page["error"] for page in earlier["pages"]):
             counts.earlier += 1
             counts.incomplete += any(page["error"] for page in earlier["pages"])
@@ -138,7 +141,7 @@ def _keep_pictures(about: dict, items: Sequence[Item], output: Output) -> None:
     for page, item in zip(about["pages"], items, strict=True):
         if page["error"] is None or page["text"]:
             picture, suffix, (page["width"], page["height"]) = record.image_of(item, page["turn"])
-            page["image"] = record.file_name(page, suffix)
+            page["image"] = f"pages/{page['sha256']}{suffix}"
             output.write(page["image"], picture)
 
 

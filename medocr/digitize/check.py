@@ -165,11 +165,8 @@ def is_loinc(code: str) -> bool:
     """Whether a code has LOINC's form and check digit (modulus 10, as in the LOINC Users' Guide, appendix C)."""
     if not re.fullmatch(r"\d{1,7}-\d", code):
         return False
-    total = 0
-    for place, digit in enumerate(reversed(code[:-2])):
-        doubled = int(digit) * (2 if place % 2 == 0 else 1)
-        total += doubled // 10 + doubled % 10
-    return (10 - total % 10) % 10 == int(code[-1])
+    digits = [int(digit) for digit in reversed(code.replace("-", ""))]
+    return sum(sum(divmod(2 * digit, 10)) if place % 2 else digit for place, digit in enumerate(digits)) % 10 == 0
 
 
 def _is_date(text: str) -> bool:

@@ -8,7 +8,6 @@ number over the design effect 1 + (m − 1)ρ, with m the mean size of a page's 
 """
 
 import dataclasses
-import functools
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -26,6 +25,9 @@ FEWEST_PAGES = 20  # that hold a field of the kind: with fewer nothing is said o
 STEPS = 60  # thresholds that are tried
 OF_THRESHOLD = ("threshold", "passed", "wrong", "bound", "design_effect")
 COLUMNS = ("kind", "page", "confidence", "right", "reasons")
+_OF_KIND = {"type": "object", "required": ["threshold"], "properties": {"threshold": {"type": ["number", "null"]}}}
+_KINDS = {"type": "object", "additionalProperties": _OF_KIND}
+_validated = fastjsonschema.compile({"type": "object", "properties": {"reader": {"type": "object"}, "kinds": _KINDS}})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -69,18 +71,10 @@ NOBODY = Rule({}, RISK, DELTA, {})  # where nothing was checked
 
 def read_rule(path: str | Path) -> Rule:
     """The rule that a file holds. Raises ValueError where it holds none."""
-
     try:
-        return Rule(**_validator()(json.loads(Path(path).read_text(encoding="utf-8"))))
+        return Rule(**_validated(json.loads(Path(path).read_text(encoding="utf-8"))))
     except (OSError, ValueError, TypeError, RecursionError) as error:
         raise ValueError(f"{path} holds no thresholds ({error}): 07_digitize writes such a file, rule.json") from None
-
-
-@functools.cache
-def _validator():
-    of_kind = {"type": "object", "required": ["threshold"], "properties": {"threshold": {"type": ["number", "null"]}}}
-    kinds = {"type": "object", "additionalProperties": of_kind}
-    return fastjsonschema.compile({"type": "object", "properties": {"reader": {"type": "object"}, "kinds": kinds}})
 
 
 def fit(checked: pd.DataFrame, reader: Mapping, *, risk: float = RISK, delta: float = DELTA) -> Rule:
@@ -196,6 +190,12 @@ def least_reviewed(base: float, risk: float) -> float:
     return max(0.0, (base - risk) / (1 - risk))
 
 
+def checked_field(record: Mapping, field: Mapping, right: bool) -> dict:
+    """A field of a record, of which somebody knows whether it is right, as a row for `fit`."""
+    page, reasons = f"{record['id']}/{field['page']}", bool(field["reasons"])
+    return dict(zip(COLUMNS, (field["kind"], page, field["confidence"], right, reasons), strict=True))
+
+
 def checked(folder: str | Path) -> tuple[pd.DataFrame, dict]:
     """The fields of a digitised folder that persons decided on, as `fit` wants them, and the folder's reader.
 
@@ -206,17 +206,8 @@ def checked(folder: str | Path) -> tuple[pd.DataFrame, dict]:
     for record in output.records():
         decisions = {decision.field: decision for decision in review.read_decisions(folder, record["id"])}
         readers += [record["reader"]] * bool(decisions)
-        rows += [
-            {
-                "kind": field["kind"],
-                "page": f"{record['id']}/{field['page']}",
-                "confidence": field["confidence"],
-                "right": decisions[field["id"]].decision == "accept",
-                "reasons": bool(field["reasons"]),
-            }
-            for field in record["fields"]
-            if field["id"] in decisions
-        ]
+        asked = [field for field in record["fields"] if field["id"] in decisions]
+        rows += [checked_field(record, field, decisions[field["id"]].decision == "accept") for field in asked]
     if not rows or any(reader != readers[0] for reader in readers):
         what = "documents of more than one reader" if rows else "no decision of a person"
         raise ValueError(f"{folder} holds {what}: thresholds come from one reader's documents that persons reviewed")

@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 from ..review.decisions import Decision
 from ..review.outcome import reviewed_fields
 from . import dates
-from .observation import observation, stated
-from .order import medication_request
 from .patient import header_of, patient_of
+from .resources import medication_request, observation, stated
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:medocr:document")
 URI = "urn:ietf:rfc:3986"  # the system of identifiers that are URIs themselves

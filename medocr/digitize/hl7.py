@@ -10,7 +10,7 @@ from types import ModuleType
 
 from ..review.decisions import Decision
 from . import dates, fhir
-from .observation import quantity_unit
+from .resources import quantity_unit
 
 SEXES = {"male": "M", "female": "F", "other": "O", "unknown": "U"}
 ESCAPES = {"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\"}

@@ -1,6 +1,5 @@
 """The folder that documents are written to: records, pictures, bundles, the queue for review and the audit lines."""
 
-import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
@@ -40,12 +39,6 @@ class Output:
                 (self.folder / name).mkdir(exist_ok=True)
             for name in FOLDERS[:-1]:
                 storage.sweep(self.folder / name)
-
-    def record(self, identity: str) -> dict | None:
-        """The record of a document that was digitised here; None where there is none, or a damaged one."""
-        with contextlib.suppress(ValueError):
-            return review.read_document(self.folder, identity)
-        return None
 
     def records(self) -> Iterator[dict]:
         """All records, one after another, by their ids. Raises ValueError at a damaged one."""

@@ -4,18 +4,18 @@ import hashlib
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from pathlib import PurePath
 
 from PIL import Image
 from rapidfuzz import fuzz, process
 
-from .. import __version__
+from .. import __version__, fields
+from ..fields.analytes import NAME_HEADINGS, RANGE_HEADINGS, RESULT_HEADINGS
 from ..fields.labels import LABELS
 from ..fields.text import clean
 from ..read import PageRecord
 from ..review.columns import LISTS, NAMED_BY
 from ..schema import Page, Rejection
-from . import carried, printed, reasons
+from . import printed, reasons
 from .keys import Second
 from .patient import patient_of, who_else
 from .readers import Item, Read
@@ -24,6 +24,7 @@ SCHEMA = 1
 LONG_LINE = 160  # characters: of a page that is read as one line, a field's text is its own part
 ROWS_BELOW = 4  # lines under a name on which its columns may stand
 SAME_LINE = 90  # of 100: how alike a line of a page and one that was read from it must be
+FEWEST = 3  # words of a table's heading
 SUMS = ("subtotal", "tax", "discount", "tip", "earlier", "total")
 
 
@@ -39,7 +40,7 @@ def document(name: str, title: str, read: Sequence[Read], reader: Mapping, *, sy
     entries, before = [], ""
     for page, (item, result) in zip(pages, read, strict=True):
         entries += _entries(page, item, result, before)
-        before = carried.over(before, page["text"])
+        before = carry_over(before, page["text"])
     others = who_else(entries)
     record = {
         "schema": SCHEMA,
@@ -108,7 +109,7 @@ def _entries(page: dict, item: Item, result: PageRecord | str | None, before: st
     sure, second = result.sure, Second(result.seen, getattr(item, "doc_type", "unknown"))
     cleaned = clean(page["text"]).split("\n")
     places = _places(cleaned, page["lines"])
-    read = carried.read_fields(page["text"], getattr(item, "doc_type", "unknown"), before)
+    read = _read_fields(page["text"], getattr(item, "doc_type", "unknown"), before)
     rows = sorted(_found(read, cleaned), key=lambda row: row[3])
     at = printed.spans([(kind, columns) for kind, _, columns, _, _ in rows], page["text"])
     for number, ((kind, name, columns, line, below), span) in enumerate(zip(rows, at, strict=True), 1):
@@ -129,6 +130,35 @@ def _entries(page: dict, item: Item, result: PageRecord | str | None, before: st
             "reasons": [*_marks(lines), *second.objections(kind, str(name), columns)],
             "status": "review",
         }
+
+
+def carry_over(before: str, text: str) -> str:
+    """The lines that hold on the next page: the sex and the headings of this page, else those from before.
+
+    Reference ranges may be apart for the sexes, and of two bounds in a row (`<5.0 <0.5`) the headings say which is the
+    result.
+    """
+    kept, sex = before.split("\n"), fields.read_header(text).get("sex")
+    sexes = [f"Sex: {sex}"] if sex else [line for line in kept if line.startswith("Sex:")]
+    headings = [line for line in (*kept, *text.split("\n")) if _is_heading(line)]
+    return "\n".join([*sexes[:1], *headings[-1:]])
+
+
+def _read_fields(text: str, doc_type: str, before: str) -> dict:
+    """`fields.read_fields`, with analyte rows as they read after the lines from before."""
+    read = fields.read_fields(text, doc_type)
+    if before and read.get("analytes"):
+        number = before.count("\n") + 1
+        rows = [dict(vars(row)) for row in fields.read_analytes(f"{before}\n{text}")]
+        read["analytes"] = [{**row, "line": row["line"] - number} for row in rows if row["line"] >= number]
+    return read
+
+
+def _is_heading(line: str) -> bool:
+    """Whether a line has headings of name, result and range, and no number."""
+    words = [word.strip(":|*").lower() for word in line.split()]
+    kinds = (NAME_HEADINGS, RANGE_HEADINGS, RESULT_HEADINGS)
+    return len(words) >= FEWEST and not any(map(str.isdigit, line)) and all(set(words) & set(kind) for kind in kinds)
 
 
 def _marks(lines: Sequence[Mapping]) -> list[str]:
@@ -200,8 +230,3 @@ def _around(boxes: Sequence[Sequence[int]]) -> list[int] | None:
         return None
     left, top, right, bottom = zip(*boxes, strict=True)
     return [min(left), min(top), max(right), max(bottom)]
-
-
-def file_name(page: Mapping, suffix: str) -> str:
-    """Where a page's picture lies under the output folder."""
-    return str(PurePath("pages") / f"{page['sha256']}{suffix}")

@@ -15,10 +15,9 @@ from ..metrics.values import letters, plain, rows
 from ..review.columns import LISTS, NAMED_BY
 from ..schema import Page
 from . import Document, Reader, digitize_documents, fhir, keys
-from .confidence import NOBODY, Rule
-from .observation import observation
-from .order import medication_request
+from .confidence import NOBODY, Rule, checked_field
 from .output import Output
+from .resources import medication_request, observation
 
 PARTICULARS = re.compile(
     r"^.*(?= is (?:no unit|not one day|flagged|outside|no analyte))|(?<=flagged ).*|(?<=it has ).*"
@@ -39,12 +38,16 @@ class Trial:
 
 
 def trial(reader: Reader, pages: Sequence[Page], folder: Path, rule: Rule = NOBODY) -> Trial:
-    """Digitise drawn pages, each a document, into a folder, and hold them against their known fields."""
+    """Digitise drawn pages, each a document, into a folder, and hold them against what their source knows."""
     output, start = Output(folder), time.perf_counter()
     documents = [Document(page.origin, page.origin, (page,)) for page in pages]
     digitize_documents(reader, documents, output, synthetic=True, phi=False, rule=rule)
     seconds = time.perf_counter() - start
-    return Trial(*of_folder(output, pages), seconds, output)
+    known = {page.origin: page.fields or {} for page in pages}
+    records = [record for record in output.records() if record["source"] in known]
+    judged = [right(record, known[record["source"]]) for record in records]
+    made = resources((fhir.bundle(record), known[record["source"]]) for record in records)
+    return Trial(pd.concat(judged, ignore_index=True) if judged else pd.DataFrame(), made, seconds, output)
 
 
 def why(output: Output) -> pd.DataFrame:
@@ -60,18 +63,6 @@ def why(output: Output) -> pd.DataFrame:
     return counted.rename("fields").reset_index()
 
 
-def of_folder(output: Output, pages: Iterable[Page]) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The fields of documents of one page each, as `right` judges them, and the table of their `resources`.
-
-    `pages` have the fields that their source knows; their origins are the documents' names.
-    """
-    known = {page.origin: page.fields or {} for page in pages}
-    records = [record for record in output.records() if record["source"] in known]
-    judged = [right(record, known[record["source"]]) for record in records]
-    made = resources((fhir.bundle(record), known[record["source"]]) for record in records)
-    return pd.concat(judged, ignore_index=True) if judged else pd.DataFrame(), made
-
-
 def right(record: Mapping, known: Mapping) -> pd.DataFrame:
     """Whether each field of a document of one page is as its source knows it, a row each for `confidence.fit`.
 
@@ -81,10 +72,10 @@ def right(record: Mapping, known: Mapping) -> pd.DataFrame:
     left = keys.keys(known)
     judged = []
     for field in record["fields"]:
-        there = keys.take(left, field["kind"], field["name"], field["columns"])
-        about = {name: field[name] for name in ("kind", "confidence")}
-        about |= {"page": f"{record['id']}/{field['page']}", "right": there, "reasons": bool(field["reasons"])}
-        judged.append({**about, "status": field["status"], "document": record["id"], "field": field["id"]})
+        about = {"status": field["status"], "document": record["id"], "field": field["id"]}
+        judged.append(
+            checked_field(record, field, keys.take(left, field["kind"], field["name"], field["columns"])) | about
+        )
     return pd.DataFrame(judged)
 
 

@@ -16,8 +16,7 @@ import pandas as pd
 from medocr import metrics
 from medocr import model as models
 from medocr.evaluate.calibration import CAUGHT, calibration, numbers_read, to_check
-from medocr.evaluate.checking import check, labels_and_truth, pass_rates
-from medocr.evaluate.examples import changes, pick_examples
+from medocr.evaluate.checking import changes, check, labels_and_truth, pass_rates, pick_examples
 from medocr.evaluate.summary import slices, summarise
 from medocr.metrics import headline
 from medocr.schema import Page

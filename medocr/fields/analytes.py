@@ -25,7 +25,7 @@ RANGE_HEADINGS = words("range_headings")
 RESULT_HEADINGS = words("result_headings")
 RESULT_WORDS = {"result", *languages.words("result")}
 AMOUNTS = {"mL", "L", "U", "[IU]"}  # of what is given, unless the lexicon knows the name
-FOLLOWING = {"and", "with", "on", "h", "l", "high", "low"}  # words after a bare number that is a result
+FOLLOWING = {"and", "with", "on", "h", "l", "high", "low", "was", "is"}  # words after a bare number that is a result
 NEGATIVE = re.compile(r"excess|deficit|(?<!\w)be(?!\w)|score", re.IGNORECASE)
 
 
@@ -70,7 +70,7 @@ class _Reader:
         self.lines = line_starts(text)
         self.sex = _sex(lower(self.plain))
         self.range_first = _range_first(self.lowered)
-        self.has_rules = mentions.CONDITION.search(lower(self.plain)) is not None
+        self.has_rules = not mentions.OPENERS.isdisjoint(self.lowered)
         self.begin = 0  # where words that may be the next name's begin
         self.row_end = -1
         self.titled: tuple[int, int] | None = None  # the atoms of a name that has a line of its own
@@ -278,8 +278,8 @@ def _sex(lowered: str) -> str:
 
 def _range_first(words: list[str]) -> bool:
     """Whether a table's heading has the reference range before the result: `Test Range Units Result`."""
-    for at, word in enumerate(words):
-        if word in RESULT_HEADINGS:
+    for at in () if RESULT_HEADINGS.isdisjoint(words) else range(len(words)):
+        if words[at] in RESULT_HEADINGS:
             before, after = words[max(0, at - 8) : at], words[at + 1 : at + 5]
             if not any(other in NAME_HEADINGS for other in before):
                 continue

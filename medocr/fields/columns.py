@@ -2,7 +2,7 @@
 
 import re
 
-from . import earlier
+from . import settle
 from .marks import (
     EARLIER,
     LEAD_IN,
@@ -18,7 +18,6 @@ from .marks import (
     reaches,
     signed,
 )
-from .settle import settle
 from .text import Atoms
 from .units import LIKE_UNIT, unit_at
 from .words import words
@@ -39,7 +38,7 @@ def read_columns(atoms: Atoms, at: int, names: list[int], range_first: bool = Fa
     row = Columns(atoms, names, at, range_first)
     while (take := STEPS.get(row.kinds[row.here])) and take(row):
         pass
-    settle(row)
+    settle.settle(row)
     return row
 
 
@@ -120,7 +119,7 @@ class Columns:
         if self.names[here] and self._started():
             return False
         if self.lowered[here - 1] == "from" and self.lowered[here + 1] == "to" and self.lowered[here - 2] in CHANGED:
-            return earlier.changed(self)
+            return settle.changed(self)
         other = len(self.words[here]) < 4 and NO_RESULT.match(atoms.text, atoms.starts[here])
         return not other and self._amount()
 
@@ -216,8 +215,9 @@ class Columns:
             return self._skip()
         if word in ("*", "!") and (flag := flag_at(self.atoms, here)):
             return self._mark(*flag)
-        if isinstance(self.value, float) and self._is_mark(here):
-            self.sign = word
+        leading = word == "+" and not self.printed and "num" in (self.kinds[here + 1], self.kinds[here + 2])
+        if leading or (isinstance(self.value, float) and self._is_mark(here)):
+            self.sign = word  # `1,34 + mg/dl`, `+  1,34 mg/dl`
             return self._skip()
         if word == "+" and (grade := quality_at(self.atoms, here)):
             return self._take(*grade)
@@ -268,10 +268,12 @@ class Columns:
         if (unit := unit_at(atoms, here)) and self._unit(*unit):
             return True
         lowered = self.lowered[here]
+        if lowered == "soit" and self.printed:  # `13,2 mg/L soit 117 µmol/L`
+            return self._skip()
         if lowered not in TELLING:
             return self._misread_unit(here)
         if lowered in EARLIER and self.printed:
-            return earlier.named(self)
+            return settle.named(self)
         if lowered in SEXES and reaches(self.atoms, here + 1, 3):
             self.sex = SEXES[lowered]
             return self._skip()
@@ -294,13 +296,13 @@ class Columns:
         """A flag, a value in words, or words that lead to a range."""
         atoms, here = self.atoms, self.here
         ranged = self._ranged()
+        if lowered == "n" and self.words[here - 1] == "(" and reaches(atoms, here + 1, 3):  # `(N : 30 à 400)`
+            return self._skip()
         if lowered in LEAD_IN and not (ranged and self.printed and not self.sex) and reaches(self.atoms, here + 1, 6):
             return self._skip()
         if (flag := flag_at(atoms, here)) and self.flag is None and not names_band(atoms, here, ranged):
             if not ranged and opens_prose(atoms, flag[1], self.names):
                 return False
-            if lowered == "normal" and not self.printed:
-                return self._take(self._printed(here, here + 1), here + 1)
             return self._mark(*flag)
         if flag and self.flag and self.further_at == here - 1:  # that of the earlier result
             return self._skip()
@@ -318,5 +320,5 @@ STEPS = {  # how an atom of each kind is taken; others end the row
     "arrow": Columns._arrow,
     "cell": Columns._skip,
     "nl": Columns._line,
-    "date": earlier.dated,
+    "date": settle.dated,
 }

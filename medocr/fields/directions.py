@@ -15,7 +15,7 @@ NUMBERS = {"once": 1, "one": 1, "a": 1, "an": 1, "twice": 2, "two": 2, "thrice":
 NUMBERS |= {"six": 6, "half": 0.5, "½": 0.5, "¼": 0.25, "single": 1}
 ONCE = "od qd daily qday mane nocte qam qpm qhs hs on om nightly bedtime atbedtime beforebed atnight"
 ONCE += " inthemorning morning everymorning eachmorning everyevening intheevening eachevening evening everynight"
-ONCE += " eachnight night everyday"
+ONCE += " eachnight night everyday aday"
 A_DAY = {  # without points and spaces → times a day
     **dict.fromkeys(ONCE.split(), 1.0),
     **dict.fromkeys(("bd", "bid"), 2.0),

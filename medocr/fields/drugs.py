@@ -14,6 +14,7 @@ from .text import Atoms, atoms, clean, line_starts, lower, plain
 # What follows the drug on a line of a receipt: no order, but an item with its price.
 PRICED = re.compile(r"[^\n]{0,30}[ ](?:\d{1,4}[.,]\d{2}[ ]?[$£€]?|[$£€][ ]?\d{1,4}[.,]\d{2})[ ]*(?:\n|$)")
 COUNTED_UNITS = {None, "mL", *sig.COUNT_UNITS.values()}  # of an amount at a time: the strength stands before the drug
+GERMAN_SALT = re.compile(r"(?:succinat|tartrat|hydrochlorid|maleat|besilat|natrium|kalium)$")  # `Metoprololsuccinat`
 CONTAINS = re.compile(r"\b(?:contains|composition)\b[^\n]*$")  # what a brand is made of, and no order of its own
 
 
@@ -117,8 +118,10 @@ def _is_form(word: str) -> bool:
 def _is_drug(word: str) -> bool:
     """Whether a word, or what stands before its hyphen or stroke (`Dolo-650`), is a drug of the lexicon."""
     known = lexicon.drugs()
-    return word in known or (
-        ("-" in word or "/" in word or "+" in word) and re.split(r"[-/+]", word, maxsplit=1)[0] in known
+    return (
+        word in known
+        or GERMAN_SALT.sub("", word) in known
+        or (("-" in word or "/" in word or "+" in word) and re.split(r"[-/+]", word, maxsplit=1)[0] in known)
     )
 
 

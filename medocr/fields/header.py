@@ -132,7 +132,7 @@ def _name_end(flat: str, start: int, limit: int, doctor: bool) -> int:
             and flat[gap.end() : gap.end() + 5].split(" ")[0].split("\n")[0].lower().strip(".,") not in labels.DEGREES
         ):
             break
-        if not gap.group() or at == gap.end():
+        if not gap.group():
             break
         at = gap.end()
     initial = labels.INITIAL_AT_END.search(flat, start, end)
@@ -154,7 +154,7 @@ def _untitled(name: str, doctor: bool) -> str:
     """A doctor's name without `Dr.` before and degrees after; a patient's as printed."""
     words = name.split()
     if doctor:
-        while words and words[0].lower().strip(".,") in ("dr", "dra", "prof", "doctor", "med", "dott"):
+        while words and words[0].lower().strip(".,") in ("dr", "dra", "prof", "doctor", "med", "dott", "lek"):
             words = words[1:]
         while len(words) > 1 and words[-1].lower().strip(".,") in labels.DEGREES:
             words = words[:-1]

@@ -3,19 +3,22 @@
 import re
 from typing import TYPE_CHECKING
 
-from .languages import pattern, words
+from . import languages
 from .marks import PERIODS
 from .text import lower
+from .words import words
 
 if TYPE_CHECKING:
     from .analytes import _Reader
     from .columns import Columns
 
+AIMS = words("aims") | set(languages.words("rule"))
 CONDITION = re.compile(  # of `text.lower`, before a name: what follows is a rule or an aim, not a result
-    r"(?<!\w)(?:(?:if|until|unless)|(?P<aim>when|while|target|goal|aim|keep|maintain|threshold|once|for|"
-    rf"{pattern('rule')}))(?!\w)"
+    rf"(?<!\w)(?:(?:if|until|unless)|(?P<aim>{'|'.join(sorted(AIMS))}))(?!\w)"
 )
-RULES = {"when", "if", "while", *words("rule")}
+OPENERS = {"if", "until", "unless", *(word.partition(" ")[0] for word in AIMS)}
+RULES = {"when", "if", "while", *languages.words("rule")}
+LIMITS = {"above", "more", "higher", "greater", "over", "below", "less", "lower"}  # `an HbA1c of 48 or above`
 IDENTIFIERS = {"mrn", "id", "nhs", "dob", "phone", "tel", "fax", "npi", "accession", "account"}
 TELEPHONE = re.compile(r"(?<!\w)(?:phone|tel|telephone|fax|mobile|cell|call)(?!\w)")
 POSTCODE = re.compile(r",[ ]?[A-Z]{2}[ ]$")  # before its digits: `Iron Mountain, MI 49801`
@@ -26,6 +29,7 @@ def is_mention(page: "_Reader", here: int, after: int, columns: "Columns") -> bo
     """Whether the columns after a name of the lexicon are no result of the page's patient."""
     return (
         is_condition(page, here, columns)
+        or (page.lowered[columns.end] == "or" and page.lowered[columns.end + 1] in LIMITS)
         or _is_identifier(page, here, after, columns)
         or _is_time(page, columns)
         or _is_apart(page, here, columns)

@@ -174,10 +174,13 @@ class Names:
         )
 
     def _is_grade(self, at: int) -> bool:
-        """Whether pluses are a value, alone at the end of the row: `Protein  ++`."""
+        """Whether pluses are no part of a name: the value at the row's end (`Protein  ++`), a mark before the value."""
         grade = quality_at(self.atoms, at)
         apart = self.kinds[at - 1] == "cell" or self.starts[at] > self.ends[at - 1]
-        return grade is not None and apart and self.kinds[grade[1]] in ("nl", "cell", "end")
+        if not grade or not apart:
+            return False
+        after = grade[1] + (self.kinds[grade[1]] == "cell")
+        return self.kinds[after] in ("nl", "end") or (after > grade[1] and self.kinds[after] in ("num", "word"))
 
     def _is_charge(self, at: int) -> bool:
         """Whether a sign stands on a name and before a gap: `K+`, `Cl-`."""

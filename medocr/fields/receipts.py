@@ -11,7 +11,7 @@ from .words import patterns
 MONEY = (
     r"(?:(?:[$£€₹¥]|rs\.?|inr|usd|eur|gbp|rm|chf)[ ]?)?-?(?:\d{1,3}(?:,\d{2,3}){1,3}\.\d{2}|"
     r"\d{1,3}(?:\.\d{3}){1,3},\d{2}|\d{1,3}(?:'\d{3}){1,3}\.\d{2}|"
-    r"\d{1,7}[.,]\d{2})(?!\d|[./-]\d|[ ]?%)(?:[ ]?(?:[$£€₹¥]|eur\b|usd\b))?"
+    r"\d{1,7}[.,]\d{2}|\.\d{2})(?!\d|[./-]\d|[ ]?%)(?:[ ]?(?:[$£€₹¥]|eur\b|usd\b))?"
 )
 AMOUNT = re.compile(rf"(?<![\w.,/-])(?:{MONEY})", re.IGNORECASE)
 WHOLE = re.compile(r"(?<![\w.,/-])(?:[$£€₹¥]|rs\.?|inr)[ ]?(\d{1,3}(?:,\d{2,3})+|\d{1,7})(?![\d.,]*\d)", re.IGNORECASE)
@@ -112,6 +112,8 @@ def read_receipt(text: str) -> Receipt:
 
 def money(printed: str) -> float:
     """`$1,234.50`, `1.234,50 €`, `12,50` → the number."""
+    if printed.startswith("."):
+        return float(printed[:3])
     digits = re.sub(r"[^\d.,-]", "", printed).strip(".,")
     negative = digits.startswith("-")
     digits = digits.strip("-")

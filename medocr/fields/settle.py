@@ -1,11 +1,85 @@
-"""What a row's columns mean, once all of them are read."""
+"""What a row's columns mean: earlier results apart from the current one, lone bounds and ranges, signs as flags."""
 
 from typing import TYPE_CHECKING
 
-from .marks import counted, critical, outside
+from .marks import counted, critical, is_column, outside, range_at
+from .text import number
 
 if TYPE_CHECKING:
     from .columns import Columns
+
+
+def named(row: "Columns") -> bool:
+    """Pass an earlier result that a word names: `(prev 10.4)`, `Previous: 154`, `Antériorité 14/01/2024 : 13,4`."""
+    after, date = row.here + 1, None
+    while after - row.here < 6 and (
+        row.words[after] in (":", "=", ".", "value", "result") or row.kinds[after] == "date"
+    ):
+        date = row.words[after] if row.kinds[after] == "date" else date
+        after += 1
+    row.extra += 1  # of several, the row ends at the third
+    if row.kinds[after] != "num" or row.extra > 2 or range_at(row.atoms, after):
+        return False
+    value = number(row.words[after])
+    behind = after + 1 + sum(word in ("on", "(") for word in row.lowered[after + 1 : after + 3])
+    if date is None and row.kinds[behind] == "date":
+        date, after = row.words[behind], behind
+    _keep(row, value, date)
+    row.here = after + 1
+    return True
+
+
+def changed(row: "Columns") -> bool:
+    """Pass an earlier result before the current one: `dropped from 11.8 to 7.9 g/dL`."""
+    _keep(row, number(row.words[row.here]), None)
+    row.here += 2
+    return True
+
+
+def dated(row: "Columns") -> bool:
+    """A date in a row is that of the number before it, an earlier result: `12.1 Low 13.9 02/14/2023 g/dL 13.0-17.7`.
+
+    A flag between the two is the earlier result's. The row goes on where a unit, a range or a flag follows.
+    """
+    if not row.printed:
+        return False
+    after = row.here + 1
+    passed = ("time", "cell", "nl") if row.kinds[row.here - 1] == "nl" else ("time", "cell")
+    while row.kinds[after] in passed or row.words[after] in (")", ",", ";"):
+        after += 1
+    goes_on = (
+        not row.names[after]
+        and is_column(row.atoms, after)
+        and (row.kinds[after] != "num" or range_at(row.atoms, after) is not None)
+    )
+    if goes_on:
+        _unbound(row)
+    if row.further is not None:
+        if row.flagged > row.further_at:
+            row.flag = None
+        _keep(row, row.further, row.words[row.here])
+    row.here = after if goes_on else row.here
+    return goes_on
+
+
+def _unbound(row: "Columns") -> None:
+    """Of a bound and a number before a date, the second is the earlier result and no range: `<0.2 0.3 06/03/2023`."""
+    if not row.bounds or row.ranges or row.unit or not isinstance(row.value, float):
+        return
+    *_, printed, in_words, at = row.bounds[0]
+    if in_words:
+        return
+    row.bounds.clear()
+    if at < row.at:
+        row.further, row.further_at = row.value, row.at
+        row.value = row.printed = printed
+    else:
+        row.further, row.further_at = printed, at
+
+
+def _keep(row: "Columns", value: float | str, date: str | None) -> None:
+    if row.previous is None:
+        row.previous, row.previous_date = value, date
 
 
 def settle(row: "Columns") -> None:

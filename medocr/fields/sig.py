@@ -22,10 +22,10 @@ PERIOD = (
     r"week)\b)"
 )
 SLOT = rf"mane|nocte|morning|evening|night|{pattern('slot')}"
+COUNT = r"(?:(?:\d(?:\.\d)?|½)[ ]?(?:po[ ]|tab[a-z]{0,4}[ ]|cap[a-z]{0,5}[ ])?)?"
 SEVERAL_SLOTS = re.compile(  # `2 PO mane 1 PO nocte`, `matin et soir`
-    rf"(?<![\w.,/-])(?:(?:\d(?:\.\d)?|½)[ ]?(?:po[ ]|tab[a-z]{{0,4}}[ ]|cap[a-z]{{0,5}}[ ])?)?(?:{SLOT})(?:[ ,]{{1,2}}"
-    rf"(?:(?:and|{pattern('and')})[ ])?(?:(?:\d(?:\.\d)?|½)[ ]?(?:po[ ]|tab[a-z]{{0,4}}[ ]|cap[a-z]{{0,5}}[ ])?)?"
-    rf"(?:{SLOT})){{1,2}}(?!\w)"
+    rf"(?<![\w.,/-])(?:each[ ])?{COUNT}(?:{SLOT})"
+    rf"(?:[ ,]{{1,2}}(?:(?:and|{pattern('and')})[ ])?{COUNT}(?:{SLOT})){{1,2}}(?!\w)"
 )
 SLOT_WORDS = SLOT.split("|")
 MEALS = re.compile(r"(?<!\w)(?:with|before|after) (?:each meal|meals)(?!\w)")
@@ -43,6 +43,7 @@ FREQUENCY = re.compile(
     rf"|\d{{1,2}}[ ]?(?:x|{pattern('times')})[ ]?(?:{pattern('day')})"
     rf"|(?:{pattern('every')})[ ]\d{{1,2}}[ ](?:{pattern('hour')}|{pattern('days')})"
     rf"|c/[ ]?\d{{1,2}}[ ]?(?:h|{pattern('hour')})|(?:x[ ]?)?\d[ ]?/[ ]?(?:{pattern('per')})|{pattern('weekly')}"
+    rf"|{pattern('day')}"
     r"|(?:alle[ ])?ore[ ]\d{1,2}(?:[:.]\d\d)?"
     rf"|(?:de[ ])?(?P<each>\d{{1,2}})[ ]?(?:em|/)[ ]?(?P=each)[ ]?(?:h|{pattern('hour')})|{pattern('slot')}"
     r"|(?:[ap]\.?c\.?[ ])?(?:morning|evening)(?![ ](?:stiffness|sickness))"

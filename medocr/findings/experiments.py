@@ -35,7 +35,6 @@ from ..run import (
     seals,
     summary_cell,
 )
-from ..run.kernel import environment
 from ..run.profile import ROOT, STAGES, Run, Stage, check_known, check_name, find, read, resolve
 from ..run.results import index
 from . import claims, evidence
@@ -126,7 +125,7 @@ def execute(
         made = [make_run(trial) for trial in todo]
     else:
         threads = str(max(1, (os.cpu_count() or 1) // jobs))  # runs side by side share the cores
-        with environment(dict.fromkeys(THREADS, threads)), ThreadPoolExecutor(jobs) as pool:
+        with storage.environment(dict.fromkeys(THREADS, threads)), ThreadPoolExecutor(jobs) as pool:
             made = list(pool.map(_make_apart, todo))
     return all(made)
 

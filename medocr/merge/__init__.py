@@ -13,7 +13,7 @@ from medocr.merge.latency import latency
 from medocr.merge.parity import Parity, check_parity
 
 FILES = ("*.safetensors", "*.json", "*.jinja", "README.md")  # that are pushed; no page, whatever lies there
-UNTOLD = {"training": {}, "splits": {}, "comparisons": [], "pages": []}  # what a card leaves out
+ABSENT = {"training": {}, "splits": {}, "comparisons": [], "pages": []}  # what a card leaves out
 
 
 def merge(
@@ -52,7 +52,7 @@ def merge(
         models.save_processor(processor, temporary)
         if sentencepiece.is_file():  # converters to GGUF read it, transformers does not
             shutil.copy(sentencepiece, temporary)
-        (temporary / "README.md").write_text(model_card(base, merged, **{**UNTOLD, **about}))
+        (temporary / "README.md").write_text(model_card(base, merged, **{**ABSENT, **about}))
     files = [path for path in Path(out).iterdir() if path.is_file()]
     return {
         "weights": sum(p.numel() for p in merged.parameters()),

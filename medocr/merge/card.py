@@ -67,7 +67,7 @@ def model_card(base: str | Path, model, *, training: dict, splits: dict, compari
         pipeline_tag=TASK,
         tags=["ocr", "medical"],
         model_name=f"{shown}, fine-tuned by medocr",
-        eval_results=[_result(row) for row in _told(comparisons)],
+        eval_results=[_result(row) for row in _shown(comparisons)],
     )
     parts = [
         f"---\n{header.to_yaml()}\n---",
@@ -125,7 +125,7 @@ def _data(splits: dict) -> list[str]:
     return ["## Data\n\nPages per split and type:\n\n" + markdown.table(["split", *names], rows)] if rows else []
 
 
-def _told(comparisons: list[dict]) -> list[dict]:
+def _shown(comparisons: list[dict]) -> list[dict]:
     slices = ("all", "medical", "general")
     return [row for row in comparisons if row["metric"] in METRICS and row["slice"] in slices]
 
@@ -139,7 +139,7 @@ def _result(row: dict) -> EvalResult:
 def _metrics(comparisons: list[dict]) -> list[str]:
     rows = [
         (row["metric"], row["slice"], row["n"], f"{row['base']:.3f}", f"{row['tuned']:.3f}", _interval(row))
-        for row in _told(comparisons)
+        for row in _shown(comparisons)
     ]
     note = (
         "Base and tuned model on the same pages, and the difference with its 95 % interval, measured before merging; "

@@ -4,7 +4,6 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -203,7 +202,7 @@ def compare(expected: dict, before: dict, actual: dict) -> tuple[list[str], dict
     }
 
 
-def probe_half(model: torch.nn.Module, probe: Callable[[], dict[str, torch.Tensor]]) -> dict[str, torch.Tensor]:
+def probe_half(model: torch.nn.Module, processor, pages: list) -> dict[str, torch.Tensor]:
     """`probe` again with the model turned to float16, in place; its tokens, and what it counted.
 
     `overflows`: values that came out of a module as NaN or infinity; `largest`: the largest finite one, of at most
@@ -222,7 +221,7 @@ def probe_half(model: torch.nn.Module, probe: Callable[[], dict[str, torch.Tenso
     model.half()
     hooks = [module.register_forward_hook(count) for module in model.modules()]
     try:
-        tokens = probe()["tokens"]
+        tokens = probe(model, processor, pages)["tokens"]
     finally:
         for hook in hooks:
             hook.remove()
@@ -268,4 +267,4 @@ def main(arguments: list[str]) -> None:
 def probe_both(model, processor, pages: list, *, in_half: bool) -> dict[str, torch.Tensor]:
     """`probe` in float32 and then, where asked for, in float16, to which the model is turned."""
     actual = probe(model, processor, pages)
-    return {**actual, **probe_half(model, lambda: probe(model, processor, pages))} if in_half else actual
+    return {**actual, **probe_half(model, processor, pages)} if in_half else actual

@@ -11,17 +11,15 @@ from medocr.metrics.ceiling import SUMS
 from medocr.metrics.text import score_text, shared
 from medocr.metrics.values import COMPARED, header, letters, plain, quantity, rows
 
-ANALYTE = ("name", "value", "unit", "low", "high", "flag")
-ORDER = ("drug", "dose", "unit", "form", "route", "frequency", "duration", "amount", "status")
-COLUMNS = {"analytes": ANALYTE, "drugs": ORDER, "options": ("label", "ticked")}
+COLUMNS = ceiling.COLUMNS | {"drugs": (*ceiling.COLUMNS["drugs"], "form")}
 COMPARE = {kind: [(name, COMPARED.get(name, plain)) for name in columns] for kind, columns in COLUMNS.items()}
 TUPLES = {  # metric: the rows it is about, and the columns that must agree
     "test_value_f1": ("analytes", ("name", "value")),
-    "test_row_f1": ("analytes", ANALYTE),
+    "test_row_f1": ("analytes", COLUMNS["analytes"]),
     "range_f1": ("analytes", ("name", "low", "high")),
     "drug_f1": ("drugs", ("drug", "dose", "unit")),
-    "order_f1": ("drugs", ("drug", "dose", "unit", "route", "frequency", "duration", "amount", "status")),
-    "option_f1": ("options", ("label", "ticked")),
+    "order_f1": ("drugs", ceiling.COLUMNS["drugs"]),
+    "option_f1": ("options", COLUMNS["options"]),
 }
 
 

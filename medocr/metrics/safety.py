@@ -76,10 +76,7 @@ def _analyte_errors(reference: list[Mapping], prediction: list[Mapping]):
     for row, read, kind in _number_errors(pairs, "value"):
         if kind:
             yield kind, _shown(row), _shown(read)
-        if _other_unit(row, read):
-            yield "changed_unit", _shown(row), _shown(read)
-        if row.get("unit") and not read.get("unit"):
-            yield "lost_unit", _shown(row), _shown(read)
+        yield from _unit_errors(row, read)
         if _another_analyte(row.get("name"), read.get("name")):
             yield "changed_analyte", _shown(row), _shown(read)
         for limit in ("low", "high"):
@@ -95,10 +92,7 @@ def _drug_errors(reference: list[Mapping], prediction: list[Mapping]):
     for row, read, kind in _number_errors(pairs, "dose"):
         if kind and row.get("dose") is not None and read.get("dose") is not None:
             yield kind, _shown(row), _shown(read)
-        if _other_unit(row, read):
-            yield "changed_unit", _shown(row), _shown(read)
-        if row.get("unit") and not read.get("unit"):
-            yield "lost_unit", _shown(row), _shown(read)
+        yield from _unit_errors(row, read)
         if _another_drug(str(row.get("drug")), str(read.get("drug"))):
             yield "changed_drug", _shown(row), _shown(read)
         for column in DIRECTIONS:
@@ -227,6 +221,13 @@ def _digits(value) -> tuple[str, str]:
     signs = "".join(itertools.filterfalse(str.isdigit, text)).replace(".", "")
     several = "." not in text and any(c in signs for c in "/:")  # a titre or a fraction has no point to move
     return digits if several else digits.strip("0") or digits[:1], signs
+
+
+def _unit_errors(row: Mapping, read: Mapping):
+    if _other_unit(row, read):
+        yield "changed_unit", _shown(row), _shown(read)
+    if row.get("unit") and not read.get("unit"):
+        yield "lost_unit", _shown(row), _shown(read)
 
 
 def _other_unit(row: Mapping, read: Mapping) -> bool:

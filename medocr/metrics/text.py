@@ -99,19 +99,14 @@ def score_text(reference: str, prediction: str) -> dict[str, float]:
     }
 
 
-def content_coverage(reference: str, prediction: str) -> dict[str, float]:
+def _coverage(words: list[str], predicted: list[str], script: Editops) -> dict[str, float]:
     """Which tokens came through, order aside; a token counts as often as it stands there.
 
     `coverage_recall` is the share of reference tokens found (1 where there are none), `coverage_precision` the share
     of predicted tokens that the reference holds (1 where there are none), `invented_numbers` how many numbers the
-    prediction holds that the reference does not.
+    prediction holds that the reference does not. No token spans two words, so only words that the script edits are
+    counted out.
     """
-    words, predicted = reference.split(), prediction.split()
-    return _coverage(words, predicted, Levenshtein.editops(words, predicted))
-
-
-def _coverage(words: list[str], predicted: list[str], script: Editops) -> dict[str, float]:
-    """`content_coverage` of words. No token spans two words, so only words that the script edits are counted out."""
     lost = " ".join([words[edit.src_pos] for edit in script if edit.tag != "insert"])
     added = " ".join([predicted[edit.dest_pos] for edit in script if edit.tag != "delete"])
     missing, extra = TOKEN.findall(lost), TOKEN.findall(added)
@@ -171,28 +166,6 @@ def _repeats_around(text: str, end: int) -> bool:
     return bool(span >= max(LOOP_SPAN, LOOP_REPEATS * period)) and any(map(str.isalnum, unit))
 
 
-def line_exact(reference: str, prediction: str) -> float:
-    """Share of the reference's lines that the prediction holds word for word, in their order.
-
-    Words are aligned, not lines, so a prediction in one continuous line scores as one with line breaks. 1 where the
-    reference has no line.
-    """
-    lines = _lines(reference)
-    words = [word for line in lines for word in line]
-    return _line_exact(lines, _align(lines, Levenshtein.editops(words, normalise(prediction).split())))
-
-
-def reading_order(reference: str, prediction: str) -> float:
-    """Normalised edit distance between the reference's order of lines and that in the prediction: 0 is the same.
-
-    A line is where at least half of its words stand, whether or not line breaks came through; a line found nowhere
-    counts as one edit.
-    """
-    lines, predicted = _lines(reference), normalise(prediction).split()
-    words = [word for line in lines for word in line]
-    return _reading_order(lines, _align(lines, Levenshtein.editops(words, predicted)), predicted)
-
-
 def _lines(text: str) -> list[list[str]]:
     """The words of each line that has any."""
     return [words for line in unicodedata.normalize("NFC", text).splitlines() if (words := line.split())]
@@ -216,6 +189,7 @@ def _mean(values: list[bool]) -> float:
 
 
 def _line_exact(lines: list[list[str]], places: list[list[int]]) -> float:
+    """Share of the lines that stand word for word, in their order: words are aligned, so line breaks do not count."""
     return _mean(list(map(_is_whole, lines, places))) if lines else 1.0
 
 
@@ -245,6 +219,10 @@ def _in_heading(word: str) -> bool:
 
 
 def _reading_order(lines: list[list[str]], places: list[list[int]], predicted: list[str]) -> float:
+    """Edit distance between the reference's order of lines and that in the prediction, over the number of lines.
+
+    A line is where at least half of its words stand; a line found nowhere counts as one edit.
+    """
     if not lines:
         return 0.0
     placed, missing = {}, []

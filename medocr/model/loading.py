@@ -28,6 +28,7 @@ logging.getLogger("transformers.modeling_rope_utils").setLevel(logging.ERROR)
 huggingface_hub.constants.HF_HUB_DISABLE_TELEMETRY = True  # also where it was imported before medocr could say so
 TEMPLATE_S = 20.0  # to render a prompt, which takes a thousandth of a second
 LONGEST_PROMPT = 100_000  # characters
+LONGEST_SEQUENCE = 16_384  # tokens; only Unsloth wants to know
 BACKENDS = ("auto", "unsloth", "transformers")
 
 
@@ -41,7 +42,6 @@ def load(
     adapter: str | Path | None = None,
     backend: str = "transformers",
     revision: str | None = None,
-    max_tokens: int = 16_384,
 ) -> tuple[torch.nn.Module, PaddleOCRVLProcessor]:
     """Load a model and its processor; returns `(model, processor)`, the model in evaluation mode.
 
@@ -51,7 +51,7 @@ def load(
     `min_pixels` and `max_pixels` bound the pixels of a page after resizing; by default the model's own. `adapter` is
     a folder with a LoRA adapter to put on the model. `backend` is transformers, unsloth or auto (Unsloth where it is
     installed and a card is there), which training takes: Unsloth trains faster and in less memory, but its reading did
-    not end in the time that transformers' took. `max_tokens` is the longest sequence, which only Unsloth wants to know.
+    not end in the time that transformers' took.
     Raises ValueError when the model is neither here nor within reach, the adapter is not of this base, or the device
     or backend is not there.
     """
@@ -61,7 +61,7 @@ def load(
     if dtype in (None, "stored"):
         dtype = _dtype(device, folder if dtype else None)
     processor = load_processor(folder, min_pixels, max_pixels)
-    model = _unsloth(folder, dtype, max_tokens) if backend == "unsloth" else _transformers(folder, dtype, device)
+    model = _unsloth(folder, dtype) if backend == "unsloth" else _transformers(folder, dtype, device)
     # PaddleOCR-VL was trained, and vLLM computes it, without aligned corners; transformers 5.15 to 5.22 align them,
     # which moves every image feature.
     model.model.visual.vision_model.embeddings.interpolation_align_corners = False
@@ -236,11 +236,11 @@ def _transformers(folder: Path, dtype: torch.dtype, device: str):
     return model.to(device)
 
 
-def _unsloth(folder: Path, dtype: torch.dtype, max_tokens: int):
+def _unsloth(folder: Path, dtype: torch.dtype):
     from unsloth import FastVisionModel
 
     model, _ = FastVisionModel.from_pretrained(
-        model_name=str(folder), max_seq_length=max_tokens, dtype=dtype, load_in_4bit=False, full_finetuning=False
+        model_name=str(folder), max_seq_length=LONGEST_SEQUENCE, dtype=dtype, load_in_4bit=False, full_finetuning=False
     )
     return model
 

@@ -184,16 +184,19 @@ def _generate(model, core, inputs, ends: torch.Tensor, max_new_tokens: int):
     output = model(**inputs, position_ids=positions, use_cache=True, logits_to_keep=1)
     position = positions.amax((0, 2)) + 1
     rows = torch.arange(len(mask), device=mask.device)  # the page that each row of the batch belongs to
-    batch = _Batch(len(mask))
+    tokens = torch.zeros(len(mask), max_new_tokens, dtype=torch.long, device=mask.device)
+    logprobs = torch.zeros_like(tokens, dtype=torch.float32)
+    endings = [("length", max_new_tokens)] * len(mask)
     for step in range(max_new_tokens):
-        token, logprob = _best(output.logits[:, -1])
+        token, logprobs[rows, step] = _best(output.logits[:, -1])
+        tokens[rows, step] = token
         ended = torch.isin(token, ends)
-        batch.add(rows, token, logprob, ended)
         if step % CHECK_EVERY == CHECK_EVERY - 1 or ended.any():
-            keep = batch.going(rows)
-            if not len(keep):
+            going = _going(rows, ended, tokens[:, : step + 1], endings)
+            if not going:
                 break
-            if len(keep) < len(rows):
+            if len(going) < len(rows):
+                keep = torch.tensor(going, device=mask.device)
                 rows, token, mask, position = rows[keep], token[keep], mask[keep], position[keep]
                 output.past_key_values.batch_select_indices(keep)
         if step == max_new_tokens - 1:
@@ -208,40 +211,23 @@ def _generate(model, core, inputs, ends: torch.Tensor, max_new_tokens: int):
             logits_to_keep=1,
         )
         position = position + 1
-    return batch.tokens, batch.logprobs, batch.finish
+    finish, lengths = zip(*endings, strict=True)
+    cut = ([row[:length] for row, length in zip(of.tolist(), lengths, strict=True)] for of in (tokens, logprobs))
+    return *cut, finish
+
+
+def _going(rows: torch.Tensor, ended: torch.Tensor, tokens: torch.Tensor, endings: list[tuple[str, int]]) -> list[int]:
+    """The places in the batch whose page goes on; how the others ended, and after how many tokens, is noted."""
+    for row, end, row_tokens in zip(rows.tolist(), ended.tolist(), tokens[rows].tolist(), strict=True):
+        if end or loops(row_tokens):
+            endings[row] = ("stop" if end else "loop", len(row_tokens))
+    return [place for place, row in enumerate(rows.tolist()) if endings[row][0] == "length"]
 
 
 def _best(logits: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     logits = logits.float()
     best, token = logits.max(-1)
     return token, best - logits.logsumexp(-1)
-
-
-class _Batch:
-    """What has been generated for each page of a batch."""
-
-    def __init__(self, size: int) -> None:
-        self.tokens: list[list[int]] = [[] for _ in range(size)]
-        self.logprobs: list[list[float]] = [[] for _ in range(size)]
-        self.finish = ["length"] * size
-
-    def add(self, rows: torch.Tensor, token: torch.Tensor, logprob: torch.Tensor, ended: torch.Tensor) -> None:
-        columns = (tensor.tolist() for tensor in (rows, token, logprob, ended))
-        for row, row_token, row_logprob, row_ended in zip(*columns, strict=True):
-            self.tokens[row].append(row_token)
-            self.logprobs[row].append(row_logprob)
-            if row_ended:
-                self.finish[row] = "stop"
-
-    def going(self, rows: torch.Tensor) -> torch.Tensor:
-        """The places in the batch whose page goes on; a page found in a loop is marked and ends."""
-        going = []
-        for place, row in enumerate(rows.tolist()):
-            if self.finish[row] == "length" and loops(self.tokens[row]):
-                self.finish[row] = "loop"
-            if self.finish[row] == "length":
-                going.append(place)
-        return torch.tensor(going, dtype=torch.long, device=rows.device)
 
 
 def loops(tokens: list[int]) -> bool:

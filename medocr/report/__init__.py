@@ -7,8 +7,7 @@ table of at most eight columns. `style()` once, then `show(figure, name)` for ea
 from medocr.report.confidence import calibration, risk_curves
 from medocr.report.data import flow, label_quality, lengths, mix, split_table
 from medocr.report.gallery import gallery
-from medocr.report.learning import training
-from medocr.report.merging import latency_table, parity, parity_table
+from medocr.report.models import latency_table, parity, parity_table, training
 from medocr.report.pages import example, model_view, page_grid, transcript_examples
 from medocr.report.results import dumbbell, model_table, paired_change, safety
 from medocr.report.style import COLOURS, browse, show, style

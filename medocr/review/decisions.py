@@ -112,14 +112,14 @@ def lines_of(document: dict, field: dict) -> list[int]:
     """The places of a field's lines on its page: that with its name, and those below that its text goes on with."""
     if field["line"] is None:
         return []
-    read = [clean(line["text"]).strip() for line in pages(document)[field["page"]]["lines"][field["line"] :]]
-    for count in range(1, len(read) + 1):
-        text = " ".join(read[:count])
+    first, text = field["line"], ""
+    for place, line in enumerate(pages(document)[field["page"]]["lines"][first:], first):
+        text = f"{text} {clean(line['text'])}".strip()
         if text == field["text"].strip():
-            return list(range(field["line"], field["line"] + count))
+            return list(range(first, place + 1))
         if len(text) > len(field["text"]):
             break
-    return [field["line"]]
+    return [first]
 
 
 def pages(document: dict) -> dict[int, dict]:
@@ -135,12 +135,13 @@ def decide(folder: str | Path, document: dict, decision: Decision, seen: Standin
     """
     field = field_of(document, decision.field)
     _check_text(decision, lines_of(document, field))
-    decision = dataclasses.replace(decision, at=decision.at or _now())
+    now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
+    decision = dataclasses.replace(decision, at=decision.at or now)
     with _locked(_file(folder, document["id"])) as (file, path):
         decisions = _decisions(file.read(), path)
-        now = standing(document, field, decisions)
-        if now != seen:
-            raise DecidedMeanwhile(now)
+        holds = standing(document, field, decisions)
+        if holds != seen:
+            raise DecidedMeanwhile(holds)
         _append(file, decision)
     return standing(document, field, [*decisions, decision])
 
@@ -155,10 +156,6 @@ def _check_text(decision: Decision, places: list[int]) -> None:
         raise ValueError(
             f"field {decision.field}: say how the printed line reads as well; as it stood, if it was right"
         )
-
-
-def _now() -> str:
-    return datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
 
 
 def _file(folder: str | Path, document: str) -> Path:

@@ -8,7 +8,6 @@ Label Studio shows the pages where it serves DIR: with LABEL_STUDIO_LOCAL_FILES_
 LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT=DIR, and DIR/pages added to the project as local storage.
 """
 
-import functools
 import json
 import sys
 from collections.abc import Iterator
@@ -29,7 +28,6 @@ CONFIGURATION = """<View>
   <Image name="image" value="$image" zoom="true" zoomControl="true"/>
   <RectangleLabels name="kind" toName="image">
     <Label value="header"/><Label value="analyte"/><Label value="drug"/><Label value="total"/><Label value="tick"/>
-    <Label value="text"/>
   </RectangleLabels>
   <TextArea name="columns" toName="image" editable="true" perRegion="true" displayMode="region-list"/>
   <TextArea name="line" toName="image" editable="true" perRegion="true" displayMode="region-list"/>
@@ -57,6 +55,7 @@ TASK = _object(
         "annotations": {"type": "array", "items": ANNOTATION},
     }
 )
+_validated = fastjsonschema.compile({"type": "array", "items": TASK})
 
 
 def export(folder: str | Path, out: str | Path) -> int:
@@ -130,17 +129,12 @@ def take_over(folder: str | Path, annotated: str | Path) -> int:
 
 def _read(path: Path) -> list[dict]:
     try:
-        return _validator()(json.loads(path.read_text(encoding="utf-8-sig")))
+        return _validated(json.loads(path.read_text(encoding="utf-8-sig")))
     except fastjsonschema.JsonSchemaValueException as error:
         refusal = f"{path} is no JSON export of tasks that medocr made (JSON-MIN leaves out what is needed)"
         raise ValueError(f"{refusal}: {error.message}") from None
     except (OSError, ValueError, RecursionError) as error:
         raise ValueError(f"{path} cannot be read ({error}): export the project from Label Studio as JSON") from None
-
-
-@functools.cache
-def _validator():
-    return fastjsonschema.compile({"type": "array", "items": TASK})
 
 
 def _take(folder: Path, task: dict, refused: list[str]) -> int:

@@ -5,8 +5,6 @@ from collections.abc import Mapping, Sequence
 from .columns import LISTS, NAMED_BY, PLACES
 from .decisions import Decision, corrected_lines
 
-WHOLE = "text"  # the kind of a field that stands for all of a page's text
-
 
 def reviewed_fields(document: Mapping, decisions: Sequence[Decision]) -> list[dict]:
     """A document's fields after its review: without those that are not on the page, corrected columns in the others.
@@ -57,7 +55,7 @@ def page_fields(document: dict, page: int, decisions: Sequence[Decision]) -> dic
     """The page's fields in the form that `medocr.fields.read_fields` gives."""
     result: dict = {}
     for field in reviewed_fields(document, decisions):
-        if field["page"] != page or field["kind"] == WHOLE:
+        if field["page"] != page:
             continue
         columns = {name: value for name, value in field["columns"].items() if name not in PLACES}
         if field["kind"] in LISTS:

@@ -10,6 +10,7 @@ import getpass
 import secrets
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from . import markup
@@ -180,13 +181,14 @@ def _wire(gr: object, page: object, parts: dict, session: Session) -> None:
     show = _Shower(gr, session)
     common = {"outputs": outputs, "api_visibility": "private", "show_progress": "hidden", "concurrency_limit": None}
     page.load(show.first, None, **common)
-    parts["accept"].click(show.accept, [parts["view"], parts["by"]], **common)
-    parts["absent"].click(show.absent, [parts["view"], parts["by"]], **common)
-    parts["correct"].click(show.correct, [parts["view"]], **common).then(None, js="() => window.medocrWrite()")
+    parts["accept"].click(partial(show.decide, session.accept), [parts["view"], parts["by"]], **common)
+    parts["absent"].click(partial(show.decide, session.absent), [parts["view"], parts["by"]], **common)
+    edited = parts["correct"].click(partial(show.again, True), [parts["view"]], **common)
+    edited.then(None, js="() => window.medocrWrite()")
     parts["save"].click(show.save, [parts["view"], parts["by"], *texts], **common)
-    parts["leave"].click(show.leave, [parts["view"]], **common)
-    parts["next"].click(show.next, [parts["view"]], **common)
-    parts["back"].click(show.back, [parts["view"]], **common)
+    parts["leave"].click(partial(show.again, False), [parts["view"]], **common)
+    parts["next"].click(partial(show.move, 1), [parts["view"]], **common)
+    parts["back"].click(partial(show.move, -1), [parts["view"]], **common)
     follow = {**common, "outputs": [parts["line"]]}
     for box in parts["boxes"]:
         box.input(show.line, [parts["view"], *parts["boxes"]], **follow, trigger_mode="always_last")
@@ -218,15 +220,27 @@ class _Shower:
         filled = [self.gr.update(label=name, value=text, visible=True) for name, text in texts.items()]
         return [*filled, *[self.gr.update(value="", visible=False)] * (MOST_COLUMNS - len(filled))]
 
-    def _after(self, view: View, answer: Callable) -> list:
-        """Give an answer and go on; where it cannot be taken, say why and stay."""
+    def decide(self, write: Callable, view: View | None, by: str, *correction) -> list:
+        """Write an answer and go on; where it cannot be taken, say why and stay."""
+        if view is None:
+            return self.first()
         try:
-            answer()
+            write(view, by, *correction)
         except DecidedMeanwhile as error:
             return self.at(view.place, str(error), "mr-warning")
         except (ValueError, OSError) as error:
             return self._kept(str(error))
         return self.at(self.session.next_open(view.place))
+
+    def again(self, editing: bool, view: View | None) -> list:
+        """The same field, with the form for a correction or without."""
+        return self.first() if view is None else self.at(view.place, editing=editing)
+
+    def move(self, step: int, view: View | None) -> list:
+        """The next field (1) or the one before (-1), decided or not; from the end the first open one, or the last."""
+        if view is None:
+            return self.first() if step > 0 or not self.session.queue else self.at(len(self.session.queue) - 1)
+        return self.at((view.place + step) % len(self.session.queue))
 
     def _kept(self, text: str, view: View | None = None, line: str | None = None) -> list:
         """A message, and the line where it follows: what the person has written stays as it is."""
@@ -234,41 +248,15 @@ class _Shower:
         shows = [skip if view is None else view, skip, skip, skip, markup.message(text, "mr-warning"), skip, skip]
         return [*shows, skip if line is None else line, *[skip] * MOST_COLUMNS]
 
-    def accept(self, view: View | None, by: str) -> list:
-        """Accept what is shown."""
-        return self.first() if view is None else self._after(view, lambda: self.session.accept(view, by))
-
-    def absent(self, view: View | None, by: str) -> list:
-        """The page does not say it."""
-        return self.first() if view is None else self._after(view, lambda: self.session.absent(view, by))
-
-    def correct(self, view: View | None) -> list:
-        """Open the form."""
-        return self.first() if view is None else self.at(view.place, editing=True)
-
-    def leave(self, view: View | None) -> list:
-        """Close the form, and leave the field as it was."""
-        return self.first() if view is None else self.at(view.place)
-
     def save(self, view: View, by: str, line: str, *boxes: str) -> list:
         """Save a correction."""
         texts = dict(zip(shown(view.columns), boxes, strict=False))
         if not view.warned and line == view.line and texts != shown(view.columns) and view.standing.line is not None:
             return self._kept(LINE_AS_IT_WAS, dataclasses.replace(view, warned=True), proposed_line(view, texts))
-        return self._after(view, lambda: self.session.correct(view, by, texts, line))
+        return self.decide(self.session.correct, view, by, texts, line)
 
     def line(self, view: View, *boxes: str) -> object:
         """The printed line as it reads with the columns that are being written."""
         texts = dict(zip(shown(view.columns), boxes, strict=False))
         proposed = proposed_line(view, texts)
         return self.gr.skip() if proposed is None else proposed
-
-    def next(self, view: View | None) -> list:
-        """The next field, decided or not."""
-        return self.first() if view is None else self.at((view.place + 1) % len(self.session.queue))
-
-    def back(self, view: View | None) -> list:
-        """The field before."""
-        if view is None:
-            return self.at(len(self.session.queue) - 1 if self.session.queue else None)
-        return self.at((view.place - 1) % len(self.session.queue))

@@ -36,7 +36,7 @@ def execute_at(notebook: Path, target: Path, parameters: dict, out: Path) -> Non
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(".partial.ipynb")
     try:
-        with _scratch(target) as scratch, environment(_for_kernels(scratch)):
+        with _scratch(target) as scratch, storage.environment(_for_kernels(scratch)):
             papermill.execute_notebook(
                 notebook,
                 partial,
@@ -84,15 +84,3 @@ def _scratch(target: Path) -> Iterator[Path]:
         yield folder
     finally:
         storage.remove(folder, folder.parent)
-
-
-@contextlib.contextmanager
-def environment(values: dict[str, str]) -> Iterator[None]:
-    """Environment variables that hold these values within."""
-    before = {name: os.environ.get(name) for name in values}
-    os.environ.update(values)
-    try:
-        yield
-    finally:
-        for name, value in before.items():
-            os.environ.pop(name) if value is None else os.environ.update({name: value})

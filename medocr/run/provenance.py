@@ -7,7 +7,6 @@ docstrings: a reworded sentence makes no stage run again, a changed metric does.
 import ast
 import functools
 import hashlib
-import importlib.metadata
 import json
 import platform
 import re
@@ -16,7 +15,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from ..sources import SOURCES
-from ..storage import commit
+from ..storage import commit, version
 from .profile import PACKAGE, STAGES
 
 # Libraries whose version decides what a stage computes.
@@ -49,19 +48,12 @@ def code_hashes(source: str) -> tuple[dict[str, str], dict[str, str | None]]:
             if module not in modules and (file := _file(module)):
                 modules[module], imported = _module(module, file)
                 waiting += imported
-    return dict(sorted(modules.items())), {name: _version(name) for name in DECIDING if name in libraries}
+    return dict(sorted(modules.items())), {name: version(name) for name in DECIDING if name in libraries}
 
 
 def code_hash(source: str) -> str:
     """A hash of what Python code does: the same for other comments, docstrings and line breaks, in all Pythons."""
     return _short(repr(_canonical(ast.parse(source))))
-
-
-def _version(library: str) -> str | None:
-    try:
-        return importlib.metadata.version(library)
-    except importlib.metadata.PackageNotFoundError:
-        return None
 
 
 def _file(module: str) -> Path | None:

@@ -93,10 +93,10 @@ def train(
     loaded = models.load(base, device=device, backend=backend, **limits)
     collator = data.Collator(loaded[1], [*train_rows, *validation_rows], threads=data.threads(loaded[0].device))
     guard.check_inputs(loaded[0], models.resolve(base), collator)
-    options = {"keep": keep_checkpoints, "processes": processes, "progress": progress}
-    run = trainer.Run(loaded, str(base), collator, len(train_rows), recipe, folder, pretrained=pretrained, **options)
-    report = run.train(parallel.by_first(checkpoints.last_whole, folder, run.shapes()))
-    chosen = parallel.by_first(_finish, folder, report["history"], run.shapes(), made_from, Path(out) / "adapter")
+    options = {"keep": keep_checkpoints, "processes": processes, "progress": progress, "pretrained": pretrained}
+    loop = trainer.Trainer(loaded, str(base), collator, len(train_rows), recipe, folder, **options)
+    report = loop.run(parallel.by_first(checkpoints.last_whole, folder, loop.shapes()))
+    chosen = parallel.by_first(_finish, folder, report["history"], loop.shapes(), made_from, Path(out) / "adapter")
     return {**report, **chosen, "pages": len(train_rows), "processes": processes, "recipe": dataclasses.asdict(recipe)}
 
 

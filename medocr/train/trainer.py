@@ -1,4 +1,4 @@
-"""TRL's trainer, set up for one run of LoRA."""
+"""The training loop: TRL's trainer, set up for one run of LoRA."""
 
 import contextlib
 import ctypes
@@ -7,7 +7,6 @@ import math
 import resource
 import time
 import warnings
-from collections.abc import Callable
 from pathlib import Path
 
 import safetensors.torch
@@ -15,7 +14,7 @@ import torch
 from accelerate.utils import AutocastKwargs
 from datasets import Dataset
 from peft import get_peft_model_state_dict, set_peft_model_state_dict
-from transformers import PrinterCallback, TrainerCallback, TrainerState
+from transformers import PrinterCallback, TrainerState
 from trl import SFTConfig, SFTTrainer
 
 from medocr import BASES
@@ -26,8 +25,8 @@ from medocr.train import checkpoints, data, guard, parallel, progress_bar
 READ_PAGES = 16  # validation pages read at each checkpoint: always the same ones, evenly drawn
 
 
-class Run:
-    """One training: the base with LoRA attached, and the trainer around it.
+class Trainer(SFTTrainer):
+    """TRL's trainer for one run of LoRA: batches of like size, whole checkpoints of the adapter, pages read as it goes.
 
     The collator's first `pages` samples are for training, the rest for validation; `processes` share a step's pages.
     """
@@ -46,46 +45,48 @@ class Run:
         progress: bool,
         pretrained: bool,
     ) -> None:
-        base_model, processor = loaded
-        self.recipe, self.device, self.steps = recipe, base_model.device.type, recipe.steps(pages)
-        self.precision = _precision(recipe.precision, base_model)
+        model, processor = loaded
+        self.recipe, self.steps, self.keep = recipe, recipe.steps(pages), keep
+        self.device, self.precision = model.device.type, _precision(recipe.precision, model)
         checkpointing = self.device != "cpu" if recipe.gradient_checkpointing is None else recipe.gradient_checkpointing
-        self.model = models.add_lora(
-            base_model, recipe.r, recipe.alpha, seed=recipe.seed, gradient_checkpointing=checkpointing
-        )
-        self.model.peft_config["default"].base_model_name_or_path = base
-        samples, judged = collator.samples, len(collator.samples) > pages
-        rows = Dataset.from_dict({"row": list(range(len(samples)))})
-        self.trainer = _Trainer(
-            sampler=data.LengthGroupedSampler(
-                [data.size(s) for s in samples[:pages]], recipe.batch_size, recipe.seed, processes=processes
-            ),
-            keep=keep,
-            read=lambda: _validation_cer(self.model, processor, samples[pages:]),
-            model=self.model,
-            args=self._arguments(folder, processes, judged, checkpointing),
+        model = models.add_lora(model, recipe.r, recipe.alpha, seed=recipe.seed, gradient_checkpointing=checkpointing)
+        model.peft_config["default"].base_model_name_or_path = base
+        self.judged, sizes = collator.samples[pages:], [data.size(sample) for sample in collator.samples[:pages]]
+        self.sampler = data.LengthGroupedSampler(sizes, recipe.batch_size, recipe.seed, processes=processes)
+        self.earlier, self.began, self.output_dir = {"seconds": 0.0, "peak_memory_gb": 0.0}, None, None
+        rows = Dataset.from_dict({"row": list(range(len(collator.samples)))})
+        super().__init__(
+            model=model,
+            args=self._arguments(folder, processes, checkpointing),
             data_collator=collator,
             train_dataset=rows.select(range(pages)),
-            eval_dataset=rows.select(range(pages, len(samples))) if judged else None,
+            eval_dataset=rows.select(range(pages, len(rows))) if self.judged else None,
             processing_class=processor,
             callbacks=[progress_bar.Bar()] if progress and parallel.rank() == 0 else [],
         )
-        self.trainer.add_callback(_ReadOnResume(self.trainer))
-        guard.check_lora(self.model)
-        self.base = self._try_base(collator, pages, pretrained, base in BASES)
+        self.remove_callback(PrinterCallback)
+        self.model_accepts_loss_kwargs = True  # Unsloth's False weighs a step's batches alike, of however many tokens
+        simple = self.accelerator.num_processes == 1 and self.accelerator.scaler is None
+        self.in_parallel = simple and self.args.use_cpu and not checkpointing  # it costs memory
+        if self.args.use_cpu:  # autocast's cache is one for all threads: gradients would depend on who came first
+            self.accelerator.autocast_handler = AutocastKwargs(cache_enabled=False)
+        guard.check_lora(model)
+        self.base, self.base_general = self._try_base(pages, pretrained, base in BASES)
 
-    def _try_base(self, collator, pages: int, pretrained: bool, embedded: bool) -> dict[str, float]:
-        """Try the learning rate, and the base itself where it ought to read; returns what it scored."""
+    def _try_base(self, pages: int, pretrained: bool, embedded: bool) -> tuple[dict[str, float], float | None]:
+        """Try the learning rate, and the base where it ought to read; returns its scores, and general pages' CER."""
+        collator = self.data_collator
         loss = guard.check_learning_rate(self.model, collator, self.recipe.learning_rate, self.precision)
         if not pretrained:
-            return {"base_loss": loss}
+            return {"base_loss": loss}, None
         cer = guard.check_pretrained(self.model, collator, pages, loss, embedded)
-        scores = {"base_loss": loss, "base_cer": cer}
-        if len(collator.samples) > pages:
-            self.trainer.base_general = self.trainer.read().get("general_cer")
-        return scores
+        return {"base_loss": loss, "base_cer": cer}, self.read().get("general_cer") if self.judged else None
 
-    def _arguments(self, folder: Path, processes: int, judged: bool, checkpointing: bool) -> SFTConfig:
+    def read(self) -> dict[str, float]:
+        """Mean CER of validation pages as the model is now."""
+        return _validation_cer(self.model, self.processing_class, self.judged)
+
+    def _arguments(self, folder: Path, processes: int, checkpointing: bool) -> SFTConfig:
         recipe, cpu, steps = self.recipe, self.device == "cpu", self.steps
         batch_size, accumulation = parallel.share(recipe.batch_size, recipe.accumulation, processes)
         every = min(recipe.save_every, steps)
@@ -104,8 +105,8 @@ class Run:
             fp16=self.precision == "float16",
             use_cpu=cpu,
             gradient_checkpointing=checkpointing,
-            eval_strategy="steps" if judged else "no",
-            eval_steps=every if judged else None,
+            eval_strategy="steps" if self.judged else "no",
+            eval_steps=every if self.judged else None,
             save_steps=every,
             logging_steps=max(1, steps // 150),
             logging_first_step=True,
@@ -124,58 +125,44 @@ class Run:
         state = get_peft_model_state_dict(self.model, save_embedding_layers=False)
         return {name: tuple(tensor.shape) for name, tensor in state.items()}
 
-    def train(self, resume: Path | None) -> dict:
+    def run(self, resume: Path | None) -> dict:
         """Train to the last step, from a checkpoint where one is given; returns the report."""
-        trainer, before = self.trainer, checkpoints.step(resume) if resume else 0
-        trainer.earlier = checkpoints.facts(resume) if resume else trainer.earlier
+        before = checkpoints.step(resume) if resume else 0
+        self.earlier = checkpoints.facts(resume) if resume else self.earlier
         if before == self.steps:  # the trainer would take one step more
-            trainer.state = TrainerState.load_from_json(str(resume / "trainer_state.json"))
+            self.state = TrainerState.load_from_json(str(resume / "trainer_state.json"))
             set_peft_model_state_dict(self.model, safetensors.torch.load_file(resume / checkpoints.ADAPTER[1]))
-            trainer.read_pages()
+            self.read_pages()
         else:
             if self.device == "cuda":
                 torch.cuda.reset_peak_memory_stats()
-            trainer.began = time.perf_counter()
+            self.began = time.perf_counter()
             composing = models.merged_forward(self.model) if self.device == "cpu" else contextlib.nullcontext()
             with composing, progress_bar.quiet("transformers", "accelerate", "trl"):
-                trainer.train(resume_from_checkpoint=str(resume) if resume else None)
+                self.train(resume_from_checkpoint=str(resume) if resume else None)
         return {
-            "steps": trainer.state.global_step,
-            **trainer.spent(),
-            "seconds_per_step": trainer.spent()["seconds"] / trainer.state.global_step,
+            "steps": self.state.global_step,
+            **self.spent(),
+            "seconds_per_step": self.spent()["seconds"] / self.state.global_step,
             "trainable": sum(p.numel() for p in self.model.parameters() if p.requires_grad),
             "weights": sum(p.numel() for p in self.model.parameters()),
             "resumed_from": before or None,
-            "history": [row for row in trainer.state.log_history if "loss" in row or "eval_loss" in row],
+            "history": [row for row in self.state.log_history if "loss" in row or "eval_loss" in row],
             **self.base,
             "precision": self.precision,
             "device": self.device,
             "backend": "unsloth" if models.is_unsloth(self.model) else "transformers",
         }
 
-
-class _Trainer(SFTTrainer):
-    """TRL's trainer with batches of like size, whole checkpoints of the adapter alone, and pages read as it goes."""
-
-    def __init__(
-        self, *, sampler: data.LengthGroupedSampler, keep: int, read: Callable[[], dict[str, float]], **options
-    ) -> None:
-        self.sampler, self.keep, self.read, self.base_general = sampler, keep, read, None
-        self.earlier, self.began, self.output_dir = {"seconds": 0.0, "peak_memory_gb": 0.0}, None, None
-        super().__init__(**options)
-        self.remove_callback(PrinterCallback)
-        self.model_accepts_loss_kwargs = True  # Unsloth's False weighs a step's batches alike, of however many tokens
-        simple = self.accelerator.num_processes == 1 and self.accelerator.scaler is None
-        self.in_parallel = simple and self.args.use_cpu and not self.args.gradient_checkpointing  # it costs memory
-        if self.args.use_cpu:  # autocast's cache is one for all threads: gradients would depend on who came first
-            self.accelerator.autocast_handler = AutocastKwargs(cache_enabled=False)
-
     def _get_train_sampler(self, train_dataset=None) -> data.LengthGroupedSampler:
         return self.sampler
 
     def _run_epoch(self, *, epoch: int, **options) -> None:
         self.sampler.set_epoch(epoch)  # which does not come through when batches are both shared out and skipped
-        skipped = options["steps_trained_in_current_epoch"] if epoch == options["epochs_trained"] else 0
+        skipped = 0
+        if epoch == options["epochs_trained"]:
+            skipped = options["steps_trained_in_current_epoch"]
+            self.read_pages()  # of a run that was killed between saving a checkpoint and reading them
         batch_size = self.args.per_device_train_batch_size
         self.data_collator.expect(self.sampler.of_process(parallel.rank(), batch_size, skipped))
         super()._run_epoch(epoch=epoch, **options)
@@ -291,16 +278,6 @@ def _validation_cer(model, processor, samples: list) -> dict[str, float]:
     readings = models.read(model, processor, pages, max_new_tokens=longest + 16, batch_size=8, progress=False)
     general = guard.general_cer(pages, readings)
     return {"eval_cer": guard.mean_cer(pages, readings)} | ({} if general is None else {"general_cer": general})
-
-
-class _ReadOnResume(TrainerCallback):
-    """Reads the validation pages that a run killed between saving a checkpoint and reading them did not reach."""
-
-    def __init__(self, trainer: _Trainer) -> None:
-        self.trainer = trainer
-
-    def on_train_begin(self, *_, **__):
-        self.trainer.read_pages()
 
 
 def _precision(precision: str, model) -> str:

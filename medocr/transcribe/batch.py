@@ -150,8 +150,8 @@ async def _collect(api, provider, store, seen: Seen, token: str, batch_id: str, 
     failed = dict.fromkeys(images, f"{provider.name}: the batch ended as {batch.status}")
     output, errors, sent = (getattr(batch, f"{name}_file_id", None) for name in ("output", "error", "input"))
     for name in filter(_is_name, (output, errors)):
-        rows = await _patiently(lambda name=name: _rows(api, name))
-        for image, answer in _answers(provider, rows):
+        answers = await _patiently(lambda name=name: _answers(api, provider, name))
+        for image, answer in answers.items():
             if image in failed:
                 store.put(provider, image, answer)
                 seen(provider, image, answer)
@@ -169,22 +169,15 @@ def _is_name(value: object) -> bool:
     return isinstance(value, str) and bool(value)
 
 
-async def _rows(api, file_id: str) -> list[dict]:
-    """The lines of an output file that name a page. Raises Fault where none does: then it is no such file."""
-    rows = []
+async def _answers(api, provider: OpenAIProvider, file_id: str) -> dict[str, Answer]:
+    """Id → answer of the lines of an output file. Raises Fault where no line names a page: then it is no such file."""
+    named, answers = 0, {}
     for line in (await client.without_words(api.files.content(file_id))).content.splitlines():
-        with contextlib.suppress(ValueError, RecursionError):
+        with contextlib.suppress(Fault, ValueError, RecursionError, TypeError, KeyError):
             row = json.loads(line)
-            if isinstance(row, dict) and isinstance(row.get("custom_id"), str):
-                rows.append(row)
-    if not rows:
-        raise Fault("invalid_answer", "the file of answers holds none")
-    return rows
-
-
-def _answers(provider: OpenAIProvider, rows: list[dict]) -> Iterator[tuple[str, Answer]]:
-    """(id, answer) of each line that holds a chat completion."""
-    for row in rows:
-        with contextlib.suppress(Fault, TypeError, KeyError):
+            named += isinstance(row["custom_id"], str)
             if row["response"]["status_code"] == 200:
-                yield row["custom_id"], client.completion(provider, row["response"]["body"])
+                answers.setdefault(row["custom_id"], client.completion(provider, row["response"]["body"]))
+    if not named:
+        raise Fault("invalid_answer", "the file of answers holds none")
+    return answers

@@ -5,7 +5,6 @@ and prompts in their errors.
 """
 
 import asyncio
-import contextlib
 import functools
 import json
 import logging
@@ -14,6 +13,7 @@ import time
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, TypeVar
 
+from ..storage import environment
 from . import limits, prompt
 from .providers import OpenAIProvider
 from .store import Answer
@@ -228,7 +228,8 @@ def api(provider: OpenAIProvider, most_bytes: int = MOST_BYTES) -> "openai.Async
         trust_env=encrypted,
         event_hooks={"response": [functools.partial(_read_bounded, most_bytes)]},
     )
-    with _without("OPENAI_"):  # organisation, project and headers of one's OpenAI account are nobody else's business
+    account = {name: None for name in os.environ if name.startswith("OPENAI_")}
+    with environment(account):  # organisation, project and headers of one's OpenAI account are nobody else's business
         settings = {"base_url": provider.base_url, "api_key": provider.key(), "max_retries": 0}
         return openai.AsyncOpenAI(**settings, http_client=http)
 
@@ -243,15 +244,6 @@ async def _read_bounded(most_bytes: int, response) -> None:
             raise ValueError("the answer is longer than any page's")
         parts.append(part)
     response._content = b"".join(parts)  # where httpx2 keeps what it has read
-
-
-@contextlib.contextmanager
-def _without(prefix: str):
-    taken = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(prefix)}
-    try:
-        yield
-    finally:
-        os.environ.update(taken)
 
 
 def _status_fault(status: int, headers, code: str | None) -> Fault:

@@ -8,8 +8,8 @@ from collections.abc import Callable, Mapping
 
 MINUTE = 60.0  # seconds
 SLACK = 0.02
-DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d)")
-SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
+DURATION = re.compile(r"(\d+(?:\.\d+)?)(ms|s|m|h|d|\s*\Z)")
+SECONDS = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "h": 3600.0, "d": 86400.0}
 LONGEST_WAIT = 3600.0  # seconds: what asks for more has no capacity today
 
 
@@ -109,12 +109,6 @@ def exhausted_for(headers: Mapping[str, str]) -> float:
     for what in ("requests", "tokens"):
         left = headers.get(f"x-ratelimit-remaining-{what}", "").strip()
         if re.fullmatch(r"0+(\.0+)?|-\d{1,9}", left):
-            waits.append(_duration(headers.get(f"x-ratelimit-reset-{what}", "")))
+            parts = DURATION.findall(headers.get(f"x-ratelimit-reset-{what}", ""))
+            waits.append(sum(float(number) * SECONDS[unit.strip()] for number, unit in parts) or 1.0)
     return min(max(waits), LONGEST_WAIT)
-
-
-def _duration(text: str) -> float:
-    text = text.strip()
-    if re.fullmatch(r"\d{1,9}(\.\d{1,6})?", text):
-        return float(text)
-    return sum(float(number) * SECONDS[unit] for number, unit in DURATION.findall(text)) or 1.0

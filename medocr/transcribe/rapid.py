@@ -17,9 +17,7 @@ from .store import Answer
 class RapidOcr(contextlib.AbstractContextManager):
     """Reads pages with RapidOCR in one process or several; a `Provider` whose pages stay on this machine."""
 
-    model = "PP-OCRv6"
-    prompt = ""
-    local = True
+    model, prompt, local = "PP-OCRv6", "", True
 
     def __init__(self, processes: int = 2, scale: float = 1.0, language: str = "") -> None:
         """`scale` enlarges or shrinks every page before it is read: a second look, to compare with the first.
@@ -28,19 +26,19 @@ class RapidOcr(contextlib.AbstractContextManager):
         """
         if not 0.25 <= scale <= 4:
             raise ValueError(f"scale is {scale}: from 0.25 to 4")
+        ocr.check_installed(language)
         self.name = "rapidocr" if scale == 1 else f"rapidocr-at-{scale:g}"
         self.label_origin = f"{self.name}/{self.model}"
-        ocr.check_installed(language)
         self.parameters = {"rapidocr": importlib.metadata.version("rapidocr"), "rules": ocr.RULES}
         self.parameters |= {"language": language} if language else {}
         self.pool = Pool(functools.partial(read_image, scale=scale, language=language), processes)
 
-    def __exit__(self, *_) -> None:
-        self.close()
-
     def close(self) -> None:
         """Stop the reading processes; they start again when they are needed."""
         self.pool.close()
+
+    def __exit__(self, *_) -> None:
+        self.close()
 
     def read(self, images: Iterable[bytes]) -> list[Answer]:
         """Read encoded images (PNG, JPEG, …), in their order."""

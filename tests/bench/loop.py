@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medocr import metrics, prepare, review, sources, storage, train
+from medocr import __version__, metrics, prepare, review, sources, storage, train
 from medocr import model as models
 from medocr.demo import synthetic
 from medocr.model import Reading
@@ -42,24 +42,17 @@ def digitise(folder: Path, page: Page, reading: Reading) -> dict:
     """Write one page as the record of a document whose whole text waits for a person."""
     (folder / "pages").mkdir(parents=True, exist_ok=True)
     (folder / "documents").mkdir(exist_ok=True)
-    image = f"pages/{page.id}.png"
+    image, text = f"pages/{page.id}.png", " ".join(reading.text.split())
     (folder / image).write_bytes(page.image)
-    text = " ".join(reading.text.split())
-    about = {"index": 1, "image": image, "text": text, "error": None}
-    about["lines"] = [{"text": text, "box": None, "confidence": reading.confidence}]
-    field = {
-        "id": "1-1",
-        "page": 1,
-        "kind": "text",
-        "name": "text",
-        "columns": {},
-        "text": text,
-        "line": 0,
-        "box": None,
-    }
-    field |= {"confidence": reading.confidence or 0.0, "reasons": [], "status": "review"}
-    document = {"schema": 1, "id": page.id[:16], "source": page.origin, "contains_phi": False, "warnings": []}
-    document |= {"pages": [about], "fields": [field]}
+    width, height = page.open().size
+    read = {"index": 1, "file": page.origin, "page": 1, "sha256": page.id, "width": width, "height": height, "turn": 0}
+    read |= {"image": image, "text": text, "error": None}
+    read["lines"] = [{"text": text, "box": None, "confidence": reading.confidence}]
+    field = {"id": "1-1", "page": 1, "kind": "header", "name": "text", "columns": {}, "text": text, "line": 0}
+    field |= {"box": None, "confidence": reading.confidence or 0.0, "reasons": [], "status": "review"}
+    document = {"schema": 1, "id": page.id[:16], "title": page.origin, "source": page.origin, "medocr": __version__}
+    document |= {"synthetic": True, "contains_phi": False, "stopped": False, "patient": {}, "warnings": []}
+    document |= {"reader": {"name": "tiny", "hash": ""}, "pages": [read], "fields": [field]}
     storage.write_json(folder / "documents" / f"{document['id']}.json", document)
     return document
 

@@ -57,14 +57,14 @@ def ours(leave_out: str | None, precision: str) -> dict:
     from medocr.train import trainer
 
     spent: dict = {}
-    itself = trainer.Run.train
+    itself = trainer.Trainer.run
 
-    def timed(run, *arguments):
-        with clock(run.trainer, spent):
-            return itself(run, *arguments)
+    def timed(loop, *arguments):
+        with clock(loop, spent):
+            return itself(loop, *arguments)
 
     recipe = {"epochs": EPOCHS, "batch_size": BATCH, "accumulation": ACCUMULATION, "learning_rate": RATE}
-    patched = mock.patch.object(trainer.Run, "train", timed)
+    patched = mock.patch.object(trainer.Trainer, "run", timed)
     with tempfile.TemporaryDirectory() as folder, _without(leave_out), patched:
         train.train("tiny", samples(), [], folder, device="cpu", progress=False, precision=precision, **recipe)
     return spent

@@ -19,9 +19,9 @@ from pathlib import Path
 
 from medocr import storage, transcribe
 from medocr.demo import demonstration
-from medocr.demo.loopback import MODEL, Loopback, Server
+from medocr.demo.loopback import MODEL
 from medocr.transcribe import outgoing, prompt
-from tests.loopback_pages import pages
+from tests.loopback_pages import Loopback, Server, pages
 
 OUT = Path(__file__).parents[2] / "results/bench/transcribe.json"
 PAGES, ONE_BY_ONE = 3_000, 60

@@ -55,7 +55,7 @@ def lora(setting: Setting, backend: str, keep: Callable = lambda **found: None) 
 
 def _timing_batches(seconds: list[float]):
     """Within, how long each optimizer step waits for its batches."""
-    real = trainer._Trainer.get_batch_samples
+    real = trainer.Trainer.get_batch_samples
 
     def timed(*arguments):
         began = time.perf_counter()
@@ -63,7 +63,7 @@ def _timing_batches(seconds: list[float]):
         seconds.append(time.perf_counter() - began)
         return made
 
-    return mock.patch.object(trainer._Trainer, "get_batch_samples", timed)
+    return mock.patch.object(trainer.Trainer, "get_batch_samples", timed)
 
 
 def resume(setting: Setting, keep: Callable = lambda **found: None) -> dict:
