@@ -22,7 +22,7 @@ def headline(summary: dict[str, list[dict]]) -> str:
 
 
 def harm(summary: dict[str, list[dict]], rarer: bool = False) -> list[str]:
-    """The kinds of clinical error that became clearly more frequent, or rarer, each with its document type, figures, n."""
+    """The kinds of clinical error that became clearly more frequent, or rarer, each with type, figures and n."""
     paired = {(row["slice"], row["metric"]): row for row in summary["comparisons"]}
     named = []
     for kind in KINDS:
