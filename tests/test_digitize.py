@@ -224,6 +224,21 @@ def test_a_struck_out_order_says_so():
     assert reasons == {"Metformin": [], "Warfarin": ["its line is struck out"]}
 
 
+@pytest.mark.parametrize(
+    ("line", "asked"),
+    [
+        ("Homocysteine 9.8 pmol/L 5.0-15.0", ["pmol/L is not a unit of Homocysteine, which is reported in umol/L"]),
+        ("Homocysteine 9.8 µmol/L 5.0-15.0", []),
+        ("Glucose 95 ng/dL 70-99", ["ng/dL is not a unit of Glucose, which is reported in mg/dL or mmol/L"]),
+        ("D-dimer 0.4 ug/mL 0.0-0.5", []),
+        ("CRP 12 mg/dL 0-5", []),
+    ],
+)
+def test_a_unit_a_million_times_off_is_asked_about(line, asked):
+    about, _ = made(line)
+    assert [reason for field in about["fields"] for reason in field["reasons"] if "not a unit" in reason] == asked
+
+
 def test_a_page_without_a_patient_names_nobody():
     about, bundle = made("Sodium 140 mmol/L 135-145")
     assert about["patient"] == {}
