@@ -81,7 +81,7 @@ def test_the_notebook_on_the_base_opens_with_what_its_card_says():
 @pytest.mark.parametrize(
     ("name", "record", "line"),
     [
-        ("bench/mutations", {"killed": 3, "mutations": 4}, "3 of 4 faults put into the code are seen by its tests"),
+        ("bench/mutations", {"killed": 3, "mutations": 4}, "3 of 4 mutations of the code are caught by its tests"),
         ("gpu/peft", {"part": "peft"}, "`peft`, no card"),
         ("bench/other", {"rows": []}, ""),
     ],
