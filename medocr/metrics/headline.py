@@ -79,7 +79,7 @@ def _error(kind: str, row: dict, where: str) -> str:
     """A kind of error per 100 pages, with the interval of the difference."""
     base, tuned, low, high = (100 * row[key] for key in ("base", "tuned", "low", "high"))
     interval = f"95 % interval of the difference {low:+.1f} to {high:+.1f}, n = {row['n']:,}"
-    return f"{KINDS[kind]}{where}, {base:.1f} to {tuned:.1f} per 100 pages ({interval})"
+    return f"{KINDS[kind]}{where}, {base:.1f} to {tuned:.1f} per 100 pages ({interval.replace('-', '−')})"
 
 
 def _verb(row: dict) -> str:
