@@ -224,6 +224,21 @@ def test_a_struck_out_order_says_so():
     assert reasons == {"Metformin": [], "Warfarin": ["its line is struck out"]}
 
 
+@pytest.mark.parametrize(
+    ("line", "asked"),
+    [
+        ("Homocysteine 9.8 pmol/L 5.0-15.0", ["pmol/L is not a unit of Homocysteine, which is reported in umol/L"]),
+        ("Homocysteine 9.8 µmol/L 5.0-15.0", []),
+        ("Glucose 95 ng/dL 70-99", ["ng/dL is not a unit of Glucose, which is reported in mg/dL or mmol/L"]),
+        ("D-dimer 0.4 ug/mL 0.0-0.5", []),
+        ("CRP 12 mg/dL 0-5", []),
+    ],
+)
+def test_a_unit_a_million_times_off_is_asked_about(line, asked):
+    about, _ = made(line)
+    assert [reason for field in about["fields"] for reason in field["reasons"] if "not a unit" in reason] == asked
+
+
 def test_a_page_without_a_patient_names_nobody():
     about, bundle = made("Sodium 140 mmol/L 135-145")
     assert about["patient"] == {}
@@ -477,7 +492,7 @@ def test_an_hl7_message_says_the_same_and_comes_back_whole():
     rows = [group.obx for order in patient.oru_r01_order_observation for group in order.oru_r01_observation]
     assert [(row.obx_2.value, row.obx_5.to_er7()) for row in rows[:3]] == [("NM", "105"), ("SN", "<^5"), ("NM", "4.10")]
     assert (rows[0].obx_6.to_er7(), rows[0].obx_7.value, rows[0].obx_8.value) == ("mg/dL^mg/dL^UCUM", "70-99", "H")
-    assert hl7.unescape(rows[3].obx_5.value) == odd.splitlines()[-1]
+    assert rows[3].obx_5.value == "Metformin 500 mg PO a\\F\\b\\S\\c\\T\\d\\R\\e\\E\\f"
     assert patient.oru_r01_patient.pid.pid_5.to_er7() == "Maria Lopez"
 
 
@@ -488,10 +503,16 @@ def test_no_value_adds_a_segment_to_an_hl7_message():
     assert hl7.message(about, at="20260101000000+0000").split("\r")[-2].startswith("OBX|1|")
 
 
-@pytest.mark.parametrize("text", ["a|b^c&d~e\\f", "two\rlines\x0b", "\\F\\"])
-def test_signs_of_hl7_in_a_text_come_back(text):
-    assert not set("|^&~\r\x0b") & set(hl7.escape(text))
-    assert hl7.unescape(hl7.escape(text)) == text
+@pytest.mark.parametrize(
+    ("text", "escaped"),
+    [
+        ("a|b^c&d~e\\f", "a\\F\\b\\S\\c\\T\\d\\R\\e\\E\\f"),
+        ("two\rlines\x0b", "two\\X0D\\lines\\X0B\\"),
+        ("\\F\\", "\\E\\F\\E\\"),
+    ],
+)
+def test_signs_of_hl7_in_a_text_are_escaped(text, escaped):
+    assert hl7.escape(text) == escaped
 
 
 def test_records_hold_what_the_published_schema_says():

@@ -155,7 +155,7 @@ def test_an_answer_may_begin_with_a_character_of_several_tokens(base):
     answer = "\u211e Amoxicillin 500 mg"
     values = {**vars(sample), "answer": answer, "visual_tokens": prepare.visual_tokens(*sample.open().size, *sizes)}
     values = {name: value for name, value in values.items() if name in prepare.Sample.__dataclass_fields__}
-    data.check(data.Collator(models.load_processor(base), [prepare.Sample(**{**values, "id": ""})]))
+    guard.check_pages(data.Collator(models.load_processor(base), [prepare.Sample(**{**values, "id": ""})]))
 
 
 def test_training_goes_on_where_validation_pages_cannot_be_read(base, tmp_path, monkeypatch):

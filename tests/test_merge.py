@@ -117,7 +117,7 @@ def test_the_merged_folder_is_whole(report):
     assert "test: not stated" in card
     assert "license: unknown" in card
     assert str(out.parent) not in card
-    assert "no medical device" in card
+    assert "not a medical device" in card
     assert "vllm serve" not in card  # it would die at the first page
     assert "in 16 sections" in card
     assert models.load_processor(out).image_processor.size["longest_edge"] == 78400

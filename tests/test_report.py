@@ -190,7 +190,7 @@ def harm(low: float, high: float) -> dict:
         (lambda: report.dumbbell(SUMMARY), "CER fell on all pages (0.400 → 0.100)"),
         (
             lambda: report.safety(harm(0.03, 0.08)),
-            "Clearly more frequent: numbers with another digit, more or fewer (1.0 → 6.5",
+            "Clearly more frequent: numbers with a wrong, missing or extra digit (1.0 → 6.5",
         ),
         (lambda: report.safety(harm(-0.08, -0.03)), "No error became clearly more frequent; clearly rarer: numbers"),
         (

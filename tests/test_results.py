@@ -81,10 +81,16 @@ def test_the_notebook_on_the_base_opens_with_what_its_card_says():
 @pytest.mark.parametrize(
     ("name", "record", "line"),
     [
-        ("bench/mutations", {"killed": 3, "mutations": 4}, "3 of 4 faults put into the code are seen by its tests"),
+        ("bench/mutations", {"killed": 3, "mutations": 4}, "3 of 4 mutations of the code are caught by its tests"),
         ("gpu/peft", {"part": "peft"}, "`peft`, no card"),
         ("bench/other", {"rows": []}, ""),
     ],
 )
 def test_a_record_that_may_come_has_its_line(name, record, line):
     assert readme.render("results.md.jinja", "says", name, record) == line
+
+
+@pytest.mark.parametrize("path", sorted((RESULTS / "bench").glob("*.json")), ids=lambda path: path.stem)
+def test_a_benchmarks_record_is_written_by_the_module_of_its_name(path):
+    modules = [ROOT / f"tests/bench/{path.stem}.py", ROOT / f"tests/{path.stem}_cpu.py"]
+    assert any(f"{path.name}" in module.read_text() for module in modules if module.is_file())

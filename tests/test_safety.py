@@ -122,7 +122,7 @@ def test_the_counting_back_ends_in_an_answer():
     assert told.startswith(
         "Of 10 errors of 2 kinds, 90% were counted as what they are; 2 were counted that nobody made."
     )
-    assert "drugs read as another drug" in told.partition("Not tried")[2]
+    assert "drugs read as a different drug" in told.partition("Not tried")[2]
 
 
 @pytest.mark.parametrize(

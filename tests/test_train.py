@@ -14,7 +14,7 @@ from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 from medocr import metrics, prepare, review, train
 from medocr import model as models
 from medocr.demo import synthetic
-from medocr.train import data
+from medocr.train import data, guard
 from tests.bench import loop
 
 
@@ -225,21 +225,21 @@ def test_bad_requests_are_named(base, samples, tmp_path):
 
 def test_the_rows_are_looked_at_before_training(base, samples):
     processor = models.load_processor(base)
-    data.check(data.Collator(processor, samples))
+    guard.check_pages(data.Collator(processor, samples))
     endless = models.load_processor(base)
     endless.chat_template = endless.chat_template.replace("{{- part.text -}}{{- eos_token -}}", "{{- part.text -}}")
     with pytest.raises(ValueError, match="not the end token"):
-        data.check(data.Collator(endless, samples))
+        guard.check_pages(data.Collator(endless, samples))
     other_limits = models.load_processor(base)
     collator = data.Collator(other_limits, samples)
     collator.encoded(0)
     other_limits.image_processor.size = {"shortest_edge": 784, "longest_edge": 784}
     with pytest.raises(ValueError, match="pixel limits differ"):
-        data.check(collator)
+        guard.check_pages(collator)
     image_last = models.load_processor(base)
     image_last.chat_template = _swapped(image_last.chat_template)
     with pytest.raises(ValueError, match="image before the text"):
-        data.check(data.Collator(image_last, samples))
+        guard.check_pages(data.Collator(image_last, samples))
 
 
 def _swapped(template):

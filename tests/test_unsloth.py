@@ -13,7 +13,7 @@ from small_model import make_base, make_samples
 
 from medocr import model as models
 from medocr.model import lora
-from medocr.train import data
+from medocr.train import data, guard
 from tests import full_size, unsloth_keywords
 from tests.gpu import training
 
@@ -131,10 +131,10 @@ def test_an_adapter_that_does_nothing_has_no_effect(loaded):
 def test_a_first_label_that_is_not_the_answers_is_caught(loaded):
     collator = data.Collator(loaded[1], make_samples(1))
     part = collator.encoded(0)
-    data.check(collator)
+    guard.check_pages(collator)
     part["labels"][(part["labels"] != data.IGNORED).nonzero()[0] - 1] = loaded[1].image_token_id  # the prompt's last
     with pytest.raises(ValueError, match="first label"):
-        data.check(collator)
+        guard.check_pages(collator)
 
 
 def test_the_loss_is_that_of_all_logits(loaded):

@@ -3,6 +3,7 @@
 They show what the client does about delays, rate limits and faults. They are no model: nothing is read here.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import json
@@ -44,8 +45,8 @@ class Server:
     seed: int = 0
 
 
-class Loopback:
-    """Servers for these pages, in a process of their own that ends with this one; a context manager."""
+class Loopback(contextlib.AbstractContextManager):
+    """Servers for these pages, in a process of their own that ends with this one."""
 
     script, words = Path(__file__).with_name("loopback_server.py"), WORDS
 
@@ -64,9 +65,6 @@ class Loopback:
             self.close()
             raise RuntimeError("the loopback servers did not start")
         self.addresses = [f"http://127.0.0.1:{port}/v1" for port in json.loads(line)]
-
-    def __enter__(self) -> "Loopback":
-        return self
 
     def __exit__(self, *_) -> None:
         self.close()

@@ -123,11 +123,9 @@ def risk_curve(rows: pd.DataFrame, delta: float = DELTA) -> pd.DataFrame:
     within = correlation(wrong, pages)
     last = np.flatnonzero(np.append(scores[1:] < scores[:-1], True)) + 1  # a threshold passes all of one score
     last = last[np.unique(np.linspace(0, len(last) - 1, STEPS).astype(int))]
-    total, points = np.cumsum(wrong), []
-    for passed in last:
-        design = design_effect(pages[:passed], within)
-        points.append((scores[passed - 1], passed / len(rows), passed, total[passed - 1], design))
-    curve = pd.DataFrame(points, columns=["threshold", "share", "passed", "wrong", "design_effect"])
+    curve = pd.DataFrame({"threshold": scores[last - 1], "share": last / len(rows), "passed": last})
+    curve["wrong"] = np.cumsum(wrong)[last - 1]
+    curve["design_effect"] = [design_effect(pages[:passed], within) for passed in last]
     return curve.assign(bound=upper(curve["wrong"], curve["passed"], curve["design_effect"], delta))
 
 

@@ -59,13 +59,6 @@ def escape(text: object) -> str:
     return SPECIAL.sub(lambda sign: ESCAPES.get(sign[0], f"\\X{ord(sign[0]):02X}\\"), str(text))
 
 
-def unescape(text: str) -> str:
-    """What `escape` was given."""
-    back = {sequence: sign for sign, sequence in ESCAPES.items()}
-    pieces = re.compile(r"\\(?:[EFSTR]|X(?P<hex>[0-9A-F]{2}))\\")
-    return pieces.sub(lambda piece: chr(int(piece["hex"], 16)) if piece["hex"] else back[piece[0]], text)
-
-
 def _segment(name: str, places: Mapping[int, str]) -> str:
     """A segment with fields at the places that are given."""
     return "|".join([name, *(places.get(place, "") for place in range(1, max(places) + 1))])

@@ -1,11 +1,14 @@
 """Why a person should look at a field: what the page itself says against it, apart from how surely it was read."""
 
+import re
 from collections.abc import Iterator, Mapping
 
-from ..fields import lexicon, recognise_drug, unit_code
+from ..fields import lexicon, quantities, recognise_drug, unit_code
 from ..metrics import consistency
 from . import dates
 
+THOUSAND = 3  # as a power of ten
+NOTE = re.compile(r"\{.*?\}")  # in a UCUM code: `{FEU}`
 DATES = ("date_of_birth", "collected", "received", "reported", "date")  # fields of a header
 
 
@@ -53,7 +56,9 @@ def _of_analyte(row: Mapping, flagged: bool, order: str | None) -> Iterator[str]
     if row.get("unit") is None and isinstance(row["value"], float) and not is_unitless(row["name"]):
         yield "no unit is printed"
     elif row.get("unit") is not None and not is_known(row["unit"]):
-        yield f"{row['unit']} is no unit that the lexicon knows"
+        yield f"{row['unit']} is not a unit that the lexicon knows"
+    elif row.get("unit") is not None and (usual := _other_units(row["name"], row["unit"])):
+        yield f"{row['unit']} is not a unit of {row['name']}, which is reported in {' or '.join(usual)}"
     if lexicon.squeeze(row["name"]) not in lexicon.analytes():
         yield "the lexicon does not know the name"
 
@@ -61,6 +66,13 @@ def _of_analyte(row: Mapping, flagged: bool, order: str | None) -> Iterator[str]
 def is_known(unit: str) -> bool:
     """Whether a unit is a UCUM code of the lexicon's: `mg/dL`, not `7mg/dl` or `m9/dl`."""
     return unit in lexicon.usual_units() or unit_code(unit) == unit
+
+
+def _other_units(name: str, unit: str) -> tuple[str, ...]:
+    """The units an analyte is usually reported in, where none of them is near: a misread `µ` is a million times off."""
+    usual = lexicon.units_of(lexicon.analytes().get(lexicon.squeeze(name), ""))
+    (power, dimension), *near = (quantities.of(NOTE.sub("", code), name) for code in (unit, *usual))
+    return () if any(of == dimension and abs(power - other) < THOUSAND for other, of in near) else usual
 
 
 def is_unitless(name: str) -> bool:

@@ -25,7 +25,7 @@ RANGE_HEADINGS = words("range_headings")
 RESULT_HEADINGS = words("result_headings")
 RESULT_WORDS = {"result", *languages.words("result")}
 AMOUNTS = {"mL", "L", "U", "[IU]"}  # of what is given, unless the lexicon knows the name
-FOLLOWING = {"and", "with", "on", "h", "l", "high", "low"}  # words after a bare number that is a result
+FOLLOWING = {"and", "with", "on", "h", "l", "high", "low", "was", "is"}  # words after a bare number that is a result
 NEGATIVE = re.compile(r"excess|deficit|(?<!\w)be(?!\w)|score", re.IGNORECASE)
 
 

@@ -132,7 +132,7 @@ def _name_end(flat: str, start: int, limit: int, doctor: bool) -> int:
             and flat[gap.end() : gap.end() + 5].split(" ")[0].split("\n")[0].lower().strip(".,") not in labels.DEGREES
         ):
             break
-        if not gap.group() or at == gap.end():
+        if not gap.group():
             break
         at = gap.end()
     initial = labels.INITIAL_AT_END.search(flat, start, end)

@@ -22,10 +22,10 @@ PERIOD = (
     r"week)\b)"
 )
 SLOT = rf"mane|nocte|morning|evening|night|{pattern('slot')}"
+COUNT = r"(?:(?:\d(?:\.\d)?|½)[ ]?(?:po[ ]|tab[a-z]{0,4}[ ]|cap[a-z]{0,5}[ ])?)?"
 SEVERAL_SLOTS = re.compile(  # `2 PO mane 1 PO nocte`, `matin et soir`
-    rf"(?<![\w.,/-])(?:(?:\d(?:\.\d)?|½)[ ]?(?:po[ ]|tab[a-z]{{0,4}}[ ]|cap[a-z]{{0,5}}[ ])?)?(?:{SLOT})(?:[ ,]{{1,2}}"
-    rf"(?:(?:and|{pattern('and')})[ ])?(?:(?:\d(?:\.\d)?|½)[ ]?(?:po[ ]|tab[a-z]{{0,4}}[ ]|cap[a-z]{{0,5}}[ ])?)?"
-    rf"(?:{SLOT})){{1,2}}(?!\w)"
+    rf"(?<![\w.,/-])(?:each[ ])?{COUNT}(?:{SLOT})"
+    rf"(?:[ ,]{{1,2}}(?:(?:and|{pattern('and')})[ ])?{COUNT}(?:{SLOT})){{1,2}}(?!\w)"
 )
 SLOT_WORDS = SLOT.split("|")
 MEALS = re.compile(r"(?<!\w)(?:with|before|after) (?:each meal|meals)(?!\w)")
@@ -68,7 +68,7 @@ DURATION = re.compile(
 AMOUNT = r"(?:\d{1,3}(?:,\d{2,3}){1,3}|\d{1,8}(?:\.\d{1,4})?|\.\d{1,3})"
 STRENGTH = re.compile(
     rf"(?<![\d.,/+-])(?P<low>{AMOUNT})(?:[ ]?mg(?=[ ]?[-/+][ ]?[\d.]{{1,8}}[ ]?mg))?"
-    rf"(?:[ ]?(?P<and>[-/+])[ ]?(?P<high>{AMOUNT})(?:[ ]?[-/+][ ]?{AMOUNT})?)?[ ]?"
+    rf"(?:[ ]?(?P<and>[-/+])[ ]?(?P<high>{AMOUNT})(?:[ ]?[/+][ ]?{AMOUNT})?(?![ ]?-[ ]?\d))?[ ]?"
     r"(?P<unit>(?:lakh |million |k )?(?:iu|ie|ui|i\.[ue]|units?)|mcg|ug|mgs?|milligrams?|micrograms?|grams?|gms?|g|u|"
     r"meq|mmol|ml|cc|%|mg)(?![a-z])\.?"
     r"(?:[ ]?/[ ]?(?P<count>\d{0,3}(?:\.\d)?)[ ]?(?P<per>ml|g|gm|hour|hr?|kg|m[2²]|puff|dose|actuation|spray|day|"

@@ -39,8 +39,7 @@ from ..run.profile import ROOT, STAGES, Run, Stage, check_known, check_name, fin
 from ..run.results import index
 from . import claims, evidence
 
-LAST = "05_evaluate"  # what comes after has its record in results/demo
-MADE = tuple(stage for stage in STAGES if stage.notebook <= LAST)
+MADE = tuple(stage for stage in STAGES if stage.notebook <= "05_evaluate")  # results/demo has what comes after
 THREADS = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 PER_PAGE = (
     *("cer", "wer", "exact", "field_recall", "header_recall"),
@@ -52,7 +51,6 @@ PER_PAGE = (
 class Trial:
     """One run of the table: a variant with a seed."""
 
-    table: str
     variant: str
     seed: int
     run: Run
@@ -93,7 +91,7 @@ def load_table(profile: str, overrides: Sequence[str] = (), out: Path = ROOT, na
             tables = {name: content.get(name, {}) | changes.get(name, {}) for name in content | changes}
             tables["train"] = tables.get("train", {}) | {"seed": seed}
             run = resolve(tables, f"{table}/{variant}-{seed}", path, overrides, out)
-            trials.append(Trial(table, variant, seed, run))
+            trials.append(Trial(variant, seed, run))
     if not all(trial.run.synthetic for trial in trials):
         raise ValueError(f"{path}: experiments publish scores of single pages, so all of them must be synthetic")
     return trials

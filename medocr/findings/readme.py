@@ -23,7 +23,15 @@ from medocr.schema import DOC_TYPES
 ROOT = Path(__file__).parents[2]
 RESULTS = ROOT / "results"
 BASE = RESULTS / "pretrain/00_pretrain_tiny.ipynb"
-SECTIONS = ("opening", "results/demo", "hardware", "results/experiments", "results/faults", "results/serving")
+SECTIONS = (
+    "opening",
+    "results/numbers",
+    "results/demo",
+    "hardware",
+    "results/experiments",
+    "results/faults",
+    "results/serving",
+)
 FIELDS = (
     *("field_recall", "header_recall", "test_value_f1", "test_row_f1", "range_f1", "drug_f1", "option_f1"),
     "term_recall",

@@ -10,7 +10,7 @@ from medocr import model as models
 
 TINY_NOTE = (
     "The base is medocr's embedded model of a few million weights, made to show the pipeline on a CPU in minutes. "
-    "It reads short synthetic pages in a few printed typefaces and nothing else: do not judge PaddleOCR-VL by it."
+    "It reads short synthetic pages in a few printed typefaces and nothing else; do not judge PaddleOCR-VL by it."
 )
 USE = """\
 ```python
@@ -20,9 +20,9 @@ print(model.read(reader, processor, [image], max_new_tokens=1024)[0].text)
 ```
 
 Plain transformers loads it as `AutoModelForImageTextToText` (its processor as `AutoProcessor`, which needs
-torchvision); the prompt is `OCR:` after the image, decoding greedy. transformers 5.15 to 5.22 place the vision tower's
-position embeddings otherwise than this model was trained with: set
-`model.model.visual.vision_model.embeddings.interpolation_align_corners = False` there, as medocr does.
+torchvision); the prompt is `OCR:` after the image; use greedy decoding. transformers 5.15 to 5.22 interpolate
+the vision tower's position embeddings differently from how this model was trained: with these versions, set
+`model.model.visual.vision_model.embeddings.interpolation_align_corners = False`, as medocr does.
 """
 VLLM = """\
 To serve it (vLLM 0.29 or newer; with another content format it may put a line break before the prompt, which changes
@@ -39,11 +39,11 @@ NO_VLLM = (
 )
 SECTIONS = 3  # of rotary positions that vLLM computes
 LIMITS = """\
-- It is a research result. It is no medical device, and nobody has examined it as one.
-- It can leave out, invent and change words and numbers, a dose or a decimal point among them, without a sign that
-  it did. A person has to check every value against the page before anything follows from it.
+- It is a research result. It is not a medical device and has not been assessed as one.
+- It can omit, invent or change words and numbers, including doses and decimal points, without any warning.
+  A person must check every value against the page before it is used.
 - It knows the kinds of pages it was trained on. Others, handwriting above all, may come out as fluent nonsense.
-- On a page that it cannot read it may repeat itself until it is cut off.
+- On a page that it cannot read, it may repeat itself until it reaches the length limit.
 """
 TASK = "image-text-to-text"
 RECIPE = ("learning_rate", "epochs", "max_steps", "batch_size", "accumulation", "r", "alpha", "warmup", "seed")
@@ -72,7 +72,7 @@ def model_card(base: str | Path, model, *, training: dict, splits: dict, compari
     parts = [
         f"---\n{header.to_yaml()}\n---",
         "# A document reader fine-tuned by medocr",
-        f"{shown}, fine-tuned with LoRA on medical and general documents to write down the text of a page, and merged "
+        f"{shown}, fine-tuned with LoRA on medical and general documents to transcribe the text of a page, and merged "
         f"into one model of {weights:,} weights in float16.",
         *([TINY_NOTE] if str(base) in BASES else []),
         "## Use\n\n" + USE,
@@ -142,8 +142,8 @@ def _metrics(comparisons: list[dict]) -> list[str]:
         for row in _shown(comparisons)
     ]
     note = (
-        "Base and tuned on the same pages, the difference with its 95 % interval, measured before merging; the parity "
-        "gate holds the merged model to the tuned one, tensor by tensor."
+        "Base and tuned model on the same pages, and the difference with its 95 % interval, measured before merging; "
+        "the parity check compares the merged model with the tuned one, tensor by tensor."
     )
     titles = ["metric", "pages", "n", "base", "tuned", "difference [95 %]"]
     return [f"## Metrics\n\n{note}\n\n{markdown.table(titles, rows)}"] if rows else []

@@ -21,16 +21,20 @@ def headline(summary: dict[str, list[dict]]) -> str:
     return " ".join([_error_rate(paired), *_fields(paired, where)])
 
 
-def harm(summary: dict[str, list[dict]]) -> list[str]:
-    """The kinds of clinical error that became clearly more frequent, each with its document type, figures and n."""
+def harm(summary: dict[str, list[dict]], rarer: bool = False) -> list[str]:
+    """The kinds of clinical error that became clearly more frequent, or rarer, each with type, figures and n."""
     paired = {(row["slice"], row["metric"]): row for row in summary["comparisons"]}
-    worse = []
+    named = []
     for kind in KINDS:
         by_type = [(name, paired[name, kind]) for name in DOC_TYPES if (name, kind) in paired]
-        clearly = [_error(kind, row, f" on {name.replace('_', ' ')}s") for name, row in by_type if _worse(row)]
+        chosen = [_error(kind, row, f" on {name.replace('_', ' ')}s") for name, row in by_type if _shifted(row, rarer)]
         pooled = paired.get(("medical", kind), paired.get(("all", kind)))
-        worse += clearly or ([_error(kind, pooled, "")] if pooled and _worse(pooled) else [])
-    return worse
+        named += chosen or ([_error(kind, pooled, "")] if pooled and _shifted(pooled, rarer) else [])
+    return named
+
+
+def _shifted(row: dict, rarer: bool) -> bool:
+    return clear(row["low"], row["high"]) and _worse(row) != rarer
 
 
 def _error_rate(paired: dict[tuple[str, str], dict]) -> str:
@@ -75,7 +79,7 @@ def _error(kind: str, row: dict, where: str) -> str:
     """A kind of error per 100 pages, with the interval of the difference."""
     base, tuned, low, high = (100 * row[key] for key in ("base", "tuned", "low", "high"))
     interval = f"95 % interval of the difference {low:+.1f} to {high:+.1f}, n = {row['n']:,}"
-    return f"{KINDS[kind]}{where}, {base:.1f} to {tuned:.1f} per 100 pages ({interval})"
+    return f"{KINDS[kind]}{where}, {base:.1f} to {tuned:.1f} per 100 pages ({interval.replace('-', '−')})"
 
 
 def _verb(row: dict) -> str:

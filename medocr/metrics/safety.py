@@ -17,23 +17,23 @@ from medocr.metrics.text import shared
 from medocr.metrics.values import comparable, letters, plain, rows
 
 KINDS = {  # what is counted on a page
-    "changed_digit": "numbers with another digit, more or fewer",
-    "shifted_point": "numbers whose decimal point moved",
+    "changed_digit": "numbers with a wrong, missing or extra digit",
+    "shifted_point": "numbers with a misplaced decimal point",
     "changed_result": "results with another word, sign or bound",
     "changed_unit": "values with another unit",
-    "lost_unit": "values whose unit is lost",
-    "swapped_rows": "values that stand on another's row",
-    "lost_flag": "abnormal flags lost or weakened",
-    "invented_flag": "abnormal flags invented or strengthened",
-    "changed_analyte": "tests read as another test",
-    "changed_drug": "drugs read as another drug",
-    "moved_limit": "limits of a reference range that moved",
-    "changed_amount": "another amount at a time",
-    "changed_frequency": "another frequency",
-    "changed_route": "another route",
-    "changed_duration": "another duration",
+    "lost_unit": "values with a missing unit",
+    "swapped_rows": "values assigned to the wrong row",
+    "lost_flag": "abnormal flags missed or downgraded",
+    "invented_flag": "abnormal flags invented or upgraded",
+    "changed_analyte": "tests read as a different test",
+    "changed_drug": "drugs read as a different drug",
+    "moved_limit": "reference-range limits misread",
+    "changed_amount": "wrong amount per dose",
+    "changed_frequency": "wrong frequency",
+    "changed_route": "wrong route",
+    "changed_duration": "wrong duration",
     "revived_drug": "stopped or denied drugs read as active",
-    "invented_value": "rows or orders that the page does not have",
+    "invented_value": "rows or orders that are not on the page",
 }
 DIRECTIONS = ("amount", "frequency", "route", "duration")
 SAME_ROW = 0.6  # names at least so alike may be one row's

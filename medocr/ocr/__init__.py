@@ -12,7 +12,7 @@ from PIL import Image
 
 from . import overprint, reading_order, tick_boxes
 from .tick_boxes import TickBox
-from .turn import LyingOnItsSide, sampled
+from .turn import SAMPLE, LyingOnItsSide
 
 __all__ = ["Line", "PageText", "check_installed", "read", "upright"]
 
@@ -129,11 +129,11 @@ def _read_upright(pixels: np.ndarray, language: str = "") -> tuple[_Boxes, int]:
 
 def _on_its_head(boxes: _Boxes, pixels: np.ndarray, language: str) -> bool:
     """Whether a few of the pieces read better upside down."""
-    rows = sampled(sorted(range(len(boxes.texts)), key=lambda row: len(boxes.texts[row])))
+    rows = sorted(range(len(boxes.texts)), key=lambda row: -len(boxes.texts[row]))[:SAMPLE]
     overhead = []
     for left, top, right, bottom in np.column_stack([boxes.corners.min(1), boxes.corners.max(1)])[rows].astype(int):
         overhead.append(np.rot90(pixels[max(top, 0) : bottom + 1, max(left, 0) : right + 1, ::-1], 2))
-    return _engine(*SEARCH[True], language).score(overhead) > boxes.scores[rows].mean() + BETTER
+    return _engine(*SEARCH[True], language).scores(overhead).mean() > boxes.scores[rows].mean() + BETTER
 
 
 def _marked(boxes: _Boxes, pixels: np.ndarray) -> _Boxes:

@@ -13,7 +13,7 @@ from rapidocr.inference_engine.base import FileInfo, InferSession
 from rapidocr.utils.model_resolver import list_supported_langs
 from rapidocr.utils.typings import TaskType
 
-from .turn import LyingOnItsSide, lies_on_its_side, sampled
+from .turn import SAMPLE, LyingOnItsSide, upwards
 
 MODELS = Path(importlib.util.find_spec("rapidocr").origin).parent / "models"
 SHIPPED = ("PP-OCRv6_det_small.onnx", "PP-OCRv6_rec_small.onnx")
@@ -43,16 +43,16 @@ class Engine(RapidOCR):
     def detect_and_crop(self, *arguments) -> tuple:
         """The pieces of a page, cut out; RapidOCR turns those that are tall by 90 degrees to the left."""
         pieces, detected = super().detect_and_crop(*arguments)
-        if getattr(self._noted, "upright_only", False) and lies_on_its_side(np.asarray(detected.boxes, float)):
-            sample = sampled(sorted(pieces, key=lambda piece: piece.shape[1] / piece.shape[0]))
-            right, left = (self.score([np.rot90(piece, half) for piece in sample]) for half in (2, 0))
-            if max(right, left) > SURE:
-                raise LyingOnItsSide(90 if right > left else 270)
+        if getattr(self._noted, "upright_only", False) and (tall := upwards(np.asarray(detected.boxes, float))):
+            sample = [pieces[row] for row in tall[:SAMPLE]]
+            right, left = self.scores([np.rot90(piece, 2) for piece in sample]), self.scores(sample)
+            if max(right.mean(), left.mean()) > SURE:
+                raise LyingOnItsSide(90 if (right > left).mean() > 0.5 else 270)
         return pieces, detected
 
-    def score(self, pieces: list[np.ndarray]) -> float:
-        """The mean score of pieces of text, cut out, that are read as they stand; 0 where there are none."""
-        return float(np.mean(self.recognize_txt([np.ascontiguousarray(piece) for piece in pieces]).scores or [0.0]))
+    def scores(self, pieces: list[np.ndarray]) -> np.ndarray:
+        """The score of each piece of text, cut out and read as it stands."""
+        return np.array(self.recognize_txt([np.ascontiguousarray(piece) for piece in pieces]).scores)
 
     def run_ocr_steps(self, *arguments) -> tuple:
         steps = super().run_ocr_steps(*arguments)

@@ -4,7 +4,7 @@ import numpy as np
 
 LONG = 2.0  # longer over shorter side of a piece that tells which way its line runs
 TALL = 1.5  # height over width of a piece whose line runs upwards or downwards
-SAMPLE = 8  # pieces of a page that are read both ways
+SAMPLE = 12  # pieces of a page, the longest, that are read both ways
 
 
 class LyingOnItsSide(Exception):
@@ -15,14 +15,13 @@ class LyingOnItsSide(Exception):
         self.turn = turn
 
 
-def sampled(items: list) -> list:
-    """At most `SAMPLE` of a list, evenly spread from its middle on: of pieces by length, those with enough to read."""
-    longer = items[len(items) // 2 :]
-    return longer[:: -(-len(longer) // SAMPLE)]
+def upwards(corners: np.ndarray) -> list[int]:
+    """The pieces of text, corners (n, 4, 2), whose lines run upwards or downwards, longest first.
 
-
-def lies_on_its_side(corners: np.ndarray) -> bool:
-    """Whether most of the longer pieces of text, corners (n, 4, 2), are taller than they are wide."""
+    None where most of the longer pieces lie flat: then the page does not lie on its side.
+    """
     sizes = corners.max(1) - corners.min(1)
     long = sizes.max(1) > LONG * sizes.min(1)
-    return bool(long.any() and (sizes[:, 1] > TALL * sizes[:, 0])[long].mean() > 0.5)
+    tall = long & (sizes[:, 1] > TALL * sizes[:, 0])
+    order = np.argsort(-sizes[:, 1] / sizes[:, 0], kind="stable")
+    return [int(row) for row in order if tall[row]] if 2 * tall.sum() > long.sum() else []

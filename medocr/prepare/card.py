@@ -41,7 +41,7 @@ def _summary(prepared, samples: list) -> str:
     answer, visual = prepared.counts["answer_tokens"], prepared.counts["visual_tokens"]
     return (
         f"{len(samples):,} pages with their text, for training and testing a document reader: {shares}. "
-        f"A page takes {visual['median']:.0f} visual tokens in the median (at most {visual['max']:.0f}), its answer "
+        f"The median page takes {visual['median']:.0f} visual tokens (at most {visual['max']:.0f}), its answer "
         f"{answer['median']:.0f} tokens (at most {answer['max']:.0f}). "
         + (f"**{phi:,} pages may hold protected health information: do not publish.**" if phi else "No page is "
            "marked as holding protected health information.")
@@ -84,12 +84,12 @@ def _leakage(report: dict) -> str:
         f"duplicates are in more than one split."
     )
     if report["groups_parted_by_their_source"]:
-        text += f" {report['groups_parted_by_their_source']} groups more are parted as their source says."
+        text += f" {report['groups_parted_by_their_source']} further groups are split as their source specifies."
     closest = report.get("closest_by_text")
     if closest:
         bits = report["thresholds"]["of_bits"]
         text += (
-            f" The most alike pages in different splits share {100 * closest['text_similarity']:.0f} % of their text "
+            f" The most similar pages in different splits share {100 * closest['text_similarity']:.0f} % of their text "
             f"and differ in {closest['image_bits']} of {bits} bits of the perceptual hash."
         )
     return text

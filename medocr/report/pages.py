@@ -121,17 +121,19 @@ def beside(
         max(sum(len(rows) + 1.5 for _, rows in texts) * LINE, min(PICTURE * image.height / image.width, TALLEST)) + 0.15
         for texts, image in zip(laid_out, images, strict=True)
     ]
+    widths = (PICTURE, WIDTH - PICTURE - TEXT_WIDTH, columns * marked.advance(TEXT_SIZE))  # with a gap between the two
     figure = plt.figure(figsize=(WIDTH, sum(heights)), layout="none")
-    bottom = sum(heights)
-    for image, texts, height in zip(images, laid_out, heights, strict=True):
-        bottom -= height
+    edges = {"left": 0, "right": sum(widths) / WIDTH, "bottom": 0, "top": 1, "wspace": 0, "hspace": 0}
+    grid = figure.add_gridspec(len(images), 3, height_ratios=heights, width_ratios=widths, **edges)
+    for row, (image, texts, height) in enumerate(zip(images, laid_out, heights, strict=True)):
         tall = min(PICTURE * image.height / image.width, TALLEST)
-        left = _axes(figure, 0, bottom + height - tall, PICTURE, tall)
+        above_its_rest = grid[row, 0].subgridspec(2, 1, height_ratios=(tall, height - tall), hspace=0)
+        left, right = figure.add_subplot(above_its_rest[0]), figure.add_subplot(grid[row, 2])
         _picture(left, image, PICTURE, tall, exact=overlay is not None)
         if overlay:
             overlay(left)
-        right = _axes(figure, WIDTH - TEXT_WIDTH, bottom, columns * marked.advance(TEXT_SIZE), height)
         right.set(xlim=(0, columns), ylim=(height / LINE, 0))
+        right.axis("off")
         top = 0.0
         for heading, rows in texts:
             right.text(0, top + 0.8, heading, size=TEXT_SIZE, weight="bold", color=FAINT, parse_math=False)
@@ -148,14 +150,6 @@ def _legend(laid_out: list[list[tuple[str, list]]]) -> str:
     boxes = ("■ ticked", "□ empty")
     parts += [meaning for meaning in boxes if any(meaning[0] in run[1] for run in runs)]
     return " · ".join(parts)
-
-
-def _axes(figure: Figure, left: float, bottom: float, width: float, height: float) -> Axes:
-    """Axes without frame at a place given in inches."""
-    whole_width, whole_height = figure.get_size_inches()
-    ax = figure.add_axes((left / whole_width, bottom / whole_height, width / whole_width, height / whole_height))
-    ax.axis("off")
-    return ax
 
 
 def _picture(ax: Axes, image: Image.Image, width: float, height: float, exact: bool = False) -> None:

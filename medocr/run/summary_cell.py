@@ -96,7 +96,7 @@ def _merged(record: dict) -> str:
     figures = gate["figures"]
     verdict = f"The gate is {'passed' if gate['passed'] else 'failed'} on {figures['pages']} pages"
     agreed = f"{figures['token_agreement']:.2%} of {figures['tokens']:,} tokens agree"
-    apart = f"logits differ by at most {figures['logit_difference']:.2g} of their standard deviation"
+    apart = f"logits differ by at most {figures['logit_difference']:.2g} standard deviations"
     cer = {row["model"]: row for row in scores if (row["slice"], row["metric"]) == ("all", "cer")}
     read = f"CER on {cer['merged']['n']:,} test pages {cer['merged']['value']:.3f}"
     return f"{verdict}: {agreed}, {apart}. {read}, with the adapter {cer['tuned']['value']:.3f}."

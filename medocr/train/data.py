@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import Sampler
 
 from medocr import prepare
-from medocr.model import AS_BYTES, Normaliser, encode
+from medocr.model import AS_BYTES, Normaliser
 
 IGNORED = -100
 THREADS = 4  # at most, that decode and resize pages while a GPU works
@@ -161,34 +161,3 @@ def fingerprint(samples: list) -> str:
     for sample in samples:
         digest.update(f"{sample.id}\0{sample.answer}\0".encode())
     return digest.hexdigest()
-
-
-def check(collator: Collator) -> None:
-    """Look at the first sample as the model will: labels, the image's place, its size in training and reading.
-
-    Raises ValueError that names what is wrong.
-    """
-    sample, processor = collator.samples[0], collator.processor
-    batch = collator([{"row": 0}])
-    ids, labels = batch["input_ids"][0], batch["labels"][0]
-    tokenizer = processor.tokenizer
-    learnt = labels[labels != IGNORED]
-    if learnt[-1] != tokenizer.eos_token_id:
-        raise ValueError(f"the last label is {tokenizer.decode(learnt[-1:])!r}, not the end token: it would never stop")
-    answer = tokenizer.decode(tokenizer(sample.answer, add_special_tokens=False)["input_ids"])
-    if tokenizer.decode(learnt[:-1]).strip() != answer.strip():  # whole: one token can be part of a character (℞)
-        first = tokenizer.decode(learnt[:1])
-        raise ValueError(f"the labels are not the answer: the first label is {first!r}, the answer {answer[:20]!r}…")
-    where = (ids == processor.image_token_id).nonzero().flatten()
-    prompt = tokenizer.encode(prepare.PROMPT, add_special_tokens=False)
-    after = ids[where[-1] :].tolist()
-    if not any(after[i : i + len(prompt)] == prompt for i in range(len(after))):
-        raise ValueError("the prompt does not follow the image: training must show the image before the text")
-    reading = encode(processor, [sample.open()])["input_ids"] == processor.image_token_id
-    limits = processor.image_processor.size
-    expected = prepare.visual_tokens(*sample.open().size, limits["shortest_edge"], limits["longest_edge"])
-    if not len(where) == reading.sum() == expected:
-        raise ValueError(
-            f"the page has {len(where)} visual tokens in training, {reading.sum()} in reading and {expected} by its "
-            "size: the pixel limits differ between stages"
-        )

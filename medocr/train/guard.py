@@ -39,17 +39,41 @@ def check_pages(collator: data.Collator) -> None:
     """Raise ValueError where the first page's prompt, labels or size are not what reading will meet."""
     sample, processor = collator.samples[0], collator.processor
     _check_template(processor, sample)
-    batch = collator([{"row": 0}])
-    prompt = models.encode(processor, [sample.open()])["input_ids"].shape[1]
-    if (batch["labels"][0, :prompt] != data.IGNORED).any():
-        raise ValueError("the labels cover the prompt: the model would learn to write the question, not the answer")
-    data.check(collator)
-    count = int((batch["input_ids"][0] == processor.image_token_id).sum())
+    batch, reading = collator([{"row": 0}]), models.encode(processor, [sample.open()])["input_ids"][0]
+    _check_labels(processor.tokenizer, sample.answer, batch["labels"][0], len(reading))
+    ids, image = batch["input_ids"][0], processor.image_token_id
+    prompt = processor.tokenizer.encode(prepare.PROMPT, add_special_tokens=False)
+    after = ids[int((ids == image).nonzero()[-1]) :].tolist()
+    if not any(after[i : i + len(prompt)] == prompt for i in range(len(after))):
+        raise ValueError("the prompt does not follow the image: training must show the image before the text")
+    count, limits = int((ids == image).sum()), processor.image_processor.size
+    expected = prepare.visual_tokens(*sample.open().size, limits["shortest_edge"], limits["longest_edge"])
+    if not count == (reading == image).sum() == expected:
+        raise ValueError(
+            f"the page has {count} visual tokens in training, {(reading == image).sum()} in reading and {expected} by "
+            "its size: the pixel limits differ between stages"
+        )
     if count != sample.visual_tokens:
         raise ValueError(
             f"the page has {count} visual tokens here and had {sample.visual_tokens} when it was prepared: the pixel "
             "limits differ between stages; prepare the pages again (notebook 03)"
         )
+
+
+def _check_labels(tokenizer, answer: str, labels: torch.Tensor, prompt: int) -> None:
+    """Labels are the answer's tokens and the end token alone; the first `prompt` tokens are the question's."""
+    learnt = labels[labels != data.IGNORED]
+    first = tokenizer.decode(learnt[:1])
+    if (labels[:prompt] != data.IGNORED).any():
+        raise ValueError(
+            "the labels cover the prompt: the model would learn to write the question, not the answer (the first label "
+            f"is {first!r})"
+        )
+    if learnt[-1] != tokenizer.eos_token_id:
+        raise ValueError(f"the last label is {tokenizer.decode(learnt[-1:])!r}, not the end token: it would never stop")
+    expected = tokenizer.decode(tokenizer(answer, add_special_tokens=False)["input_ids"])
+    if tokenizer.decode(learnt[:-1]).strip() != expected.strip():  # whole: one token can be part of a character (℞)
+        raise ValueError(f"the labels are not the answer: the first label is {first!r}, the answer {expected[:20]!r}…")
 
 
 def _check_template(processor, sample) -> None:

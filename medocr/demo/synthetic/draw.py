@@ -20,6 +20,7 @@ CELL = 28  # px; page sizes are whole cells, and every line stands on a row of t
 WIDTHS = (10, 12, 13)  # cells
 MOST_LINES = 10
 MARGIN = 8  # px, left and right: more than half a degree of rotation moves anything
+Pieces = tuple[tuple[str, ImageFont.FreeTypeFont, float], ...]  # parts of a text: part, font, length in px
 MARKS = "☐☑☒✓✔✗"  # of the faces that runs print in, only the sans and mono ones have them
 
 FACES = {  # family: regular, bold
@@ -114,10 +115,19 @@ def arrange(draft: Draft) -> Sheet | None:
     if len(draft.lines) > MOST_LINES:
         return None
     for size in draft.look.sizes:
-        needed = max(sum(widths) + _gap(size) * (len(widths) - 1) for widths in _widths(draft, size))
-        cells = next((w for w in WIDTHS if needed <= w * CELL - 2 * MARGIN), None)
-        if cells:
-            return _place(draft, size, cells * CELL)
+        cells = [
+            [_pieces(cell, draft.look.faces[line.bold], round(size * line.scale)) for cell in line.cells]
+            for line in draft.lines
+        ]
+        widths = _widths(draft.lines, cells)
+        needed = max(sum(of_line) + _gap(size) * (len(of_line) - 1) for of_line in widths)
+        width = next((w * CELL for w in WIDTHS if needed <= w * CELL - 2 * MARGIN), None)
+        if width:
+            runs = []
+            for row, (line, *of_line) in enumerate(zip(draft.lines, cells, widths, strict=True)):
+                baseline = (row + 0.5) * CELL + 0.36 * size * line.scale  # half the height of a capital
+                runs.append(list(_line_runs(line, *of_line, size, width, baseline)))
+            return Sheet(width, len(draft.lines) * CELL, draft.lines, runs, draft.look)
     return None
 
 
@@ -126,49 +136,37 @@ def _gap(size: int) -> float:
 
 
 @functools.lru_cache(20_000)
-def _pieces(text: str, face: str, size: int) -> tuple[tuple[str, ImageFont.FreeTypeFont, float], ...]:
-    """The parts of a text that one font draws: part, font, length in px."""
+def _pieces(text: str, face: str, size: int) -> Pieces:
+    """The parts of a text that one font draws each."""
     parts = [("".join(part), marks) for marks, part in itertools.groupby(text, MARKS.__contains__)]
     fonts = [font(FACES["sans"][0] if marks else face, size) for _, marks in parts]
     return tuple((part, its, its.getlength(part)) for (part, _), its in zip(parts, fonts, strict=True))
 
 
-def _set(text: str, line: Line, look: Look, size: int) -> tuple[tuple[str, ImageFont.FreeTypeFont, float], ...]:
-    return _pieces(text, look.faces[line.bold], round(size * line.scale))
+def _length(pieces: Pieces) -> float:
+    return sum(length for _, _, length in pieces)
 
 
-def _length(text: str, line: Line, look: Look, size: int) -> float:
-    return sum(length for _, _, length in _set(text, line, look, size))
-
-
-def _widths(draft: Draft, size: int) -> list[list[float]]:
+def _widths(lines: list[Line], cells: list[list[Pieces]]) -> list[list[float]]:
     """Each line's column widths in px; table lines of the same columns share theirs."""
-    measured = [[_length(cell, line, draft.look, size) for cell in line.cells] for line in draft.lines]
+    measured = [list(map(_length, of_line)) for of_line in cells]
     shared: dict[str, list[float]] = {}
-    for line, widths in zip(draft.lines, measured, strict=True):
+    for line, widths in zip(lines, measured, strict=True):
         if line.table:
             shared[line.columns] = [max(pair) for pair in zip(shared.get(line.columns, widths), widths, strict=True)]
-    return [shared[line.columns] if line.table else widths for line, widths in zip(draft.lines, measured, strict=True)]
+    return [shared[line.columns] if line.table else widths for line, widths in zip(lines, measured, strict=True)]
 
 
-def _place(draft: Draft, size: int, width: int) -> Sheet:
-    look = draft.look
-    runs = []
-    for row, (line, widths) in enumerate(zip(draft.lines, _widths(draft, size), strict=True)):
-        baseline = (row + 0.5) * CELL + 0.36 * size * line.scale  # half the height of a capital
-        runs.append(list(_line_runs(line, widths, look, size, width, baseline)))
-    return Sheet(width, len(draft.lines) * CELL, draft.lines, runs, look)
-
-
-def _line_runs(line: Line, widths: list[float], look: Look, size: int, width: int, baseline: float) -> Iterator[Run]:
+def _line_runs(
+    line: Line, cells: list[Pieces], widths: list[float], size: int, width: int, baseline: float
+) -> Iterator[Run]:
     left, free = MARGIN, width - 2 * MARGIN - sum(widths)
     gap = min(free / max(len(widths) - 1, 1), 3 * _gap(size))
-    for i, (cell, column, align) in enumerate(zip(line.cells, widths, line.columns, strict=True)):
-        last = i == len(widths) - 1
-        if last and align != "l":  # the last column takes what is left, and keeps to the right
+    for i, (pieces, column, align) in enumerate(zip(cells, widths, line.columns, strict=True)):
+        if i == len(widths) - 1 and align != "l":  # the last column takes what is left, and keeps to the right
             column = width - MARGIN - left
-        x = left + (column - _length(cell, line, look, size)) * "lcr".index(align) / 2
-        for part, its_font, length in _set(cell, line, look, size):
+        x = left + (column - _length(pieces)) * "lcr".index(align) / 2
+        for part, its_font, length in pieces:
             yield Run(part, x, baseline, its_font)
             x += length
         left += column + gap

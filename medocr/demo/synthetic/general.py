@@ -6,7 +6,6 @@ import types
 
 from . import words
 from .draw import Draft, Line, Look
-from .goods import SERVICES, SHOPS
 from .issuers import Issuer, issuer, template
 from .patterns import line, row, shown
 
@@ -75,6 +74,22 @@ INVOICE = {
 }
 
 RATES = ("5", "6", "7.5", "8", "8.25", "10", "19", "20")
+
+
+def _goods(file: str) -> dict[str, tuple[tuple[str, ...], list[tuple[str, float, float]]]]:
+    """What shops sell, or firms bill: kind → (names of issuers, goods as (name, lowest price, highest price))."""
+    kinds = {}
+    for name, value in words.table(file):
+        if name.startswith("["):
+            goods: list[tuple[str, float, float]] = []
+            kinds[name.strip("[]")] = (tuple(value.split("; ")), goods)
+        else:
+            low, high = map(float, value.split())
+            goods.append((name, low, high))
+    return kinds
+
+
+SHOPS, SERVICES = _goods("shops.txt"), _goods("services.txt")
 
 
 def receipt(rng: random.Random, number: int) -> Draft:
