@@ -61,14 +61,14 @@ def private() -> Iterator[None]:
 def environment(values: Mapping[str, str | None]) -> Iterator[None]:
     """Environment variables that hold these values within; None takes one away."""
     before = {name: os.environ.get(name) for name in values}
-    _set(values)
+    _set_environment(values)
     try:
         yield
     finally:
-        _set(before)
+        _set_environment(before)
 
 
-def _set(values: Mapping[str, str | None]) -> None:
+def _set_environment(values: Mapping[str, str | None]) -> None:
     for name, value in values.items():
         if value is None:
             os.environ.pop(name, None)

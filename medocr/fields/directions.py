@@ -40,9 +40,9 @@ OF_A_YEAR = {"7": 1.0, "52": 7.0, "12": 30.0}  # 7/7 days, 3/52 weeks, 3/12 mont
 NEEDED = re.compile(r"p\.?r\.?n\b|as needed|if needed|as required|(?:when|if) (?:needed|required)|s\.?o\.?s\b")
 ROUTES = {
     "oral": ("po", "vo", "oral", "orally", "bymouth", "peros", "peroral"),
-    "intravenous": ("iv", "intravenous", "intravenously", "ivpb"),
-    "intramuscular": ("im", "intramuscular", "intramuscularly"),
-    "subcutaneous": ("sc", "subq", "sq", "subcut", "subcutaneous", "subcutaneously"),
+    "intravenous": ("iv", "intravenous", "intravenously", "ivpb", "i/v"),
+    "intramuscular": ("im", "i/m", "intramuscular", "intramuscularly"),
+    "subcutaneous": ("sc", "s/c", "subq", "sq", "subcut", "subcutaneous", "subcutaneously"),
     "sublingual": ("sl", "sublingual", "sublingually"),
     "topical": ("top", "topical", "topically"),
     "inhaled": ("inh", "inhaled", "inhalation"),

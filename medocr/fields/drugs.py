@@ -230,7 +230,7 @@ def _order(text: str, flat: str, start: _Start, at: int, limit: int, line: int) 
     if unit in COUNTED_UNITS and start.lead is not None:
         dose, unit = strengths.strength(flat, start.lead, start.name)
     duration = sig.DURATION.search(lowered, at, limit)
-    frequency = _frequency(flat, at, limit, duration)
+    frequency = _frequency(flat, dosed, limit, duration) or _frequency(flat, at, limit, duration)
     form = sig.FORMS.search(lowered, at, limit)
     routes = list(itertools.islice(sig.ROUTES.finditer(lowered, at, limit), 2))
     if routes and routes[0].group(1) == "inh" and (form.start() > routes[0].start() if form else len(routes) > 1):

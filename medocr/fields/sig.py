@@ -68,7 +68,7 @@ DURATION = re.compile(
 AMOUNT = r"(?:\d{1,3}(?:,\d{2,3}){1,3}|\d{1,8}(?:\.\d{1,4})?|\.\d{1,3})"
 STRENGTH = re.compile(
     rf"(?<![\d.,/+-])(?P<low>{AMOUNT})(?:[ ]?mg(?=[ ]?[-/+][ ]?[\d.]{{1,8}}[ ]?mg))?"
-    rf"(?:[ ]?(?P<and>[-/+])[ ]?(?P<high>{AMOUNT})(?:[ ]?[-/+][ ]?{AMOUNT})?)?[ ]?"
+    rf"(?:[ ]?(?P<and>[-/+])[ ]?(?P<high>{AMOUNT})(?:[ ]?[/+][ ]?{AMOUNT})?(?![ ]?-[ ]?\d))?[ ]?"
     r"(?P<unit>(?:lakh |million |k )?(?:iu|ie|ui|i\.[ue]|units?)|mcg|ug|mgs?|milligrams?|micrograms?|grams?|gms?|g|u|"
     r"meq|mmol|ml|cc|%|mg)(?![a-z])\.?"
     r"(?:[ ]?/[ ]?(?P<count>\d{0,3}(?:\.\d)?)[ ]?(?P<per>ml|g|gm|hour|hr?|kg|m[2²]|puff|dose|actuation|spray|day|"

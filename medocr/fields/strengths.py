@@ -7,6 +7,7 @@ from .text import lower, number
 from .units import unit_code
 
 CHANGED = re.compile(r"[ ]?(?:[a-z]{2,12}[ ]){0,2}?from[ ][^\n]{1,24}?[ ]to[ ]")  # of `text.lower`
+CHANGED_SINCE = re.compile(r"(?<!be )(?:(?:in|de)creased|reduced|raised|changed|titrated|uptitrated)[ ]to[ ]")
 LEADING = re.compile(r"[ ](?:of[ ])?$")
 PER = {"ml": "mL", "g": "g", "gm": "g", "h": "h", "hr": "h", "hour": "h", "kg": "kg", "day": "d", "min": "min"}
 PER |= {"m2": "m2", "m²": "m2"}
@@ -16,8 +17,8 @@ LONGEST = 24  # characters of a dose before its drug
 
 
 def changed(lowered: str, start: int, limit: int) -> int:
-    """Where a drug's new strength starts: after `from 10 mg to` where that follows the drug, else at `start`."""
-    match = CHANGED.match(lowered, start, limit)
+    """Where a drug's new strength starts: after `from 10 mg to`, `was increased to`, else at `start`."""
+    match = CHANGED.match(lowered, start, limit) or CHANGED_SINCE.search(lowered, start, limit)
     return match.end() if match and STRENGTH.match(lowered, match.end()) else start
 
 

@@ -1,5 +1,6 @@
 """Local copies of public data sets: fetching them, and reading their rows."""
 
+import contextlib
 import dataclasses
 import itertools
 from collections.abc import Iterator, Sequence
@@ -50,31 +51,20 @@ def latest(dataset: Dataset) -> str:
     import httpx
     from huggingface_hub import HfApi
 
-    try:
+    with _reaching(dataset, httpx.HTTPError):
         return HfApi().dataset_info(dataset.handle, timeout=SECONDS_TO_ANSWER).sha
-    except (httpx.HTTPError, OSError) as error:
-        raise _unreachable(dataset, error) from error
 
 
 def _from_hub(dataset: Dataset, revision: str | None) -> Path:
     import httpx
     from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import LocalEntryNotFoundError
 
-    revision = revision or latest(dataset)
-    patterns = ["README.md", "*.parquet", "*.json", *(f"*{suffix}" for suffix in IMAGES)]
-    try:
-        return Path(
-            snapshot_download(
-                dataset.handle,
-                repo_type="dataset",
-                revision=revision,
-                allow_patterns=patterns,
-                etag_timeout=SECONDS_TO_ANSWER,
-            )
-        )
-    except (httpx.HTTPError, OSError, LocalEntryNotFoundError) as error:
-        raise _unreachable(dataset, error) from error
+    chosen = {
+        "revision": revision or latest(dataset),
+        "allow_patterns": ["README.md", "*.parquet", "*.json", *(f"*{suffix}" for suffix in IMAGES)],
+    }
+    with _reaching(dataset, httpx.HTTPError):
+        return Path(snapshot_download(dataset.handle, repo_type="dataset", etag_timeout=SECONDS_TO_ANSWER, **chosen))
 
 
 def _from_kaggle(dataset: Dataset, revision: str | None) -> Path:
@@ -88,19 +78,21 @@ def _from_kaggle(dataset: Dataset, revision: str | None) -> Path:
         ) from None
     handle = f"{dataset.handle}/versions/{revision}" if revision else dataset.handle
     refused = (exceptions.CredentialError, exceptions.UnauthenticatedError)
-    failed = (OSError, exceptions.BackendError, exceptions.NotFoundError)
-    try:
+    with _reaching(dataset, *refused, exceptions.BackendError, exceptions.NotFoundError):
         return Path(kagglehub.dataset_download(handle))
-    except (*refused, *failed) as error:
-        raise _unreachable(dataset, error) from error
 
 
-def _unreachable(dataset: Dataset, error: Exception) -> ValueError:
-    where = "kaggle.com/datasets" if dataset.host == "kaggle" else "huggingface.co/datasets"
-    return ValueError(
-        f"source {dataset.source!r}: {where}/{dataset.handle} could not be reached ({type(error).__name__}: {error}). "
-        f"Point `path` at a downloaded copy, or use the source 'folder' or 'synthetic'"
-    )
+@contextlib.contextmanager
+def _reaching(dataset: Dataset, *errors: type[Exception]) -> Iterator[None]:
+    """Turn these errors of a host's client, and those of the system, into one ValueError that says what to do."""
+    try:
+        yield
+    except (OSError, *errors) as error:
+        where = "kaggle.com/datasets" if dataset.host == "kaggle" else "huggingface.co/datasets"
+        raise ValueError(
+            f"source {dataset.source!r}: {where}/{dataset.handle} could not be reached ({type(error).__name__}: "
+            f"{error}). Point `path` at a downloaded copy, or use the source 'folder' or 'synthetic'"
+        ) from error
 
 
 def _revision(folder: Path) -> str:

@@ -205,7 +205,7 @@ PRESCRIPTIONS = Dataset("prescriptions", "huggingface", "chinmays18/medical-pres
 LAB_REPORTS = Dataset("lab_reports", "kaggle", "dikshaasinghhh/bajaj")
 OMR_FORMS = Dataset("omr_forms", "huggingface", "saurabh1896/OMR-scanned-documents")
 
-# What nothing says to be of invented patients is taken to hold health information.
+# A data set that does not say that its patients are invented is taken to hold health information.
 LOADERS: tuple[tuple[Dataset, Loader], ...] = (
     # 1,000, labelled: images with one JSON file each, or a table of the same columns; drawn for invented patients
     whole(PRESCRIPTIONS, prescription_row, phi=False),

@@ -162,7 +162,7 @@ def client(store: Path, addresses: list[str], way: str) -> dict:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("ways", nargs="*", choices=list(PAGES))
+    parser.add_argument("ways", nargs="*", metavar="|".join(PAGES))  # Python 3.11 finds no choice in none
     parser.add_argument("--store", type=Path)
     parser.add_argument("--addresses", nargs="+")
     chosen = parser.parse_args()
