@@ -54,7 +54,7 @@ def test_everything_that_05_and_06_show_stands_few_pages(few, tmp_path):
     evaluate.pick_examples(frame)
     assert len(_metrics(summary["comparisons"])) == bool(summary["comparisons"])
     (tmp_path / "metrics.json").write_text(json.dumps(summary))
-    page.index(tmp_path, "few")
+    page.index(tmp_path, "few", "a small model")
     assert "None" not in (tmp_path / "index.html").read_text()
 
 

@@ -121,7 +121,7 @@ def test_an_executed_notebook_opens_with_its_finding_and_where_it_comes_from(smo
         assert re.search(
             r"\n\n.*20\d\d-\d\d-\d\d · \d+ CPU cores · \d+ s · torch .*, transformers .*, peft ", cells[1].source
         )
-        assert cells[1].source.endswith("the embedded tiny model on drawn pages; not PaddleOCR-VL")
+        assert cells[1].source.endswith("the bundled tiny model on synthetic pages; not PaddleOCR-VL")
 
 
 def test_executed_notebooks_are_clean(smoke):

@@ -129,7 +129,7 @@ def execute(
 
 
 def findings(trials: list[Trial]) -> None:
-    """Read what all runs left with 07, and lay the executed notebook beside it."""
+    """Read what all runs left with 08, and lay the executed notebook beside it."""
     run = trials[0].run
     folder = run.results.parent
     notebook = Stage("08_findings", (), (), "")
@@ -144,7 +144,7 @@ def findings(trials: list[Trial]) -> None:
     summary_cell.insert(
         target, finding, *summary_cell.origin(made, time.perf_counter() - began), summary_cell.caution(run)
     )
-    index(folder, folder.name)
+    index(folder, folder.name, summary_cell.caution(run))
     print(f"findings: {os.path.relpath(folder / 'index.html')}")
 
 

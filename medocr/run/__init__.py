@@ -53,7 +53,7 @@ def execute(
                 _execute_stage(run, stage, stage in forced, hashes, report["stages"])
         finally:
             storage.write_json(run.data / "run.json", {**report, **_origin(run, report["stages"])})
-        index(run.data / "results", run.name)
+        index(run.data / "results", run.name, summary_cell.caution(run))
     publish(run, replace)
     return report
 

@@ -16,13 +16,20 @@ from ..schema import DOC_TYPES
 from .summary_cell import TAG
 
 TEMPLATES = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True)
-PICTURES = ("example_best", "cer_by_slice", "safety")  # on top, where a run has them
+PICTURES = {  # on top, where a run has them
+    "example_best": "The page that improved most, its text, and what the base and the fine-tuned model read",
+    "cer_by_slice": "Character error rate of the base and the fine-tuned model by kind of page",
+    "safety": "Clinical errors per 100 pages, and per row that was read",
+}
 
 FIGURES = re.compile(r"(nan|None|[<≤≥÷±]?\s*[+−-]?[\d.,]+\s*%?(\s*[\[,][\d\s.,+−-]+\]?)?)?")  # with an interval, if any
 
 
-def index(folder: Path, name: str) -> None:
-    """Render the executed notebooks of `folder` as one `index.html`, its figures as files under `figures/`."""
+def index(folder: Path, name: str, caution: str) -> None:
+    """Render the executed notebooks of `folder` as one `index.html`, its figures as files under `figures/`.
+
+    `caution` says on top what the results are not of.
+    """
     storage.remove(folder / "figures", folder)
     notebooks = [path for path in sorted(folder.glob("0?_*.ipynb")) if not path.name.endswith(".partial.ipynb")]
     sections = [{"id": path.stem, "finding": _finding(path), "body": _section(path)} for path in notebooks]
@@ -32,7 +39,8 @@ def index(folder: Path, name: str) -> None:
         sections=sections,
         compared=_compared(folder),
         difference=difference,
-        pictures=[picture for picture in PICTURES if (folder / f"figures/{picture}.png").exists()],
+        caution=caution,
+        pictures={name: text for name, text in PICTURES.items() if (folder / f"figures/{name}.png").exists()},
         gallery=(folder / "gallery.html").exists(),
     )
     with storage.atomic(folder / "index.html") as temporary:

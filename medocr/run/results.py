@@ -14,6 +14,7 @@ import pyarrow.parquet as pq
 from .. import sources, storage
 from .page import index
 from .profile import NOTEBOOKS, STAGES, Run
+from .summary_cell import caution
 
 WIDGET = "application/vnd.jupyter.widget-view+json"  # a bar or a slider: dead without its kernel
 
@@ -74,7 +75,7 @@ def publish(run: Run, replace: bool = False) -> None:
         if names := _names_for_paths(run):
             for path in (*folder.glob("*.json"), *folder.glob("*.ipynb")):
                 path.write_text(_renamed(path.read_text(encoding="utf-8"), names), encoding="utf-8")
-            index(folder, run.name)
+            index(folder, run.name, caution(run))
     print(f"results: {_shown(run.results / 'index.html')}")
 
 

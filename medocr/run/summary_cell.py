@@ -36,7 +36,7 @@ def caution(run: Run) -> str:
     if run.parameters["prepare"]["base"] not in BASES:
         return ""
     sources = {options.get("source") for options in run.parameters["curate"].get("pages_from", ())}
-    return f"the embedded tiny model{' on drawn pages' if sources == {'synthetic'} else ''}; not PaddleOCR-VL"
+    return f"the bundled tiny model{' on synthetic pages' if sources == {'synthetic'} else ''}; not PaddleOCR-VL"
 
 
 def findings(folder: Path) -> dict[str, str]:
