@@ -147,7 +147,7 @@ def test_columns_of_figures_stand_right_and_words_left(tmp_path):
     output = nbformat.v4.new_output("display_data", {"text/html": frame.to_html()})
     cell = nbformat.v4.new_code_cell("frame", outputs=[output])
     nbformat.write(nbformat.v4.new_notebook(cells=[cell], metadata=KERNEL), tmp_path / "01_curate.ipynb")
-    results.index(tmp_path, "small")
+    results.index(tmp_path, "small", "a small model")
     cells = re.findall(r"<t([hd])( class=\"number\")?>(.*?)</t", (tmp_path / "index.html").read_text())
     right = {text for _, number, text in cells if number}
     assert right == {"share", "p", "−0.3 [−0.4, +0.1]", "", "≤ 0.006", "1.000"}
@@ -166,10 +166,11 @@ def test_the_page_shows_results_first_and_folds_the_code(tmp_path):
     row = {"slice": "lab_report", "metric": "cer", "base": 0.2, "tuned": 0.1, "n": 1200}
     compared = {"comparisons": [{**row, "difference": -0.1, "low": -0.2, "high": -0.0001}]}
     (tmp_path / "metrics.json").write_text(json.dumps(compared))
-    results.index(tmp_path, "small")
+    results.index(tmp_path, "small", "a small model")
     page = (tmp_path / "index.html").read_text()
     summary = page[: page.index("<section")]
     assert "0 &lt; 1" in summary
+    assert "All results are of a small model." in summary
     assert re.search(r"lab report</td>.*1,200.*0\.200.*0\.100.*−0\.100 \[−0\.200, 0\.000\]", summary)
     assert "figures/cer_by_slice.png" in summary
     assert re.search(r"<details><summary>code</summary>.*secret.*</details>", page, re.DOTALL)
