@@ -12,6 +12,11 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch is imported, here 
 LONGEST = ("test_notebooks", "test_providers", "test_run", "test_parallel")
 
 
+def pytest_xdist_auto_num_workers() -> int:
+    """One more than there are cores: many tests wait for a kernel, a server or a process."""
+    return (os.cpu_count() or 1) + 1
+
+
 def pytest_collection_modifyitems(items):
     """The longest files first: one of them begun last would be waited for by an idle core."""
     items.sort(key=lambda item: (*LONGEST, item.path.stem).index(item.path.stem))

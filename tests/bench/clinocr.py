@@ -1,4 +1,4 @@
-"""`python -m tests.bench.clinocr FOLDER`: readers on clinical documents that others wrote and audited.
+"""`python -m tests.bench.clinocr FOLDER [SUBSET…]`: readers on clinical documents that others wrote and audited.
 
 FOLDER is a copy of ClinOCR-Bench (arXiv 2607.03650, MIT) with its Word files (`samples/`) and texts (`ground_truth/`).
 Its scans lie on the Hub; where they cannot be had, LibreOffice renders the Word files and this program degrades the
@@ -8,10 +8,11 @@ first sample of each template). A document's text is that of its pages in order.
 
 CER is capped at 1 per document and holds the audited order against the reader's; `coverage_recall` is the share of the
 reference's words and numbers found anywhere. The embedded model is left out: it reads nothing but its own small rows.
-Written to results/bench/clinocr.json.
+Written to results/bench/clinocr.json, subset by subset, each with the commit that it was read at.
 """
 
 import io
+import json
 import os
 import random
 import statistics
@@ -49,16 +50,17 @@ READERS: dict[str, Callable[[bytes], str]] = {
 }
 
 
-def main(folder: str) -> None:
-    """Render, degrade, read, score, print and keep."""
-    rows = []
+def main(folder: str, *subsets: str) -> None:
+    """Render, degrade, read, score, print and keep; what is known of other subsets stays."""
+    rows = json.loads(OUT.read_text())["rows"] if OUT.exists() else []
     with tempfile.TemporaryDirectory() as rendered:
-        for subset, (samples, texts) in SUBSETS.items():
-            scans = list(_documents(Path(folder), subset, samples, texts, Path(rendered)))
+        for subset in subsets or SUBSETS:
+            scans = list(_documents(Path(folder), subset, *SUBSETS[subset], Path(rendered)))
+            rows = [row for row in rows if row["subset"] != subset]
             for name, read in READERS.items():
-                rows.append({"subset": subset, "reader": name, **_scored(scans, read)})
+                rows.append({"subset": subset, "reader": name, **_scored(scans, read), "commit": storage.commit()})
                 print(rows[-1], flush=True)
-    storage.write_record(OUT, cpus=os.cpu_count(), dpi=DPI, pages="rendered and degraded here", rows=rows)
+            storage.write_record(OUT, cpus=os.cpu_count(), dpi=DPI, pages="rendered and degraded here", rows=rows)
 
 
 def _documents(
@@ -121,4 +123,4 @@ def _scored(scans: list[tuple[list[bytes], str]], read: Callable[[bytes], str]) 
 
 if __name__ == "__main__":
     ocr.check_installed()
-    main(sys.argv[1])
+    main(*sys.argv[1:])
