@@ -33,7 +33,7 @@ SECTIONS = (
     "results/serving",
 )
 FIELDS = (
-    *("field_recall", "header_recall", "test_value_f1", "test_row_f1", "range_f1", "drug_f1", "option_f1"),
+    *("field_recall", "header_recall", "test_value_f1", "test_row_f1", "range_f1", "drug_f1", "order_f1", "option_f1"),
     "term_recall",
 )
 
