@@ -106,9 +106,14 @@ def _digitized(record: dict) -> str:
     parts = []
     for name, about in record["readers"].items():
         every = next(row for row in about["held_out"] if row["kind"] == "all")
-        wrong = f"{every['passed_wrong']:.1%} of them wrong" if every["passed"] else "none"
-        parts.append(f"{name} {every['share']:.0%} of {every['fields']:,} ({wrong})")
-    return f"At a risk of {record['risk']:.0%} these fields of held-out pages need no person: {'; '.join(parts)}."
+        kinds = ", ".join(
+            f"{row['passed']:,} of {row['fields']:,} {row['kind']}s" for row in about["held_out"] if row is not every
+        )
+        wrong = f"; {every['passed_wrong']:.1%} of them wrong" if every["passed"] else ""
+        parts.append(f"{name} {every['share']:.0%} ({kinds}{wrong})")
+    return (
+        f"Of the fields read on held-out pages, at a risk of {record['risk']:.0%}, need no review: {'; '.join(parts)}."
+    )
 
 
 _SENTENCES = {
