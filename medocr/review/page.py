@@ -23,7 +23,7 @@ POLICY = "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; form-act
 HELP = "**A** accept · **C** correct · **N** not on the page · **→** next · **←** back · in a correction: \
 **Ctrl+Enter** save · **Esc** leave it"
 LINE_AS_IT_WAS = "You did not touch the printed line. If it is printed as it now stands, save again; else write it."
-OPEN = ("/gradio_api/startup-events",)  # Gradio asks itself there whether it is up; nothing is text
+OPEN = ("/gradio_api/startup-events",)  # Gradio asks itself there whether it is up; nothing of a page is told
 FILES = Path(__file__).parent
 
 
