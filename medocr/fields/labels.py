@@ -6,10 +6,8 @@ from . import languages
 from .text import DATE, MONTH_FIRST
 from .words import patterns, words
 
-NUMBER_WORD = r"(?:[ ]?(?:no|number|num|id|#)\b\.?|[ ]?#)"
 LABELS = {
-    name: f"{languages.pattern('label', name)}|{regex.replace('{number}', NUMBER_WORD)}".strip("|")
-    for name, regex in patterns("label").items()
+    name: f"{languages.pattern('label', name)}|{regex}".strip("|") for name, regex in patterns("label").items()
 }
 LABEL = re.compile(  # of `text.lower`; no label starts with another letter than those
     r"(?=[a-il-pr-wzâéü])(?<![\w./'-])(?:"
