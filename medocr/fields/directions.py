@@ -54,7 +54,8 @@ STOPPED = re.compile(  # before the drug
 )
 NOT_BEFORE = re.compile(r"\b(?:not|never|don't)\s+$")
 STOPPED_AFTER = re.compile(
-    rf"{ORDER['before stopped']}?(?:{languages.pattern('stopped')})\b|{ORDER['before stopped']}(?:{ORDER['was stopped']})\b"
+    rf"{ORDER['before stopped']}?(?:{languages.pattern('stopped')})\b"
+    rf"|{ORDER['before stopped']}(?:{ORDER['was stopped']})\b"
 )
 DENIED = re.compile(rf"\b(?:{ORDER['denied']})\b(?:\s+(?:any|the|use of|using|taking|to take))*\W*$")
 

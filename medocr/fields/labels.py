@@ -6,9 +6,7 @@ from . import languages
 from .text import DATE, MONTH_FIRST
 from .words import patterns, words
 
-LABELS = {
-    name: f"{languages.pattern('label', name)}|{regex}".strip("|") for name, regex in patterns("label").items()
-}
+LABELS = {name: f"{languages.pattern('label', name)}|{regex}".strip("|") for name, regex in patterns("label").items()}
 LABEL = re.compile(  # of `text.lower`; no label starts with another letter than those
     r"(?=[a-il-pr-wzâéü])(?<![\w./'-])(?:"
     + "|".join(f"(?P<{name}>{pattern})" for name, pattern in LABELS.items())

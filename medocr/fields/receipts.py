@@ -174,7 +174,8 @@ def _issuer(flat: str, text: str) -> str | None:
         if not several:
             head = re.match(r"[^\d:#]{2,60}", printed)
             return _before_title(printed[: head.end() + 3])[: head.end()].strip(" -|,") or None if head else None
-        if sum(map(str.isalpha, printed)) >= 3 and not PRINTED["title"].match(printed) and not DATE_VALUE.match(printed):
+        named = sum(map(str.isalpha, printed)) >= 3 and not PRINTED["title"].match(printed)
+        if named and not DATE_VALUE.match(printed):
             return re.split(r"\s{3,}|[|]", printed)[0].strip() or None
     return None
 

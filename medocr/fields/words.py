@@ -26,8 +26,8 @@ def words(name: str) -> frozenset[str]:
 
 def meanings(kind: str) -> dict[str, str]:
     """Each word of the lists of a kind with what it means: of `[flag H]` and its neighbours, `high` means H."""
-    named = ((name.removeprefix(f"{kind} "), listed) for name, listed in _lists().items() if name.startswith(f"{kind} "))
-    return {word: meaning for meaning, listed in named for word in listed}
+    named = {name.removeprefix(f"{kind} "): listed for name, listed in _lists().items() if name.startswith(f"{kind} ")}
+    return {word: meaning for meaning, listed in named.items() for word in listed}
 
 
 @functools.cache
