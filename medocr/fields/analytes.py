@@ -25,6 +25,7 @@ RANGE_HEADINGS = words("range_headings")
 RESULT_HEADINGS = words("result_headings")
 RESULT_WORDS = {"result", *languages.words("result")}
 AMOUNTS = {"mL", "L", "U", "[IU]"}  # of what is given, unless the lexicon knows the name
+ANDS = {"and", "or", "to", *languages.words("and")}
 FOLLOWING = {"and", "with", "on", "h", "l", "high", "low", "was", "is"}  # words after a bare number that is a result
 NEGATIVE = re.compile(r"excess|deficit|(?<!\w)be(?!\w)|score", re.IGNORECASE)
 
@@ -70,7 +71,7 @@ class _Reader:
         self.lines = line_starts(text)
         self.sex = _sex(lower(self.plain))
         self.range_first = _range_first(self.lowered)
-        self.has_rules = not mentions.OPENERS.isdisjoint(self.lowered)
+        self.has_rules = not mentions.OPEN_CONDITIONS.isdisjoint(self.lowered)
         self.begin = 0  # where words that may be the next name's begin
         self.row_end = -1
         self.titled: tuple[int, int] | None = None  # the atoms of a name that has a line of its own
@@ -202,6 +203,7 @@ class _Reader:
             and not blocked
             and 2 <= letters <= 60
             and not LEAD_IN.issuperset(self.lowered[start:end])  # `DEFICIENCY : <20 ng/mL`
+            and self.lowered[end - 1] not in ANDS  # `between 4 and 7 mmol/L`
             and self.words[start][0].isalpha() | self.words[start][0].isdigit()
         )
         return (start if plausible else None), end, flag
@@ -237,7 +239,9 @@ class _Reader:
 
     def _plausible_range(self, columns: Columns) -> bool:
         low, high, _, _ = columns.ranges[0]
-        return columns.unit is not None or ((low is None or high is None or high < 10_000) and columns.extra == 0)
+        postcode = re.match(r"0\d", columns.ranges[0][3])  # `Aleja 208 00-925`
+        bare = (low is None or high is None or high < 10_000) and columns.extra == 0 and not postcode
+        return columns.unit is not None or bare
 
     def _stands_alone(self, columns: Columns, linked: int) -> bool:
         """Whether a bare number is the name's value, not a count of what follows: `Glucose 2 hours after`."""

@@ -27,7 +27,10 @@ TIMES = re.compile(
 SLOTS = re.compile(r"(?:\d{1,2}(?:[./]\d)?|½|¼|x)(?:\s?[-+|]\s?(?:\d{1,2}(?:[./]\d)?|½|¼|x)){2,3}")
 LASTS = re.compile(rf"{COUNT}(?:\s?(?:-|to)\s?(?P<high>\d{{1,3}}))?\s?-?(?:{PERIOD}\b|/\s?(?P<of>7|52|12))")
 OF_A_YEAR = {"7": 1.0, "52": 7.0, "12": 30.0}  # 7/7 days, 3/52 weeks, 3/12 months
-NEEDED = re.compile(r"p\.?r\.?n\b|as needed|if needed|as required|(?:when|if) (?:needed|required)|s\.?o\.?s\b")
+NEEDED = re.compile(
+    r"p\.?r\.?n\b|as needed|if needed|as required|(?:when|if) (?:needed|required)|s\.?o\.?s\b"
+    rf"|{languages.pattern('needed')}"
+)
 ROUTE_OF = words.meanings("route")
 ORDER = words.patterns("order")
 MASS = re.compile(
@@ -57,7 +60,10 @@ STOPPED_AFTER = re.compile(
     rf"{ORDER['before stopped']}?(?:{languages.pattern('stopped')})\b"
     rf"|{ORDER['before stopped']}(?:{ORDER['was stopped']})\b"
 )
+DENIED_AFTER = re.compile(rf"(?<!\w){ORDER['denied after']}(?!\w)")
+SENTENCE_END = re.compile(r"(?<=\w{4})\.\s|\n")
 DENIED = re.compile(rf"\b(?:{ORDER['denied']})\b(?:\s+(?:any|the|use of|using|taking|to take))*\W*$")
+MENTIONED = re.compile(rf"(?<!\w)(?:{ORDER['mentioned']})$")  # relatives, plans, rules: no order
 
 
 @functools.lru_cache(20_000)
@@ -154,14 +160,17 @@ def amount_of(amount: str) -> tuple[float, str] | None:
 
 
 def status_before(lowered: str, start: int) -> str:
-    """Whether the words before a drug's name stop it or deny it: active, stopped or denied."""
+    """Whether the words before a drug's name stop it or deny it: active, stopped, denied, or mentioned as no order."""
     before = lowered[max(0, start - 60) : start].rpartition("\n")[2]
     before = re.split(r"[.;]\s", before)[-1]
     if (stopped := STOPPED.search(before)) and not NOT_BEFORE.search(before, 0, stopped.start()):
         return "stopped"
-    return "denied" if DENIED.search(before) else "active"
+    return "denied" if DENIED.search(before) else "mentioned" if MENTIONED.search(before) else "active"
 
 
-def is_stopped_after(lowered: str, start: int, limit: int) -> bool:
-    """Whether the words after an order stop it: `… three times a day – STOPPED due to GI bleed`."""
-    return STOPPED_AFTER.search(lowered, start, limit) is not None
+def status_after(lowered: str, start: int, limit: int) -> str | None:
+    """Whether the words after an order, in its sentence, stop it or deny it: `… – STOPPED due to GI bleed`."""
+    ends = SENTENCE_END.search(lowered, start, limit)
+    limit = ends.start() if ends else limit
+    denied = DENIED_AFTER.search(lowered, start, limit)
+    return "denied" if denied else "stopped" if STOPPED_AFTER.search(lowered, start, limit) else None

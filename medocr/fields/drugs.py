@@ -250,7 +250,7 @@ def _order(text: str, flat: str, start: _Start, at: int, limit: int, line: int) 
         flat[slice(*duration.span(duration.lastgroup))].strip() if duration else None,
         line,
         " ".join(text[slice(*amount)].split()) if amount else None,
-        "stopped" if directions.is_stopped_after(lowered, at, limit) else status,
+        directions.status_after(lowered, at, limit) or status,
     )
     return order if _holds(order, start, text) else None
 
@@ -259,6 +259,8 @@ def _holds(order: DrugOrder, start: _Start, text: str) -> bool:
     """Whether a name with what was found beside it is an order: never a drug's level, an allergy, or a mention."""
     line = text[max(0, start.name - 60) : start.name].lower().rpartition("\n")[2]
     parts = sum(part is not None for part in (order.form, order.route, order.frequency))
+    if order.status == "mentioned" or sig.NO_ORDER_AFTER.match(lower(text), start.end):
+        return False
     if ("allerg" in line and not (order.unit and parts)) or "test" in line[-8:]:
         return False
     if order.unit and order.unit.endswith(("/mL", "/d", "/min", "%")) and not parts:
@@ -266,7 +268,8 @@ def _holds(order: DrugOrder, start: _Start, text: str) -> bool:
     if not parts and PRICED.match(text, start.end):
         return False
     if start.known and not start.nutrient:
-        return parts > 0 or order.unit is not None or order.status == "stopped"
+        directed = bool(order.unit or order.frequency or order.status == "stopped")
+        return directed or (parts > 0 and not line.strip(" \t.:*•|()-0123456789"))  # in a list, not in a sentence
     if start.nutrient or not start.form:
         return (
             order.unit is not None
@@ -285,7 +288,7 @@ def _frequency(flat: str, start: int, limit: int, duration: re.Match | None) -> 
         return several.span()
     span = None
     for match in sig.FREQUENCY.finditer(lowered, start, limit):
-        if flat[slice(*match.span())] in ("on", "om"):  # the word, not `ON`, every night
+        if flat[slice(*match.span())] in ("on", "om", "On", "Om"):  # the word, not `ON`, every night
             continue
         if duration and match.start() < duration.end() and duration.start() < match.end() and duration.group("bare"):
             continue

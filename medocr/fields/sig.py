@@ -31,5 +31,6 @@ SALTS = words("salts")
 TAGS = words("tags")
 NUTRIENTS = words("nutrients")
 STOPS = re.compile(rf"\n[ ]*\n|(?<!\w)(?:{ORDER['stop']})(?!\w)|(?:^|\n)[ ]*(?:bp|pulse|c/o|adv)\b")
+NO_ORDER_AFTER = re.compile(ORDER["no order after"])  # a drug's name: `morphine equivalents`
 NOT_DRUGS = words("not_drugs")
 LONGEST = 240  # characters that an order may go on for
