@@ -26,14 +26,11 @@ experiments: $(READY)  ## the findings: every claim's runs, two side by side; re
 	$(PYTHON) -m medocr run experiments --jobs 2
 
 .PHONY: results
-results: $(READY)  ## all committed results anew, from one clean commit: hours on two cores
-	@test -z "$$(git status --porcelain)" || { echo "commit first: results are made from one clean commit"; exit 1; }
-	$(PYTHON) -m medocr run demo --force
-	$(PYTHON) -m medocr run demo-full --force
-	$(PYTHON) -m medocr run experiments --force --jobs 2
+results: $(READY)  ## all committed results anew, from one clean commit, or on from where it was stopped: many hours
+	@test -z "$$(git status --porcelain -- . ':!results' ':!README.md')" || \
+	    { echo "commit first: results are made from one clean commit"; exit 1; }
 	$(VENV)/bin/pip install --quiet --editable '.[bench]'
-	$(PYTHON) -m tests.bench
-	$(PYTHON) -m medocr.findings.readme
+	$(PYTHON) -m tests.bench runs; status=$$?; $(PYTHON) -m medocr.findings.readme && exit $$status
 
 test: lint  ## everything, with a small run of all seven notebooks
 	$(PYTHON) -m pytest
@@ -43,7 +40,7 @@ lint: $(READY)
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/mypy
 
-bench: $(READY)  ## figures for results/bench/
+bench: $(READY)  ## figures for results/bench/, but for those that are of this commit: many hours
 	$(VENV)/bin/pip install --quiet --editable '.[bench]'
 	$(PYTHON) -m tests.bench
 

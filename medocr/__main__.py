@@ -69,7 +69,9 @@ def _add_run(run: argparse.ArgumentParser) -> None:
     run.add_argument("profile", help="a profile's name (demo, smoke, l4, …) or the path of a TOML file of one's own")
     run.add_argument("--from", dest="start", metavar="STAGE", help="run this stage and all after it anew, e.g. 03")
     run.add_argument("--only", metavar="STAGE", help="run this stage alone, e.g. 05; of a table, runs that begin so")
-    run.add_argument("--force", action="store_true", help="run every stage anew, changed or not")
+    run.add_argument(
+        "--force", action="store_true", help="run every stage anew, changed or not; of a table, runs of other commits"
+    )
     run.add_argument(
         "-p",
         dest="overrides",

@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from medocr import digitize, review
 from medocr.__main__ import main
-from medocr.digitize import check, dates, decimals, fhir, hl7, printed, readers, record, sources
+from medocr.digitize import check, dates, decimals, fhir, hl7, printed, readers, reasons, record, sources
 from medocr.ocr import Line
 from medocr.ocr.overprint import STRUCK
 from medocr.read import PageRecord
@@ -222,6 +222,16 @@ def test_a_struck_out_order_says_so():
     review.check_document(about)
     reasons = {field["name"]: field["reasons"] for field in about["fields"]}
     assert reasons == {"Metformin": [], "Warfarin": ["its line is struck out"]}
+
+
+def test_a_pages_sums_are_added_up_once_for_all_its_totals(monkeypatch):
+    pages, add_up = [], reasons.consistency.contradictions
+    monkeypatch.setattr(reasons.consistency, "contradictions", lambda page: pages.append(page) or add_up(page))
+    about, _ = made("Receipt\nSubtotal 10.00\nTax 1.00\nTotal 12.00")
+    asked = {field["name"]: field["reasons"] for field in about["fields"] if field["kind"] == "total"}
+    wrong = ["subtotal and tax add up to 11.00, the total is 12.00"]
+    assert asked == {"subtotal": wrong, "tax": wrong, "total": wrong}
+    assert len(pages) == 1
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ from medocr.__main__ import main
 from medocr.demo import synthetic
 from medocr.findings import claims, experiments
 from medocr.prepare.noise import damaged
-from medocr.run import StageFailed, load_profile
+from medocr.run import StageFailed, load_profile, provenance
 
 TABLE = """
 seeds = [1, 2]
@@ -46,7 +46,9 @@ def made(monkeypatch) -> list[tuple[str, str]]:
         (run.data / stage.record).write_text(json.dumps({"of": parameters}))
 
     def keep(trial, rows):
-        storage.write_json(trial.run.results / "metrics.json", {"made_from": trial.hash, "rows": rows})
+        storage.write_json(
+            trial.run.results / "metrics.json", {"made_from": trial.hash, "commit": rows[0]["commit"], "rows": rows}
+        )
 
     monkeypatch.setattr("medocr.run.execute_notebook", execute)
     monkeypatch.setattr(experiments, "keep", keep)
@@ -81,6 +83,21 @@ def test_runs_share_stages_and_are_made_once(table, made, tmp_path, capsys):
     assert not made
     assert main([*changed, "--replace"]) == 0
     assert {name for name, _ in made} == {"small-1", "small-2"}
+
+
+def test_force_makes_anew_what_another_commit_made_and_no_more(table, made, tmp_path, monkeypatch):
+    command = ["run", str(table), "--out", str(tmp_path), "--only", "plain"]
+    assert main(command) == 0
+    stages = len(made)
+    made.clear()
+    assert main([*command, "--force"]) == 0
+    assert not made
+    for place in (storage, provenance):
+        monkeypatch.setattr(place, "commit", lambda: "another")
+    assert main([*command, "--force"]) == 0
+    assert len(made) == stages
+    rows = json.loads((tmp_path / "results/trials/plain-2/metrics.json").read_text())["rows"]
+    assert {row["commit"] for row in rows} == {"another"}
 
 
 def test_a_failed_run_is_named_and_the_others_go_on(table, made, tmp_path, capsys):

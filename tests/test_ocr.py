@@ -76,6 +76,15 @@ def test_a_recogniser_of_another_language_is_a_file_or_its_absence_is_named(tmp_
             ocr.check_installed(unknown)
 
 
+def test_reading_takes_denormal_numbers_as_zero_and_leaves_other_code_its_own(monkeypatch):
+    while_reading = []
+    smallest = np.float32(1e-40)
+    monkeypatch.setattr(engine.RapidOCR, "__call__", lambda *arguments: while_reading.append(smallest * np.float32(1)))
+    ocr._engine(*ocr.SEARCH[True])(None)
+    assert while_reading == [0]
+    assert smallest * np.float32(1) > 0
+
+
 def test_a_page_without_print_has_no_text():
     result = ocr.read(Image.new("RGB", (300, 400), "white"))
     assert (result.text, result.confidence, result.turn) == ("", None, 0)

@@ -19,6 +19,7 @@ def give(record: dict) -> None:
         rows = [entry["columns"] for entry in entries if entry["kind"] == "analyte"]
         flagged = any(row.get("flag") in consistency.HIGH + consistency.LOW for row in rows)
         sums = {entry["name"]: entry["columns"]["value"] for entry in entries if entry["kind"] == "total"}
+        disagreeing = consistency.contradictions({"receipt": sums})
         order = dates.order([page["text"]])
         for entry in entries:
             row = entry["columns"]
@@ -30,7 +31,7 @@ def give(record: dict) -> None:
                 case "header" if entry["name"] in DATES:
                     entry["reasons"] += _of_date(str(row["value"]), order)
                 case "total":
-                    entry["reasons"] += consistency.contradictions({"receipt": sums})
+                    entry["reasons"] += disagreeing
             entry["reasons"] += _of_document(record)
 
 

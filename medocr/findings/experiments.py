@@ -9,6 +9,7 @@ import contextlib
 import dataclasses
 import fcntl
 import hashlib
+import itertools
 import json
 import multiprocessing
 import os
@@ -64,10 +65,11 @@ class Trial:
         """Of all that decides the result and is known before the run."""
         return _hash([plan(self.run, stage) for stage in MADE])
 
-    def finished(self) -> bool:
-        """Whether the results hold this run as it is planned now."""
+    def finished(self, commit: str | None = None) -> bool:
+        """Whether the results hold this run as it is planned now, made at `commit` where one is given."""
         with contextlib.suppress(OSError, ValueError, KeyError):
-            return json.loads((self.run.results / "metrics.json").read_text())["made_from"] == self.hash
+            record = json.loads((self.run.results / "metrics.json").read_text())
+            return record["made_from"] == self.hash and commit in (None, record["commit"])
         return False
 
 
@@ -102,14 +104,16 @@ def execute(
 ) -> bool:
     """Make the runs that are not finished, `jobs` at a time; returns whether all asked for are finished now.
 
-    `only` names a run, or how the names of several begin; `force` makes finished runs anew; `replace` lets runs with
-    overrides replace results made without them, for which a ValueError is raised otherwise.
+    `only` names a run, or how the names of several begin; `force` makes anew what another commit made, so that a forced
+    table may be interrupted; `replace` lets runs with overrides replace results made without them, for which a
+    ValueError is raised otherwise.
     """
     chosen = [t for t in trials if only is None or t.name == only]
     chosen = chosen or [t for t in trials if t.name.startswith(only or "")]
     if not chosen:
         raise ValueError(f"no run begins with {only!r}: there are {', '.join(t.name for t in trials)}")
-    todo = [trial for trial in chosen if force or not trial.finished()]
+    commit = storage.commit() if force else None
+    todo = [trial for trial in chosen if not trial.finished(commit)]
     replaced = [trial.name for trial in todo if trial.run.overrides and (trial.run.results / "metrics.json").exists()]
     if replaced and not replace:
         names = ", ".join(replaced)
@@ -120,11 +124,11 @@ def execute(
     trials[0].run.claim()
     print(f"{len(chosen) - len(todo)} of {len(chosen)} runs are finished", flush=True)
     if jobs < 2:
-        made = [make_run(trial) for trial in todo]
+        made = [make_run(trial, commit) for trial in todo]
     else:
         threads = str(max(1, (os.cpu_count() or 1) // jobs))  # runs side by side share the cores
         with storage.environment(dict.fromkeys(THREADS, threads)), ThreadPoolExecutor(jobs) as pool:
-            made = list(pool.map(_make_apart, todo))
+            made = list(pool.map(_make_apart, todo, itertools.repeat(commit)))
     return all(made)
 
 
@@ -148,26 +152,29 @@ def findings(trials: list[Trial]) -> None:
     print(f"findings: {os.path.relpath(folder / 'index.html')}")
 
 
-def _make_apart(trial: Trial) -> bool:
+def _make_apart(trial: Trial, commit: str | None) -> bool:
     """`make_run` in a process of its own: a kill of the command that started it lets this run, and no other, go on."""
-    process = multiprocessing.get_context("spawn").Process(target=_exit_with, args=(trial,))
+    process = multiprocessing.get_context("spawn").Process(target=_exit_with, args=(trial, commit))
     process.start()
     process.join()
     return process.exitcode == 0
 
 
-def _exit_with(trial: Trial) -> None:
-    raise SystemExit(not make_run(trial))
+def _exit_with(trial: Trial, commit: str | None) -> None:
+    raise SystemExit(not make_run(trial, commit))
 
 
-def make_run(trial: Trial) -> bool:
-    """Make one run's stages and its results; says on a line what came of it, and returns whether it is finished."""
+def make_run(trial: Trial, commit: str | None = None) -> bool:
+    """Make one run's stages and its results; says on a line what came of it, and returns whether it is finished.
+
+    Stages of other runs are shared if they were made at `commit`; without it, whenever they were made.
+    """
     began = time.perf_counter()
     folder = trial.run.data
     try:
         with _locked(folder):
             _begin(trial)
-            rows = [_make_stage(trial.run, stage, folder.parent / "stages") for stage in MADE]
+            rows = [_make_stage(trial.run, stage, folder.parent / "stages", commit) for stage in MADE]
         keep(trial, rows)
     except (StageFailed, ValueError) as error:
         print(f"{trial.name:<18} failed: {error}", flush=True)
@@ -190,7 +197,7 @@ def _begin(trial: Trial) -> None:
         store.symlink_to(Path("..", store.name))
 
 
-def _make_stage(run: Run, stage: Stage, pool: Path) -> dict:
+def _make_stage(run: Run, stage: Stage, pool: Path, commit: str | None) -> dict:
     """Make a stage, or take it from the pool where a run with the same fingerprint has left it; returns its row."""
     hashes = seals.Hashes(run.data)
     made_from = fingerprint(run, stage, hashes)
@@ -202,6 +209,8 @@ def _make_stage(run: Run, stage: Stage, pool: Path) -> dict:
             raise ValueError(
                 f"{kept} is not what {stage.notebook} wrote ({', '.join(damaged)}): delete it and run again"
             )
+        if commit and kept.is_dir() and json.loads((kept / stage.record).read_text())["made"]["commit"] != commit:
+            storage.remove(kept, pool)
         if not kept.is_dir():
             _clear(run, stage, everything=False)
             used = _cpu_seconds()

@@ -208,8 +208,8 @@ def _read_pieces(pixels: np.ndarray, language: str, upright_only: bool = False) 
     corners, texts, scores, printed = [], [], [], []
     for top, piece in _pieces(pixels):
         engine = _engine(*SEARCH[min(piece.shape[:2]) < SMALL], language)
-        engine.upright_only(upright_only)
-        result = engine(np.ascontiguousarray(piece[:, :, ::-1]), use_det=True, use_rec=True)
+        bgr = np.ascontiguousarray(piece[:, :, ::-1])
+        result = engine(bgr, use_det=True, use_rec=True, upright_only=upright_only)
         printed.append(engine.printed())
         if result.txts:
             corners.append(np.asarray(result.boxes, float) + np.array([0.0, top]))

@@ -8,9 +8,12 @@ import threading
 from pathlib import Path
 
 import numpy as np
+import torch
 from rapidocr import EngineType, LangRec, ModelType, OCRVersion, RapidOCR
+from rapidocr.ch_ppocr_rec import TextRecOutput
 from rapidocr.inference_engine.base import FileInfo, InferSession
 from rapidocr.utils.model_resolver import list_supported_langs
+from rapidocr.utils.output import RapidOCROutput
 from rapidocr.utils.typings import TaskType
 
 from .turn import SAMPLE, LyingOnItsSide, upwards
@@ -26,24 +29,35 @@ LONG = 2.0  # width over height of a piece that this is asked of; a single sign 
 class Engine(RapidOCR):
     """RapidOCR that notes how wide the pieces of print on the last page were, in each thread that reads with it.
 
-    Its method `upright_only` makes it raise `LyingOnItsSide`, in this thread.
+    With `upright_only` it raises `LyingOnItsSide` instead of reading a page that does.
     """
 
     def __init__(self, **options) -> None:
         super().__init__(**options)
         self._noted = threading.local()
 
+    def __call__(self, *arguments, upright_only: bool = False, **options) -> RapidOCROutput | TextRecOutput:
+        """Read a page as RapidOCR does, with numbers too small for float32's usual form taken as zero.
+
+        The search for text makes so many of these denormals, at which a processor is far slower, that two of its layers
+        took over half of its time; the same is read without them (read.json: search). ONNX Runtime's own setting
+        reaches the first thread of a process alone.
+        """
+        self._noted.upright_only = upright_only
+        torch.set_flush_denormal(True)
+        try:
+            return super().__call__(*arguments, **options)
+        finally:
+            torch.set_flush_denormal(False)
+
     def printed(self) -> tuple[float, float]:
         """Width of the print of the last page of which no text came, and of all, both in heights of its lines."""
         return getattr(self._noted, "widths", (0.0, 0.0))
 
-    def upright_only(self, only: bool) -> None:
-        self._noted.upright_only = only
-
     def detect_and_crop(self, *arguments) -> tuple:
         """The pieces of a page, cut out; RapidOCR turns those that are tall by 90 degrees to the left."""
         pieces, detected = super().detect_and_crop(*arguments)
-        if getattr(self._noted, "upright_only", False) and (tall := upwards(np.asarray(detected.boxes, float))):
+        if self._noted.upright_only and (tall := upwards(np.asarray(detected.boxes, float))):
             sample = [pieces[row] for row in tall[:SAMPLE]]
             right, left = self.scores([np.rot90(piece, 2) for piece in sample]), self.scores(sample)
             if max(right.mean(), left.mean()) > SURE:

@@ -1,25 +1,61 @@
-"""`make bench`: the benchmarks that take minutes; `tests.bench.learning_rate` takes longer and needs a demo run."""
+"""`make bench`: all benchmarks, shortest first; `make results`: the runs before them (`python -m tests.bench runs`).
 
-from tests.bench import (
-    attacks,
-    checkpoints,
-    data,
-    digitize,
-    equivalence,
-    faults,
-    fields,
-    full_size,
-    kills,
-    loader,
-    metrics,
-    mutations,
-    read,
-    rerun,
-    train,
-    transcribe,
+Each in a process of its own. What is recorded from this commit is skipped, so an interrupted call goes on where it was.
+One that fails, or lacks something (a library, a folder, a CPU with bfloat16), stops no other: the end names it, and the
+exit status is 1.
+"""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from medocr import storage
+
+ROOT = Path(__file__).parents[2]
+RUNS = {"demo": (), "demo-full": (), "experiments": ("--jobs", "2")}  # the last skips its own finished runs
+BENCHES = (
+    *("fields", "metrics", "memory", "data", "step", "loader", "transcribe", "equivalence", "rerun", "checkpoints"),
+    *("read", "numbers", "train", "serve", "gguf", "digitize", "full_size", "scale", "faults", "route", "precision"),
+    *("learning_rate", "rank", "attacks", "kills", "mutations", "clinocr", "loop"),
 )
 
+
+def commands(runs: bool) -> dict[str, list[str]]:
+    """The records under results/, and the command that makes each."""
+    clinocr, llama = (os.environ.get(name, "") for name in ("CLINOCR", "LLAMA_CPP"))
+    given = {"clinocr": [clinocr], "gguf": ["--converter", f"{llama}/convert_hf_to_gguf.py"]}
+    made = {f"{name}/run": ["medocr", "run", name, "--force", *more] for name, more in RUNS.items() if runs}
+    made |= {f"bench/{name}": [f"tests.bench.{name}", *given.get(name, ())] for name in BENCHES}
+    made = {record: [sys.executable, "-m", *command] for record, command in made.items()}
+    python = ROOT / ".venv-unsloth/bin/python"  # `make unsloth` makes it
+    unsloth = ["env", "PYTHONPATH=tests/without_cuda", str(python if python.exists() else sys.executable), "-m"]
+    return {**made, "bench/unsloth": [*unsloth, "tests.unsloth_cpu"]}
+
+
+def make(commands: dict[str, list[str]], results: Path, marks: Path) -> int:
+    """Run the commands whose records under `results` are of another commit; returns the exit status.
+
+    A mark stands in `marks` until a command ends well: many write their record part by part.
+    """
+    commit, missing = storage.commit(), []
+    marks.mkdir(parents=True, exist_ok=True)
+    for record, command in commands.items():
+        path, mark = results / f"{record}.json", marks / record.replace("/", "-")
+        if not mark.exists() and path.exists() and json.loads(path.read_text()).get("commit") == commit:
+            print(f"{record}: recorded from {commit}", flush=True)
+            continue
+        mark.touch()
+        done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        if done.returncode:
+            print(done.stderr, file=sys.stderr, flush=True)
+            missing.append(f"{record}: {(done.stderr.splitlines() or [f'status {done.returncode}'])[-1]}")
+        else:
+            mark.unlink()
+    print(f"\n{len(commands) - len(missing)} of {len(commands)} are recorded", *missing, sep="\n")
+    return int(bool(missing))
+
+
 if __name__ == "__main__":
-    small = (checkpoints, data, fields, equivalence, loader, metrics, transcribe, faults, rerun, read, digitize)
-    for bench in (*small, attacks, kills, train, mutations, full_size):
-        bench.main()
+    sys.exit(make(commands("runs" in sys.argv[1:]), ROOT / "results", ROOT / "build/unfinished"))

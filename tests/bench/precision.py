@@ -10,6 +10,7 @@ import statistics
 from pathlib import Path
 
 from medocr import metrics, storage
+from medocr.model.loading import bf16_is_fast
 from tests.bench.learning_rate import load_pages, trained
 
 ROOT = Path(__file__).parents[2]
@@ -23,6 +24,8 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=120)
     parser.add_argument("--data", type=Path, default=ROOT / "data/demo")
     chosen = parser.parse_args()
+    if not bf16_is_fast():
+        raise SystemExit("this CPU does not multiply bfloat16 natively: nobody trains in it here")
     rows, validation = load_pages(chosen.data)
     common = {"max_steps": chosen.steps, "save_every": chosen.steps, "learning_rate": 2e-3}
     found, rates = [], {precision: [] for precision in PRECISIONS}

@@ -20,16 +20,19 @@ import subprocess
 import sys
 import tempfile
 import time
+import unittest.mock
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
+from rapidocr import RapidOCR
 
 from medocr import metrics, ocr, storage
 from medocr.__main__ import main as command_line
 from medocr.demo.synthetic.analytes import ANALYTES
+from medocr.ocr.engine import Engine
 from medocr.ocr.pool import Pool
 from medocr.read import read_image
 
@@ -49,7 +52,8 @@ LEFT_OUT = {"docling": "its layout model is downloaded at the first use, and thi
 def main() -> None:
     """Kill, draw, read, compare, print and keep."""
     kills = killed()
-    print(kills, flush=True)
+    search = denormals()
+    print(kills, search, flush=True)
     turned = itertools.cycle(list(TURNS)[1:])
     pages = [drawn(layout, 0, turn) for layout in LAYOUTS for turn in (0, next(turned))]
     rows = []
@@ -57,7 +61,14 @@ def main() -> None:
         load = os.getloadavg()[0]  # of other work, which takes the more from a reader the more processes it has
         rows.append({"reader": name, **scored(pages, read), "load": [round(load, 1), round(os.getloadavg()[0], 1)]})
         print(rows[-1], flush=True)
-        about = {"cpus": os.cpu_count(), "pages": len(pages), "readers": rows, "kills": kills, "left_out": LEFT_OUT}
+        about = {
+            "cpus": os.cpu_count(),
+            "pages": len(pages),
+            "readers": rows,
+            "search": search,
+            "kills": kills,
+            "left_out": LEFT_OUT,
+        }
         storage.write_record(OUT, **about)
 
 
@@ -120,8 +131,6 @@ def by_medocr(images: list[bytes], jobs: int) -> list[str]:
 
 
 def by_rapidocr(images: list[bytes]) -> list[str]:
-    from rapidocr import RapidOCR
-
     engine = RapidOCR(params={"Global.log_level": "critical", "EngineConfig.onnxruntime.intra_op_num_threads": 1})
     results = [engine(np.asarray(Image.open(io.BytesIO(image)).convert("RGB"))[:, :, ::-1]) for image in images]
     return ["\n".join(result.txts or ()) for result in results]
@@ -147,6 +156,21 @@ def scored(pages: list[dict], read: Callable[[list[bytes]], list[str]]) -> dict:
             own = [c for p, c in zip(pages, cers, strict=True) if p["layout"] == layout and (p["turn"] == 0) is upright]
             rows[f"{layout}, {name}"] = round(statistics.fmean(own), 4)
     return rows
+
+
+def denormals() -> dict:
+    """CPU seconds of a page of each layout with denormal numbers and without, and whether the same is read."""
+    pages = [Image.open(io.BytesIO(drawn(layout, 0, 0)["image"])) for layout in LAYOUTS]
+    engines = {"with": RapidOCR.__call__, "without": Engine.__call__}
+    seconds, read = {}, {}
+    for name, call in engines.items():
+        with unittest.mock.patch.object(Engine, "__call__", call):
+            ocr.read(pages[0])  # the engine starts here
+            began = time.process_time()
+            read[name] = [ocr.read(page) for page in pages]
+            seconds[name] = time.process_time() - began
+    share = round(seconds["without"] / seconds["with"], 3)
+    return {"cpu_seconds": seconds, "share": share, "the_same_is_read": read["with"] == read["without"]}
 
 
 def killed() -> dict:
