@@ -18,6 +18,7 @@ A_DAY = {word: float(Fraction(times)) for word, times in words.meanings("a day")
 DAYS = {"h": 1 / 24, "d": 1.0, "w": 7.0, "m": 30.0, "y": 365.0}  # by the first letter of the period
 PERIOD = r"(?P<unit>hours?|hourly|hrly|hrs?|h|days?|d|nights?|weeks?|wks?|wk|w|months?|mths?|mos?|m|years?|y)"
 COUNT = r"(?P<count>\d{1,3}(?:\.\d)?|once|one|twice|two|thrice|three|four|five|six)"
+DAILY = re.compile(r"(\d{1,2})\s?(?:dd|x)\s?(?:\d(?!\d)|½|$)")  # 2dd1, 3x1
 EACH = re.compile(r"(\d{1,2})\s?(?:em|/)\s?\1\s?h")  # de 8 em 8 horas, 8/8 h
 EVERY = re.compile(rf"(?:q|every|c/)\s?{COUNT}(?:\s?(?:-|to)\s?(?P<high>\d{{1,2}}))?\s?-?{PERIOD}\b")
 HOURLY = re.compile(rf"{COUNT}\s?-?(?P<unit>hourly|hrly)\b")
@@ -46,7 +47,7 @@ FOREIGN = re.compile(rf"(?<![\w.])(?:{'|'.join(sorted(map(re.escape, ENGLISH), k
 ONE_SLOT = re.compile(rf"(?:(\d(?:\.\d)?|½)\s?(?:[a-z]{{2,8}}\s)?)?(?:{SLOT})")
 AMOUNT = re.compile(
     r"(?<![\w.,/-])(?P<amount>\d{1,3}(?:\.\d{1,2})?(?:\s?(?:-|to)\s?\d{1,2})?|½|¼|half|one|two|three|four|five|six|a)"
-    rf"(?:\s?\(\d{{1,2}}\))?\s?(?P<form>{ORDER['taken']})(?![\w/])(?!\s?/)"
+    rf"(?:\s?\(\d{{1,2}}\))?(?:\s?(?P<form>{ORDER['taken']})(?![\w/])(?!\s?/)|(?=\sto be (?:taken|used|inhaled)))"
 )
 ASK = rf"(?:take|inject|give|apply|use|instil|inhale|sig:?|{languages.pattern('take')})"
 ASKED = re.compile(rf"(?<!\w){ASK}\s*$")
@@ -61,6 +62,7 @@ STOPPED_AFTER = re.compile(
     rf"|{ORDER['before stopped']}(?:{ORDER['was stopped']})\b"
 )
 DENIED_AFTER = re.compile(rf"(?<!\w){ORDER['denied after']}(?!\w)")
+SENTENCE_START = re.compile(r"\n|[.;]\s")
 SENTENCE_END = re.compile(r"(?<=\w{4})\.\s|\n")
 DENIED = re.compile(rf"\b(?:{ORDER['denied']})\b(?:\s+(?:any|the|use of|using|taking|to take))*\W*$")
 MENTIONED = re.compile(rf"(?<!\w)(?:{ORDER['mentioned']})$")  # relatives, plans, rules: no order
@@ -74,6 +76,8 @@ def times_a_day(frequency: str) -> float | None:
         amounts = ONE_SLOT.findall(flat)
         alike = len(set(amounts)) == 1 or set(amounts[1:]) == {""}  # `1 cap mane and nocte`: one each time
         return float(len(amounts)) if alike else None
+    if daily := DAILY.match(flat):
+        return float(daily[1])
     flat = EACH.sub(r"every \1 h", flat)
     flat = FOREIGN.sub(lambda match: ENGLISH[match.group()], flat)
     if slots := SLOTS.search(flat):
@@ -135,8 +139,8 @@ def amount_at(lowered: str, start: int, limit: int, strength: tuple[int, int] | 
         asked = ASKED.search(lowered, max(start, match.start() - 12), match.start())
         if strength and match.start() < strength[1] and strength[0] < match.end() and not asked:
             continue
-        if match["amount"] == "a" and not asked:
-            continue
+        if not asked and (match["amount"] == "a" or lowered.endswith(" in ", start, match.start())):
+            continue  # `in 250 mL`: what it is dissolved in
         if not asked and match.start() <= start + 1 and match["amount"].isdigit() and int(match["amount"]) >= 10:
             continue  # `DOLO 650 TABLET`: the strength
         if asked:
@@ -155,17 +159,19 @@ def amount_of(amount: str) -> tuple[float, str] | None:
     if not match:
         return None
     most = re.split(r"\s?(?:-|to)\s?", match["amount"])[-1]
-    form = match["form"].rstrip("s")
+    form = (match["form"] or "").rstrip("s")
     return (NUMBERS.get(most) or number(most)), FORMS.get(form, form)
 
 
-def status_before(lowered: str, start: int) -> str:
-    """Whether the words before a drug's name stop it or deny it: active, stopped, denied, or mentioned as no order."""
-    before = lowered[max(0, start - 60) : start].rpartition("\n")[2]
-    before = re.split(r"[.;]\s", before)[-1]
+def status_before(lowered: str, start: int) -> tuple[str, int]:
+    """What the words before a drug's name make of it, and where they begin: active, stopped, denied, or mentioned."""
+    before = SENTENCE_START.split(lowered[max(0, start - 60) : start])[-1]
     if (stopped := STOPPED.search(before)) and not NOT_BEFORE.search(before, 0, stopped.start()):
-        return "stopped"
-    return "denied" if DENIED.search(before) else "mentioned" if MENTIONED.search(before) else "active"
+        return "stopped", start - len(before) + stopped.start()
+    for status, pattern in (("denied", DENIED), ("mentioned", MENTIONED)):
+        if match := pattern.search(before):
+            return status, start - len(before) + match.start()
+    return "active", start
 
 
 def status_after(lowered: str, start: int, limit: int) -> str | None:

@@ -56,6 +56,7 @@ PAGE_TITLE = re.compile(
 )
 MORE_FACILITY = words("more_facility")
 PLACE = re.compile(r"[^\n|:]{3,80}")
+ENDS_CELL = re.compile(r"[ ]?(?:$|\n|\||[ ]{2})")
 AFTER_NAME = re.compile(r"[ ,|()/-]{0,4}")
 BETWEEN_NAMES = re.compile(r",?[ ]?")
 INITIAL_AT_END = re.compile(r"[ ][A-Z]\.?$")

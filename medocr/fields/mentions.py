@@ -38,7 +38,7 @@ IDENTIFIERS = {
     "account",
 }
 CODE = re.compile(r"(?<!\w)(?:code|ref(?:erence)?|no|number|id)[ ]?[.:#]{0,2}[ ]?$")  # right before a name
-TELEPHONE = re.compile(r"(?<!\w)(?:phone|tel|telephone|fax|mobile|cell|call)(?!\w)")
+TELEPHONE = re.compile(r"(?<!\w)(?:phone|tel|telephone|fax|mobile|cell(?=[ ]?(?:phone|[:#]))|call)(?!\w)")
 POSTCODE = re.compile(r",[ ]?[A-Z]{2}[ ]$")  # before its digits: `Iron Mountain, MI 49801`
 SOLUTION = re.compile(r"[ ]?%[^\n\d]{0,3}\d{1,4}[ ]?(?:ml|l|cc|g)\b")  # of `text.lower`: `50 % 25 mL`
 
@@ -98,7 +98,8 @@ def _is_identifier(page: "_Reader", here: int, after: int, columns: "Columns") -
     if IDENTIFIERS & set(page.lowered[after : columns.at]) or TELEPHONE.search(before) or CODE.search(before):
         return True
     short = page.ends[after - 1] - page.starts[here] <= 2 or POSTCODE.search(page.plain[line : page.starts[columns.at]])
-    return len(columns.printed) >= (5 if short else 7)
+    zero = columns.printed[0] == "0" and len(columns.printed) > 1  # of a telephone number
+    return zero or len(columns.printed) >= (5 if short else 7)
 
 
 def _is_apart(page: "_Reader", here: int, columns: "Columns") -> bool:

@@ -126,7 +126,7 @@ def _sums(flat: str, labels: list[re.Match], amounts: list[re.Match]) -> tuple[d
             continue
         used.add(amount.start())
         value = money(amount.group()) + _thousands(flat[label.end() : amount.start()], amount.group())
-        if name == "subtotal" and label.group().startswith("net") and sums.keys() & {"subtotal", "tax"}:
+        if name == "subtotal" and label.group().startswith("net") and sums.keys() & {"subtotal", "tax", "discount"}:
             name = "total"  # `Net Amount` under a subtotal is what is to be paid
         if name == "tax":
             sums["tax"] = (

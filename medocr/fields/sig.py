@@ -14,10 +14,11 @@ ROUTES = re.compile(rf"(?<![\w/.])({ORDER['route']})(?![\w/])\.?")
 SLOT = patterns("part")["times of day"]
 SEVERAL_SLOTS = re.compile(rf"(?<![\w.,/-]){ORDER['several slots']}(?!\w)")  # `2 PO mane 1 PO nocte`, `matin et soir`
 SLOT_WORDS = SLOT.split("|")
-MEALS = re.compile(r"(?<!\w)(?:with|before|after) (?:each meal|meals)(?!\w)")
+MEALS = re.compile(rf"(?<!\w)(?:{ORDER['meals']})(?!\w)")  # where no other frequency is printed
 FREQUENCY = re.compile(rf"(?<![\w.,/-])(?:{ORDER['frequency']})(?![\w/-])\.?")
 NOT_EVERY = "".join(f"(?<!{word} )" for word in ("every", *languages.words("every")))  # `every 21 days` is a frequency
-THEN = re.compile(rf"[ ]?[,;.]?\s(?:and )?(?:then|{pattern('then')})[ ]")  # before the next step of a course
+NEXT_MEAL = r",[ ](?=\d{1,3}[ ]?(?:units?|u|iu)[ ](?:[a-z]{2,6}[ ])?(?:lunch|dinner|supper))"
+THEN = re.compile(rf"[ ]?[,;.]?\s(?:and )?(?:then|{pattern('then')})[ ]|{NEXT_MEAL}")  # before a course's next step
 DURATION = re.compile(
     rf"(?<![\w.,/-])(?:(?:x|for|mitte:?|{pattern('for')})[ ]?(?:the next )?(?P<marked>{ORDER['marked duration']})"
     rf"|{NOT_EVERY}(?P<bare>{ORDER['bare duration']}))(?![\w])"
