@@ -191,27 +191,23 @@ def _titled(flat: str, text: str) -> str | None:
     return None
 
 
+def _words_before(flat: str, end: int, reach: int, most: int) -> list[re.Match]:
+    """The last words of a line before an offset that may be a name; those before a word that is none are left out."""
+    start = max(flat.rfind("\n", max(0, end - reach), end) + 1, end - reach, 0)
+    words = list(labels.NAME_WORD.finditer(flat, start, end))[-most:]
+    for at in range(len(words) - 1, -1, -1):
+        word = words[at].group().rstrip(".")
+        if labels.FACILITY.fullmatch(word) or _no_name(word, word.lower(), 1) or flat[words[at].end()] == ":":
+            return words[at + 1 :]
+    return words
+
+
 def _degreed(flat: str, text: str) -> str | None:
     """A name before `, MD` near the head, that is no label's value."""
     degree = labels.DEGREED.search(flat, 0, 400)
-    if not degree:
-        return None
-    words = list(
-        labels.NAME_WORD.finditer(
-            flat, max(flat.rfind("\n", 0, degree.start()) + 1, degree.start() - 40), degree.start()
-        )
-    )[-2:]
-    while words and (
-        labels.FACILITY.fullmatch(words[0].group())
-        or _no_name(words[0].group(), words[0].group().lower(), 0)
-        or flat[words[0].end()] == ":"
-    ):
-        words = words[1:]
-    return (
-        text[words[0].start() : words[-1].end()]
-        if words and flat[max(0, words[0].start() - 2) : words[0].start()] != ": "
-        else None
-    )
+    words = _words_before(flat, degree.start(), 40, 2) if degree else []
+    labelled = words and flat[max(0, words[0].start() - 2) : words[0].start()] == ": "
+    return text[words[0].start() : words[-1].end()] if words and not labelled else None
 
 
 def _unlabelled_date(values: dict[str, str], flat: str, text: str) -> None:
@@ -228,60 +224,28 @@ def _facility(flat: str, text: str) -> str | None:
     at = 0
     for line in flat[:600].split("\n")[:4]:
         start, at = at, at + len(line) + 1
-        head = labels.HEAD.match(line).group()
-        skipped = labels.PAGE_TITLE.match(line)
-        if skipped and len(line) > 60:  # run together
+        skipped = labels.PAGE_TITLE.match(line) if len(line) > 60 else None  # run together
+        if skipped:
             line, start = line[skipped.end() :], start + skipped.end()
-            head = head[skipped.end() :]
-        place = next(
-            (word for word in labels.FACILITY.finditer(head) if word.start() or not labels.TITLE.match(line)), None
-        )
-        if not place or not line[:1].strip():
-            continue
-        end = place.end()
-        for word in labels.NEXT_WORD.finditer(line[end : end + 60]):
-            if (
-                word.start() + place.end() != end
-                or word.group(1).lower().strip(".,") not in labels.MORE_FACILITY
-                or labels.TITLE.match(line, end + 1)
-            ):
-                break
-            end += len(word.group())
-        words = line[:end].split()
-        if 1 < len(words) <= 8 and line[0].isupper():
-            rest = line[end:].strip()
-            whole = (
-                len(line.split()) <= 7
-                and head == line
-                and not rest.lower().startswith(("patient", "report"))
-                and "\n" in flat
-                and not labels.LABEL.search(rest.lower())
-            )
-            return (
-                text[start : start + len(line)]
-                if whole and not labels.TITLE.search(line)
-                else text[start : start + end]
-            ).strip(" ,.-")
+        head = labels.HEAD.match(line).group()
+        titled = labels.TITLE.match(line)
+        place = next((word for word in labels.FACILITY.finditer(head) if word.start() or not titled), None)
+        end = labels.REST_OF_PLACE.match(line, place.end()).end() if place else 0
+        if 1 < len(line[:end].split()) <= 8 and line[0].isupper():
+            rest = line[end:].strip().lower()
+            further = rest.startswith(("patient", "report")) or labels.LABEL.search(rest) or labels.TITLE.search(line)
+            whole = "\n" in flat and head == line and len(line.split()) <= 7 and not further
+            return text[start : start + (len(line) if whole else end)].strip(" ,.-")
     return None
 
 
 def _unlabelled_patient(values: dict[str, str], flat: str, text: str, printed: list[re.Match]) -> None:
     birth = next((label for label in printed if label.lastgroup == "date_of_birth"), None)
-    aged = labels.AGED.search(flat, 0, 1500)
-    for mark in (aged, labels.NUMBERED.search(flat, 0, 1500), birth):
-        if mark:
-            start = flat.rfind("\n", 0, mark.start()) + 1
-            words = list(labels.NAME_WORD.finditer(flat, max(start, mark.start() - 60), mark.start()))[-3:]
-            while words and (
-                _no_name(words[0].group(), words[0].group().lower().rstrip("."), 1)
-                or labels.FACILITY.fullmatch(words[0].group().rstrip("."))
-            ):
-                words = words[1:]
-            if any(_no_name(word.group(), word.group().lower(), 1) for word in words) or len(words) < 2:
-                continue
-            if "\n" not in flat and len(words) > 2 and not words[1].group().endswith("."):
-                words = words[-2:]
-            if not flat[words[-1].end() : mark.start()].strip(" ,|-"):
-                values["patient"] = text[words[0].start() : words[-1].end()]
-                _take_after_name(values, flat, words[-1].end())
-                return
+    for mark in (labels.AGED.search(flat, 0, 1500), labels.NUMBERED.search(flat, 0, 1500), birth):
+        words = _words_before(flat, mark.start(), 60, 3) if mark else []
+        if "\n" not in flat and len(words) > 2 and not words[1].group().endswith("."):
+            words = words[-2:]
+        if len(words) > 1 and not flat[words[-1].end() : mark.start()].strip(" ,|-"):
+            values["patient"] = text[words[0].start() : words[-1].end()]
+            _take_after_name(values, flat, words[-1].end())
+            return
