@@ -26,6 +26,8 @@ RESULT_HEADINGS = words("result_headings")
 RESULT_WORDS = {"result", *languages.words("result")}
 AMOUNTS = {"mL", "L", "U", "[IU]"}  # of what is given, unless the lexicon knows the name
 ANDS = {"and", "or", "to", *languages.words("and")}
+BEFORE_VALUE = {"h", "l", "hh", "ll", "high", "low"}
+NO_UNKNOWN = NEVER | LINKS  # what no name holds that the lexicon does not have
 FOLLOWING = {"and", "with", "on", "h", "l", "high", "low", "was", "is", "but", "today", "which", "yesterday", "then"}
 NEGATIVE = re.compile(r"excess|deficit|(?<!\w)be(?!\w)|score", re.IGNORECASE)
 
@@ -175,24 +177,12 @@ class _Reader:
     def _unknown_name(self, here: int) -> tuple[int | None, int, str | None]:
         """The words before an atom that may be a name: start, end, and a flag that stands between name and value."""
         end, flag = here, None
-        while end > self.begin and (self.kinds[end - 1] in ("sym", "cell") and self.lowered[end - 1] not in (")", "%")):
+        while end > self.begin and self.kinds[end - 1] in ("sym", "cell") and self.lowered[end - 1] not in (")", "%"):
             flag = "A" if self.words[end - 1] == "*" else flag
             end -= 1
-        if (
-            end > self.begin
-            and self.lowered[end - 1] in ("h", "l", "hh", "ll", "high", "low")
-            and self.kinds[end - 1] == "word"
-        ):
+        if end > self.begin and self.kinds[end - 1] == "word" and self.lowered[end - 1] in BEFORE_VALUE:
             flag, end = FLAGS[self.lowered[end - 1]], end - 1
-        start = end
-        while (
-            start > self.begin
-            and end - start < 9
-            and (self.kinds[start - 1] in ("word", "code") or self.lowered[start - 1] in "(),-/&.'")
-        ):
-            if self.lowered[start - 1] in NEVER or self.lowered[start - 1] in LINKS:
-                break
-            start -= 1
+        start = self.names.back(end, self.begin, "(),-/&.'", 9, NO_UNKNOWN)
         while start < end and (
             self.lowered[start] in HEADINGS or self.kinds[start] == "sym" or self.lowered[start] in FLAGS
         ):
@@ -216,22 +206,15 @@ class _Reader:
 
     def _valid(self, columns: Columns, *, known: bool, drug: bool, linked: int = 0) -> bool:
         """Whether the columns make a result, not a dose, an age or a telephone number."""
-        if not columns.printed:
-            return False
-        if columns.unit in AMOUNTS and (drug or not known):
+        if not columns.printed or (columns.unit in AMOUNTS and (drug or not known)):
             return False
         dose = columns.unit in BARE or (columns.unit in DOSES and (drug or not known))
-        if dose and not columns.ranges and not (columns.unit in ("min", "10*5", "10*6", "10*3") and known):
-            return False
-        if drug and not columns.ranges and (columns.unit is None or dose):
+        counted = known and columns.unit in ("min", "10*5", "10*6", "10*3")
+        if not columns.ranges and ((dose and not counted) or (drug and (dose or columns.unit is None))):
             return False
         if known:
-            return (
-                not columns.bare
-                or columns.quality
-                or isinstance(columns.value, str)
-                or self._stands_alone(columns, linked)
-            )
+            plain = columns.bare and not columns.quality and not isinstance(columns.value, str)
+            return not plain or self._stands_alone(columns, linked)
         if columns.quality:
             return True
         usual = columns.unit in lexicon.usual_units() and columns.unit not in ("%", "s", "min", "d")
