@@ -252,23 +252,17 @@ def _holds(order: DrugOrder, start: _Start, text: str) -> bool:
     """Whether a name with what was found beside it is an order: never a drug's level, an allergy, or a mention."""
     line = text[max(0, start.name - 60) : start.name].lower().rpartition("\n")[2]
     parts = sum(part is not None for part in (order.form, order.route, order.frequency))
-    if order.status == "mentioned" or sig.NO_ORDER_AFTER.match(lower(text), start.end):
-        return False
-    if ("allerg" in line and not (order.unit and parts)) or "test" in line[-8:]:
-        return False
-    if order.unit and order.unit.endswith(("/mL", "/d", "/min", "%")) and not parts:
-        return False
-    if not parts and PRICED.match(text, start.end):
+    allergy = "allerg" in line and not (order.unit and parts)
+    level = order.unit is not None and order.unit.endswith(("/mL", "/d", "/min", "%")) and "/kg/" not in order.unit
+    mentioned = order.status == "mentioned" or sig.NO_ORDER_AFTER.match(lower(text), start.end)
+    if allergy or mentioned or "test" in line[-8:] or (not parts and (level or PRICED.match(text, start.end))):
         return False
     if start.known and not start.nutrient:
         directed = bool(order.unit or order.frequency or order.status == "stopped")
         return directed or (parts > 0 and not line.strip(" \t.:*•|()-0123456789"))  # in a list, not in a sentence
     if start.nutrient or not start.form:
-        return (
-            order.unit is not None
-            or (parts > 1 and (start.form is not None or order.dose is not None))
-            or (parts > 0 and order.dose is not None and start.nutrient)
-        )
+        several = parts > 1 if start.form or order.dose is not None else False
+        return order.unit is not None or several or (parts > 0 and order.dose is not None and start.nutrient)
     return order.dose is not None or order.frequency is not None or order.duration is not None
 
 

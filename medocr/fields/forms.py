@@ -68,16 +68,9 @@ def _line(line: str, marks: list[re.Match], number: int, question: str | None) -
     head = line[: marks[0].start()].strip(" |-*\t.0123456789)")
     before = not head or head.endswith((":", "?")) or bool(line[marks[-1].end() :].strip(" |."))
     asked = _asked(head) if before and head else None
-    if before:
-        pieces = [
-            (mark, line[mark.end() : after])
-            for mark, after in zip(marks, [*(m.start() for m in marks[1:]), len(line)], strict=True)
-        ]
-    else:
-        pieces = [
-            (mark, line[previous : mark.start()])
-            for mark, previous in zip(marks, [0, *(m.end() for m in marks[:-1])], strict=True)
-        ]
+    starts, ends = [mark.start() for mark in marks], [mark.end() for mark in marks]
+    spans = zip(ends, [*starts[1:], len(line)], strict=True) if before else zip([0, *ends[:-1]], starts, strict=True)
+    pieces = [(mark, line[slice(*span)]) for mark, span in zip(marks, spans, strict=True)]
     options = []
     current = asked or (None if head else question)
     for mark, piece in pieces:
@@ -113,9 +106,7 @@ def _tidy(label: str) -> str:
 
 
 def _asked(line: str) -> str | None:
-    if (len(line) > 60 and line.rstrip().endswith((":", "?"))) or len(
-        line
-    ) > 120:  # run together: its last words from a capital on
+    if len(line) > 120 or (len(line) > 60 and line.rstrip().endswith((":", "?"))):  # run together: from a capital on
         words = line[-60:].rstrip(" :?").split()
         start = next((at for at in range(len(words) - 1, 0, -1) if words[at][:1].isupper()), 0)
         return _tidy(" ".join(words[start:])) or None
