@@ -11,7 +11,7 @@ import re
 from . import dated, languages, lexicon, mentions
 from .columns import Columns, read_columns
 from .marks import EARLIER, FLAGS, LEAD_IN, QUALITIES, STRONG, bound_at, flag_at
-from .names import HEADINGS, LINKS, NEVER, Names
+from .names import HEADINGS, LINKS, NEVER, STOPS, Names
 from .text import AHEAD, Atoms, clean, line_starts, lower
 from .units import BARE, DOSES
 from .words import words
@@ -27,7 +27,7 @@ RESULT_WORDS = {"result", *languages.words("result")}
 AMOUNTS = {"mL", "L", "U", "[IU]"}  # of what is given, unless the lexicon knows the name
 ANDS = {"and", "or", "to", *languages.words("and")}
 BEFORE_VALUE = {"h", "l", "hh", "ll", "high", "low"}
-NO_UNKNOWN = NEVER | LINKS  # what no name holds that the lexicon does not have
+NO_UNKNOWN = NEVER | LINKS | STOPS  # what no name holds that the lexicon does not have
 FOLLOWING = {"and", "with", "on", "h", "l", "high", "low", "was", "is", "but", "today", "which", "yesterday", "then"}
 NEGATIVE = re.compile(r"excess|deficit|(?<!\w)be(?!\w)|score", re.IGNORECASE)
 
@@ -74,7 +74,7 @@ class _Reader:
         self.sex = _sex(lower(self.plain))
         self.range_first = _range_first(self.lowered)
         self.earlier = _earlier_column(self.atoms)
-        self.has_rules = not mentions.OPEN_CONDITIONS.isdisjoint(self.lowered)
+        self.has_rules = not mentions.OPENING.isdisjoint(self.lowered)
         self.begin = 0  # where words that may be the next name's begin
         self.row_end = -1
         self.titled: tuple[int, int] | None = None  # the atoms of a name that has a line of its own

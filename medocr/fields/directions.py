@@ -62,9 +62,12 @@ STOPPED_AFTER = re.compile(
     rf"|{ORDER['before stopped']}(?:{ORDER['was stopped']})\b"
 )
 DENIED_AFTER = re.compile(rf"(?<!\w){ORDER['denied after']}(?!\w)")
+RESUMED = re.compile(r"\b(?:restart|resum|recommenc)(?:e|ed|ing)?\b")
 SENTENCE_START = re.compile(r"\n|[.;]\s")
 SENTENCE_END = re.compile(r"(?<=\w{4})\.\s|\n")
-DENIED = re.compile(rf"\b(?:{ORDER['denied']})\b(?:\s+(?:any|the|use of|using|taking|to take))*\W*$")
+DENIED = re.compile(
+    rf"\b(?:{ORDER['denied']})\b(?:\s+(?:any|the|use of|using|taking|to take|la|le|les|el|il|o|a))*\W*$"
+)
 MENTIONED = re.compile(rf"(?<!\w)(?:{ORDER['mentioned']})$")  # relatives, plans, rules: no order
 
 
@@ -174,5 +177,7 @@ def status_after(lowered: str, start: int, limit: int) -> str | None:
     """Whether the words after an order, in its sentence, stop it or deny it: `… – STOPPED due to GI bleed`."""
     ends = SENTENCE_END.search(lowered, start, limit)
     limit = ends.start() if ends else limit
-    denied = DENIED_AFTER.search(lowered, start, limit)
-    return "denied" if denied else "stopped" if STOPPED_AFTER.search(lowered, start, limit) else None
+    if DENIED_AFTER.search(lowered, start, limit):
+        return "denied"
+    stopped = STOPPED_AFTER.search(lowered, start, limit)
+    return "stopped" if stopped and not RESUMED.search(lowered, stopped.end(), limit) else None
