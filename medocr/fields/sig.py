@@ -61,7 +61,7 @@ DURATION = re.compile(
     r"to)[ ]?\d{1,3})?[ ]?-?[ ]?(?:days?|weeks?|months?|mths?|years?|hours?|hrs|wks?|mos?|d|w|m|"
     rf"{pattern('days')}|{pattern('weeks')}|"
     r"/[ ]?(?:7|52|12)))"
-    rf"|{NOT_EVERY}(?P<bare>\d{{1,3}}(?:[ ]?(?:-|to)[ ]?\d{{1,3}})?[ ]?(?:days?|weeks?|wks?|months?|"
+    rf"|{NOT_EVERY}(?P<bare>\d{{1,3}}(?:[ ]?(?:-|to)[ ]?\d{{1,3}})?[ ]?(?:days?|(?<=\d)d|weeks?|wks?|months?|"
     rf"{pattern('days')}|{pattern('weeks')}|"
     r"/[ ]?(?:7|52)(?!\d))))(?![\w])",
 )
