@@ -149,7 +149,7 @@ def _overlaps(square: Square, others: list[Square]) -> bool:
 
 
 def _usual_size(squares: list[Square], least: int) -> tuple[int, int] | None:
-    """Width and height of most of the boxes, where `least` are of a size: letters that look like boxes are of others."""
+    """Width and height of most boxes, where `least` are of a size: letters that look like boxes are of others."""
     sizes = [(right - left, bottom - top) for left, top, right, bottom in squares]
     alike = max(([o for o in sizes if 0.87 < o[0] / size[0] < 1.15] for size in sizes), key=len, default=[])
     return tuple(int(n) for n in np.median(alike, axis=0)) if len(alike) >= least else None
