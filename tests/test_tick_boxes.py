@@ -1,5 +1,6 @@
 """Tick boxes drawn on pages: found, judged, and put into the text; letters and framed figures are none."""
 
+import io
 import unicodedata
 
 import numpy as np
@@ -7,6 +8,7 @@ from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
 from medocr import ocr
+from medocr.demo import synthetic
 from medocr.ocr import tick_boxes
 
 FONT = ImageFont.truetype(font_manager.findfont("DejaVu Sans"), 26)
@@ -47,6 +49,13 @@ def test_a_marked_box_is_ticked_and_the_others_are_not():
     image = page([[("Yes", mark), ("No", "nothing")] for mark in MARKS])
     assert signs(image) == "☐☐☑☐☑☐☑☐☑☐"
     assert signs(image.rotate(90, expand=True)).count("☑") == 4
+
+
+def test_boxes_of_a_dozen_pixels_are_found_on_a_small_page():
+    forms = synthetic.pages({"form": 8}, seed=5, unlabelled=(), workers=1)
+    for form in forms:
+        found = signs(Image.open(io.BytesIO(form.image)).convert("RGB"))
+        assert [found.count(sign) for sign in "☑☐"] == [form.truth.count(sign) for sign in "☑☐"]
 
 
 def test_letters_are_no_boxes():

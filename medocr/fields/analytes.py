@@ -10,9 +10,9 @@ import re
 
 from . import dated, languages, lexicon, mentions
 from .columns import Columns, read_columns
-from .marks import FLAGS, LEAD_IN, QUALITIES, STRONG, bound_at, flag_at
+from .marks import EARLIER, FLAGS, LEAD_IN, QUALITIES, STRONG, bound_at, flag_at
 from .names import HEADINGS, LINKS, NEVER, Names
-from .text import clean, line_starts, lower
+from .text import AHEAD, Atoms, clean, line_starts, lower
 from .units import BARE, DOSES
 from .words import words
 
@@ -21,11 +21,12 @@ SEX = re.compile(  # of `text.lower`
 )
 STROKE_SEX = re.compile(r"/[ ]?(?:m|f|male|female)\b")  # quickly found, and most pages have none
 NAME_HEADINGS = words("name_headings")
-RANGE_HEADINGS = words("range_headings")
+RANGE_HEADINGS = words("range_headings") | set(languages.words("lead_in"))
 RESULT_HEADINGS = words("result_headings")
 RESULT_WORDS = {"result", *languages.words("result")}
 AMOUNTS = {"mL", "L", "U", "[IU]"}  # of what is given, unless the lexicon knows the name
-FOLLOWING = {"and", "with", "on", "h", "l", "high", "low", "was", "is"}  # words after a bare number that is a result
+ANDS = {"and", "or", "to", *languages.words("and")}
+FOLLOWING = {"and", "with", "on", "h", "l", "high", "low", "was", "is", "but", "today", "which", "yesterday", "then"}
 NEGATIVE = re.compile(r"excess|deficit|(?<!\w)be(?!\w)|score", re.IGNORECASE)
 
 
@@ -70,7 +71,8 @@ class _Reader:
         self.lines = line_starts(text)
         self.sex = _sex(lower(self.plain))
         self.range_first = _range_first(self.lowered)
-        self.has_rules = not mentions.OPENERS.isdisjoint(self.lowered)
+        self.earlier = _earlier_column(self.atoms)
+        self.has_rules = not mentions.OPEN_CONDITIONS.isdisjoint(self.lowered)
         self.begin = 0  # where words that may be the next name's begin
         self.row_end = -1
         self.titled: tuple[int, int] | None = None  # the atoms of a name that has a line of its own
@@ -202,6 +204,7 @@ class _Reader:
             and not blocked
             and 2 <= letters <= 60
             and not LEAD_IN.issuperset(self.lowered[start:end])  # `DEFICIENCY : <20 ng/mL`
+            and self.lowered[end - 1] not in ANDS  # `between 4 and 7 mmol/L`
             and self.words[start][0].isalpha() | self.words[start][0].isdigit()
         )
         return (start if plausible else None), end, flag
@@ -237,11 +240,14 @@ class _Reader:
 
     def _plausible_range(self, columns: Columns) -> bool:
         low, high, _, _ = columns.ranges[0]
-        return columns.unit is not None or ((low is None or high is None or high < 10_000) and columns.extra == 0)
+        postcode = re.match(r"0\d", columns.ranges[0][3])  # `Aleja 208 00-925`
+        bare = (low is None or high is None or high < 10_000) and columns.extra == 0 and not postcode
+        return columns.unit is not None or bare
 
     def _stands_alone(self, columns: Columns, linked: int) -> bool:
         """Whether a bare number is the name's value, not a count of what follows: `Glucose 2 hours after`."""
-        if self.kinds[columns.end] in ("nl", "end", "cell", "sym", "date"):
+        ends = self.kinds[columns.end] in ("nl", "end", "cell", "sym", "date")
+        if ends or (self.lowered[columns.end - 1] == ";" and columns.end - 1 > columns.at):
             return linked <= 8
         return linked <= 3 and (
             self.after[columns.end] > 0
@@ -256,7 +262,8 @@ class _Reader:
         flag = columns.flag or self._leading_flag(begin)
         offset = self.starts[begin]
         line = _line_of(self.lines, offset)
-        earlier = columns.previous, columns.previous_date
+        headed = self.earlier and columns.previous is None
+        earlier = columns.further if headed else columns.previous, columns.previous_date
         self.rows.append(Analyte(name, columns.value, columns.unit, low, high, flag, line, *earlier))
         self.begin = self.row_end = columns.end
         return columns.end
@@ -286,6 +293,20 @@ def _range_first(words: list[str]) -> bool:
             if any(other in RANGE_HEADINGS for other in after):
                 return False
             if any(other in RANGE_HEADINGS for other in before):
+                return True
+    return False
+
+
+def _earlier_column(atoms: Atoms) -> bool:
+    """Whether a table's heading has a column of earlier results: `Test  Result  Reference  Previous`."""
+    for at in () if EARLIER.isdisjoint(atoms.lowered) else range(atoms.count):
+        if atoms.lowered[at] in EARLIER:
+            begin = next(
+                (left for left in range(at, max(-1, at - 24), -1) if atoms.kinds[left] == "nl"), max(0, at - 24)
+            )
+            end = next((right for right in range(at, at + AHEAD) if atoms.kinds[right] in ("nl", "end")), at + AHEAD)
+            headed = not RANGE_HEADINGS.isdisjoint(atoms.lowered[begin:end])
+            if headed and "num" not in atoms.kinds[begin:end] and RESULT_HEADINGS.isdisjoint(atoms.lowered[at:end]):
                 return True
     return False
 

@@ -47,6 +47,7 @@ class _Start:
     form: str | None
     known: bool
     nutrient: bool
+    status: str
     lead: int | None = None  # where a dose before the drug starts: `500 mg metformin`
 
 
@@ -69,7 +70,9 @@ def read_drugs(text: str) -> list[DrugOrder]:
 
 def _steps(lowered: str, at: int, limit: int) -> Iterator[tuple[int, int]]:
     """The spans of the steps of a course, each with a strength: `40 mg daily x 5 days, then 20 mg daily x 5 days`."""
-    cuts = [cut.span() for cut in sig.THEN.finditer(lowered, at, limit) if sig.STRENGTH.match(lowered, cut.end())]
+    parts = (sig.STRENGTH, directions.AMOUNT)
+    thens = sig.THEN.finditer(lowered, at, limit)
+    cuts = [cut.span() for cut in thens if any(part.match(lowered, cut.end()) for part in parts)]
     return zip([at, *(end for _, end in cuts)], [*(begin for begin, _ in cuts), limit], strict=True)
 
 
@@ -89,10 +92,11 @@ def _starts(items: Atoms, lowered: str) -> list[_Start]:
                 continue
             begin, form = _form_before(items, at)
             lead = strengths.before(lowered, begin, last.end if last else 0, last is not None and last.lead is not None)
-            begin = begin if lead is None else lead
+            status, stated = directions.status_before(lowered, items.starts[at])
+            begin = min(begin if lead is None else lead, stated)
             exact = _is_drug(word) or word in lexicon.drug_starts()
             nutrient = word.split("-")[0] in sig.NUTRIENTS
-            starts.append(_Start(begin, items.starts[at], items.ends[end - 1], form, exact, nutrient, lead))
+            starts.append(_Start(begin, items.starts[at], items.ends[end - 1], form, exact, nutrient, status, lead))
     return starts
 
 
@@ -143,7 +147,17 @@ def _name_end(items: Atoms, at: int, lowered: str) -> int:
     if _listed(items, at, lowered) and _plausible(items, at):
         return at + 1
     misspelt = _may_be_misspelt(word) and _dose_follows(items, at, lowered) and lexicon.recognise_drug(word)
-    return _extended(items, at + 1) if misspelt else 0
+    return _extended(items, at + 1) if misspelt or _heads_line(items, at, lowered) else 0
+
+
+def _heads_line(items: Atoms, at: int, lowered: str) -> bool:
+    """Whether an unknown word opens a line that goes on as an order does: `Amotaks 500 mg 2x1`."""
+    opens = items.words[at][0].isupper() and items.kinds[at + 1] == "num" and (not at or items.kinds[at - 1] == "nl")
+    strength = sig.STRENGTH.match(lowered, items.starts[at + 1]) if opens else None
+    if not strength or strength["unit"] not in ("mg", "mcg", "ug") or strength["per"]:
+        return False
+    line = lowered.find("\n", strength.end(), strength.end() + 80)
+    return sig.FREQUENCY.search(lowered, strength.end(), line if line > 0 else strength.end() + 80) is not None
 
 
 @functools.lru_cache(maxsize=20_000)
@@ -236,7 +250,6 @@ def _order(text: str, flat: str, start: _Start, at: int, limit: int, line: int) 
     if routes and routes[0].group(1) == "inh" and (form.start() > routes[0].start() if form else len(routes) > 1):
         form = routes.pop(0)  # `90 mcg inh INH q4h`, `18 mcg inh 2 puffs`
     route = routes[0] if routes else None
-    status = directions.status_before(lowered, start.name)
     amount = directions.amount_before(lowered, start.name) or directions.amount_at(
         lowered, at, limit, strengths.span(lowered, dosed, limit)
     )
@@ -250,7 +263,7 @@ def _order(text: str, flat: str, start: _Start, at: int, limit: int, line: int) 
         flat[slice(*duration.span(duration.lastgroup))].strip() if duration else None,
         line,
         " ".join(text[slice(*amount)].split()) if amount else None,
-        "stopped" if directions.is_stopped_after(lowered, at, limit) else status,
+        directions.status_after(lowered, at, limit) or start.status,
     )
     return order if _holds(order, start, text) else None
 
@@ -259,6 +272,8 @@ def _holds(order: DrugOrder, start: _Start, text: str) -> bool:
     """Whether a name with what was found beside it is an order: never a drug's level, an allergy, or a mention."""
     line = text[max(0, start.name - 60) : start.name].lower().rpartition("\n")[2]
     parts = sum(part is not None for part in (order.form, order.route, order.frequency))
+    if order.status == "mentioned" or sig.NO_ORDER_AFTER.match(lower(text), start.end):
+        return False
     if ("allerg" in line and not (order.unit and parts)) or "test" in line[-8:]:
         return False
     if order.unit and order.unit.endswith(("/mL", "/d", "/min", "%")) and not parts:
@@ -266,7 +281,8 @@ def _holds(order: DrugOrder, start: _Start, text: str) -> bool:
     if not parts and PRICED.match(text, start.end):
         return False
     if start.known and not start.nutrient:
-        return parts > 0 or order.unit is not None or order.status == "stopped"
+        directed = bool(order.unit or order.frequency or order.status == "stopped")
+        return directed or (parts > 0 and not line.strip(" \t.:*•|()-0123456789"))  # in a list, not in a sentence
     if start.nutrient or not start.form:
         return (
             order.unit is not None
@@ -285,7 +301,7 @@ def _frequency(flat: str, start: int, limit: int, duration: re.Match | None) -> 
         return several.span()
     span = None
     for match in sig.FREQUENCY.finditer(lowered, start, limit):
-        if flat[slice(*match.span())] in ("on", "om"):  # the word, not `ON`, every night
+        if flat[slice(*match.span())] in ("on", "om", "On", "Om"):  # the word, not `ON`, every night
             continue
         if duration and match.start() < duration.end() and duration.start() < match.end() and duration.group("bare"):
             continue
@@ -296,5 +312,5 @@ def _frequency(flat: str, start: int, limit: int, duration: re.Match | None) -> 
             span = span[0], end
         else:
             break
-    meals = sig.MEALS.search(lowered, start, limit) if span is None and "meal" in words else None
+    meals = sig.MEALS.search(lowered, start, limit) if span is None else None
     return meals.span() if meals else span

@@ -118,9 +118,10 @@ def _name_end(flat: str, start: int, limit: int, doctor: bool) -> int:
         lowered = word.lower().rstrip(".")
         if _no_name(word, lowered, words):
             break
+        shouted = word.isupper() and len(lowered) > 2 and not labels.ENDS_CELL.match(flat, match.end())
         if words == 0 or (words == 1 and (lowered in labels.TITLES or at - start <= 3)):
             shouting = word.isupper() and len(word) > 2
-        elif words and word.isupper() and len(lowered) > 2 and not shouting and lowered not in labels.DEGREES:
+        elif words and shouted and not shouting and lowered not in labels.DEGREES:
             break
         at, end, words = match.end(), match.end(), words + (lowered not in labels.TITLES)
         if lowered in labels.DEGREES and words > 1:

@@ -6,11 +6,7 @@ from . import languages
 from .text import DATE, MONTH_FIRST
 from .words import patterns, words
 
-NUMBER_WORD = r"(?:[ ]?(?:no|number|num|id|#)\b\.?|[ ]?#)"
-LABELS = {
-    name: f"{languages.pattern('label', name)}|{regex.replace('{number}', NUMBER_WORD)}".strip("|")
-    for name, regex in patterns("label").items()
-}
+LABELS = {name: f"{languages.pattern('label', name)}|{regex}".strip("|") for name, regex in patterns("label").items()}
 LABEL = re.compile(  # of `text.lower`; no label starts with another letter than those
     r"(?=[a-il-pr-wzâéü])(?<![\w./'-])(?:"
     + "|".join(f"(?P<{name}>{pattern})" for name, pattern in LABELS.items())
@@ -60,6 +56,7 @@ PAGE_TITLE = re.compile(
 )
 MORE_FACILITY = words("more_facility")
 PLACE = re.compile(r"[^\n|:]{3,80}")
+ENDS_CELL = re.compile(r"[ ]?(?:$|\n|\||[ ]{2})")
 AFTER_NAME = re.compile(r"[ ,|()/-]{0,4}")
 BETWEEN_NAMES = re.compile(r",?[ ]?")
 INITIAL_AT_END = re.compile(r"[ ][A-Z]\.?$")

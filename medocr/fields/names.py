@@ -49,7 +49,8 @@ class Names:
         known, starts, after, squeezed = lexicon.analytes(), lexicon.analyte_starts(), 0, ""
         for index, kind in enumerate(self.kinds[at : at + 14], at):
             if kind == "sym":
-                if self.words[index] in ":;=|!?" and squeezed != "a":  # but `A : G ratio`
+                tied = self.ends[index - 1] == self.starts[index] and self.ends[index] == self.starts[index + 1]
+                if self.words[index] in ":;=|!?" and squeezed != "a" and not tied:  # `A : G ratio`, `cholesterol:HDL`
                     break
                 continue
             if kind in {"nl", "cell", "time", "cmp", "arrow", "end"}:

@@ -75,5 +75,7 @@ def _amount(match: re.Match) -> tuple[float | str, str | None]:
         per = PER.get(match.group("per"), "{" + match.group("per") + "}")
         count = match.group("count")
         code = f"{code}/({count}.{per})" if count and count != "1" else f"{code}/{per}"
+    if each := match.group("each"):
+        code = f"{code}/{PER.get(each, f'{{{each}}}')}"  # `mcg/kg/min`
     amount = f"{low}{match.group('and')}{high}" if high else number(low) * factor
     return amount, code

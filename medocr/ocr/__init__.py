@@ -17,7 +17,7 @@ from .turn import SAMPLE, LyingOnItsSide
 
 __all__ = ["Line", "PageText", "check_installed", "read", "upright"]
 
-RULES = 8  # of the settings here and the rules in reading_order: a new number makes stored answers stale
+RULES = 9  # of the settings here and the rules in reading_order: a new number makes stored answers stale
 SMALL = 600  # px: a page whose shorter side is less is searched for text at about its own size
 # What the shorter side is enlarged to at least, in px, and how far a detected box is widened, small pages and others.
 SEARCH = {True: (256, 1.8), False: (736, 1.6)}
