@@ -16,8 +16,9 @@ ASIDE = re.compile(  # the place of a row in a list, and how much is dispensed
 )
 LISTED = re.compile(r"\s*([1-9]\d?\.\d[\d.,/]*)")  # `1.20 mg`: a place and a dose run together, or a dose
 SPAN = re.compile(r"\d[\d.,]* ?[-–] ?\d[\d.,]*")
-EXPECTED = re.compile(  # a finding's reference, where it is no range
-    r"(?<!\w)(?:negative|non-?reactive|none(?: seen)?|not (?:detected|seen)|undetected|absent|normal)(?!\w)", re.IGNORECASE
+EXPECTED = re.compile(  # a finding's reference
+    r"(?<!\w)(?:negative|non-?reactive|none(?: seen)?|not (?:detected|seen)|undetected|absent|normal)(?!\w)",
+    re.IGNORECASE,
 )
 HAN = re.compile("[\u3400-\u9fff]")  # what the recogniser sees in a sign that it does not know
 DATES = ("date_of_birth", "collected", "received", "reported", "date")  # fields of a header
