@@ -22,6 +22,8 @@ def read_header(text: str) -> dict:
         )
         limit = next((other.start() for other in following), len(flat))
         _take(values, label, flat, original, min(limit, label.end() + 120))
+    if "surname" in values and " " not in values.get("patient", " "):
+        values["forename"] = values.pop("patient")  # `Cognome: Bianchi  Nome: Luca`
     names = [values.pop(name) for name in ("forename", "surname") if name in values]
     if len(names) > 1 or (names and "patient" not in values):
         values["patient"] = " ".join(names)
