@@ -100,20 +100,12 @@ class _Reader:
             if after := self._unknown(here):
                 return after
             self.begin = here + 1
-        elif (
-            kind == "word" and self.lowered[here] in QUALITIES and self.begin < here and (after := self._unknown(here))
-        ):
-            return after
-        elif kind == "sym" and self.words[here] in ".;?" and self._ends_sentence(here):
-            self.begin = here + 1
+        elif kind == "word" and self.lowered[here] in QUALITIES and self.begin < here:
+            return self._unknown(here) or here + 1
+        elif kind == "sym" and self.words[here] in ".;?":
+            ends = not here or self.kinds[here + 1] in ("nl", "end") or self.names.ends_sentence(here)
+            self.begin = here + 1 if ends else self.begin
         return here + 1
-
-    def _ends_sentence(self, here: int) -> bool:
-        """Whether a stop ends a sentence and not a short word: `S. Creatinine`, `Leuk. esterase`."""
-        following = self.kinds[here + 1]
-        if not here or following in ("nl", "end"):
-            return True
-        return following == "word" and self.words[here + 1][0].isupper() and len(self.lowered[here - 1]) > 4
 
     def _known(self, here: int, after: int) -> int:
         """A name of the lexicon: read on to its columns."""
@@ -166,11 +158,8 @@ class _Reader:
         alone = self.kinds[columns.end] in ("nl", "end")
         first = start == 0 or self.kinds[start - 1] == "nl"
         between = bool(self.rows) and start == self.begin == self.row_end
-        if columns.quality and not ((alone and first) or between):
-            return 0
-        if columns.quality and not (
-            {self.lowered[here], columns.printed.lower()} & STRONG or columns.repeated or columns.flag
-        ):
+        strong = {self.lowered[here], columns.printed.lower()} & STRONG or columns.repeated or columns.flag
+        if columns.quality and not (strong and ((alone and first) or between)):
             return 0
         return self._add(self.names.printed(start, end, start), start, columns)
 

@@ -22,6 +22,8 @@ def read_header(text: str) -> dict:
         )
         limit = next((other.start() for other in following), len(flat))
         _take(values, label, flat, original, min(limit, label.end() + 120))
+    if "surname" in values and " " not in values.get("patient", " "):
+        values["forename"] = values.pop("patient")  # `Cognome: Bianchi  Nome: Luca`
     names = [values.pop(name) for name in ("forename", "surname") if name in values]
     if len(names) > 1 or (names and "patient" not in values):
         values["patient"] = " ".join(names)
@@ -81,11 +83,8 @@ def _take_name(values: dict[str, str], name: str, flat: str, text: str, start: i
     if end <= start or not (marked or flat[start].isupper()):
         return
     given = labels.GIVEN_NAMES.match(flat, end) if doctor and " " not in flat[start:end] else None
-    if (
-        given
-        and not labels.OF_A_FIELD.search(given["given"])
-        and given["given"].lower().strip(".") not in labels.DEGREES
-    ):
+    other = given and (labels.OF_A_FIELD.search(given["given"]) or given["given"].lower().strip(".") in labels.DEGREES)
+    if given and not other:
         end = given.end()  # `Ferrante, Luis, MD`
     person = _untitled(text[start:end], doctor)
     if person and name not in values and (marked or " " in person or doctor):
@@ -127,13 +126,8 @@ def _name_end(flat: str, start: int, limit: int, doctor: bool) -> int:
         if lowered in labels.DEGREES and words > 1:
             break
         gap = labels.BETWEEN_NAMES.match(flat, at)
-        if (
-            "," in gap.group()
-            and doctor
-            and flat[gap.end() : gap.end() + 5].split(" ")[0].split("\n")[0].lower().strip(".,") not in labels.DEGREES
-        ):
-            break
-        if not gap.group():
+        following = flat[gap.end() : gap.end() + 5].split(" ")[0].split("\n")[0].lower().strip(".,")
+        if not gap.group() or (doctor and "," in gap.group() and following not in labels.DEGREES):
             break
         at = gap.end()
     initial = labels.INITIAL_AT_END.search(flat, start, end)
@@ -143,12 +137,9 @@ def _name_end(flat: str, start: int, limit: int, doctor: bool) -> int:
 def _no_name(word: str, lowered: str, words: int) -> bool:
     if (lowered in labels.STOP_WORDS and word != "R.") or (not word[0].isupper() and lowered not in labels.PARTICLES):
         return True
-    return (
-        words > 0
-        and len(lowered) > 2
-        and (lowered in lexicon.drugs() or lexicon.squeeze(lowered) in lexicon.analytes())
-        and lowered not in labels.SURNAMES
-    )
+    if words == 0 or len(lowered) <= 2 or lowered in labels.SURNAMES:
+        return False
+    return lowered in lexicon.drugs() or lexicon.squeeze(lowered) in lexicon.analytes()
 
 
 def _untitled(name: str, doctor: bool) -> str:
@@ -181,11 +172,8 @@ def _titled(flat: str, text: str) -> str | None:
     for title in list(labels.UNLABELLED_DOCTOR.finditer(flat, 0, 2000))[:4]:
         end = _name_end(flat, title.end(), min(len(flat), title.end() + 60), True)
         name = flat[title.end() : end]
-        place = (
-            labels.FACILITY.match(flat[end : end + 24].lstrip(" "))
-            or labels.FACILITY.search(name)
-            or name.lower().endswith("'s")
-        )
+        after = labels.FACILITY.match(flat[end : end + 24].lstrip(" "))
+        place = after or labels.FACILITY.search(name) or name.lower().endswith("'s")
         if name and not place:
             return _untitled(text[title.end() : end], True)
     return None

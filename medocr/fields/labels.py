@@ -20,7 +20,8 @@ AGE_VALUE = re.compile(
     re.IGNORECASE,
 )
 SEX_VALUE = re.compile(
-    r"(male|female|m|f|man|woman|other|transgender|non-binary|nonbinary|unknown|u|x)(?![\w/'])", re.IGNORECASE
+    rf"({languages.pattern('sex')}|male|female|m|f|man|woman|other|transgender|non-binary|nonbinary|unknown|u|x)(?![\w/'])",
+    re.IGNORECASE,
 )
 SEX_AFTER = re.compile(r"[ ,/|(-]{1,3}(male|female|m|f)(?![\w/'.])", re.IGNORECASE)
 AGE_SEX = re.compile(

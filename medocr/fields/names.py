@@ -109,7 +109,7 @@ class Names:
             if kind in ("date", "time"):
                 return end, -1
             if kind == "sym":
-                if word == "." and self._ends_sentence(at):
+                if word == "." and self.ends_sentence(at):
                     return end, -1
                 if at == after and self._is_charge(at):
                     end = at + 1  # K+, Cl-
@@ -138,7 +138,7 @@ class Names:
             at += 1
         return end, -1
 
-    def _ends_sentence(self, at: int) -> bool:
+    def ends_sentence(self, at: int) -> bool:
         """Whether a stop ends a sentence and not a short word: `LDL above goal. Consider …`, but `Leuk. esterase`."""
         return len(self.lowered[at - 1]) > 4 and self.kinds[at - 1] == "word" and self.words[at + 1][:1].isupper()
 
