@@ -98,6 +98,7 @@ def run(house, *arguments) -> int:
 
 
 def test_a_run_is_made_once_and_again_only_where_something_changed(house, capsys, monkeypatch):
+    run_in_process(monkeypatch, but="train")
     assert run(house) == 0
     assert set(states(house).values()) == {"done"}
     assert json.loads((house / "data/small/train.json").read_text())["made_from"]["parameters"]["value"] == 2
@@ -110,7 +111,6 @@ def test_a_run_is_made_once_and_again_only_where_something_changed(house, capsys
     assert "06_merge" in (house / "results/small/index.html").read_text()
     assert json.loads((house / "results/small/metrics.json").read_text())["value"] == 1
 
-    run_in_process(monkeypatch)
     assert run(house, "-p", "evaluate.value=7") == 0
     assert (
         states(house).items()
