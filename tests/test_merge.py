@@ -119,8 +119,9 @@ def test_a_card_stands_a_comparison_of_one_page(base):
     assert "| cer | all | 1 | 0.200 | 0.100 | -0.100 |" in card
 
 
-def test_parity_in_a_fresh_process(base, adapter, report):
-    verdict = merge.check_parity(base, adapter, report[0], make_samples(3), max_pixels=78400, device="cpu")
+def test_a_sound_merge_passes_with_its_figures(gate, merged):
+    """The smoke run of all notebooks passes the gate with a fresh process."""
+    verdict = gate(merged)
     assert verdict.passed, verdict.why
     assert verdict.why == []
     assert verdict.figures["modules_merged"] == verdict.figures["modules"] == 28

@@ -73,7 +73,10 @@ def run_in_process(monkeypatch, *, but: str = "") -> None:
         notebook = nbformat.read(stage.path, as_version=4)
         cells = [cell.source for cell in notebook.cells]
         values = {**run.parameters[stage.name], "data": str(run.data)}
-        exec("\n".join([cells[0], f"globals().update({values!r})", *cells[1:]]), {})
+        try:
+            exec("\n".join([cells[0], f"globals().update({values!r})", *cells[1:]]), {})
+        except Exception as error:  # whatever stops a cell, as in a kernel
+            raise runner.StageFailed(f"{stage.notebook}: {error}") from error
         target = run.data / "results" / f"{stage.notebook}.ipynb"
         target.parent.mkdir(exist_ok=True)
         nbformat.write(notebook, target)

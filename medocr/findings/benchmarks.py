@@ -48,13 +48,6 @@ OPEN = {
     "merge": "whether merging gains anything where layers are large and a graphics card hides small products",
     "summary": "all of it, since nothing here summarises",
 }
-TAKES = {
-    "speed": "two loopback servers (`make bench`)",
-    "memory": "a CUDA machine with room to train all weights (`make gpu`)",
-    "gigabytes": "a count of what a training step holds (`python -m tests.bench.memory`)",
-    "merge": "both ways of reading timed in turn (`make run`)",
-    "summary": "a task that summarises",
-}
 
 
 def merging(results: Path) -> pd.DataFrame:
