@@ -19,6 +19,7 @@ CONDITION = re.compile(  # of `text.lower`, before a name
     rf"(?<![\w-])(?:(?P<strong>{'|'.join(sorted(STRONG))})|{'|'.join(sorted(WEAK))})(?![\w-])"
 )
 LIMITS = {"above", "more", "higher", "greater", "over", "below", "less", "lower"}  # `an HbA1c of 48 or above`
+AMONG = {"and", "or", "to", ",", "-"}  # between times
 LIMITED = {"least", "most", "should", "must"}  # `creatinine clearance of at least 60`
 IDENTIFIERS = {
     "street",
@@ -126,22 +127,14 @@ def _is_apart(page: "_Reader", here: int, columns: "Columns") -> bool:
         return False
     if page.kinds[columns.end] != "nl" or page.kinds[columns.end + 1] != "num":
         return False
-    at = here - 1  # the newline before the name's line, then the line above it, at most twelve words
-    while at > 0 and page.kinds[at] != "nl" and here - at < 12:
-        at -= 1
-    above = at - 1
-    while above > 0 and page.kinds[above - 1] != "nl" and at - above < 12:
-        above -= 1
-    return above >= 0 and page.after[above] > 0 and "num" not in page.kinds[above:at]
+    breaks = [at for at in range(max(0, here - 24), here) if page.kinds[at] == "nl"]  # before this line and the last
+    above = breaks[-2] + 1 if len(breaks) > 1 else 0
+    return bool(breaks) and page.after[above] > 0 and "num" not in page.kinds[above : breaks[-1]]
 
 
 def _is_time(page: "_Reader", columns: "Columns") -> bool:
     """Whether a bare number is the first of several hours or days: `draws at 0 and 3 hours`."""
     at = columns.end
-    while (
-        columns.bare
-        and at < columns.end + 5
-        and (page.kinds[at] == "num" or page.lowered[at] in ("and", "or", "to", ",", "-"))
-    ):
+    while at < columns.end + 5 and (page.kinds[at] == "num" or page.lowered[at] in AMONG):
         at += 1
-    return at > columns.end and page.lowered[at] in PERIODS
+    return columns.bare and at > columns.end and page.lowered[at] in PERIODS
