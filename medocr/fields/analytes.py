@@ -27,6 +27,7 @@ RESULT_WORDS = {"result", *languages.words("result")}
 AMOUNTS = {"mL", "L", "U", "[IU]"}  # of what is given, unless the lexicon knows the name
 ANDS = {"and", "or", "to", *languages.words("and")}
 BEFORE_VALUE = {"h", "l", "hh", "ll", "high", "low"}
+NOT_FIRST = HEADINGS | FLAGS.keys()  # of an unknown name
 NO_UNKNOWN = NEVER | LINKS | STOPS  # what no name holds that the lexicon does not have
 FOLLOWING = {"and", "with", "on", "h", "l", "high", "low", "was", "is", "but", "today", "which", "yesterday", "then"}
 NEGATIVE = re.compile(r"excess|deficit|(?<!\w)be(?!\w)|score", re.IGNORECASE)
@@ -172,9 +173,7 @@ class _Reader:
         if end > self.begin and self.kinds[end - 1] == "word" and self.lowered[end - 1] in BEFORE_VALUE:
             flag, end = FLAGS[self.lowered[end - 1]], end - 1
         start = self.names.back(end, self.begin, "(),-/&.'", 9, NO_UNKNOWN)
-        while start < end and (
-            self.lowered[start] in HEADINGS or self.kinds[start] == "sym" or self.lowered[start] in FLAGS
-        ):
+        while start < end and (self.kinds[start] == "sym" or self.lowered[start] in NOT_FIRST):
             start += 1
         blocked = start > self.begin and self.lowered[start - 1] in NEVER and not self._is_heading_row(start)
         letters = sum(map(len, self.lowered[start:end]))
