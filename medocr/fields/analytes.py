@@ -131,7 +131,7 @@ class _Reader:
         """The result of a test whose name has a line of its own above: `FIBRINOGEN`, then `Result: 412 mg/dL`."""
         begin, name_end = self.titled
         columns = read_columns(self.atoms, here + 1, self.after, self.range_first)
-        near = self.lines and _line_of(self.lines, self.starts[here]) - _line_of(self.lines, self.starts[begin]) <= 3
+        near = _line_of(self.lines, self.starts[here]) - _line_of(self.lines, self.starts[begin]) <= 3
         if not near or not columns.printed or not self._valid(columns, known=True, drug=False, linked=0):
             return here + 1
         self.titled = None
@@ -282,5 +282,5 @@ def _earlier_column(atoms: Atoms) -> bool:
     return False
 
 
-def _line_of(starts: list[int], offset: int) -> int:
+def _line_of(starts: tuple[int, ...], offset: int) -> int:
     return bisect.bisect_right(starts, offset) - 1
