@@ -75,6 +75,8 @@ class _Reader:
         self.sex = _sex(lower(self.plain))
         self.range_first = _range_first(self.lowered)
         self.earlier = _earlier_column(self.atoms)
+        lowest = self.lowered.index("min") if "min" in self.lowered else self.atoms.count
+        self.limits = "max" in self.lowered[lowest + 1 : lowest + 3]  # `Min | Max`, columns of a table
         self.has_rules = not mentions.OPENING.isdisjoint(self.lowered)
         self.begin = 0  # where words that may be the next name's begin
         self.row_end = -1
@@ -230,6 +232,8 @@ class _Reader:
         if columns.ranges:
             of_sex = [r for r in columns.ranges if r[2] == self.sex and self.sex]
             low, high = (of_sex or columns.ranges)[0][:2]
+        elif self.limits and len(columns.extras) == 2 and columns.extras[0] < columns.extras[1]:
+            low, high = columns.extras  # under `Min` and `Max`
         flag = columns.flag or self._leading_flag(begin)
         offset = self.starts[begin]
         line = _line_of(self.lines, offset)
