@@ -20,7 +20,8 @@ CONDITION = re.compile(  # of `text.lower`, before a name
 )
 LIMITS = {"above", "more", "higher", "greater", "over", "below", "less", "lower"}  # `an HbA1c of 48 or above`
 AMONG = {"and", "or", "to", ",", "-"}  # between times
-LIMITED = {"least", "most", "should", "must"}  # `creatinine clearance of at least 60`
+CURRENCIES = {"rs", "rs.", "inr", "usd", "eur", "$", "£", "€", "₹"}
+BARRED = {"least", "most", "should", "must", *CURRENCIES}  # `creatinine clearance of at least 60`, `TSH Rs 450`
 IDENTIFIERS = {
     "street",
     "avenue",
@@ -49,18 +50,16 @@ OPENING = {  # words without which a page has neither conditions nor results of 
     *(word + end for word in (*RELATIVES, *CHANGES) for end in ("", "s", "'s")),
 }
 YEAR = re.compile(r"(?:19|20)\d\d")
-CURRENCIES = {"rs", "rs.", "inr", "usd", "eur", "$", "£", "€", "₹"}
 SOLUTION = re.compile(r"[ ]?%[^\n\d]{0,3}\d{1,4}[ ]?(?:ml|l|cc|g)\b")  # of `text.lower`: `50 % 25 mL`
 
 
 def is_mention(page: "_Reader", here: int, after: int, columns: "Columns") -> bool:
     """Whether the columns after a name of the lexicon are no result of the page's patient."""
-    between = set(page.lowered[after : columns.at])
+    between = page.lowered[after : columns.at]
+    barred = bool(between) and not (BARRED.isdisjoint(between) and (columns.ranges or SALTS.isdisjoint(between)))
     return (
-        not between.isdisjoint(CURRENCIES)
+        barred
         or (columns.bare and len(between) > 1 and YEAR.fullmatch(columns.printed) is not None)
-        or not between.isdisjoint(LIMITED)
-        or (not columns.ranges and not between.isdisjoint(SALTS))
         or (page.has_rules and (is_condition(page, here, columns) or _is_of_others(page, here, between)))
         or (page.lowered[columns.end] == "or" and page.lowered[columns.end + 1] in LIMITS)
         or _is_identifier(page, here, after, columns)
@@ -71,7 +70,7 @@ def is_mention(page: "_Reader", here: int, after: int, columns: "Columns") -> bo
     )
 
 
-def _is_of_others(page: "_Reader", here: int, between: set[str]) -> bool:
+def _is_of_others(page: "_Reader", here: int, between: list[str]) -> bool:
     """Whether a value is a relative's or a change: `her mother's cholesterol was 9.2`, `a rise in creatinine of 26`."""
     before = lower(page.plain)[max(0, page.starts[here] - 50) : page.starts[here]].rpartition("\n")[2]
     return RELATIVE.search(before) is not None or ("of" in between and CHANGE.search(before) is not None)
