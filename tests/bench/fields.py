@@ -68,7 +68,7 @@ def first_readings(scores: dict[str, dict]) -> dict[str, dict]:
 
 
 def speed() -> dict[str, float]:
-    """Full pages read, and scored in all families, a second: the fastest of 25 turns, since other work only slows one."""
+    """Full pages read, and scored in all families, a second: the fastest of 25 turns, as other work slows the rest."""
     pages = list(synthetic.pages({"lab_report": 60}, unlabelled=(), workers=1))
     reports = [full(pages, at) for at in range(len(pages))]
     rng = random.Random(0)
