@@ -18,12 +18,8 @@ SHORTEST_FIRST = (  # one that is not named comes last
     *("read", "numbers", "train", "serve", "gguf", "digitize", "full_size", "scale", "faults", "route", "precision"),
     *("learning_rate", "rank", "units", "attacks", "kills", "mutations", "clinocr", "loop"),
 )
-
-
-def benches() -> list[str]:
-    """The modules of this folder that write a record."""
-    modules = [path for path in Path(__file__).parent.glob("[a-z]*.py") if "write_record(" in path.read_text()]
-    return sorted((path.stem for path in modules), key=lambda name: (*SHORTEST_FIRST, name).index(name))
+MODULES = [path.stem for path in Path(__file__).parent.glob("[a-z]*.py") if "write_record(" in path.read_text()]
+BENCHES = sorted(MODULES, key=lambda name: (*SHORTEST_FIRST, name).index(name))
 
 
 def commands(runs: bool) -> dict[str, list[str]]:
@@ -31,7 +27,7 @@ def commands(runs: bool) -> dict[str, list[str]]:
     clinocr, llama = (os.environ.get(name, "") for name in ("CLINOCR", "LLAMA_CPP"))
     given = {"clinocr": [clinocr], "gguf": ["--converter", f"{llama}/convert_hf_to_gguf.py"]}
     made = {f"{name}/run": ["medocr", "run", name, "--force", *more] for name, more in RUNS.items() if runs}
-    made |= {f"bench/{name}": [f"tests.bench.{name}", *given.get(name, ())] for name in benches()}
+    made |= {f"bench/{name}": [f"tests.bench.{name}", *given.get(name, ())] for name in BENCHES}
     made = {record: [sys.executable, "-m", *command] for record, command in made.items()}
     unsloth = "PYTHONPATH=tests/without_cuda .venv-unsloth/bin/python -m tests.unsloth_cpu"  # `make unsloth` has more
     return {**made, "bench/unsloth": ["sh", "-c", unsloth]}
