@@ -26,6 +26,7 @@ experiments: $(READY)  ## the findings: every claim's runs, two side by side; re
 	$(PYTHON) -m medocr run experiments --jobs 2
 
 .PHONY: results
+# clinocr and gguf need a copy of others' work: CLINOCR=FOLDER and LLAMA_CPP=FOLDER, as variables of the environment.
 results: $(READY)  ## all committed results anew, from one clean commit, or on from where it was stopped: many hours
 	@test -z "$$(git status --porcelain -- . ':!results' ':!README.md')" || \
 	    { echo "commit first: results are made from one clean commit"; exit 1; }
