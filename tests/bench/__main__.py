@@ -30,7 +30,7 @@ def commands(runs: bool) -> dict[str, list[str]]:
     clinocr, llama = (os.environ.get(name, "") for name in ("CLINOCR", "LLAMA_CPP"))
     given = {"clinocr": [clinocr], "gguf": ["--converter", f"{llama}/convert_hf_to_gguf.py"]}
     made = {f"bench/{name}": [sys.executable, "-m", f"tests.bench.{name}", *given.get(name, ())] for name in BENCHES}
-    unsloth = "PYTHONPATH=tests/without_cuda .venv-unsloth/bin/python -m tests.unsloth_cpu"  # `make unsloth` makes its Python
+    unsloth = "PYTHONPATH=tests/without_cuda .venv-unsloth/bin/python -m tests.unsloth_cpu"  # see make unsloth
     return {**made, "bench/unsloth": ["sh", "-c", unsloth]}
 
 
