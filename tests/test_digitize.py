@@ -241,7 +241,7 @@ def test_a_pages_sums_are_added_up_once_for_all_its_totals(monkeypatch):
         ("AST 35 IU/L 1040 N", "numbers on its line are in no column: 1040"),
         ("WBC [0-5] /HPF", "it is not certain whether 0-5 is the value or the range"),
         ("Glucose 126 mg/dL 70-99", "Glucose 126 is outside 70–99 but not flagged"),
-        ("CRP 4 家 mg/L 0-5", "a sign on its line was not recognised"),
+        ("Glucose 105 H mg/dL 70-99 家", "a sign on its line was not recognised"),
         ("Ketones 2+ NEGATIVE", "Ketones 2+ is outside NEGATIVE but not flagged"),
         ("☐ A ☐ B ☑ 0", "its label may be the letter O"),
         ("1.20 mg Duloxetine daily", "it is not certain whether 1.20 is a dose or a place in a list and a dose"),
