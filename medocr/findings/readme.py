@@ -66,7 +66,7 @@ def _environment() -> jinja2.Environment:
     verdicts, (total, counted) = claims.verdicts(scores, RESULTS), claims.counts(scores, RESULTS)
     environment.globals |= {
         **{name: load(RESULTS / name) for name in ("demo", "pretrain", "bench", "gpu")},
-        "full": load(RESULTS / "demo-full"),
+        "balanced": load(RESULTS / "demo-balanced"),
         "published": tomllib.loads((ROOT / "notebooks/profiles/l4.toml").read_text()),
         **{"by": by, "harm": harm, "fields": FIELDS, "labels": LABELS},
         "slices": ("all", "medical", "general", *(name for name in DOC_TYPES if name != "unknown")),
@@ -74,7 +74,7 @@ def _environment() -> jinja2.Environment:
         "same_run": lambda run: all(run["same_bytes"].values()) and run["same_scores"],
         **{"runs": len(facts), "total": total, "counted": counted, "demos": claims.demos(RESULTS)},
         "verdicts": markdown.table(verdicts, verdicts.itertuples(index=False)),
-        "provenance": claims.provenance(scores, facts, RESULTS),
+        "provenance": claims.provenance(scores, facts),
     }
     return environment
 
