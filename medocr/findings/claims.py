@@ -256,7 +256,7 @@ def demos(results: Path) -> str:
         change = Contrast(TUNED, BASE, "cer", "general")
         by, low, high = (change.number(row[key], "+") for key in ("difference", "low", "high"))
         sentences.append(
-            f"{path.parent.name}'s {trained['steps']} steps in {trained['precision']} change the CER of general pages by "
-            f"{by} [{low}, {high}] (n = {row['n']}, one seed)"
+            f"{path.parent.name}'s {trained['steps']} steps in {trained['precision']} change the CER of general pages "
+            f"by {by} [{low}, {high}] (n = {row['n']}, one seed)"
         )
     return f"Longer runs of the 60/40 mix: {'; '.join(sentences)}." if sentences else ""
