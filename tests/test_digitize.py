@@ -241,12 +241,15 @@ def test_a_pages_sums_are_added_up_once_for_all_its_totals(monkeypatch):
         ("AST 35 IU/L 1040 N", "numbers on its line are in no column: 1040"),
         ("WBC [0-5] /HPF", "it is not certain whether 0-5 is the value or the range"),
         ("Glucose 126 mg/dL 70-99", "Glucose 126 is outside 70–99 but not flagged"),
-        ("Ketones 2+ 家 NEGATIVE", "a sign on its line was not recognised"),
+        ("Glucose 105 H mg/dL 70-99 家", "a sign on its line was not recognised"),
+        ("Ketones 2+ NEGATIVE", "Ketones 2+ is outside NEGATIVE but not flagged"),
+        ("☐ A ☐ B ☑ 0", "its label may be the letter O"),
         ("1.20 mg Duloxetine daily", "it is not certain whether 1.20 is a dose or a place in a list and a dose"),
         ("Clopidogrel 75 mg tabdaily x 30 days", "no frequency is printed"),
         ("2. Amlodipine 5 mg tab #90 Sig: 1 tab PO daily", None),
         ("Glucose 85 mg/dL 70-99 Sodium 140 mmol/L 135-145", None),
         ("Platelets 231 000 /uL", None),
+        ("Ketones Negative Negative", None),
     ],
 )
 def test_a_row_whose_line_says_more_than_its_columns_is_asked_about(line, asked):
@@ -254,9 +257,14 @@ def test_a_row_whose_line_says_more_than_its_columns_is_asked_about(line, asked)
     assert {reason for field in about["fields"] for reason in field["reasons"]} == ({asked} if asked else set())
 
 
+def test_a_result_among_boxes_to_tick_is_asked_about():
+    about, _ = made("Northside Clinic\nBlood type: ☐ A ☐ B ☑ AB ☐ 0")
+    assert "boxes to tick are on its line" in about["fields"][1]["reasons"]
+
+
 def test_a_field_is_as_sure_as_the_least_sure_character_on_its_line():
-    text = "Patient: Ann Miller\nD0B: 12/31/1961"
-    sure = [0.6 if text[at] == "0" and at < 24 else 0.99 for at in range(len(text))]
+    text = "Patient: Ann Miller\nD8B: 12/31/1961"
+    sure = [0.6 if text[at] == "8" else 0.99 for at in range(len(text))]
     read = [(Page(encoded(text), "a", "folder"), dataclasses.replace(reading(text), sure=sure))]
     about = record.document("a", "a", read, {"name": "s", "hash": ""}, synthetic=True, phi=False)
     assert {field["name"]: field["confidence"] for field in about["fields"]} == {"patient": 0.99, "date": 0.6}

@@ -16,6 +16,10 @@ ASIDE = re.compile(  # the place of a row in a list, and how much is dispensed
 )
 LISTED = re.compile(r"\s*([1-9]\d?\.\d[\d.,/]*)")  # `1.20 mg`: a place and a dose run together, or a dose
 SPAN = re.compile(r"\d[\d.,]* ?[-–] ?\d[\d.,]*")
+EXPECTED = re.compile(  # a finding's reference
+    r"(?<!\w)(?:negative|non-?reactive|none(?: seen)?|not (?:detected|seen)|undetected|absent|normal)(?!\w)",
+    re.IGNORECASE,
+)
 HAN = re.compile("[\u3400-\u9fff]")  # what the recogniser sees in a sign that it does not know
 DATES = ("date_of_birth", "collected", "received", "reported", "date")  # fields of a header
 
@@ -33,11 +37,13 @@ def give(record: dict) -> None:
                 entry["reasons"] += _of_line(entry, entries)
             match entry["kind"]:
                 case "analyte":
-                    entry["reasons"] += _of_analyte(row, order)
+                    entry["reasons"] += _of_analyte(row, order, entry["text"])
                 case "drug":
                     entry["reasons"] += _of_drug(row, entry["text"])
                 case "header" if entry["name"] in DATES:
                     entry["reasons"] += _of_date(str(row["value"]), order)
+                case "tick" if row["label"] == "0":
+                    entry["reasons"].append("its label may be the letter O")
                 case "total":
                     entry["reasons"] += disagreeing
             entry["reasons"] += _of_document(record)
@@ -57,8 +63,10 @@ def _of_date(printed: str, order: str | None) -> Iterator[str]:
 
 def _of_line(entry: Mapping, entries: Sequence[Mapping]) -> Iterator[str]:
     """What is printed on a row's lines and in none of its columns: then something was lost, or taken for another."""
-    rows = [other["columns"] for other in entries if other["text"] == entry["text"]]  # several may share a line
-    if numbers := _left_over(entry["text"], rows):
+    beside = [other for other in entries if other["text"] == entry["text"]]  # several may share a line
+    if any(other["kind"] == "tick" for other in beside):
+        yield "boxes to tick are on its line"
+    if numbers := _left_over(entry["text"], [other["columns"] for other in beside]):
         yield f"numbers on its line are in no column: {', '.join(numbers)}"
     if HAN.search(entry["text"]) and not HAN.search(entry["name"]):
         yield "a sign on its line was not recognised"
@@ -78,13 +86,13 @@ def _left_over(text: str, rows: Sequence[Mapping]) -> list[str]:
     return [number for number in left if not any(printed.stands_in(value, number) for value in numbers)]
 
 
-def _of_analyte(row: Mapping, order: str | None) -> Iterator[str]:
+def _of_analyte(row: Mapping, order: str | None, text: str) -> Iterator[str]:
     if row.get("date"):
         yield from _of_date(row["date"], order)
     yield from consistency.of_row(row, flagged=True)  # a page without flags may be one whose flags were not read
     low, high = row.get("low"), row.get("high")
-    if low is None and high is None and isinstance(row["value"], str) and SPAN.fullmatch(row["value"]):
-        yield f"it is not certain whether {row['value']} is the value or the range"
+    if isinstance(row["value"], str) and (low, high, row.get("flag")) == (None, None, None):
+        yield from _of_finding(row["name"], row["value"], text)
     if None not in (low, high) and low > high:
         yield f"the range is upside down: {low:g} to {high:g}"
     if row.get("unit") is None and isinstance(row["value"], float) and not is_unitless(row["name"]):
@@ -95,6 +103,15 @@ def _of_analyte(row: Mapping, order: str | None) -> Iterator[str]:
         yield f"{row['unit']} is not a unit of {row['name']}, which is reported in {' or '.join(usual)}"
     if lexicon.squeeze(row["name"]) not in lexicon.analytes():
         yield "the lexicon does not know the name"
+
+
+def _of_finding(name: str, value: str, text: str) -> Iterator[str]:
+    """A result without range and flag: one of both may not have been read."""
+    if SPAN.fullmatch(value):
+        yield f"it is not certain whether {value} is the value or the range"
+    expected = EXPECTED.search(text.replace(name, "").replace(value, "", 1))
+    if expected and not EXPECTED.fullmatch(value):
+        yield f"{name} {value} is outside {expected[0]} but not flagged"
 
 
 def is_known(unit: str) -> bool:

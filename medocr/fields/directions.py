@@ -62,9 +62,12 @@ STOPPED_AFTER = re.compile(
     rf"|{ORDER['before stopped']}(?:{ORDER['was stopped']})\b"
 )
 DENIED_AFTER = re.compile(rf"(?<!\w){ORDER['denied after']}(?!\w)")
+RESUMED = re.compile(r"\b(?:restart|resum|recommenc)(?:e|ed|ing)?\b")
 SENTENCE_START = re.compile(r"\n|[.;]\s")
 SENTENCE_END = re.compile(r"(?<=\w{4})\.\s|\n")
-DENIED = re.compile(rf"\b(?:{ORDER['denied']})\b(?:\s+(?:any|the|use of|using|taking|to take))*\W*$")
+DENIED = re.compile(
+    rf"\b(?:{ORDER['denied']})\b(?:\s+(?:any|the|use of|using|taking|to take|la|le|les|el|il|o|a))*\W*$"
+)
 MENTIONED = re.compile(rf"(?<!\w)(?:{ORDER['mentioned']})$")  # relatives, plans, rules: no order
 
 
@@ -132,24 +135,20 @@ def amount_before(lowered: str, name: int) -> tuple[int, int] | None:
     return asked.span("taken") if asked else None
 
 
-def amount_at(lowered: str, start: int, limit: int, strength: tuple[int, int] | None) -> tuple[int, int] | None:
+def amount_at(lowered: str, start: int, limit: int, strength: re.Match | None) -> tuple[int, int] | None:
     """The span of what is taken at a time (`2 tablets`, `20 units`), apart from the strength of the drug."""
     first = None
+    dose = strength.span() if strength else (limit, limit)
     for match in AMOUNT.finditer(lowered, start, limit):
-        asked = ASKED.search(lowered, max(start, match.start() - 12), match.start())
-        if strength and match.start() < strength[1] and strength[0] < match.end() and not asked:
-            continue
-        if not asked and (match["amount"] == "a" or lowered.endswith(" in ", start, match.start())):
-            continue  # `in 250 mL`: what it is dissolved in
-        if not asked and match.start() <= start + 1 and match["amount"].isdigit() and int(match["amount"]) >= 10:
-            continue  # `DOLO 650 TABLET`: the strength
-        if asked:
-            return match.span()  # `21 capsules. Take 1 capsule`: not what is dispensed
-        first = first or match.span()
-    if first:
-        return first
-    mass = MASS.search(lowered, strength[1] if strength else limit, limit)
-    return mass.span("dose") if mass else None
+        at, end = match.span()
+        if ASKED.search(lowered, max(start, at - 12), at):
+            return at, end  # `21 capsules. Take 1 capsule`: not what is dispensed
+        large = at <= start + 1 and match["amount"].isdigit() and int(match["amount"]) >= 10  # `DOLO 650 TABLET`
+        other = match["amount"] == "a" or lowered.endswith(" in ", start, at)  # `in 250 mL`, dissolved
+        if not (large or other or (at < dose[1] and dose[0] < end)):
+            first = first or (at, end)
+    mass = None if first else MASS.search(lowered, dose[1], limit)
+    return mass.span("dose") if mass else first
 
 
 @functools.lru_cache(20_000)
@@ -178,5 +177,7 @@ def status_after(lowered: str, start: int, limit: int) -> str | None:
     """Whether the words after an order, in its sentence, stop it or deny it: `… – STOPPED due to GI bleed`."""
     ends = SENTENCE_END.search(lowered, start, limit)
     limit = ends.start() if ends else limit
-    denied = DENIED_AFTER.search(lowered, start, limit)
-    return "denied" if denied else "stopped" if STOPPED_AFTER.search(lowered, start, limit) else None
+    if DENIED_AFTER.search(lowered, start, limit):
+        return "denied"
+    stopped = STOPPED_AFTER.search(lowered, start, limit)
+    return "stopped" if stopped and not RESUMED.search(lowered, stopped.end(), limit) else None

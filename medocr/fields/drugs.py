@@ -15,6 +15,7 @@ from .text import Atoms, atoms, clean, line_starts, lower, plain
 PRICED = re.compile(r"[^\n]{0,30}[ ](?:\d{1,4}[.,]\d{2}[ ]?[$£€]?|[$£€][ ]?\d{1,4}[.,]\d{2})[ ]*(?:\n|$)")
 COUNTED_UNITS = {None, "mL", *sig.COUNT_UNITS.values()}  # of an amount at a time: the strength stands before the drug
 GERMAN_SALT = re.compile(r"(?:succinat|tartrat|hydrochlorid|maleat|besilat|natrium|kalium)$")  # `Metoprololsuccinat`
+JOINED = re.compile(r"[-/+]")
 CONTAINS = re.compile(r"\b(?:contains|composition)\b[^\n]*$")  # what a brand is made of, and no order of its own
 
 
@@ -122,11 +123,7 @@ def _is_form(word: str) -> bool:
 def _is_drug(word: str) -> bool:
     """Whether a word, or what stands before its hyphen or stroke (`Dolo-650`), is a drug of the lexicon."""
     known = lexicon.drugs()
-    return (
-        word in known
-        or GERMAN_SALT.sub("", word) in known
-        or (("-" in word or "/" in word or "+" in word) and re.split(r"[-/+]", word, maxsplit=1)[0] in known)
-    )
+    return word in known or GERMAN_SALT.sub("", word) in known or JOINED.split(word, maxsplit=1)[0] in known
 
 
 def _name_end(items: Atoms, at: int, lowered: str) -> int:
@@ -146,28 +143,26 @@ def _name_end(items: Atoms, at: int, lowered: str) -> int:
         return _until_column(items, at)
     if _listed(items, at, lowered) and _plausible(items, at):
         return at + 1
-    misspelt = _may_be_misspelt(word) and _dose_follows(items, at, lowered) and lexicon.recognise_drug(word)
-    return _extended(items, at + 1) if misspelt or _heads_line(items, at, lowered) else 0
+    dosed = items.kinds[at + 1] == "num" and _may_be_misspelt(word)
+    strength = sig.STRENGTH.match(lowered, items.starts[at + 1]) if dosed else None
+    if not strength or strength["per"] or strength["unit"] in ("%", "g", "u", "cc"):
+        return 0
+    return _extended(items, at + 1) if lexicon.recognise_drug(word) or _heads_line(items, at, lowered, strength) else 0
 
 
-def _heads_line(items: Atoms, at: int, lowered: str) -> bool:
+def _heads_line(items: Atoms, at: int, lowered: str, strength: re.Match) -> bool:
     """Whether an unknown word opens a line that goes on as an order does: `Amotaks 500 mg 2x1`."""
-    opens = items.words[at][0].isupper() and items.kinds[at + 1] == "num" and (not at or items.kinds[at - 1] == "nl")
-    strength = sig.STRENGTH.match(lowered, items.starts[at + 1]) if opens else None
-    if not strength or strength["unit"] not in ("mg", "mcg", "ug") or strength["per"]:
-        return False
-    line = lowered.find("\n", strength.end(), strength.end() + 80)
-    return sig.FREQUENCY.search(lowered, strength.end(), line if line > 0 else strength.end() + 80) is not None
+    opens = items.words[at][0].isupper() and (not at or items.kinds[at - 1] == "nl")
+    end = strength.end() + 80
+    line = lowered.find("\n", strength.end(), end)
+    directed = opens and sig.FREQUENCY.search(lowered, strength.end(), line if line > 0 else end)
+    return bool(directed) and strength["unit"] in ("mg", "mcg", "ug")
 
 
 @functools.lru_cache(maxsize=20_000)
 def _may_be_misspelt(word: str) -> bool:
-    return (
-        word.isalpha()
-        and len(word) in lexicon.MISSPELT
-        and lexicon.squeeze(word) not in lexicon.analytes()
-        and not sig.FORMS.fullmatch(word)
-    )
+    known = lexicon.squeeze(word) in lexicon.analytes() or sig.FORMS.fullmatch(word)
+    return word.isalpha() and len(word) in lexicon.MISSPELT and not known
 
 
 def _listed(items: Atoms, at: int, lowered: str) -> bool:
@@ -177,16 +172,11 @@ def _listed(items: Atoms, at: int, lowered: str) -> bool:
     return numbered and sig.FORMS.match(lowered, items.starts[at + 1 + strength]) is not None
 
 
-def _dose_follows(items: Atoms, at: int, lowered: str) -> bool:
-    match = sig.STRENGTH.match(lowered, items.starts[at + 1]) if items.kinds[at + 1] == "num" else None
-    return bool(match) and match.group("unit") not in ("%", "g", "u", "cc") and not match.group("per")
-
-
 def _plausible(items: Atoms, at: int) -> bool:
     """Whether a word after `Tab.` and the like is a name, and not a part of the order."""
     word = items.lowered[at]
     part = sig.FORMS.fullmatch(word) or sig.FREQUENCY.fullmatch(word) or sig.ROUTES.fullmatch(word)
-    return len(word) > 2 and not part and items.words[at][0].isupper()
+    return len(word) > 2 and not part and items.words[at][0].isupper() and word not in sig.NOT_DRUGS
 
 
 def _extended(items: Atoms, at: int) -> int:
@@ -195,9 +185,8 @@ def _extended(items: Atoms, at: int) -> int:
         joined = items.words[at] in "+/-&" or items.lowered[at] in ("and", "with")
         here = at + joined
         word = items.lowered[here]
-        if items.kinds[here] not in ("word", "code") or not (
-            word in sig.SALTS or _is_drug(word) or (not joined and _tag(items, here))
-        ):
+        goes_on = word in sig.SALTS or _is_drug(word) or (not joined and _tag(items, here))
+        if items.kinds[here] not in ("word", "code") or not goes_on:
             return at
         at = here + 1
 
@@ -212,12 +201,7 @@ def _tag(items: Atoms, at: int) -> bool:
 
 def _until_column(items: Atoms, at: int) -> int:
     end = at + 1
-    while (
-        end - at < 4
-        and items.kinds[end] in ("word", "code")
-        and _plausible(items, end)
-        and items.lowered[end] not in sig.NOT_DRUGS
-    ):
+    while end - at < 4 and items.kinds[end] in ("word", "code") and _plausible(items, end):
         end += 1
     return _extended(items, end)
 
@@ -227,13 +211,10 @@ def _form_before(items: Atoms, at: int) -> tuple[int, str | None]:
     here = at - 1
     while here >= 0 and items.kinds[here] == "sym" and items.words[here] in ".:-":
         here -= 1
-    if (
-        here >= 0
-        and items.kinds[here] == "word"
-        and _is_form(items.words[here])
-        and (len(items.words[here]) > 1 or (here + 1 < at and items.words[here + 1] == "."))
-    ):
-        return items.starts[here], items.words[here]
+    word = items.words[here] if here >= 0 and items.kinds[here] == "word" else ""
+    dotted = here + 1 < at and items.words[here + 1] == "."
+    if word and _is_form(word) and (len(word) > 1 or dotted):
+        return items.starts[here], word
     return items.starts[at], None
 
 
@@ -250,9 +231,8 @@ def _order(text: str, flat: str, start: _Start, at: int, limit: int, line: int) 
     if routes and routes[0].group(1) == "inh" and (form.start() > routes[0].start() if form else len(routes) > 1):
         form = routes.pop(0)  # `90 mcg inh INH q4h`, `18 mcg inh 2 puffs`
     route = routes[0] if routes else None
-    amount = directions.amount_before(lowered, start.name) or directions.amount_at(
-        lowered, at, limit, strengths.span(lowered, dosed, limit)
-    )
+    strength = strengths.solid(lowered, dosed, limit)
+    amount = directions.amount_before(lowered, start.name) or directions.amount_at(lowered, at, limit, strength)
     order = DrugOrder(
         " ".join(text[start.name : start.end].split()).rstrip("."),
         dose,
@@ -272,23 +252,17 @@ def _holds(order: DrugOrder, start: _Start, text: str) -> bool:
     """Whether a name with what was found beside it is an order: never a drug's level, an allergy, or a mention."""
     line = text[max(0, start.name - 60) : start.name].lower().rpartition("\n")[2]
     parts = sum(part is not None for part in (order.form, order.route, order.frequency))
-    if order.status == "mentioned" or sig.NO_ORDER_AFTER.match(lower(text), start.end):
-        return False
-    if ("allerg" in line and not (order.unit and parts)) or "test" in line[-8:]:
-        return False
-    if order.unit and order.unit.endswith(("/mL", "/d", "/min", "%")) and not parts:
-        return False
-    if not parts and PRICED.match(text, start.end):
+    allergy = "allerg" in line and not (order.unit and parts)
+    level = order.unit is not None and order.unit.endswith(("/mL", "/d", "/min", "%")) and "/kg/" not in order.unit
+    mentioned = order.status == "mentioned" or sig.NO_ORDER_AFTER.match(lower(text), start.end)
+    if allergy or mentioned or "test" in line[-8:] or (not parts and (level or PRICED.match(text, start.end))):
         return False
     if start.known and not start.nutrient:
         directed = bool(order.unit or order.frequency or order.status == "stopped")
         return directed or (parts > 0 and not line.strip(" \t.:*•|()-0123456789"))  # in a list, not in a sentence
     if start.nutrient or not start.form:
-        return (
-            order.unit is not None
-            or (parts > 1 and (start.form is not None or order.dose is not None))
-            or (parts > 0 and order.dose is not None and start.nutrient)
-        )
+        several = parts > 1 if start.form or order.dose is not None else False
+        return order.unit is not None or several or (parts > 0 and order.dose is not None and start.nutrient)
     return order.dose is not None or order.frequency is not None or order.duration is not None
 
 

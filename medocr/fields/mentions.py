@@ -7,7 +7,7 @@ from . import languages
 from .marks import NOT_PROSE, PERIODS
 from .sig import SALTS
 from .text import lower
-from .words import words
+from .words import patterns, words
 
 if TYPE_CHECKING:
     from .analytes import _Reader
@@ -18,7 +18,6 @@ WEAK = words("weak_conditions") | set(languages.words("rule"))  # so only before
 CONDITION = re.compile(  # of `text.lower`, before a name
     rf"(?<![\w-])(?:(?P<strong>{'|'.join(sorted(STRONG))})|{'|'.join(sorted(WEAK))})(?![\w-])"
 )
-OPEN_CONDITIONS = {word.partition(" ")[0] for word in STRONG | WEAK}
 LIMITS = {"above", "more", "higher", "greater", "over", "below", "less", "lower"}  # `an HbA1c of 48 or above`
 LIMITED = {"least", "most", "should", "must"}  # `creatinine clearance of at least 60`
 IDENTIFIERS = {
@@ -40,6 +39,16 @@ IDENTIFIERS = {
 CODE = re.compile(r"(?<!\w)(?:code|ref(?:erence)?|no|number|id)[ ]?[.:#]{0,2}[ ]?$")  # right before a name
 TELEPHONE = re.compile(r"(?<!\w)(?:phone|tel|telephone|fax|mobile|cell(?=[ ]?(?:phone|[:#]))|call)(?!\w)")
 POSTCODE = re.compile(r",[ ]?[A-Z]{2}[ ]$")  # before its digits: `Iron Mountain, MI 49801`
+RELATIVES = patterns("part")["relatives"].split("|")
+RELATIVE = re.compile(rf"(?<!\w)(?:{'|'.join(RELATIVES)})(?:'s)?[ ][^.,;:\n]{{0,30}}$")  # before a name
+CHANGES = ("rise", "increase", "decrease", "fall", "drop", "change", "reduction")
+CHANGE = re.compile(rf"(?<!\w)(?:{'|'.join(CHANGES)})s?[ ](?:in|of)[ ](?:[a-z]{{2,10}}[ ])?$")
+OPENING = {  # words without which a page has neither conditions nor results of others
+    *(word.partition(" ")[0] for word in STRONG | WEAK),
+    *(word + end for word in (*RELATIVES, *CHANGES) for end in ("", "s", "'s")),
+}
+YEAR = re.compile(r"(?:19|20)\d\d")
+CURRENCIES = {"rs", "rs.", "inr", "usd", "eur", "$", "£", "€", "₹"}
 SOLUTION = re.compile(r"[ ]?%[^\n\d]{0,3}\d{1,4}[ ]?(?:ml|l|cc|g)\b")  # of `text.lower`: `50 % 25 mL`
 
 
@@ -47,9 +56,11 @@ def is_mention(page: "_Reader", here: int, after: int, columns: "Columns") -> bo
     """Whether the columns after a name of the lexicon are no result of the page's patient."""
     between = set(page.lowered[after : columns.at])
     return (
-        not between.isdisjoint(LIMITED)
+        not between.isdisjoint(CURRENCIES)
+        or (columns.bare and len(between) > 1 and YEAR.fullmatch(columns.printed) is not None)
+        or not between.isdisjoint(LIMITED)
         or (not columns.ranges and not between.isdisjoint(SALTS))
-        or is_condition(page, here, columns)
+        or (page.has_rules and (is_condition(page, here, columns) or _is_of_others(page, here, between)))
         or (page.lowered[columns.end] == "or" and page.lowered[columns.end + 1] in LIMITS)
         or _is_identifier(page, here, after, columns)
         or _is_time(page, columns)
@@ -57,6 +68,12 @@ def is_mention(page: "_Reader", here: int, after: int, columns: "Columns") -> bo
         or _is_given(page, here, columns)
         or _is_told(page, columns)
     )
+
+
+def _is_of_others(page: "_Reader", here: int, between: set[str]) -> bool:
+    """Whether a value is a relative's or a change: `her mother's cholesterol was 9.2`, `a rise in creatinine of 26`."""
+    before = lower(page.plain)[max(0, page.starts[here] - 50) : page.starts[here]].rpartition("\n")[2]
+    return RELATIVE.search(before) is not None or ("of" in between and CHANGE.search(before) is not None)
 
 
 def _is_told(page: "_Reader", columns: "Columns") -> bool:
@@ -71,8 +88,9 @@ def _is_given(page: "_Reader", here: int, columns: "Columns") -> bool:
     if columns.unit != "%" or columns.ranges:
         return False
     end = page.starts[columns.at] + len(columns.printed)
+    share = page.lowered[columns.end] == "of"  # `affects 40 % of people`
     oxygen = page.lowered[here] == "saturation" and page.lowered[here - 1] in ("oxygen", "o2")
-    return oxygen or SOLUTION.match(lower(page.plain), end) is not None
+    return oxygen or share or SOLUTION.match(lower(page.plain), end) is not None
 
 
 def is_condition(page: "_Reader", at: int, columns: "Columns") -> bool:

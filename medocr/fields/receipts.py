@@ -21,6 +21,9 @@ SUM = re.compile(  # of `text.lower`
 RATE_BEFORE = re.compile(r"(\d{1,2}(?:[.,]\d{1,3})?)[ ]?%\)?[ ]*$")
 RATE = re.compile(r"[(@ ]?(\d{1,2}(?:[.,]\d{1,3})?)[ ]?%")
 DATE_VALUE = re.compile(rf"(?<![\w./:-])(?:{DATE}|{MONTH_FIRST})", re.IGNORECASE)
+AMOUNT_FOLLOWS = re.compile(  # a label
+    r"(?![ ]?(?:no|id|number|reg|invoice)\b)[^\n\d$£€₹¥]{0,24}(?:\n[ ]{0,4})?[\d$£€₹¥]", re.IGNORECASE
+)
 NO_ITEM = re.compile(rf"(?:{PRINTED['no item'].pattern})\b[\w .:#&%()/-]*$", re.IGNORECASE)
 OWN_TEXT = re.compile(rf"[ ](?:{PRINTED['own text'].pattern})(?![a-z])", re.IGNORECASE)
 HEADING = re.compile(rf"(?:{patterns('receipt')['heading']})(?=[ ])")
@@ -64,20 +67,16 @@ def read_receipt(text: str) -> Receipt:
     lined = "\n" in flat
     labels = [match for match in SUM.finditer(lower(flat)) if _is_label(flat, match, lined)]
     sums, used = _sums(flat, labels, amounts)
-    rate = sums.pop("tax_rate", None)
-    issuer = _issuer(flat, text)
+    sums.pop("paid", None)
     first = min((match.start() for match in labels), default=len(flat))
     date = _date(flat)
     numbered = PRINTED["number"].search(flat)
     return Receipt(
-        issuer,
-        (numbered.group("id") or numbered.group("hash")) if numbered else None,
-        text[slice(*date.span())] if date else None,
-        tuple(_items(flat, [a for a in amounts if a.start() not in used], first)),
-        sums.get("subtotal"),
-        sums.get("tax"),
-        rate,
-        *(sums.get(name) for name in ("total", "discount", "tip", "earlier")),
+        issuer=_issuer(flat, text),
+        number=(numbered["id"] or numbered["hash"]) if numbered else None,
+        date=text[slice(*date.span())] if date else None,
+        items=tuple(_items(flat, [a for a in amounts if a.start() not in used], first)),
+        **sums,
     )
 
 
@@ -96,14 +95,9 @@ def money(printed: str) -> float:
 def _is_label(flat: str, match: re.Match, lined: bool) -> bool:
     """A word for a sum only where an amount or a rate follows shortly: `Total 12.00`, `VAT 20% 2.00`."""
     before = flat[max(0, match.start() - 60) : match.start()].rpartition("\n")[2].strip()
-    if before[-1:].isalpha() and not (
-        match.lastgroup in ("total", "subtotal", "tax") and lined and len(before.split()) <= 2
-    ):
-        return False
-    rest = flat[match.end() : match.end() + 40]
-    return bool(re.match(r"[^\n\d$£€₹¥]{0,24}(?:\n[ ]{0,4})?[\d$£€₹¥]", rest)) and not re.match(
-        r"[ ]?(?:no|id|number|reg|invoice)\b", rest, re.IGNORECASE
-    )
+    apart = lined and match.lastgroup in ("total", "subtotal", "tax") and len(before.split()) <= 2
+    follows = AMOUNT_FOLLOWS.match(flat, match.end(), match.end() + 40)
+    return follows is not None and (apart or not before[-1:].isalpha())
 
 
 def _sums(flat: str, labels: list[re.Match], amounts: list[re.Match]) -> tuple[dict[str, float], set[int]]:
@@ -116,11 +110,10 @@ def _sums(flat: str, labels: list[re.Match], amounts: list[re.Match]) -> tuple[d
         after = bisect.bisect_left(starts, label.end())
         amount = amounts[after] if after < len(starts) and starts[after] < min(limit, label.end() + 60) else None
         name = label.lastgroup
-        rate = RATE.search(flat, label.end(), min(limit, label.end() + 14)) or (
-            name == "tax" and RATE_BEFORE.search(flat[max(0, label.start() - 9) : label.start()])
-        )
+        before = flat[max(0, label.start() - 9) : label.start()]
+        rate = RATE.search(flat, label.end(), min(limit, label.end() + 14)) or RATE_BEFORE.search(before)
         if name == "tax" and rate:
-            sums.setdefault("tax_rate", number(rate.group(1)))
+            sums.setdefault("tax_rate", number(rate[1]))
         if not amount:
             _take_whole(sums, label, flat, limit, bare=not amounts)
             continue
@@ -129,11 +122,8 @@ def _sums(flat: str, labels: list[re.Match], amounts: list[re.Match]) -> tuple[d
         if name == "subtotal" and label.group().startswith("net") and sums.keys() & {"subtotal", "tax", "discount"}:
             name = "total"  # `Net Amount` under a subtotal is what is to be paid
         if name == "tax":
-            sums["tax"] = (
-                round(sums.get("tax", 0.0) + value, 2)
-                if re.search(r"cgst|sgst|state|local", label.group(), re.IGNORECASE)
-                else sums.get("tax", value)
-            )
+            part = re.search(r"cgst|sgst|state|local", label.group(), re.IGNORECASE)
+            sums["tax"] = round(sums.get("tax", 0.0) + value, 2) if part else sums.get("tax", value)
         elif name == "total":
             reduced = round(sums.get("total", 0.0) - abs(sums.get("discount", 0.0)), 2) == value
             sums["total"] = value if reduced else max(value, sums.get("total", value))
