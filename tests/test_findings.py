@@ -205,7 +205,7 @@ def test_merging_is_judged_by_times_taken_side_by_side(tmp_path):
     verdict, why = benchmarks.judged(tmp_path)["merge"]
     assert (verdict, why) == (
         HOLDS,
-        "seconds per page, merged ÷ adapter: 0.50 (demo, 1 at once), 0.50 (demo, 4 at once)",
+        "seconds per page, merged ÷ adapter as PEFT applies it: 0.50 (demo, 1 at once), 0.50 (demo, 4 at once)",
     )
 
 
