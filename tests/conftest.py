@@ -22,15 +22,18 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: (*LONGEST, item.path.stem).index(item.path.stem))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def base(tmp_path_factory):
-    """A small random model's folder. What these fixtures need of torch is imported by the tests that use them alone."""
+    """A small random model's folder; no test changes it.
+
+    What these fixtures need of torch is imported by the tests that use them alone.
+    """
     from small_model import make_base
 
     return make_base(tmp_path_factory.mktemp("base"))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def samples():
     """Pages for it: ten to train on, four to validate with."""
     from small_model import make_samples
@@ -38,9 +41,9 @@ def samples():
     return make_samples(14)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def finished(base, samples, tmp_path_factory):
-    """A training that nothing disturbed: its folder and report."""
+    """A training that nothing disturbed: its folder, which no test changes, and report."""
     from small_model import RECIPE
 
     from medocr import train

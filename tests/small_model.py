@@ -10,7 +10,8 @@ from transformers import PaddleOCRVLConfig, PaddleOCRVLForConditionalGeneration
 
 from medocr import prepare
 from medocr.demo.tiny import FOLDER
-from medocr.model import load_processor, save_processor
+from medocr.merge import parity
+from medocr.model import load, load_processor, save_processor
 
 TEXT = {"hidden_size": 64, "intermediate_size": 96, "num_hidden_layers": 2, "num_attention_heads": 4}
 VISION = {"hidden_size": 48, "intermediate_size": 64, "num_hidden_layers": 2, "num_attention_heads": 3}
@@ -77,3 +78,11 @@ def fill_lora(model, seed=0, scale=0.1):
     for name, parameter in model.named_parameters():
         if "lora_B" in name:
             parameter.data.normal_(0, scale, generator=random)
+
+
+def probe_here(folder, pages, device):
+    """What the parity gate asks a fresh process for, which takes seconds to start, from this one."""
+    try:
+        return parity.probe(*load(folder, device=device, dtype=torch.float32), pages)
+    except Exception as error:  # which would end that process
+        raise ValueError(str(error)) from error

@@ -7,7 +7,7 @@ import warnings
 import pytest
 import safetensors.torch
 import torch
-from small_model import RECIPE, fill_lora, make_samples
+from small_model import RECIPE, fill_lora, make_samples, probe_here
 from torch.nn.functional import interpolate
 from transformers import PaddleOCRVLForConditionalGeneration
 
@@ -123,7 +123,7 @@ def test_the_config_says_what_the_weights_are(base, merged):
 
 def test_the_gate_passes_it_and_names_a_config_that_says_otherwise(base, merged, tmp_path, monkeypatch):
     adapter, folder = merged
-    monkeypatch.setattr(merge.parity, "_probe_elsewhere", _probe_here)
+    monkeypatch.setattr(merge.parity, "_probe_elsewhere", probe_here)
     gate = {"pages": make_samples(3), "max_pixels": 78_400, "device": "cpu"}
     verdict = merge.check_parity(base, adapter, folder, **gate)
     assert verdict.passed, verdict.why
@@ -134,10 +134,6 @@ def test_the_gate_passes_it_and_names_a_config_that_says_otherwise(base, merged,
     why = merge.check_parity(base, adapter, other, **gate).why
     assert "its text_config says tie_word_embeddings True, the weights say False" in why
     assert any(reason.startswith("config.json has an auto_map") for reason in why)
-
-
-def _probe_here(folder, pages, device):
-    return merge.parity.probe(*models.load(folder, device=device, dtype=torch.float32), pages)
 
 
 def test_bytes_in_an_order_that_is_no_utf8_do_not_stop_reading(base):

@@ -8,7 +8,7 @@ import safetensors.torch
 import torch
 from huggingface_hub import HfApi, ModelCardData
 from huggingface_hub.utils import filter_repo_objects
-from small_model import fill_lora, make_base, make_samples
+from small_model import fill_lora, make_samples, probe_here
 from transformers import AutoModelForImageTextToText
 
 from medocr import merge, storage
@@ -56,11 +56,6 @@ MODULE = "layers.1.mlp.gate_proj.weight"
 
 
 @pytest.fixture(scope="module")
-def base(tmp_path_factory):
-    return make_base(tmp_path_factory.mktemp("base"))
-
-
-@pytest.fixture(scope="module")
 def adapter(base, tmp_path_factory):
     folder = tmp_path_factory.mktemp("adapter")
     model = models.add_lora(models.load(base, device="cpu")[0], r=4, alpha=8)
@@ -82,14 +77,7 @@ def merged(report, tmp_path):
 
 @pytest.fixture
 def gate(base, adapter, monkeypatch):
-    """The gate with the merged model run in this process: a new one takes seconds."""
-
-    def probe_here(folder, pages, device):
-        try:
-            return parity.probe(*models.load(folder, device=device, dtype=torch.float32), pages)
-        except Exception as error:  # which would end that process
-            raise ValueError(str(error)) from error
-
+    """The gate with the merged model run in this process."""
     monkeypatch.setattr(parity, "_probe_elsewhere", probe_here)
     samples = make_samples(3, seed=9)
     return lambda folder: merge.check_parity(base, adapter, folder, samples, max_pixels=78400, device="cpu")
@@ -131,8 +119,9 @@ def test_a_card_stands_a_comparison_of_one_page(base):
     assert "| cer | all | 1 | 0.200 | 0.100 | -0.100 |" in card
 
 
-def test_parity_in_a_fresh_process(base, adapter, report):
-    verdict = merge.check_parity(base, adapter, report[0], make_samples(3), max_pixels=78400, device="cpu")
+def test_a_sound_merge_passes_with_its_figures(gate, merged):
+    """The smoke run of all notebooks passes the gate with a fresh process."""
+    verdict = gate(merged)
     assert verdict.passed, verdict.why
     assert verdict.why == []
     assert verdict.figures["modules_merged"] == verdict.figures["modules"] == 28

@@ -17,11 +17,6 @@ from medocr.model import lora, reading
 from medocr.train import data
 
 
-@pytest.fixture(scope="module")
-def base(tmp_path_factory):
-    return make_base(tmp_path_factory.mktemp("base"))
-
-
 @pytest.fixture
 def loaded(base):
     return models.load(base, device="cpu")

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from test_run import run_in_process
 
+from medocr import report, workspace
 from medocr.__main__ import main
 from medocr.run import STAGES, is_table, load_profile
 from medocr.run.profile import default_parameters
@@ -161,10 +163,13 @@ def test_the_merged_model_reads_a_folder(smoke, tmp_path, capsys):
     assert "2 pages read, 1 refused" in capsys.readouterr().err
 
 
-def test_a_profile_that_asks_for_cuda_without_it_is_told_so(smoke, capsys):
+def test_a_profile_that_asks_for_cuda_without_it_is_told_so(smoke, capsys, monkeypatch):
     import torch
 
     if torch.cuda.is_available():
         pytest.skip("this machine has CUDA")
+    run_in_process(monkeypatch)
+    monkeypatch.setenv(workspace.HEADLESS, "1")
+    monkeypatch.setattr(report, "style", lambda: None)
     assert main(["run", "smoke", "--out", str(smoke), "-p", "train.device=cuda", "--only", "04"]) == 1
     assert "no CUDA device" in capsys.readouterr().err

@@ -12,6 +12,19 @@ from small_model import make_base, make_samples
 from medocr import prepare, storage, train
 from medocr.train import data, parallel
 
+ROOT = Path(__file__).parents[1]
+LAUNCHER = """
+import os, sys
+import torch.distributed
+from accelerate import debug_launcher
+from medocr import __main__, train  # imported once, before the processes part
+
+def run(*arguments):
+    os.environ["LOCAL_RANK"] = str(torch.distributed.get_rank())  # as `accelerate launch` does
+    __main__.main(arguments)
+
+debug_launcher(run, tuple(sys.argv[1:]), num_processes=2)
+"""
 RECIPE = {
     "precision": "float32",
     "epochs": 2,
@@ -47,28 +60,15 @@ def test_batches_too_few_for_every_process_are_left_out():
 
 
 def test_two_processes_give_the_losses_of_one(tmp_path):
-    """A run's folder, trained by `accelerate launch` and by this process; then taken over, as notebook 04 does."""
+    """A run's folder, trained by two processes and by this one; then taken over, as notebook 04 does."""
     base, samples, run = make_base(tmp_path / "base"), make_samples(20), tmp_path / "run"
     storage.write(run / "train.parquet", samples[:16], prepare.Sample)
     storage.write(run / "validation.parquet", samples[16:], prepare.Sample)
     storage.write_json(run / "prepare.json", {"settings": {"base": str(base), "min_pixels": None, "max_pixels": None}})
     storage.write_json(run / "run.json", {"parameters": {"train": {"data": "../run", "device": "cpu", **RECIPE}}})
-    launch = [
-        sys.executable,
-        "-m",
-        "accelerate.commands.accelerate_cli",
-        "launch",
-        "--multi_gpu",
-        "--num_processes",
-        "2",
-    ]
-    environment = {"PYTHONPATH": str(Path(__file__).parents[1]), "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"}
-    done = subprocess.run(
-        [*launch, "--num_machines", "1", "--mixed_precision", "no", "-m", "medocr", "train", str(run), "alpha=4"],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-    )
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
+    command = [sys.executable, "-c", LAUNCHER, "train", str(run), "alpha=4"]
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr[-3000:]
     assert done.stdout.count("8 steps by 2 processes") == 1
     files = {path.name for path in (run / "checkpoints/checkpoint-8").iterdir()}

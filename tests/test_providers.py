@@ -381,7 +381,7 @@ def test_an_interrupt_lets_paid_answers_come_home(tmp_path):
         command = [sys.executable, "-c", textwrap.dedent(script), str(path), servers.addresses[0]]
         process = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE)
         while servers.stats()[0]["answers"] < 8:
-            time.sleep(0.02)
+            time.sleep(0.05)
         process.send_signal(signal.SIGINT)
         assert b"KeyboardInterrupt" in process.communicate(timeout=30)[1]
         answers = servers.stats()[0]["answers"]
@@ -412,7 +412,7 @@ def test_a_store_can_be_watched_and_is_used_up_to_the_kill(tmp_path):
                 assert process.communicate(timeout=60)[0].split()[0] == "90"
                 continue
             while servers.stats()[0]["answers"] < kill_at:
-                time.sleep(0.01)
+                time.sleep(0.05)
             process.kill()
             process.wait()
             with Store(path) as watched:
@@ -669,7 +669,7 @@ def test_by_default_nothing_leaves_the_machine(tmp_path):
         from medocr.transcribe import OpenAIProvider
         from tests.loopback_pages import pages
         if __name__ == "__main__":
-            todo = [*pages(9), *pages(3, start=20, contains_phi=True)]
+            todo = [*pages(6), *pages(2, start=20, contains_phi=True)]  # as many as let processes start
             with transcribe.Store(sys.argv[1]) as store, transcribe.RapidOcr(2) as reader:
                 labelled, report = transcribe.transcribe(todo, [reader], store, progress=False)
                 print(report["labelled"] + len(report["set_aside"]))
@@ -683,7 +683,7 @@ def test_by_default_nothing_leaves_the_machine(tmp_path):
     search = {"PYTHONPATH": f"{tmp_path}:{ROOT}", "CONNECTIONS": str(connections)}
     command = [sys.executable, str(tmp_path / "script.py"), str(tmp_path / "a.sqlite"), str(tmp_path / "b.sqlite")]
     made = subprocess.run(command, cwd=ROOT, env={**os.environ, **keys, **search}, capture_output=True, text=True)
-    assert made.stdout.splitlines() == ["12", "Counter({'not_disclosed': 12})"], made.stderr
+    assert made.stdout.splitlines() == ["8", "Counter({'not_disclosed': 8})"], made.stderr
     assert not connections.exists(), connections.read_text()
     probe = "import socket; socket.socket().connect_ex(('127.0.0.1', 9))"
     subprocess.run([sys.executable, "-c", probe], cwd=ROOT, env={**os.environ, **search}, check=True)

@@ -71,9 +71,14 @@ def run_in_process(monkeypatch, *, but: str = "") -> None:
         if stage.name == but:
             return in_kernel(run, stage)
         notebook = nbformat.read(stage.path, as_version=4)
-        cells = [cell.source for cell in notebook.cells]
         values = {**run.parameters[stage.name], "data": str(run.data)}
-        exec("\n".join([cells[0], f"globals().update({values!r})", *cells[1:]]), {})
+        code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+        place = next(at for at, source in enumerate(code) if source.startswith("data = "))  # its parameters
+        code.insert(place + 1, f"globals().update({values!r})")
+        try:
+            exec("\n".join(code), {})
+        except Exception as error:  # whatever stops a cell, as in a kernel
+            raise runner.StageFailed(f"{stage.notebook}: {error}") from error
         target = run.data / "results" / f"{stage.notebook}.ipynb"
         target.parent.mkdir(exist_ok=True)
         nbformat.write(notebook, target)
@@ -98,6 +103,7 @@ def run(house, *arguments) -> int:
 
 
 def test_a_run_is_made_once_and_again_only_where_something_changed(house, capsys, monkeypatch):
+    run_in_process(monkeypatch, but="train")
     assert run(house) == 0
     assert set(states(house).values()) == {"done"}
     assert json.loads((house / "data/small/train.json").read_text())["made_from"]["parameters"]["value"] == 2
@@ -110,7 +116,6 @@ def test_a_run_is_made_once_and_again_only_where_something_changed(house, capsys
     assert "06_merge" in (house / "results/small/index.html").read_text()
     assert json.loads((house / "results/small/metrics.json").read_text())["value"] == 1
 
-    run_in_process(monkeypatch)
     assert run(house, "-p", "evaluate.value=7") == 0
     assert (
         states(house).items()

@@ -1,24 +1,23 @@
 """What to take away from the findings: the largest effects, what is undecided, and what it would take to decide it."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pandas as pd
 
-from medocr.findings import benchmarks, claims, evidence
-from medocr.findings.evidence import BETTER, FEWEST_SEEDS, MISSING, UNSURE, UNTESTED, WORSE, Measurement
+from medocr.findings import claims, evidence
+from medocr.findings.evidence import BETTER, FEWEST_SEEDS, UNSURE, WORSE, Measurement
 
 MOST = 100  # times as many pages and seeds: beyond, runs like these will not tell
 
 
-def takeaways(scores: pd.DataFrame, results: Path) -> str:
+def takeaways(scores: pd.DataFrame) -> str:
     """A few sentences as a list in Markdown."""
     by_claim = {
         claim.says: [evidence.measure(scores, contrast) for contrast in claim.contrasts]
         for claim in claims.CLAIMS.values()
     }
     run = [measurement for measurements in by_claim.values() for measurement in measurements if measurement.seeds]
-    sentences = [*_largest(run), *_undecided(by_claim), *_untested(by_claim, results)]
+    sentences = [*_largest(run), *_undecided(by_claim)]
     return "\n".join(f"- {sentence}" for sentence in sentences)
 
 
@@ -64,17 +63,3 @@ def needs(undecided: Measurement) -> str:
     if times >= MOST:
         return "more than such runs can decide: the difference is too close to the limit"
     return f"about {times:.1f} times as many pages and seeds, if the difference stays the same"
-
-
-def _untested(by_claim: dict[str, list[Measurement]], results: Path) -> Iterator[str]:
-    """The claims that nothing here has put to a test yet."""
-    judged = {key: verdict for key, (verdict, _) in benchmarks.judged(results).items()}
-    came_out = {says: evidence.together(measurements) for says, measurements in by_claim.items()}
-    came_out |= {benchmarks.SAYS[key]: verdict for key, verdict in judged.items()}
-    for verdict in (UNTESTED, MISSING):
-        names = [f"*{says.rstrip('.')}*" for says in came_out if came_out[says] == verdict]
-        if names:
-            yield f"{verdict.capitalize()}: {', '.join(names)}."
-    keys = [key for key, verdict in judged.items() if verdict in (UNTESTED, MISSING)]
-    if keys:
-        yield "What these would take: " + "; ".join(benchmarks.TAKES[key] for key in keys) + "."

@@ -1,5 +1,6 @@
 """The page of a run: what it found on top, then its notebooks, one below the other, their code folded."""
 
+import functools
 import json
 import re
 from pathlib import Path
@@ -7,11 +8,9 @@ from pathlib import Path
 import jinja2
 import nbformat
 from lxml import html
-from nbconvert import HTMLExporter
 from pygments.formatters import HtmlFormatter
 
 from .. import storage
-from ..report.results import difference
 from ..schema import DOC_TYPES
 from .summary_cell import TAG
 
@@ -30,6 +29,8 @@ def index(folder: Path, name: str, caution: str) -> None:
 
     `caution` says on top what the results are not of.
     """
+    from ..report.results import difference  # a run that is refused need not wait for matplotlib
+
     storage.remove(folder / "figures", folder)
     notebooks = [path for path in sorted(folder.glob("0?_*.ipynb")) if not path.name.endswith(".partial.ipynb")]
     sections = [{"id": path.stem, "finding": _finding(path), "body": _section(path)} for path in notebooks]
@@ -47,13 +48,21 @@ def index(folder: Path, name: str, caution: str) -> None:
         temporary.write_text(page, encoding="utf-8")
 
 
-def _section(path: Path) -> str:
-    """A notebook as HTML; writes its figures beside it."""
+@functools.cache
+def _exporter():
+    """What turns notebooks into HTML; one for all, since each compiles its templates anew."""
+    from nbconvert import HTMLExporter
+
     exporter = HTMLExporter(template_name="basic")
     exporter.register_preprocessor("nbconvert.preprocessors.ExtractOutputPreprocessor", enabled=True)
+    return exporter
+
+
+def _section(path: Path) -> str:
+    """A notebook as HTML; writes its figures beside it."""
     resources = {"unique_key": path.stem, "output_files_dir": "figures"}
     notebook = nbformat.read(path, as_version=4)
-    body, resources = exporter.from_notebook_node(notebook, resources)
+    body, resources = _exporter().from_notebook_node(notebook, resources)
     for figure, data in resources["outputs"].items():
         (path.parent / "figures").mkdir(exist_ok=True)
         (path.parent / figure).write_bytes(data)
