@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from ..fields import lexicon, quantities, recognise_drug, unit_code
+from ..fields import forms, lexicon, quantities, recognise_drug, unit_code
 from ..fields.text import plain
 from ..metrics import consistency
 from ..review.columns import PLACES
@@ -20,6 +20,9 @@ EXPECTED = re.compile(  # a finding's reference
     r"(?<!\w)(?:negative|non-?reactive|none(?: seen)?|not (?:detected|seen)|undetected|absent|normal)(?!\w)",
     re.IGNORECASE,
 )
+BOX = re.compile(f"[{forms.TICKED}{forms.EMPTY}]")
+UNLABELLED = re.compile(rf"{BOX.pattern}\s*{BOX.pattern}")
+YES_NO = re.compile(r"\byes\W*no\b", re.IGNORECASE)
 HAN = re.compile("[\u3400-\u9fff]")  # what the recogniser sees in a sign that it does not know
 DATES = ("date_of_birth", "collected", "received", "reported", "date")  # fields of a header
 
@@ -31,10 +34,14 @@ def give(record: dict) -> None:
         sums = {entry["name"]: entry["columns"]["value"] for entry in entries if entry["kind"] == "total"}
         disagreeing = consistency.contradictions({"receipt": sums})
         order = dates.order([page["text"]])
+        boxes_first = any(BOX.search(line) and line.rstrip()[-1:].isalnum() for line in page["text"].split("\n"))
+        beside: dict[tuple, list] = {}  # several fields may share a line
+        for entry in entries:
+            beside.setdefault((entry["line"], entry["text"]), []).append(entry)
         for entry in entries:
             row = entry["columns"]
             if entry["kind"] in ("analyte", "drug"):
-                entry["reasons"] += _of_line(entry, entries)
+                entry["reasons"] += _of_line(entry, beside[entry["line"], entry["text"]])
             match entry["kind"]:
                 case "analyte":
                     entry["reasons"] += _of_analyte(row, order, entry["text"])
@@ -42,8 +49,8 @@ def give(record: dict) -> None:
                     entry["reasons"] += _of_drug(row, entry["text"])
                 case "header" if entry["name"] in DATES:
                     entry["reasons"] += _of_date(str(row["value"]), order)
-                case "tick" if row["label"] == "0":
-                    entry["reasons"].append("its label may be the letter O")
+                case "tick":
+                    entry["reasons"] += _of_tick(row["label"], entry["text"], boxes_first)
                 case "total":
                     entry["reasons"] += disagreeing
             entry["reasons"] += _of_document(record)
@@ -61,9 +68,8 @@ def _of_date(printed: str, order: str | None) -> Iterator[str]:
         yield f"{printed} is not one day for certain"
 
 
-def _of_line(entry: Mapping, entries: Sequence[Mapping]) -> Iterator[str]:
+def _of_line(entry: Mapping, beside: Sequence[Mapping]) -> Iterator[str]:
     """What is printed on a row's lines and in none of its columns: then something was lost, or taken for another."""
-    beside = [other for other in entries if other["text"] == entry["text"]]  # several may share a line
     if any(other["kind"] == "tick" for other in beside):
         yield "boxes to tick are on its line"
     if numbers := _left_over(entry["text"], [other["columns"] for other in beside]):
@@ -103,6 +109,15 @@ def _of_analyte(row: Mapping, order: str | None, text: str) -> Iterator[str]:
         yield f"{row['unit']} is not a unit of {row['name']}, which is reported in {' or '.join(usual)}"
     if lexicon.squeeze(row["name"]) not in lexicon.analytes():
         yield "the lexicon does not know the name"
+
+
+def _of_tick(label: str, text: str, boxes_first: bool) -> Iterator[str]:
+    if label == "0":
+        yield "its label may be the letter O"
+    if UNLABELLED.search(text) or (boxes_first and BOX.match(text.rstrip()[-1:])):
+        yield "a box on its line has no label"
+    if YES_NO.search(label):
+        yield "a box on its line was not read"
 
 
 def _of_finding(name: str, value: str, text: str) -> Iterator[str]:
