@@ -49,8 +49,8 @@ READ, SOME_REFUSED, NONE_READ = 0, 3, 1  # exit statuses
 class PageRecord:
     """What was read on one page: a line of `read`'s output but for where the page came from.
 
-    Not put out, where a model reads: `sure`, the probability of the token that each character of the text is of, and
-    `seen`, the lines that RapidOCR read on the same page to see which way up it is.
+    Not put out: `sure`, the probability of each character of the text (of a model, of the token that it is of), and
+    `seen`, the lines that RapidOCR read on the same page as a model, to see which way up it is.
     """
 
     text: str
@@ -139,7 +139,8 @@ def read_image(image: bytes | None, language: str = "") -> PageRecord | str | No
     lines = [dataclasses.asdict(line) for line in result.lines]
     seconds = round(time.perf_counter() - started, 3)
     confidence, lowest = _rounded(result.confidence), _rounded(result.lowest)
-    return PageRecord(result.text, lines, result.turn, confidence, lowest, "stop", seconds, unread=result.unread)
+    read = PageRecord(result.text, lines, result.turn, confidence, lowest, "stop", seconds, list(result.sure))
+    return dataclasses.replace(read, unread=result.unread)
 
 
 def _open(image: bytes) -> Image.Image:

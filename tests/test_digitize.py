@@ -17,7 +17,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from medocr import digitize, review
 from medocr.__main__ import main
-from medocr.digitize import check, dates, decimals, fhir, hl7, printed, readers, record, sources
+from medocr.digitize import check, dates, decimals, fhir, hl7, printed, readers, reasons, record, sources
 from medocr.ocr import Line
 from medocr.ocr.overprint import STRUCK
 from medocr.read import PageRecord
@@ -222,6 +222,52 @@ def test_a_struck_out_order_says_so():
     review.check_document(about)
     reasons = {field["name"]: field["reasons"] for field in about["fields"]}
     assert reasons == {"Metformin": [], "Warfarin": ["its line is struck out"]}
+
+
+def test_a_pages_sums_are_added_up_once_for_all_its_totals(monkeypatch):
+    pages, add_up = [], reasons.consistency.contradictions
+    monkeypatch.setattr(reasons.consistency, "contradictions", lambda page: pages.append(page) or add_up(page))
+    about, _ = made("Receipt\nSubtotal 10.00\nTax 1.00\nTotal 12.00")
+    asked = {field["name"]: field["reasons"] for field in about["fields"] if field["kind"] == "total"}
+    wrong = ["subtotal and tax add up to 11.00, the total is 12.00"]
+    assert asked == {"subtotal": wrong, "tax": wrong, "total": wrong}
+    assert len(pages) == 1
+
+
+@pytest.mark.parametrize(
+    ("line", "asked"),
+    [
+        ("T4, Total 5.0 12.0 mcg/dL 5.6", "numbers on its line are in no column: 12.0, 5.6"),
+        ("AST 35 IU/L 1040 N", "numbers on its line are in no column: 1040"),
+        ("WBC [0-5] /HPF", "it is not certain whether 0-5 is the value or the range"),
+        ("Glucose 126 mg/dL 70-99", "Glucose 126 is outside 70–99 but not flagged"),
+        ("Glucose 105 H mg/dL 70-99 家", "a sign on its line was not recognised"),
+        ("Ketones 2+ NEGATIVE", "Ketones 2+ is outside NEGATIVE but not flagged"),
+        ("☐ A ☐ B ☑ 0", "its label may be the letter O"),
+        ("1.20 mg Duloxetine daily", "it is not certain whether 1.20 is a dose or a place in a list and a dose"),
+        ("Clopidogrel 75 mg tabdaily x 30 days", "no frequency is printed"),
+        ("2. Amlodipine 5 mg tab #90 Sig: 1 tab PO daily", None),
+        ("Glucose 85 mg/dL 70-99 Sodium 140 mmol/L 135-145", None),
+        ("Platelets 231 000 /uL", None),
+        ("Ketones Negative Negative", None),
+    ],
+)
+def test_a_row_whose_line_says_more_than_its_columns_is_asked_about(line, asked):
+    about, _ = made(f"Northside Clinic\n{line}")
+    assert {reason for field in about["fields"] for reason in field["reasons"]} == ({asked} if asked else set())
+
+
+def test_a_result_among_boxes_to_tick_is_asked_about():
+    about, _ = made("Northside Clinic\nBlood type: ☐ A ☐ B ☑ AB ☐ 0")
+    assert "boxes to tick are on its line" in about["fields"][1]["reasons"]
+
+
+def test_a_field_is_as_sure_as_the_least_sure_character_on_its_line():
+    text = "Patient: Ann Miller\nD8B: 12/31/1961"
+    sure = [0.6 if text[at] == "8" else 0.99 for at in range(len(text))]
+    read = [(Page(encoded(text), "a", "folder"), dataclasses.replace(reading(text), sure=sure))]
+    about = record.document("a", "a", read, {"name": "s", "hash": ""}, synthetic=True, phi=False)
+    assert {field["name"]: field["confidence"] for field in about["fields"]} == {"patient": 0.99, "date": 0.6}
 
 
 @pytest.mark.parametrize(

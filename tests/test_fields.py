@@ -356,6 +356,7 @@ ORDERS = [
     ("Syp. Crocin 5 ml SOS", ("Crocin", 5, "mL", "Syp", None, "SOS", None)),
     ("Lisinopril 10 mg tablet, take 1 tablet by mouth once daily", ("Lisinopril", 10, "mg", "tablet", "by mouth", "once daily", None)),
     ("Amoxicillin-clavulanate 875-125 mg PO BID x 7 days", ("Amoxicillin-clavulanate", "875-125", "mg", None, "PO", "BID", "7 days")),
+    ("TAB Lisinopril 40 mg 1-0-0 90d", ("Lisinopril", 40, "mg", "TAB", None, "1-0-0", "90d")),
     ("Augmentin 250 mg/5 mL susp 5 mL PO q8h for 10 days", ("Augmentin", 250, "mg/(5.mL)", "susp", "PO", "q8h", "10 days")),
     ("Vitamin D3 60,000 IU once weekly x 8 weeks", ("Vitamin D3", 60000, "[IU]", None, None, "once weekly", "8 weeks")),
     ("Tab. Xyzolin 5 mg OD", ("Xyzolin", 5, "mg", "Tab", None, "OD", None)),

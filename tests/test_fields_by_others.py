@@ -8,8 +8,9 @@ from tests.bench import fields_cases
 
 CASES = [
     case
-    for name in ("fields_by_others", "held_out_fields_3", "held_out_fields_4", "held_out_fields_5")
+    for name in ("fields_by_others", "held_out_fields_3", "held_out_fields_4", "held_out_fields_5", "held_out_fields_6")
     for case in fields_cases.load(f"{name}.jsonl")
+    if not case.get("unread")
 ]
 
 
@@ -39,6 +40,8 @@ def test_texts_that_nobody_tuned_to():
         ("1 mane 1 nocte", 2),
         ("2 PO mane 1 PO nocte", None),  # compared by its words: the amounts differ
         ("with meals", 3),
+        ("2dd1", 2),
+        ("3x1", 3),
     ],
 )
 def test_directions_in_other_words_mean_the_same(frequency, times):

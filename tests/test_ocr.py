@@ -47,6 +47,8 @@ def test_a_page_is_turned_upright_before_it_is_read(turn):
     assert len(result.lines) == len(LINES)
     assert all(line.box[2] - line.box[0] > line.box[3] - line.box[1] for line in result.lines)
     assert result.confidence > 0.9
+    assert len(result.sure) == len(result.text)
+    assert 0 < min(result.sure) < result.confidence < max(result.sure) <= 1
 
 
 def test_a_page_is_stood_upright():

@@ -46,6 +46,17 @@ def test_errors_of_one_page_make_the_bound_wider():
     assert confidence.upper(3, 300, 5.0) > 0.03
 
 
+def test_how_errors_go_together_is_taken_from_all_that_are_wrong():
+    """One wrong field, alone on its page, says nothing of that; those that the page contradicts do."""
+    page = np.append(np.repeat(np.arange(70), 3), 70)
+    contradicted = page[:210] % 6 == np.arange(210) % 3
+    rows = {"kind": "analyte", "page": page, "right": np.append(~contradicted, False)}
+    checked = pd.DataFrame({**rows, "confidence": 0.9, "reasons": np.append(contradicted, False)})
+    checked.loc[210, "confidence"] = 0.5
+    kind = confidence.fit(checked, {}).kinds["analyte"]
+    assert (kind["threshold"], kind["design_effect"], kind["wrong"]) == (0.9, 1.0, 0)
+
+
 def test_few_pages_send_everything_to_a_person_and_say_so():
     sample, _ = drawn(np.random.default_rng(1), 12, 0.0)
     rule = confidence.fit(sample, {"name": "stub", "hash": "0" * 64})

@@ -71,10 +71,12 @@ def run_in_process(monkeypatch, *, but: str = "") -> None:
         if stage.name == but:
             return in_kernel(run, stage)
         notebook = nbformat.read(stage.path, as_version=4)
-        cells = [cell.source for cell in notebook.cells]
         values = {**run.parameters[stage.name], "data": str(run.data)}
+        code = [cell.source for cell in notebook.cells if cell.cell_type == "code"]
+        place = next(at for at, source in enumerate(code) if source.startswith("data = "))  # its parameters
+        code.insert(place + 1, f"globals().update({values!r})")
         try:
-            exec("\n".join([cells[0], f"globals().update({values!r})", *cells[1:]]), {})
+            exec("\n".join(code), {})
         except Exception as error:  # whatever stops a cell, as in a kernel
             raise runner.StageFailed(f"{stage.notebook}: {error}") from error
         target = run.data / "results" / f"{stage.notebook}.ipynb"

@@ -166,6 +166,7 @@ def test_drug_orders_stand_in_the_text(drawn):
             assert re.search(rf"{drug}\s{strength}|{strength}\s{drug}", page.truth)
             number = order["strength"].removesuffix(order["unit"]).strip()
             assert order["dose"] == (number if "/" in number else float(number))
+            assert order["route"] == "SL" or order["form"] != "SL tab"
             for name in ("form", "route", "frequency", "duration"):
                 assert order[name] is None or order[name] in page.truth
                 seen[name] += order[name] is not None

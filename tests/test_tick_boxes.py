@@ -1,5 +1,6 @@
 """Tick boxes drawn on pages: found, judged, and put into the text; letters and framed figures are none."""
 
+import io
 import unicodedata
 
 import numpy as np
@@ -7,6 +8,7 @@ from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
 from medocr import ocr
+from medocr.demo import synthetic
 from medocr.ocr import tick_boxes
 
 FONT = ImageFont.truetype(font_manager.findfont("DejaVu Sans"), 26)
@@ -49,6 +51,13 @@ def test_a_marked_box_is_ticked_and_the_others_are_not():
     assert signs(image.rotate(90, expand=True)).count("☑") == 4
 
 
+def test_boxes_of_a_dozen_pixels_are_found_on_a_small_page():
+    forms = synthetic.pages({"form": 8}, seed=5, unlabelled=(), workers=1)
+    for form in forms:
+        found = signs(Image.open(io.BytesIO(form.image)).convert("RGB"))
+        assert [found.count(sign) for sign in "☑☐"] == [form.truth.count(sign) for sign in "☑☐"]
+
+
 def test_letters_are_no_boxes():
     words = "ODD BOND DOOR 0080 D O Q B 8 H HELLO EBB Do On Be"
     image = page([[(words, None)]] * 3 + [[("D", None), ("O", None), ("口", None), ("B", None)]] * 3)
@@ -73,7 +82,8 @@ def test_boxes_come_with_their_labels_and_figures_in_frames_stay_figures():
 
 def test_text_that_goes_on_behind_a_box_is_parted_there():
     corners = np.array([[100, 10], [300, 10], [300, 40], [100, 40]], float)
-    read = ocr._Boxes(corners[None], ["Smoker Diabetes"], np.array([0.9]))
+    read = ocr._Boxes(corners[None], ["Smoker Diabetes"], np.array([0.9]), [[0.9] * 6 + [0.8] * 8])
     both = ocr._with_ticks(read, [tick_boxes.TickBox((182, 12, 208, 38), True, 1.0)])
     assert both.texts == ["Smoker", "Diabetes", "☑"]
+    assert both.sure == [[0.9] * 6, [0.8] * 8, [1.0]]
     assert both.corners[:, :, 0].max(1).tolist() == [182, 300, 208]

@@ -22,6 +22,9 @@ from . import hl7 as version2
 from .output import Output
 from .readers import Item, Reader, model_reader, open_reader, remembering, seconded
 
+__all__ = ["Counts", "Document", "Output", "Reader", "digitize", "digitize_documents", "documents_of", "export",
+           "model_reader", "open_reader", "remembering", "run", "seconded"]  # fmt: skip
+
 
 @dataclasses.dataclass(frozen=True)
 class Document:

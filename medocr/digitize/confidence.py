@@ -99,10 +99,11 @@ def _fit(rows: pd.DataFrame, risk: float, delta: float) -> dict:
     base = float(1 - rows["right"].astype(bool).mean())
     about = {"pages": int(rows["page"].nunique()), "fields": len(rows), "wrong_share": round(base, 4)}
     about |= {"least_reviewed": round(least_reviewed(base, risk), 4), "threshold": None, "few": True}
+    within = correlation_of(rows)
     rows = rows[rows["confidence"].notna() & ~rows["reasons"].astype(bool)]
     if (pages := rows["page"].nunique()) < FEWEST_PAGES:
         return {**about, "why": f"{pages} checked pages have such fields: {FEWEST_PAGES} are needed at least"}
-    curve = risk_curve(rows, delta)
+    curve = risk_curve(rows, within, delta)
     last, fitting = curve.iloc[-1], curve[curve["bound"] <= risk]
     about["few"] = bool(upper(0, last["passed"], last["design_effect"], delta) > risk)  # though none were wrong
     if fitting.empty:
@@ -112,15 +113,15 @@ def _fit(rows: pd.DataFrame, risk: float, delta: float) -> dict:
     return {**about, **{name: round(float(best[name]), 5) for name in OF_THRESHOLD}}
 
 
-def risk_curve(rows: pd.DataFrame, delta: float = DELTA) -> pd.DataFrame:
+def risk_curve(rows: pd.DataFrame, within: float, delta: float = DELTA) -> pd.DataFrame:
     """For thresholds from strict to lax: threshold, share and number passed, wrong among them, and the bound.
 
-    `rows` are fields of one kind with a confidence and without reasons.
+    `rows` are fields of one kind with a confidence and without reasons; `within` is the correlation of their errors
+    within pages, taken from fields with reasons as well: a wrong field or two cannot tell it.
     """
     ordered = rows.sort_values("confidence", ascending=False, kind="stable")
     scores, wrong = ordered["confidence"].to_numpy(float), ~ordered["right"].to_numpy(bool)
     pages = pd.factorize(ordered["page"])[0]
-    within = correlation(wrong, pages)
     last = np.flatnonzero(np.append(scores[1:] < scores[:-1], True)) + 1  # a threshold passes all of one score
     last = last[np.unique(np.linspace(0, len(last) - 1, STEPS).astype(int))]
     curve = pd.DataFrame({"threshold": scores[last - 1], "share": last / len(rows), "passed": last})
@@ -138,6 +139,11 @@ def upper(wrong, passed, design_effect=1.0, delta: float = DELTA) -> np.ndarray:
 def design_effect(pages: np.ndarray, within: float) -> float:
     """1 + (m − 1)ρ, at least 1: `pages` has each field's page by number, `within` is ρ, m a field's mean page size."""
     return max(1.0, 1 + ((np.bincount(pages) ** 2).sum() / len(pages) - 1) * within)
+
+
+def correlation_of(rows: pd.DataFrame) -> float:
+    """The correlation of errors within the pages of checked fields."""
+    return correlation(~rows["right"].to_numpy(bool), pd.factorize(rows["page"])[0])
 
 
 def correlation(wrong: np.ndarray, pages: np.ndarray) -> float:
@@ -172,8 +178,7 @@ def _outcome(rule: Rule, rows: pd.DataFrame) -> dict:
     about |= {"passed": len(passed), "share": len(passed) / max(1, len(rows)), "wrong": int(wrong.sum())}
     if not len(passed):
         return {**about, "passed_wrong": None, "low": None, "high": None}
-    pages = pd.factorize(passed["page"])[0]
-    design = design_effect(pages, correlation(wrong, pages))
+    design = design_effect(pd.factorize(passed["page"])[0], correlation_of(rows))
     worth, k = len(passed) / design, wrong.sum() / design
     low = float(stats.beta.ppf(0.025, k, worth - k + 1)) if k else 0.0
     high = float(upper(wrong.sum(), len(passed), design, 0.025))

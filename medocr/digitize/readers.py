@@ -22,6 +22,7 @@ STORE = "answers.sqlite"
 PARTIAL = {"cut_off": "length", "repetition_loop": "loop"}  # flaws of an answer that has read a part of the page
 WITH_TESSERACT = "+tesseract"  # behind a reader's name: its numbers are read again
 TOGETHER = 64  # pages that a model is given at once
+CONFIDENCE = "by character"  # what a field's is the least of: thresholds of another kind do not hold
 DOUBTED = "read otherwise by Tesseract"
 CEILING = 0.5  # of the confidence of a line with a doubted number
 
@@ -143,8 +144,8 @@ def _hash(model: str) -> str:
     folder = Path(BASES.get(model, model))
     if folder.is_dir():
         return storage.model_hash(folder)
-    named = f"rapidocr {importlib.metadata.version('rapidocr')} rules {ocr.RULES}" if read.is_rapidocr(model) else model
-    named += model.removeprefix("rapidocr") if read.is_rapidocr(model) else ""
+    named = f"rapidocr {importlib.metadata.version('rapidocr')} rules {ocr.RULES} {CONFIDENCE}"
+    named = f"{named}{model.removeprefix('rapidocr')}" if read.is_rapidocr(model) else model
     return hashlib.sha256(named.encode()).hexdigest()
 
 

@@ -1,14 +1,26 @@
 """Why a person should look at a field: what the page itself says against it, apart from how surely it was read."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 from ..fields import lexicon, quantities, recognise_drug, unit_code
+from ..fields.text import plain
 from ..metrics import consistency
-from . import dates
+from ..review.columns import PLACES
+from . import dates, printed
 
 THOUSAND = 3  # as a power of ten
 NOTE = re.compile(r"\{.*?\}")  # in a UCUM code: `{FEU}`
+ASIDE = re.compile(  # the place of a row in a list, and how much is dispensed
+    r"^\s*\(?\d{1,2}[.)](?!\d)|(?:#|\b(?:qty|quantity|disp\w*|refills?)\b)\W{0,3}\d+", re.IGNORECASE
+)
+LISTED = re.compile(r"\s*([1-9]\d?\.\d[\d.,/]*)")  # `1.20 mg`: a place and a dose run together, or a dose
+SPAN = re.compile(r"\d[\d.,]* ?[-–] ?\d[\d.,]*")
+EXPECTED = re.compile(  # a finding's reference
+    r"(?<!\w)(?:negative|non-?reactive|none(?: seen)?|not (?:detected|seen)|undetected|absent|normal)(?!\w)",
+    re.IGNORECASE,
+)
+HAN = re.compile("[\u3400-\u9fff]")  # what the recogniser sees in a sign that it does not know
 DATES = ("date_of_birth", "collected", "received", "reported", "date")  # fields of a header
 
 
@@ -16,21 +28,24 @@ def give(record: dict) -> None:
     """Fill in every field's reasons, from its own columns, its page and the document."""
     for page in record["pages"]:
         entries = [entry for entry in record["fields"] if entry["page"] == page["index"]]
-        rows = [entry["columns"] for entry in entries if entry["kind"] == "analyte"]
-        flagged = any(row.get("flag") in consistency.HIGH + consistency.LOW for row in rows)
         sums = {entry["name"]: entry["columns"]["value"] for entry in entries if entry["kind"] == "total"}
+        disagreeing = consistency.contradictions({"receipt": sums})
         order = dates.order([page["text"]])
         for entry in entries:
             row = entry["columns"]
+            if entry["kind"] in ("analyte", "drug"):
+                entry["reasons"] += _of_line(entry, entries)
             match entry["kind"]:
                 case "analyte":
-                    entry["reasons"] += _of_analyte(row, flagged, order)
+                    entry["reasons"] += _of_analyte(row, order, entry["text"])
                 case "drug":
-                    entry["reasons"] += _of_drug(row)
+                    entry["reasons"] += _of_drug(row, entry["text"])
                 case "header" if entry["name"] in DATES:
                     entry["reasons"] += _of_date(str(row["value"]), order)
+                case "tick" if row["label"] == "0":
+                    entry["reasons"].append("its label may be the letter O")
                 case "total":
-                    entry["reasons"] += consistency.contradictions({"receipt": sums})
+                    entry["reasons"] += disagreeing
             entry["reasons"] += _of_document(record)
 
 
@@ -46,11 +61,38 @@ def _of_date(printed: str, order: str | None) -> Iterator[str]:
         yield f"{printed} is not one day for certain"
 
 
-def _of_analyte(row: Mapping, flagged: bool, order: str | None) -> Iterator[str]:
+def _of_line(entry: Mapping, entries: Sequence[Mapping]) -> Iterator[str]:
+    """What is printed on a row's lines and in none of its columns: then something was lost, or taken for another."""
+    beside = [other for other in entries if other["text"] == entry["text"]]  # several may share a line
+    if any(other["kind"] == "tick" for other in beside):
+        yield "boxes to tick are on its line"
+    if numbers := _left_over(entry["text"], [other["columns"] for other in beside]):
+        yield f"numbers on its line are in no column: {', '.join(numbers)}"
+    if HAN.search(entry["text"]) and not HAN.search(entry["name"]):
+        yield "a sign on its line was not recognised"
+
+
+def _left_over(text: str, rows: Sequence[Mapping]) -> list[str]:
+    """The numbers of a text that no column of these rows holds."""
+    text = plain(ASIDE.sub(" ", text))
+    values = [value for row in rows for name, value in row.items() if name not in PLACES]
+    units = [printed.unit(row["unit"], text) for row in rows if row.get("unit")]
+    words = " ".join([*units, *(plain(value) for value in values if isinstance(value, str))])
+    known = set(printed.UNSPACED.findall(words))
+    numbers = [value for value in values if isinstance(value, float)]
+    for value in numbers:
+        text = text.replace(f"{value:,.0f}".replace(",", " "), " ") if value >= 1000 else text  # `231 000`
+    left = (number for number in printed.UNSPACED.findall(text) if number not in known)
+    return [number for number in left if not any(printed.stands_in(value, number) for value in numbers)]
+
+
+def _of_analyte(row: Mapping, order: str | None, text: str) -> Iterator[str]:
     if row.get("date"):
         yield from _of_date(row["date"], order)
-    yield from consistency.of_row(row, flagged)
+    yield from consistency.of_row(row, flagged=True)  # a page without flags may be one whose flags were not read
     low, high = row.get("low"), row.get("high")
+    if isinstance(row["value"], str) and (low, high, row.get("flag")) == (None, None, None):
+        yield from _of_finding(row["name"], row["value"], text)
     if None not in (low, high) and low > high:
         yield f"the range is upside down: {low:g} to {high:g}"
     if row.get("unit") is None and isinstance(row["value"], float) and not is_unitless(row["name"]):
@@ -61,6 +103,15 @@ def _of_analyte(row: Mapping, flagged: bool, order: str | None) -> Iterator[str]
         yield f"{row['unit']} is not a unit of {row['name']}, which is reported in {' or '.join(usual)}"
     if lexicon.squeeze(row["name"]) not in lexicon.analytes():
         yield "the lexicon does not know the name"
+
+
+def _of_finding(name: str, value: str, text: str) -> Iterator[str]:
+    """A result without range and flag: one of both may not have been read."""
+    if SPAN.fullmatch(value):
+        yield f"it is not certain whether {value} is the value or the range"
+    expected = EXPECTED.search(text.replace(name, "").replace(value, "", 1))
+    if expected and not EXPECTED.fullmatch(value):
+        yield f"{name} {value} is outside {expected[0]} but not flagged"
 
 
 def is_known(unit: str) -> bool:
@@ -81,13 +132,18 @@ def is_unitless(name: str) -> bool:
     return known is not None and not lexicon.units_of(known)
 
 
-def _of_drug(row: Mapping) -> Iterator[str]:
+def _of_drug(row: Mapping, text: str) -> Iterator[str]:
     if row.get("status", "active") != "active":
         yield f"the page says that it is {row['status']}"
     if row.get("dose") is None:
         yield "no strength is printed"
     elif row.get("unit") is None:
         yield "no unit is printed"
+    if row.get("frequency") is None:
+        yield "no frequency is printed"
+    dose, start = row.get("dose"), LISTED.match(text)
+    if start and (dose == start[1] or (isinstance(dose, float) and printed.stands_in(dose, start[1]))):
+        yield f"it is not certain whether {start[1]} is a dose or a place in a list and a dose"
     known = recognise_drug(row["drug"].split()[0])
     if known is None or not known[1]:
         yield f"the lexicon does not know the name{f'; it has {known[0]}' if known else ''}"

@@ -112,11 +112,14 @@ def _entries(page: dict, item: Item, result: PageRecord | str | None, before: st
     read = _read_fields(page["text"], getattr(item, "doc_type", "unknown"), before)
     rows = sorted(_found(read, cleaned), key=lambda row: row[3])
     at = printed.spans([(kind, columns) for kind, _, columns, _, _ in rows], page["text"])
+    extents = list(_extents(page))
     for number, ((kind, name, columns, line, below), span) in enumerate(zip(rows, at, strict=True), 1):
         text = " ".join(cleaned[index].strip() for index in below)
+        lines = [places[index] for index in below if places.get(index) is not None]
+        parts = [extents[index] for index in lines]
         if span and (len(text) > LONG_LINE or len(page["lines"]) == 1):
-            text = page["text"][slice(*span)]
-        lines = [page["lines"][places[index]] for index in below if places.get(index) is not None]
+            text, parts = page["text"][slice(*span)], [span]
+        lines = [page["lines"][index] for index in lines]
         yield {
             "id": f"{page['index']}-{number}",
             "page": page["index"],
@@ -126,7 +129,7 @@ def _entries(page: dict, item: Item, result: PageRecord | str | None, before: st
             "text": text,
             "line": places.get(line),
             "box": _around([line["box"] for line in lines if line["box"]] or second.boxes(text)),
-            "confidence": _confidence(lines, sure[slice(*span)] if span else ()),
+            "confidence": _confidence(lines, [probability for part in parts for probability in sure[slice(*part)]]),
             "reasons": [*_marks(lines), *second.objections(kind, str(name), columns)],
             "status": "review",
         }
@@ -161,13 +164,25 @@ def _is_heading(line: str) -> bool:
     return len(words) >= FEWEST and not any(map(str.isdigit, line)) and all(set(words) & set(kind) for kind in kinds)
 
 
+def _extents(page: Mapping) -> Iterator[tuple[int, int]]:
+    """Where each of a page's lines stands in its text."""
+    end = 0
+    for line in page["lines"]:
+        start = max(page["text"].find(line["text"], end), end)
+        end = start + len(line["text"])
+        yield start, end
+
+
 def _marks(lines: Sequence[Mapping]) -> list[str]:
     """What lies over a field's lines: nobody knows whether a struck-out order still holds."""
     return [f"its line is {mark}" for mark in dict.fromkeys(line.get("mark") for line in lines) if mark]
 
 
 def _confidence(lines: Sequence[Mapping], sure: Sequence[float]) -> float | None:
-    """The least of the characters' probabilities where a model gave them, else of the lines' scores."""
+    """The least probability of a character on the field's lines where the reader gave them, else the lines' scores'.
+
+    Those beside the field count: a label or a range that was misread makes another field of it, read as surely.
+    """
     scores = [line["confidence"] for line in lines]
     if sure:
         return round(min(sure), 4)

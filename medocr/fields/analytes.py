@@ -10,9 +10,9 @@ import re
 
 from . import dated, languages, lexicon, mentions
 from .columns import Columns, read_columns
-from .marks import FLAGS, LEAD_IN, QUALITIES, STRONG, bound_at, flag_at
-from .names import HEADINGS, LINKS, NEVER, Names
-from .text import clean, line_starts, lower
+from .marks import EARLIER, FLAGS, LEAD_IN, QUALITIES, STRONG, bound_at, flag_at
+from .names import HEADINGS, LINKS, NEVER, STOPS, Names
+from .text import AHEAD, Atoms, clean, line_starts, lower
 from .units import BARE, DOSES
 from .words import words
 
@@ -21,11 +21,14 @@ SEX = re.compile(  # of `text.lower`
 )
 STROKE_SEX = re.compile(r"/[ ]?(?:m|f|male|female)\b")  # quickly found, and most pages have none
 NAME_HEADINGS = words("name_headings")
-RANGE_HEADINGS = words("range_headings")
+RANGE_HEADINGS = words("range_headings") | set(languages.words("lead_in"))
 RESULT_HEADINGS = words("result_headings")
 RESULT_WORDS = {"result", *languages.words("result")}
 AMOUNTS = {"mL", "L", "U", "[IU]"}  # of what is given, unless the lexicon knows the name
-FOLLOWING = {"and", "with", "on", "h", "l", "high", "low", "was", "is"}  # words after a bare number that is a result
+ANDS = {"and", "or", "to", *languages.words("and")}
+BEFORE_VALUE = {"h", "l", "hh", "ll", "high", "low"}
+NO_UNKNOWN = NEVER | LINKS | STOPS  # what no name holds that the lexicon does not have
+FOLLOWING = {"and", "with", "on", "h", "l", "high", "low", "was", "is", "but", "today", "which", "yesterday", "then"}
 NEGATIVE = re.compile(r"excess|deficit|(?<!\w)be(?!\w)|score", re.IGNORECASE)
 
 
@@ -70,7 +73,8 @@ class _Reader:
         self.lines = line_starts(text)
         self.sex = _sex(lower(self.plain))
         self.range_first = _range_first(self.lowered)
-        self.has_rules = not mentions.OPENERS.isdisjoint(self.lowered)
+        self.earlier = _earlier_column(self.atoms)
+        self.has_rules = not mentions.OPENING.isdisjoint(self.lowered)
         self.begin = 0  # where words that may be the next name's begin
         self.row_end = -1
         self.titled: tuple[int, int] | None = None  # the atoms of a name that has a line of its own
@@ -96,20 +100,12 @@ class _Reader:
             if after := self._unknown(here):
                 return after
             self.begin = here + 1
-        elif (
-            kind == "word" and self.lowered[here] in QUALITIES and self.begin < here and (after := self._unknown(here))
-        ):
-            return after
-        elif kind == "sym" and self.words[here] in ".;?" and self._ends_sentence(here):
-            self.begin = here + 1
+        elif kind == "word" and self.lowered[here] in QUALITIES and self.begin < here:
+            return self._unknown(here) or here + 1
+        elif kind == "sym" and self.words[here] in ".;?":
+            ends = not here or self.kinds[here + 1] in ("nl", "end") or self.names.ends_sentence(here)
+            self.begin = here + 1 if ends else self.begin
         return here + 1
-
-    def _ends_sentence(self, here: int) -> bool:
-        """Whether a stop ends a sentence and not a short word: `S. Creatinine`, `Leuk. esterase`."""
-        following = self.kinds[here + 1]
-        if not here or following in ("nl", "end"):
-            return True
-        return following == "word" and self.words[here + 1][0].isupper() and len(self.lowered[here - 1]) > 4
 
     def _known(self, here: int, after: int) -> int:
         """A name of the lexicon: read on to its columns."""
@@ -162,35 +158,20 @@ class _Reader:
         alone = self.kinds[columns.end] in ("nl", "end")
         first = start == 0 or self.kinds[start - 1] == "nl"
         between = bool(self.rows) and start == self.begin == self.row_end
-        if columns.quality and not ((alone and first) or between):
-            return 0
-        if columns.quality and not (
-            {self.lowered[here], columns.printed.lower()} & STRONG or columns.repeated or columns.flag
-        ):
+        strong = {self.lowered[here], columns.printed.lower()} & STRONG or columns.repeated or columns.flag
+        if columns.quality and not (strong and ((alone and first) or between)):
             return 0
         return self._add(self.names.printed(start, end, start), start, columns)
 
     def _unknown_name(self, here: int) -> tuple[int | None, int, str | None]:
         """The words before an atom that may be a name: start, end, and a flag that stands between name and value."""
         end, flag = here, None
-        while end > self.begin and (self.kinds[end - 1] in ("sym", "cell") and self.lowered[end - 1] not in (")", "%")):
+        while end > self.begin and self.kinds[end - 1] in ("sym", "cell") and self.lowered[end - 1] not in (")", "%"):
             flag = "A" if self.words[end - 1] == "*" else flag
             end -= 1
-        if (
-            end > self.begin
-            and self.lowered[end - 1] in ("h", "l", "hh", "ll", "high", "low")
-            and self.kinds[end - 1] == "word"
-        ):
+        if end > self.begin and self.kinds[end - 1] == "word" and self.lowered[end - 1] in BEFORE_VALUE:
             flag, end = FLAGS[self.lowered[end - 1]], end - 1
-        start = end
-        while (
-            start > self.begin
-            and end - start < 9
-            and (self.kinds[start - 1] in ("word", "code") or self.lowered[start - 1] in "(),-/&.'")
-        ):
-            if self.lowered[start - 1] in NEVER or self.lowered[start - 1] in LINKS:
-                break
-            start -= 1
+        start = self.names.back(end, self.begin, "(),-/&.'", 9, NO_UNKNOWN)
         while start < end and (
             self.lowered[start] in HEADINGS or self.kinds[start] == "sym" or self.lowered[start] in FLAGS
         ):
@@ -202,6 +183,7 @@ class _Reader:
             and not blocked
             and 2 <= letters <= 60
             and not LEAD_IN.issuperset(self.lowered[start:end])  # `DEFICIENCY : <20 ng/mL`
+            and self.lowered[end - 1] not in ANDS  # `between 4 and 7 mmol/L`
             and self.words[start][0].isalpha() | self.words[start][0].isdigit()
         )
         return (start if plausible else None), end, flag
@@ -213,22 +195,15 @@ class _Reader:
 
     def _valid(self, columns: Columns, *, known: bool, drug: bool, linked: int = 0) -> bool:
         """Whether the columns make a result, not a dose, an age or a telephone number."""
-        if not columns.printed:
-            return False
-        if columns.unit in AMOUNTS and (drug or not known):
+        if not columns.printed or (columns.unit in AMOUNTS and (drug or not known)):
             return False
         dose = columns.unit in BARE or (columns.unit in DOSES and (drug or not known))
-        if dose and not columns.ranges and not (columns.unit in ("min", "10*5", "10*6", "10*3") and known):
-            return False
-        if drug and not columns.ranges and (columns.unit is None or dose):
+        counted = known and columns.unit in ("min", "10*5", "10*6", "10*3")
+        if not columns.ranges and ((dose and not counted) or (drug and (dose or columns.unit is None))):
             return False
         if known:
-            return (
-                not columns.bare
-                or columns.quality
-                or isinstance(columns.value, str)
-                or self._stands_alone(columns, linked)
-            )
+            plain = columns.bare and not columns.quality and not isinstance(columns.value, str)
+            return not plain or self._stands_alone(columns, linked)
         if columns.quality:
             return True
         usual = columns.unit in lexicon.usual_units() and columns.unit not in ("%", "s", "min", "d")
@@ -237,11 +212,14 @@ class _Reader:
 
     def _plausible_range(self, columns: Columns) -> bool:
         low, high, _, _ = columns.ranges[0]
-        return columns.unit is not None or ((low is None or high is None or high < 10_000) and columns.extra == 0)
+        postcode = re.match(r"0\d", columns.ranges[0][3])  # `Aleja 208 00-925`
+        bare = (low is None or high is None or high < 10_000) and columns.extra == 0 and not postcode
+        return columns.unit is not None or bare
 
     def _stands_alone(self, columns: Columns, linked: int) -> bool:
         """Whether a bare number is the name's value, not a count of what follows: `Glucose 2 hours after`."""
-        if self.kinds[columns.end] in ("nl", "end", "cell", "sym", "date"):
+        ends = self.kinds[columns.end] in ("nl", "end", "cell", "sym", "date")
+        if ends or (self.lowered[columns.end - 1] == ";" and columns.end - 1 > columns.at):
             return linked <= 8
         return linked <= 3 and (
             self.after[columns.end] > 0
@@ -256,7 +234,8 @@ class _Reader:
         flag = columns.flag or self._leading_flag(begin)
         offset = self.starts[begin]
         line = _line_of(self.lines, offset)
-        earlier = columns.previous, columns.previous_date
+        headed = self.earlier and columns.previous is None
+        earlier = columns.further if headed else columns.previous, columns.previous_date
         self.rows.append(Analyte(name, columns.value, columns.unit, low, high, flag, line, *earlier))
         self.begin = self.row_end = columns.end
         return columns.end
@@ -286,6 +265,20 @@ def _range_first(words: list[str]) -> bool:
             if any(other in RANGE_HEADINGS for other in after):
                 return False
             if any(other in RANGE_HEADINGS for other in before):
+                return True
+    return False
+
+
+def _earlier_column(atoms: Atoms) -> bool:
+    """Whether a table's heading has a column of earlier results: `Test  Result  Reference  Previous`."""
+    for at in () if EARLIER.isdisjoint(atoms.lowered) else range(atoms.count):
+        if atoms.lowered[at] in EARLIER:
+            begin = next(
+                (left for left in range(at, max(-1, at - 24), -1) if atoms.kinds[left] == "nl"), max(0, at - 24)
+            )
+            end = next((right for right in range(at, at + AHEAD) if atoms.kinds[right] in ("nl", "end")), at + AHEAD)
+            headed = not RANGE_HEADINGS.isdisjoint(atoms.lowered[begin:end])
+            if headed and "num" not in atoms.kinds[begin:end] and RESULT_HEADINGS.isdisjoint(atoms.lowered[at:end]):
                 return True
     return False
 

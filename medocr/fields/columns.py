@@ -112,6 +112,8 @@ class Columns:
         after = self.here + 2
         if self.words[self.here] == "<" and self.words[self.here + 1] == "-":  # an arrow: `<-- LOW`
             return self._skip()
+        if self.words[self.here] == ">" and self.lowered[self.here - 1] == "-" and self.printed:
+            return settle.moved(self)
         return self._take(self._printed(self.here, after), after) if self.kinds[after - 1] == "titre" else self._bound()
 
     def _number(self) -> bool:

@@ -6,28 +6,19 @@ daily`, `1-0-1` and `q12h` are all 2 times a day. What is not understood gives N
 
 import functools
 import re
+from fractions import Fraction
 
-from .languages import meanings, pattern, words
+from . import languages, words
 from .sig import SEVERAL_SLOTS, SLOT
 from .text import number
 
 NUMBERS = {"once": 1, "one": 1, "a": 1, "an": 1, "twice": 2, "two": 2, "thrice": 3, "three": 3, "four": 4, "five": 5}
 NUMBERS |= {"six": 6, "half": 0.5, "½": 0.5, "¼": 0.25, "single": 1}
-ONCE = "od qd daily qday mane nocte qam qpm qhs hs on om nightly bedtime atbedtime beforebed atnight"
-ONCE += " inthemorning morning everymorning eachmorning everyevening intheevening eachevening evening everynight"
-ONCE += " eachnight night everyday aday"
-A_DAY = {  # without points and spaces → times a day
-    **dict.fromkeys(ONCE.split(), 1.0),
-    **dict.fromkeys(("bd", "bid"), 2.0),
-    **dict.fromkeys(("tds", "tid", "witheachmeal", "withmeals", "beforemeals", "aftermeals", "qac"), 3.0),
-    **dict.fromkeys(("qid", "qds"), 4.0),
-    **dict.fromkeys(("qod", "alternatedays", "onalternatedays", "everyotherday", "everyalternateday"), 0.5),
-    **dict.fromkeys(("weekly", "qw", "qwk", "qweek", "everyweek"), 1 / 7),
-    **dict.fromkeys(("monthly", "everymonth"), 1 / 30),
-}
+A_DAY = {word: float(Fraction(times)) for word, times in words.meanings("a day").items()}  # without points and spaces
 DAYS = {"h": 1 / 24, "d": 1.0, "w": 7.0, "m": 30.0, "y": 365.0}  # by the first letter of the period
 PERIOD = r"(?P<unit>hours?|hourly|hrly|hrs?|h|days?|d|nights?|weeks?|wks?|wk|w|months?|mths?|mos?|m|years?|y)"
 COUNT = r"(?P<count>\d{1,3}(?:\.\d)?|once|one|twice|two|thrice|three|four|five|six)"
+DAILY = re.compile(r"(\d{1,2})\s?(?:dd|x)\s?(?:\d(?!\d)|½|$)")  # 2dd1, 3x1
 EACH = re.compile(r"(\d{1,2})\s?(?:em|/)\s?\1\s?h")  # de 8 em 8 horas, 8/8 h
 EVERY = re.compile(rf"(?:q|every|c/)\s?{COUNT}(?:\s?(?:-|to)\s?(?P<high>\d{{1,2}}))?\s?-?{PERIOD}\b")
 HOURLY = re.compile(rf"{COUNT}\s?-?(?P<unit>hourly|hrly)\b")
@@ -37,67 +28,47 @@ TIMES = re.compile(
 SLOTS = re.compile(r"(?:\d{1,2}(?:[./]\d)?|½|¼|x)(?:\s?[-+|]\s?(?:\d{1,2}(?:[./]\d)?|½|¼|x)){2,3}")
 LASTS = re.compile(rf"{COUNT}(?:\s?(?:-|to)\s?(?P<high>\d{{1,3}}))?\s?-?(?:{PERIOD}\b|/\s?(?P<of>7|52|12))")
 OF_A_YEAR = {"7": 1.0, "52": 7.0, "12": 30.0}  # 7/7 days, 3/52 weeks, 3/12 months
-NEEDED = re.compile(r"p\.?r\.?n\b|as needed|if needed|as required|(?:when|if) (?:needed|required)|s\.?o\.?s\b")
-ROUTES = {
-    "oral": ("po", "vo", "oral", "orally", "bymouth", "peros", "peroral"),
-    "intravenous": ("iv", "intravenous", "intravenously", "ivpb", "i/v"),
-    "intramuscular": ("im", "i/m", "intramuscular", "intramuscularly"),
-    "subcutaneous": ("sc", "s/c", "subq", "sq", "subcut", "subcutaneous", "subcutaneously"),
-    "sublingual": ("sl", "sublingual", "sublingually"),
-    "topical": ("top", "topical", "topically"),
-    "inhaled": ("inh", "inhaled", "inhalation"),
-    "nasal": ("nas", "nasal", "nasally", "intranasal", "intranasally", "eachnostril"),
-    "rectal": ("pr", "rectal", "rectally", "perrectum"),
-    "vaginal": ("pv", "vaginal", "vaginally", "pervagina"),
-    "ophthalmic": ("opth", "ophth", "ophthalmic"),
-    "transdermal": ("td", "transdermal"),
-}
-ROUTE_OF = {word: route for route, words in ROUTES.items() for word in words}
-TAKEN = (
-    r"(?:tab(?:let)?s?|cap(?:sule)?s?|puffs?|drops?|gtts?|sprays?|units?|iu|mls?|cc|tsp|teaspoons?|tbsp|sachets?|"
-    r"patch(?:es)?|vials?|amp(?:oule)?s?|supp(?:ository|ositories)?|lozenges?|"
-    + "|".join(word for word, _ in meanings("form"))
-    + ")"
+NEEDED = re.compile(
+    r"p\.?r\.?n\b|as needed|if needed|as required|(?:when|if) (?:needed|required)|s\.?o\.?s\b"
+    rf"|{languages.pattern('needed')}"
 )
+ROUTE_OF = words.meanings("route")
+ORDER = words.patterns("order")
 MASS = re.compile(
     r"(?<!\w)(?:take|inject|give|apply|use)\s(?P<dose>(?P<amount>\d{1,4}(?:\.\d{1,2})?)\s?(?P<form>mg|mcg|g))\b"
 )
 FORMS = {"tab": "tablet", "cap": "capsule", "gtt": "drop", "iu": "unit", "cc": "ml", "teaspoon": "tsp"}
-FORMS |= {"patche": "patch"} | {word.rstrip("s"): meaning for word, meaning in meanings("form")}
-ENGLISH = {
-    word: english
-    for kind, english in (
-        *(("times", "times"), ("day", "a day"), ("every", "every"), ("hour", "hours"), ("days", "days")),
-        *(("weeks", "weeks"), ("slot", "morning"), ("and", "and"), ("per", "day"), ("weekly", "weekly")),
-    )
-    for word in words(kind)
-}
+FORMS |= {"patche": "patch"} | {word.rstrip("s"): meaning for word, meaning in languages.meanings("form")}
+ENGLISH_OF = {"times": "times", "day": "a day", "every": "every", "hour": "hours", "days": "days", "weeks": "weeks"}
+ENGLISH_OF |= {"slot": "morning", "and": "and", "per": "day", "weekly": "weekly"}
+ENGLISH = {word: english for kind, english in ENGLISH_OF.items() for word in languages.words(kind)}
 del ENGLISH["week"]  # Dutch has it too
 FOREIGN = re.compile(rf"(?<![\w.])(?:{'|'.join(sorted(map(re.escape, ENGLISH), key=len, reverse=True))})(?![\w.])")
 ONE_SLOT = re.compile(rf"(?:(\d(?:\.\d)?|½)\s?(?:[a-z]{{2,8}}\s)?)?(?:{SLOT})")
 AMOUNT = re.compile(
     r"(?<![\w.,/-])(?P<amount>\d{1,3}(?:\.\d{1,2})?(?:\s?(?:-|to)\s?\d{1,2})?|½|¼|half|one|two|three|four|five|six|a)"
-    rf"(?:\s?\(\d{{1,2}}\))?\s?(?P<form>{TAKEN})(?![\w/])(?!\s?/)"
+    rf"(?:\s?\(\d{{1,2}}\))?(?:\s?(?P<form>{ORDER['taken']})(?![\w/])(?!\s?/)|(?=\sto be (?:taken|used|inhaled)))"
 )
-ASK = rf"(?:take|inject|give|apply|use|instil|inhale|sig:?|{pattern('take')})"
+ASK = rf"(?:take|inject|give|apply|use|instil|inhale|sig:?|{languages.pattern('take')})"
 ASKED = re.compile(rf"(?<!\w){ASK}\s*$")
 ASKED_BEFORE = re.compile(rf"(?<!\w){ASK}\s(?P<taken>{AMOUNT.pattern})\s(?:of|de|di|von)\s$")  # the drug
-STOPPED = re.compile(
-    rf"\b(?:{pattern('stopped')}|"
-    r"discontinued?|stop(?:ped|ping)?|d/c(?:'?e?d)?|held|hold|withh(?:eld|old)|ceased?|suspend(?:ed)?|off of|"
-    r"no longer (?:on|taking)|cancell?ed)\b"
+STOPPED = re.compile(  # before the drug
+    rf"\b(?:{languages.pattern('stopped')}|{ORDER['stopped']})\b"
     r"(?:\s+(?:the|his|her|taking|using|home|oral|tab\w*\.?|cap\w*\.?|inj\w*\.?))*\W*$"
 )
 NOT_BEFORE = re.compile(r"\b(?:not|never|don't)\s+$")
 STOPPED_AFTER = re.compile(
-    rf"(?:[-;:(,]\s?|\b(?:was|were|is|been|now)\s)?(?:{pattern('stopped')})\b|"
-    r"(?:[-;:(,]\s?|\b(?:was|were|is|been|now)\s)(?:stopped|discontinued|held|on hold|ceased|withheld|suspended|"
-    r"cancell?ed)\b"
+    rf"{ORDER['before stopped']}?(?:{languages.pattern('stopped')})\b"
+    rf"|{ORDER['before stopped']}(?:{ORDER['was stopped']})\b"
 )
+DENIED_AFTER = re.compile(rf"(?<!\w){ORDER['denied after']}(?!\w)")
+RESUMED = re.compile(r"\b(?:restart|resum|recommenc)(?:e|ed|ing)?\b")
+SENTENCE_START = re.compile(r"\n|[.;]\s")
+SENTENCE_END = re.compile(r"(?<=\w{4})\.\s|\n")
 DENIED = re.compile(
-    r"\b(?:den(?:ies|ied)|not (?:currently )?(?:on|taking)|never (?:took|taken)|declin(?:es|ed)|refus(?:es|ed)|"
-    r"allerg\w+ to|avoid|contraindicated:?)\b(?:\s+(?:any|the|use of|using|taking|to take))*\W*$"
+    rf"\b(?:{ORDER['denied']})\b(?:\s+(?:any|the|use of|using|taking|to take|la|le|les|el|il|o|a))*\W*$"
 )
+MENTIONED = re.compile(rf"(?<!\w)(?:{ORDER['mentioned']})$")  # relatives, plans, rules: no order
 
 
 @functools.lru_cache(20_000)
@@ -108,6 +79,8 @@ def times_a_day(frequency: str) -> float | None:
         amounts = ONE_SLOT.findall(flat)
         alike = len(set(amounts)) == 1 or set(amounts[1:]) == {""}  # `1 cap mane and nocte`: one each time
         return float(len(amounts)) if alike else None
+    if daily := DAILY.match(flat):
+        return float(daily[1])
     flat = EACH.sub(r"every \1 h", flat)
     flat = FOREIGN.sub(lambda match: ENGLISH[match.group()], flat)
     if slots := SLOTS.search(flat):
@@ -162,24 +135,20 @@ def amount_before(lowered: str, name: int) -> tuple[int, int] | None:
     return asked.span("taken") if asked else None
 
 
-def amount_at(lowered: str, start: int, limit: int, strength: tuple[int, int] | None) -> tuple[int, int] | None:
+def amount_at(lowered: str, start: int, limit: int, strength: re.Match | None) -> tuple[int, int] | None:
     """The span of what is taken at a time (`2 tablets`, `20 units`), apart from the strength of the drug."""
     first = None
+    dose = strength.span() if strength else (limit, limit)
     for match in AMOUNT.finditer(lowered, start, limit):
-        asked = ASKED.search(lowered, max(start, match.start() - 12), match.start())
-        if strength and match.start() < strength[1] and strength[0] < match.end() and not asked:
-            continue
-        if match["amount"] == "a" and not asked:
-            continue
-        if not asked and match.start() <= start + 1 and match["amount"].isdigit() and int(match["amount"]) >= 10:
-            continue  # `DOLO 650 TABLET`: the strength
-        if asked:
-            return match.span()  # `21 capsules. Take 1 capsule`: not what is dispensed
-        first = first or match.span()
-    if first:
-        return first
-    mass = MASS.search(lowered, strength[1] if strength else limit, limit)
-    return mass.span("dose") if mass else None
+        at, end = match.span()
+        if ASKED.search(lowered, max(start, at - 12), at):
+            return at, end  # `21 capsules. Take 1 capsule`: not what is dispensed
+        large = at <= start + 1 and match["amount"].isdigit() and int(match["amount"]) >= 10  # `DOLO 650 TABLET`
+        other = match["amount"] == "a" or lowered.endswith(" in ", start, at)  # `in 250 mL`, dissolved
+        if not (large or other or (at < dose[1] and dose[0] < end)):
+            first = first or (at, end)
+    mass = None if first else MASS.search(lowered, dose[1], limit)
+    return mass.span("dose") if mass else first
 
 
 @functools.lru_cache(20_000)
@@ -189,19 +158,26 @@ def amount_of(amount: str) -> tuple[float, str] | None:
     if not match:
         return None
     most = re.split(r"\s?(?:-|to)\s?", match["amount"])[-1]
-    form = match["form"].rstrip("s")
+    form = (match["form"] or "").rstrip("s")
     return (NUMBERS.get(most) or number(most)), FORMS.get(form, form)
 
 
-def status_before(lowered: str, start: int) -> str:
-    """Whether the words before a drug's name stop it or deny it: active, stopped or denied."""
-    before = lowered[max(0, start - 60) : start].rpartition("\n")[2]
-    before = re.split(r"[.;]\s", before)[-1]
+def status_before(lowered: str, start: int) -> tuple[str, int]:
+    """What the words before a drug's name make of it, and where they begin: active, stopped, denied, or mentioned."""
+    before = SENTENCE_START.split(lowered[max(0, start - 60) : start])[-1]
     if (stopped := STOPPED.search(before)) and not NOT_BEFORE.search(before, 0, stopped.start()):
-        return "stopped"
-    return "denied" if DENIED.search(before) else "active"
+        return "stopped", start - len(before) + stopped.start()
+    for status, pattern in (("denied", DENIED), ("mentioned", MENTIONED)):
+        if match := pattern.search(before):
+            return status, start - len(before) + match.start()
+    return "active", start
 
 
-def is_stopped_after(lowered: str, start: int, limit: int) -> bool:
-    """Whether the words after an order stop it: `… three times a day – STOPPED due to GI bleed`."""
-    return STOPPED_AFTER.search(lowered, start, limit) is not None
+def status_after(lowered: str, start: int, limit: int) -> str | None:
+    """Whether the words after an order, in its sentence, stop it or deny it: `… – STOPPED due to GI bleed`."""
+    ends = SENTENCE_END.search(lowered, start, limit)
+    limit = ends.start() if ends else limit
+    if DENIED_AFTER.search(lowered, start, limit):
+        return "denied"
+    stopped = STOPPED_AFTER.search(lowered, start, limit)
+    return "stopped" if stopped and not RESUMED.search(lowered, stopped.end(), limit) else None

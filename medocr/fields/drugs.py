@@ -15,6 +15,7 @@ from .text import Atoms, atoms, clean, line_starts, lower, plain
 PRICED = re.compile(r"[^\n]{0,30}[ ](?:\d{1,4}[.,]\d{2}[ ]?[$£€]?|[$£€][ ]?\d{1,4}[.,]\d{2})[ ]*(?:\n|$)")
 COUNTED_UNITS = {None, "mL", *sig.COUNT_UNITS.values()}  # of an amount at a time: the strength stands before the drug
 GERMAN_SALT = re.compile(r"(?:succinat|tartrat|hydrochlorid|maleat|besilat|natrium|kalium)$")  # `Metoprololsuccinat`
+JOINED = re.compile(r"[-/+]")
 CONTAINS = re.compile(r"\b(?:contains|composition)\b[^\n]*$")  # what a brand is made of, and no order of its own
 
 
@@ -47,6 +48,7 @@ class _Start:
     form: str | None
     known: bool
     nutrient: bool
+    status: str
     lead: int | None = None  # where a dose before the drug starts: `500 mg metformin`
 
 
@@ -69,7 +71,9 @@ def read_drugs(text: str) -> list[DrugOrder]:
 
 def _steps(lowered: str, at: int, limit: int) -> Iterator[tuple[int, int]]:
     """The spans of the steps of a course, each with a strength: `40 mg daily x 5 days, then 20 mg daily x 5 days`."""
-    cuts = [cut.span() for cut in sig.THEN.finditer(lowered, at, limit) if sig.STRENGTH.match(lowered, cut.end())]
+    parts = (sig.STRENGTH, directions.AMOUNT)
+    thens = sig.THEN.finditer(lowered, at, limit)
+    cuts = [cut.span() for cut in thens if any(part.match(lowered, cut.end()) for part in parts)]
     return zip([at, *(end for _, end in cuts)], [*(begin for begin, _ in cuts), limit], strict=True)
 
 
@@ -89,10 +93,11 @@ def _starts(items: Atoms, lowered: str) -> list[_Start]:
                 continue
             begin, form = _form_before(items, at)
             lead = strengths.before(lowered, begin, last.end if last else 0, last is not None and last.lead is not None)
-            begin = begin if lead is None else lead
+            status, stated = directions.status_before(lowered, items.starts[at])
+            begin = min(begin if lead is None else lead, stated)
             exact = _is_drug(word) or word in lexicon.drug_starts()
             nutrient = word.split("-")[0] in sig.NUTRIENTS
-            starts.append(_Start(begin, items.starts[at], items.ends[end - 1], form, exact, nutrient, lead))
+            starts.append(_Start(begin, items.starts[at], items.ends[end - 1], form, exact, nutrient, status, lead))
     return starts
 
 
@@ -118,11 +123,7 @@ def _is_form(word: str) -> bool:
 def _is_drug(word: str) -> bool:
     """Whether a word, or what stands before its hyphen or stroke (`Dolo-650`), is a drug of the lexicon."""
     known = lexicon.drugs()
-    return (
-        word in known
-        or GERMAN_SALT.sub("", word) in known
-        or (("-" in word or "/" in word or "+" in word) and re.split(r"[-/+]", word, maxsplit=1)[0] in known)
-    )
+    return word in known or GERMAN_SALT.sub("", word) in known or JOINED.split(word, maxsplit=1)[0] in known
 
 
 def _name_end(items: Atoms, at: int, lowered: str) -> int:
@@ -142,18 +143,26 @@ def _name_end(items: Atoms, at: int, lowered: str) -> int:
         return _until_column(items, at)
     if _listed(items, at, lowered) and _plausible(items, at):
         return at + 1
-    misspelt = _may_be_misspelt(word) and _dose_follows(items, at, lowered) and lexicon.recognise_drug(word)
-    return _extended(items, at + 1) if misspelt else 0
+    dosed = items.kinds[at + 1] == "num" and _may_be_misspelt(word)
+    strength = sig.STRENGTH.match(lowered, items.starts[at + 1]) if dosed else None
+    if not strength or strength["per"] or strength["unit"] in ("%", "g", "u", "cc"):
+        return 0
+    return _extended(items, at + 1) if lexicon.recognise_drug(word) or _heads_line(items, at, lowered, strength) else 0
+
+
+def _heads_line(items: Atoms, at: int, lowered: str, strength: re.Match) -> bool:
+    """Whether an unknown word opens a line that goes on as an order does: `Amotaks 500 mg 2x1`."""
+    opens = items.words[at][0].isupper() and (not at or items.kinds[at - 1] == "nl")
+    end = strength.end() + 80
+    line = lowered.find("\n", strength.end(), end)
+    directed = opens and sig.FREQUENCY.search(lowered, strength.end(), line if line > 0 else end)
+    return bool(directed) and strength["unit"] in ("mg", "mcg", "ug")
 
 
 @functools.lru_cache(maxsize=20_000)
 def _may_be_misspelt(word: str) -> bool:
-    return (
-        word.isalpha()
-        and len(word) in lexicon.MISSPELT
-        and lexicon.squeeze(word) not in lexicon.analytes()
-        and not sig.FORMS.fullmatch(word)
-    )
+    known = lexicon.squeeze(word) in lexicon.analytes() or sig.FORMS.fullmatch(word)
+    return word.isalpha() and len(word) in lexicon.MISSPELT and not known
 
 
 def _listed(items: Atoms, at: int, lowered: str) -> bool:
@@ -163,16 +172,11 @@ def _listed(items: Atoms, at: int, lowered: str) -> bool:
     return numbered and sig.FORMS.match(lowered, items.starts[at + 1 + strength]) is not None
 
 
-def _dose_follows(items: Atoms, at: int, lowered: str) -> bool:
-    match = sig.STRENGTH.match(lowered, items.starts[at + 1]) if items.kinds[at + 1] == "num" else None
-    return bool(match) and match.group("unit") not in ("%", "g", "u", "cc") and not match.group("per")
-
-
 def _plausible(items: Atoms, at: int) -> bool:
     """Whether a word after `Tab.` and the like is a name, and not a part of the order."""
     word = items.lowered[at]
     part = sig.FORMS.fullmatch(word) or sig.FREQUENCY.fullmatch(word) or sig.ROUTES.fullmatch(word)
-    return len(word) > 2 and not part and items.words[at][0].isupper()
+    return len(word) > 2 and not part and items.words[at][0].isupper() and word not in sig.NOT_DRUGS
 
 
 def _extended(items: Atoms, at: int) -> int:
@@ -181,9 +185,8 @@ def _extended(items: Atoms, at: int) -> int:
         joined = items.words[at] in "+/-&" or items.lowered[at] in ("and", "with")
         here = at + joined
         word = items.lowered[here]
-        if items.kinds[here] not in ("word", "code") or not (
-            word in sig.SALTS or _is_drug(word) or (not joined and _tag(items, here))
-        ):
+        goes_on = word in sig.SALTS or _is_drug(word) or (not joined and _tag(items, here))
+        if items.kinds[here] not in ("word", "code") or not goes_on:
             return at
         at = here + 1
 
@@ -198,12 +201,7 @@ def _tag(items: Atoms, at: int) -> bool:
 
 def _until_column(items: Atoms, at: int) -> int:
     end = at + 1
-    while (
-        end - at < 4
-        and items.kinds[end] in ("word", "code")
-        and _plausible(items, end)
-        and items.lowered[end] not in sig.NOT_DRUGS
-    ):
+    while end - at < 4 and items.kinds[end] in ("word", "code") and _plausible(items, end):
         end += 1
     return _extended(items, end)
 
@@ -213,13 +211,10 @@ def _form_before(items: Atoms, at: int) -> tuple[int, str | None]:
     here = at - 1
     while here >= 0 and items.kinds[here] == "sym" and items.words[here] in ".:-":
         here -= 1
-    if (
-        here >= 0
-        and items.kinds[here] == "word"
-        and _is_form(items.words[here])
-        and (len(items.words[here]) > 1 or (here + 1 < at and items.words[here + 1] == "."))
-    ):
-        return items.starts[here], items.words[here]
+    word = items.words[here] if here >= 0 and items.kinds[here] == "word" else ""
+    dotted = here + 1 < at and items.words[here + 1] == "."
+    if word and _is_form(word) and (len(word) > 1 or dotted):
+        return items.starts[here], word
     return items.starts[at], None
 
 
@@ -236,10 +231,8 @@ def _order(text: str, flat: str, start: _Start, at: int, limit: int, line: int) 
     if routes and routes[0].group(1) == "inh" and (form.start() > routes[0].start() if form else len(routes) > 1):
         form = routes.pop(0)  # `90 mcg inh INH q4h`, `18 mcg inh 2 puffs`
     route = routes[0] if routes else None
-    status = directions.status_before(lowered, start.name)
-    amount = directions.amount_before(lowered, start.name) or directions.amount_at(
-        lowered, at, limit, strengths.span(lowered, dosed, limit)
-    )
+    strength = strengths.solid(lowered, dosed, limit)
+    amount = directions.amount_before(lowered, start.name) or directions.amount_at(lowered, at, limit, strength)
     order = DrugOrder(
         " ".join(text[start.name : start.end].split()).rstrip("."),
         dose,
@@ -250,7 +243,7 @@ def _order(text: str, flat: str, start: _Start, at: int, limit: int, line: int) 
         flat[slice(*duration.span(duration.lastgroup))].strip() if duration else None,
         line,
         " ".join(text[slice(*amount)].split()) if amount else None,
-        "stopped" if directions.is_stopped_after(lowered, at, limit) else status,
+        directions.status_after(lowered, at, limit) or start.status,
     )
     return order if _holds(order, start, text) else None
 
@@ -259,20 +252,17 @@ def _holds(order: DrugOrder, start: _Start, text: str) -> bool:
     """Whether a name with what was found beside it is an order: never a drug's level, an allergy, or a mention."""
     line = text[max(0, start.name - 60) : start.name].lower().rpartition("\n")[2]
     parts = sum(part is not None for part in (order.form, order.route, order.frequency))
-    if ("allerg" in line and not (order.unit and parts)) or "test" in line[-8:]:
-        return False
-    if order.unit and order.unit.endswith(("/mL", "/d", "/min", "%")) and not parts:
-        return False
-    if not parts and PRICED.match(text, start.end):
+    allergy = "allerg" in line and not (order.unit and parts)
+    level = order.unit is not None and order.unit.endswith(("/mL", "/d", "/min", "%")) and "/kg/" not in order.unit
+    mentioned = order.status == "mentioned" or sig.NO_ORDER_AFTER.match(lower(text), start.end)
+    if allergy or mentioned or "test" in line[-8:] or (not parts and (level or PRICED.match(text, start.end))):
         return False
     if start.known and not start.nutrient:
-        return parts > 0 or order.unit is not None or order.status == "stopped"
+        directed = bool(order.unit or order.frequency or order.status == "stopped")
+        return directed or (parts > 0 and not line.strip(" \t.:*•|()-0123456789"))  # in a list, not in a sentence
     if start.nutrient or not start.form:
-        return (
-            order.unit is not None
-            or (parts > 1 and (start.form is not None or order.dose is not None))
-            or (parts > 0 and order.dose is not None and start.nutrient)
-        )
+        several = parts > 1 if start.form or order.dose is not None else False
+        return order.unit is not None or several or (parts > 0 and order.dose is not None and start.nutrient)
     return order.dose is not None or order.frequency is not None or order.duration is not None
 
 
@@ -285,7 +275,7 @@ def _frequency(flat: str, start: int, limit: int, duration: re.Match | None) -> 
         return several.span()
     span = None
     for match in sig.FREQUENCY.finditer(lowered, start, limit):
-        if flat[slice(*match.span())] in ("on", "om"):  # the word, not `ON`, every night
+        if flat[slice(*match.span())] in ("on", "om", "On", "Om"):  # the word, not `ON`, every night
             continue
         if duration and match.start() < duration.end() and duration.start() < match.end() and duration.group("bare"):
             continue
@@ -296,5 +286,5 @@ def _frequency(flat: str, start: int, limit: int, duration: re.Match | None) -> 
             span = span[0], end
         else:
             break
-    meals = sig.MEALS.search(lowered, start, limit) if span is None and "meal" in words else None
+    meals = sig.MEALS.search(lowered, start, limit) if span is None else None
     return meals.span() if meals else span

@@ -7,6 +7,7 @@ from .languages import words
 from .text import clean, plain
 
 YES, NO = {"yes", *words("yes")}, {"no", *words("no")}
+ANSWERS = YES | NO | {"y", "n"}
 
 TICKED = "☑☒✓✔✗✘⊠⬛■●◉⦿🗹🗷✅❎🅇⊗"
 EMPTY = "☐□▢⬜○◯◻❏❐❑❒口▫◦⚪🔲"
@@ -34,9 +35,10 @@ def read_options(text: str) -> list[Option]:
     """The options of a form, in order. A line with marks but no label (a blank box) gives none."""
     flat = plain(clean(text))
     options = _crosses(flat.split("\n")) if "|" in flat else []
+    crossed = {option.line for option in options}
     question = None
     for number, line in enumerate(flat.split("\n") if MAY_BE_MARK.search(flat) and MARK.search(flat) else ()):
-        marks = list(MARK.finditer(line))
+        marks = list(MARK.finditer(line)) if number not in crossed else []
         if marks:
             read, asked = _line(line, marks, number, question)
             options += read
@@ -47,7 +49,7 @@ def read_options(text: str) -> list[Option]:
 
 
 def _crosses(lines: list[str]) -> list[Option]:
-    """The options of tables whose heading has Yes and No and whose cells are crossed: `| Asthma | X | |`."""
+    """The options of tables whose heading has Yes and No and whose cells are marked: `| Asthma | X | |`."""
     options: list[Option] = []
     heads: list[str] = []
     for number, line in enumerate(lines):
@@ -57,10 +59,15 @@ def _crosses(lines: list[str]) -> list[Option]:
             heads = cells
         elif line.strip() and len(cells) != len(heads):
             heads = []
-        elif len(cells) == len(heads) and any(cell.lower() == "x" for cell in cells):
+        elif len(cells) == len(heads) and any(cell.lower() == "x" or MARK.fullmatch(cell) for cell in cells):
             marked = [(h, c) for h, c in zip(heads, cells, strict=True) if h.lower() in YES | NO]
-            options += [Option(head, cell.lower() == "x", _tidy(cells[0]) or None, number) for head, cell in marked]
+            options += [Option(head, _is_ticked(cell), _tidy(cells[0]) or None, number) for head, cell in marked]
     return options
+
+
+def _is_ticked(cell: str) -> bool:
+    mark = MARK.fullmatch(cell)
+    return cell.lower() == "x" or (mark is not None and mark.lastgroup == "ticked")
 
 
 def _line(line: str, marks: list[re.Match], number: int, question: str | None) -> tuple[list[Option], str | None]:
@@ -68,22 +75,18 @@ def _line(line: str, marks: list[re.Match], number: int, question: str | None) -
     head = line[: marks[0].start()].strip(" |-*\t.0123456789)")
     before = not head or head.endswith((":", "?")) or bool(line[marks[-1].end() :].strip(" |."))
     asked = _asked(head) if before and head else None
-    if before:
-        pieces = [
-            (mark, line[mark.end() : after])
-            for mark, after in zip(marks, [*(m.start() for m in marks[1:]), len(line)], strict=True)
-        ]
-    else:
-        pieces = [
-            (mark, line[previous : mark.start()])
-            for mark, previous in zip(marks, [0, *(m.end() for m in marks[:-1])], strict=True)
-        ]
+    starts, ends = [mark.start() for mark in marks], [mark.end() for mark in marks]
+    spans = zip(ends, [*starts[1:], len(line)], strict=True) if before else zip([0, *ends[:-1]], starts, strict=True)
+    pieces = [(mark, line[slice(*span)]) for mark, span in zip(marks, spans, strict=True)]
     options = []
     current = asked or (None if head else question)
     for mark, piece in pieces:
         ask = piece.rpartition(":")[0] if not before and ":" in piece else ""
         current = ask.strip(" |-.") or current
         label, following = _split(piece if not ask else piece.rpartition(":")[2], last=mark is pieces[-1][0])
+        asks, _, answer = label.rpartition(" ")
+        if not before and asks and answer.lower() in ANSWERS:  # `1. Fever  Y [ ] N [X]`
+            current, label = asks.lstrip("0123456789.) "), answer
         if label:
             options.append(Option(label, mark.lastgroup == "ticked", current, number))
         current = following or current
@@ -113,9 +116,7 @@ def _tidy(label: str) -> str:
 
 
 def _asked(line: str) -> str | None:
-    if (len(line) > 60 and line.rstrip().endswith((":", "?"))) or len(
-        line
-    ) > 120:  # run together: its last words from a capital on
+    if len(line) > 120 or (len(line) > 60 and line.rstrip().endswith((":", "?"))):  # run together: from a capital on
         words = line[-60:].rstrip(" :?").split()
         start = next((at for at in range(len(words) - 1, 0, -1) if words[at][:1].isupper()), 0)
         return _tidy(" ".join(words[start:])) or None

@@ -22,6 +22,8 @@ def read_header(text: str) -> dict:
         )
         limit = next((other.start() for other in following), len(flat))
         _take(values, label, flat, original, min(limit, label.end() + 120))
+    if "surname" in values and " " not in values.get("patient", " "):
+        values["forename"] = values.pop("patient")  # `Cognome: Bianchi  Nome: Luca`
     names = [values.pop(name) for name in ("forename", "surname") if name in values]
     if len(names) > 1 or (names and "patient" not in values):
         values["patient"] = " ".join(names)
@@ -81,11 +83,8 @@ def _take_name(values: dict[str, str], name: str, flat: str, text: str, start: i
     if end <= start or not (marked or flat[start].isupper()):
         return
     given = labels.GIVEN_NAMES.match(flat, end) if doctor and " " not in flat[start:end] else None
-    if (
-        given
-        and not labels.OF_A_FIELD.search(given["given"])
-        and given["given"].lower().strip(".") not in labels.DEGREES
-    ):
+    other = given and (labels.OF_A_FIELD.search(given["given"]) or given["given"].lower().strip(".") in labels.DEGREES)
+    if given and not other:
         end = given.end()  # `Ferrante, Luis, MD`
     person = _untitled(text[start:end], doctor)
     if person and name not in values and (marked or " " in person or doctor):
@@ -118,21 +117,17 @@ def _name_end(flat: str, start: int, limit: int, doctor: bool) -> int:
         lowered = word.lower().rstrip(".")
         if _no_name(word, lowered, words):
             break
+        shouted = word.isupper() and len(lowered) > 2 and not labels.ENDS_CELL.match(flat, match.end())
         if words == 0 or (words == 1 and (lowered in labels.TITLES or at - start <= 3)):
             shouting = word.isupper() and len(word) > 2
-        elif words and word.isupper() and len(lowered) > 2 and not shouting and lowered not in labels.DEGREES:
+        elif words and shouted and not shouting and lowered not in labels.DEGREES:
             break
         at, end, words = match.end(), match.end(), words + (lowered not in labels.TITLES)
         if lowered in labels.DEGREES and words > 1:
             break
         gap = labels.BETWEEN_NAMES.match(flat, at)
-        if (
-            "," in gap.group()
-            and doctor
-            and flat[gap.end() : gap.end() + 5].split(" ")[0].split("\n")[0].lower().strip(".,") not in labels.DEGREES
-        ):
-            break
-        if not gap.group():
+        following = flat[gap.end() : gap.end() + 5].split(" ")[0].split("\n")[0].lower().strip(".,")
+        if not gap.group() or (doctor and "," in gap.group() and following not in labels.DEGREES):
             break
         at = gap.end()
     initial = labels.INITIAL_AT_END.search(flat, start, end)
@@ -142,12 +137,9 @@ def _name_end(flat: str, start: int, limit: int, doctor: bool) -> int:
 def _no_name(word: str, lowered: str, words: int) -> bool:
     if (lowered in labels.STOP_WORDS and word != "R.") or (not word[0].isupper() and lowered not in labels.PARTICLES):
         return True
-    return (
-        words > 0
-        and len(lowered) > 2
-        and (lowered in lexicon.drugs() or lexicon.squeeze(lowered) in lexicon.analytes())
-        and lowered not in labels.SURNAMES
-    )
+    if words == 0 or len(lowered) <= 2 or lowered in labels.SURNAMES:
+        return False
+    return lowered in lexicon.drugs() or lexicon.squeeze(lowered) in lexicon.analytes()
 
 
 def _untitled(name: str, doctor: bool) -> str:
@@ -180,37 +172,30 @@ def _titled(flat: str, text: str) -> str | None:
     for title in list(labels.UNLABELLED_DOCTOR.finditer(flat, 0, 2000))[:4]:
         end = _name_end(flat, title.end(), min(len(flat), title.end() + 60), True)
         name = flat[title.end() : end]
-        place = (
-            labels.FACILITY.match(flat[end : end + 24].lstrip(" "))
-            or labels.FACILITY.search(name)
-            or name.lower().endswith("'s")
-        )
+        after = labels.FACILITY.match(flat[end : end + 24].lstrip(" "))
+        place = after or labels.FACILITY.search(name) or name.lower().endswith("'s")
         if name and not place:
             return _untitled(text[title.end() : end], True)
     return None
 
 
+def _words_before(flat: str, end: int, reach: int, most: int) -> list[re.Match]:
+    """The last words of a line before an offset that may be a name; those before a word that is none are left out."""
+    start = max(flat.rfind("\n", max(0, end - reach), end) + 1, end - reach, 0)
+    words = list(labels.NAME_WORD.finditer(flat, start, end))[-most:]
+    for at in range(len(words) - 1, -1, -1):
+        word = words[at].group().rstrip(".")
+        if labels.FACILITY.fullmatch(word) or _no_name(word, word.lower(), 1) or flat[words[at].end()] == ":":
+            return words[at + 1 :]
+    return words
+
+
 def _degreed(flat: str, text: str) -> str | None:
     """A name before `, MD` near the head, that is no label's value."""
     degree = labels.DEGREED.search(flat, 0, 400)
-    if not degree:
-        return None
-    words = list(
-        labels.NAME_WORD.finditer(
-            flat, max(flat.rfind("\n", 0, degree.start()) + 1, degree.start() - 40), degree.start()
-        )
-    )[-2:]
-    while words and (
-        labels.FACILITY.fullmatch(words[0].group())
-        or _no_name(words[0].group(), words[0].group().lower(), 0)
-        or flat[words[0].end()] == ":"
-    ):
-        words = words[1:]
-    return (
-        text[words[0].start() : words[-1].end()]
-        if words and flat[max(0, words[0].start() - 2) : words[0].start()] != ": "
-        else None
-    )
+    words = _words_before(flat, degree.start(), 40, 2) if degree else []
+    labelled = words and flat[max(0, words[0].start() - 2) : words[0].start()] == ": "
+    return text[words[0].start() : words[-1].end()] if words and not labelled else None
 
 
 def _unlabelled_date(values: dict[str, str], flat: str, text: str) -> None:
@@ -227,60 +212,28 @@ def _facility(flat: str, text: str) -> str | None:
     at = 0
     for line in flat[:600].split("\n")[:4]:
         start, at = at, at + len(line) + 1
-        head = labels.HEAD.match(line).group()
-        skipped = labels.PAGE_TITLE.match(line)
-        if skipped and len(line) > 60:  # run together
+        skipped = labels.PAGE_TITLE.match(line) if len(line) > 60 else None  # run together
+        if skipped:
             line, start = line[skipped.end() :], start + skipped.end()
-            head = head[skipped.end() :]
-        place = next(
-            (word for word in labels.FACILITY.finditer(head) if word.start() or not labels.TITLE.match(line)), None
-        )
-        if not place or not line[:1].strip():
-            continue
-        end = place.end()
-        for word in labels.NEXT_WORD.finditer(line[end : end + 60]):
-            if (
-                word.start() + place.end() != end
-                or word.group(1).lower().strip(".,") not in labels.MORE_FACILITY
-                or labels.TITLE.match(line, end + 1)
-            ):
-                break
-            end += len(word.group())
-        words = line[:end].split()
-        if 1 < len(words) <= 8 and line[0].isupper():
-            rest = line[end:].strip()
-            whole = (
-                len(line.split()) <= 7
-                and head == line
-                and not rest.lower().startswith(("patient", "report"))
-                and "\n" in flat
-                and not labels.LABEL.search(rest.lower())
-            )
-            return (
-                text[start : start + len(line)]
-                if whole and not labels.TITLE.search(line)
-                else text[start : start + end]
-            ).strip(" ,.-")
+        head = labels.HEAD.match(line).group()
+        titled = labels.TITLE.match(line)
+        place = next((word for word in labels.FACILITY.finditer(head) if word.start() or not titled), None)
+        end = labels.REST_OF_PLACE.match(line, place.end()).end() if place else 0
+        if 1 < len(line[:end].split()) <= 8 and line[0].isupper():
+            rest = line[end:].strip().lower()
+            further = rest.startswith(("patient", "report")) or labels.LABEL.search(rest) or labels.TITLE.search(line)
+            whole = "\n" in flat and head == line and len(line.split()) <= 7 and not further
+            return text[start : start + (len(line) if whole else end)].strip(" ,.-")
     return None
 
 
 def _unlabelled_patient(values: dict[str, str], flat: str, text: str, printed: list[re.Match]) -> None:
     birth = next((label for label in printed if label.lastgroup == "date_of_birth"), None)
-    aged = labels.AGED.search(flat, 0, 1500)
-    for mark in (aged, labels.NUMBERED.search(flat, 0, 1500), birth):
-        if mark:
-            start = flat.rfind("\n", 0, mark.start()) + 1
-            words = list(labels.NAME_WORD.finditer(flat, max(start, mark.start() - 60), mark.start()))[-3:]
-            while words and (
-                _no_name(words[0].group(), words[0].group().lower().rstrip("."), 1)
-                or labels.FACILITY.fullmatch(words[0].group().rstrip("."))
-            ):
-                words = words[1:]
-            if any(_no_name(word.group(), word.group().lower(), 1) for word in words) or len(words) < 2:
-                continue
-            if "\n" not in flat and len(words) > 2 and not words[1].group().endswith("."):
-                words = words[-2:]
-            if not flat[words[-1].end() : mark.start()].strip(" ,|-"):
-                values["patient"] = text[words[0].start() : words[-1].end()]
-                _take_after_name(values, flat, words[-1].end())
-                return
+    for mark in (labels.AGED.search(flat, 0, 1500), labels.NUMBERED.search(flat, 0, 1500), birth):
+        words = _words_before(flat, mark.start(), 60, 3) if mark else []
+        if "\n" not in flat and len(words) > 2 and not words[1].group().endswith("."):
+            words = words[-2:]
+        if len(words) > 1 and not flat[words[-1].end() : mark.start()].strip(" ,|-"):
+            values["patient"] = text[words[0].start() : words[-1].end()]
+            _take_after_name(values, flat, words[-1].end())
+            return

@@ -6,11 +6,7 @@ from . import languages
 from .text import DATE, MONTH_FIRST
 from .words import patterns, words
 
-NUMBER_WORD = r"(?:[ ]?(?:no|number|num|id|#)\b\.?|[ ]?#)"
-LABELS = {
-    name: f"{languages.pattern('label', name)}|{regex.replace('{number}', NUMBER_WORD)}".strip("|")
-    for name, regex in patterns("label").items()
-}
+LABELS = {name: f"{languages.pattern('label', name)}|{regex}".strip("|") for name, regex in patterns("label").items()}
 LABEL = re.compile(  # of `text.lower`; no label starts with another letter than those
     r"(?=[a-il-pr-wzâéü])(?<![\w./'-])(?:"
     + "|".join(f"(?P<{name}>{pattern})" for name, pattern in LABELS.items())
@@ -24,7 +20,8 @@ AGE_VALUE = re.compile(
     re.IGNORECASE,
 )
 SEX_VALUE = re.compile(
-    r"(male|female|m|f|man|woman|other|transgender|non-binary|nonbinary|unknown|u|x)(?![\w/'])", re.IGNORECASE
+    rf"({languages.pattern('sex')}|male|female|m|f|man|woman|other|transgender|non-binary|nonbinary|unknown|u|x)(?![\w/'])",
+    re.IGNORECASE,
 )
 SEX_AFTER = re.compile(r"[ ,/|(-]{1,3}(male|female|m|f)(?![\w/'.])", re.IGNORECASE)
 AGE_SEX = re.compile(
@@ -58,15 +55,16 @@ PAGE_TITLE = re.compile(
     r"(?:discharge|clinical|visit|progress|operative|consultation|referral)[ ](?:summary|note|report|letter)[ ]",
     re.IGNORECASE,
 )
-MORE_FACILITY = words("more_facility")
 PLACE = re.compile(r"[^\n|:]{3,80}")
+ENDS_CELL = re.compile(r"[ ]?(?:$|\n|\||[ ]{2})")
 AFTER_NAME = re.compile(r"[ ,|()/-]{0,4}")
 BETWEEN_NAMES = re.compile(r",?[ ]?")
 INITIAL_AT_END = re.compile(r"[ ][A-Z]\.?$")
 SMALL_LETTER = re.compile(r"\.?[ ][a-z]")
 LETTER_AT_END = re.compile(r"(?<!\w)\w\.$")
 HEAD = re.compile(r"[^:|#\d]{0,70}")
-NEXT_WORD = re.compile(r"[ ]([\w&.,'-]+)")
+MORE = "|".join(sorted((re.escape(word.strip(",")) for word in words("more_facility")), key=len, reverse=True))
+REST_OF_PLACE = re.compile(rf"(?:[ ](?!{TITLE.pattern})(?:{MORE})[.,]*(?![\w&'-]))*", re.IGNORECASE)
 NUMBERED = re.compile(r"[ ]\((?:MRN|ID)\b")  # after a patient's name
 AGED = re.compile(r",[ ]\d{1,3}[ ]?(?:y|yrs?|years?)\b", re.IGNORECASE)
 DEGREED = re.compile(r",[ ]?(?:MD|M\.D\.?|DO|MBBS|NP|PA-C|FRCP|MRCP)(?![\w])")

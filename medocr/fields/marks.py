@@ -5,16 +5,10 @@ import re
 from . import languages
 from .text import Atoms, number
 from .units import unit_at, unit_code
-from .words import words
+from .words import meanings, words
 
 HIGH, LOW = "H", "L"
-FLAGS = {
-    "h": "H", "hi": "H", "high": "H", "abnormalhigh": "H", "elevated": "H", "raised": "H", "increased": "H",
-    "l": "L", "lo": "L", "low": "L", "decreased": "L", "reduced": "L", "hh": "HH", "ll": "LL", "hc": "HH", "lc":
-    "LL", "ch": "HH", "cl": "LL", "a": "A", "abn": "A", "abnormal": "A", "aa": "A", "n": "N", "normal": "N",
-    "wnl": "N", "critical": "C", "crit": "C", "panic": "C", "borderline": "A",
-}  # fmt: skip
-FLAGS |= dict(languages.meanings("flag"))
+FLAGS = meanings("flag") | dict(languages.meanings("flag"))
 EMPHATIC = {"critical", "crit", "panic", "very", "critically", "extremely"}
 SOMEWHAT = {"abnormal", "borderline", "slightly", "mildly", "abnormally", "markedly", "above", "below"}
 FLAG_WORDS = FLAGS.keys() | EMPHATIC | SOMEWHAT

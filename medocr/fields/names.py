@@ -20,6 +20,8 @@ ARTICLES = words("articles")
 LOOSE = METHODS | LINKS | {"-", ",", "(", ".", ":", "by", "/", "*"}  # at a name's end they are none of it
 NO_NAME = NEVER | HEADINGS | LINKS | ARTICLES
 HOURS = {"h", "hr", "hrs", "hour", "hours", "min", "mins", "minutes"}
+NOT_BRACKETED = {"nl", "cell", "cmp", "date", "arrow"}  # in a name
+GOES_ON = {"sensitivity", "sensitive", "density", "molecular", "at"}  # after `high`, which is no flag then
 JOINERS = {"/", "-", ",", "(", "&", "+"}
 GLUED = re.compile(r"([A-Za-z](?<![\w-].)[A-Za-z0-9]{0,11})[-–](?=\d)")
 CODE = re.compile(r"\d{3,5}-\d(?=[)\]])")  # LOINC's, in brackets
@@ -49,7 +51,8 @@ class Names:
         known, starts, after, squeezed = lexicon.analytes(), lexicon.analyte_starts(), 0, ""
         for index, kind in enumerate(self.kinds[at : at + 14], at):
             if kind == "sym":
-                if self.words[index] in ":;=|!?" and squeezed != "a":  # but `A : G ratio`
+                tied = self.ends[index - 1] == self.starts[index] and self.ends[index] == self.starts[index + 1]
+                if self.words[index] in ":;=|!?" and squeezed != "a" and not tied:  # `A : G ratio`, `cholesterol:HDL`
                     break
                 continue
             if kind in {"nl", "cell", "time", "cmp", "arrow", "end"}:
@@ -71,6 +74,8 @@ class Names:
             return False
         if "".join(self.lowered[at : last + 1]) not in lexicon.short_names():
             return False
+        if not (self.words[last][0].isupper() or squeezed == "ph"):
+            return False
         after = last + 1
         while after < last + 7 and (
             self.kinds[after] in ("sym", "cell")
@@ -78,10 +83,9 @@ class Names:
             or (self.words[after - 1] == "(" and unit_code(self.words[after]) is not None)
         ):
             after += 1
-        signs = self.kinds[after] in ("num", "cmp", "titre", "nl") or (
-            after < self.atoms.count and (flag_at(self.atoms, after) or quality_at(self.atoms, after))
-        )
-        return bool(signs) and (self.words[last][0].isupper() or squeezed == "ph")
+        if self.kinds[after] in ("num", "cmp", "titre", "nl"):
+            return True
+        return after < self.atoms.count and bool(flag_at(self.atoms, after) or quality_at(self.atoms, after))
 
     def extend(self, here: int, after: int) -> tuple[int, int]:
         """From a name of the lexicon on: the index after the printed name's last atom, and that of the first column."""
@@ -105,7 +109,7 @@ class Names:
             if kind in ("date", "time"):
                 return end, -1
             if kind == "sym":
-                if word == "." and self._ends_sentence(at):
+                if word == "." and self.ends_sentence(at):
                     return end, -1
                 if at == after and self._is_charge(at):
                     end = at + 1  # K+, Cl-
@@ -134,7 +138,7 @@ class Names:
             at += 1
         return end, -1
 
-    def _ends_sentence(self, at: int) -> bool:
+    def ends_sentence(self, at: int) -> bool:
         """Whether a stop ends a sentence and not a short word: `LDL above goal. Consider …`, but `Leuk. esterase`."""
         return len(self.lowered[at - 1]) > 4 and self.kinds[at - 1] == "word" and self.words[at + 1][:1].isupper()
 
@@ -153,25 +157,13 @@ class Names:
 
     def _starts_column(self, at: int, first: bool) -> bool:
         word, lowered = self.words[at], self.lowered[at]
-        if self.lowered[at + 1] in (
-            "sensitivity",
-            "sensitive",
-            "density",
-            "molecular",
-            "at",
-        ):
+        if self.lowered[at + 1] in GOES_ON:
             return False
-        if (
-            lowered in FLAGS
-            and (len(word) > 2 or (word.isupper() and word not in ("A", "N", "CH")))
-            and (first or self.lowered[at - 1] != "factor")
-        ):
+        flag = lowered in FLAGS and (len(word) > 2 or (word.isupper() and word not in ("A", "N", "CH")))
+        if lowered in COLUMN_WORDS or (flag and (first or self.lowered[at - 1] != "factor")):
             return True
-        if lowered in COLUMN_WORDS:
-            return True
-        return quality_at(self.atoms, at) is not None or (
-            unit_code(word) is not None and ("/" in word or "%" in word or lowered == "fl")
-        )
+        unit = unit_code(word) is not None and ("/" in word or "%" in word or lowered == "fl")
+        return unit or quality_at(self.atoms, at) is not None
 
     def _is_grade(self, at: int) -> bool:
         """Whether pluses are no part of a name: the value at the row's end (`Protein  ++`), a mark before the value."""
@@ -191,31 +183,23 @@ class Names:
     def _closing(self, at: int) -> int:
         """The bracket that closes the one at an atom, where what is between belongs to a name: `(CKD-EPI 2021)`."""
         for index in range(at + 1, min(at + 9, self.atoms.count)):
-            kind, word = self.kinds[index], self.words[index]
-            if word in ")]":
+            if self.words[index] in ")]":
                 return index
-            if kind in ("nl", "cell", "cmp", "date", "arrow") or (kind == "num" and self._opens_range(index)):
+            number = self.kinds[index] == "num" and not CODE.match(self.plain, self.starts[index])  # LOINC's `2345-7`
+            if self.kinds[index] in NOT_BRACKETED or (number and range_at(self.atoms, index)):
                 return 0
         return 0
 
-    def _opens_range(self, at: int) -> bool:
-        """Whether a number opens a range; a code with its check digit (`2345-7`) does not."""
-        return not CODE.match(self.plain, self.starts[at]) and range_at(self.atoms, at) is not None
-
     def _columns_in_bracket(self, at: int) -> bool:
         inside = at + 1
-        kind, word, lowered = self.kinds[inside], self.words[inside], self.lowered[inside]
-        if CODE.match(self.plain, self.starts[inside]) or (kind == "num" and self.lowered[inside + 1] in HOURS):
-            return False
-        if (
-            kind == "num" and self.lowered[inside + 1] in ("g", "gm") and self.words[inside + 2] == ")"
-        ):  # a load: `(50G)`
+        kind, word, following = self.kinds[inside], self.words[inside], self.lowered[inside + 1]
+        load = following in ("g", "gm") and self.words[inside + 2] == ")"  # `(50G)`
+        if CODE.match(self.plain, self.starts[inside]) or (kind == "num" and (load or following in HOURS)):
             return False
         if kind in ("num", "cmp", "power", "arrow") or word in ("%", "/", "*"):
             return True
-        return kind == "word" and (
-            (unit_code(word) is not None and ("/" in word or word == "fL")) or lowered in ("h", "l", "hh", "ll")
-        )
+        unit = unit_code(word) is not None and ("/" in word or word == "fL")
+        return kind == "word" and (unit or self.lowered[inside] in ("h", "l", "hh", "ll"))
 
     def start(self, here: int, begin: int) -> int:
         """Where a printed name starts that holds a name of the lexicon at an atom."""
@@ -247,14 +231,17 @@ class Names:
 
     def _before_bracket(self, here: int, begin: int) -> int:
         """Where a name starts whose bracket holds a name of the lexicon: `Mean Corp. Volume (MCV)`."""
-        at = here - 1
-        while (
-            at > begin and here - at < 6 and (self.kinds[at - 1] in ("word", "code") or self.lowered[at - 1] in ".-,/")
-        ):
-            if self.lowered[at - 1] in NEVER or self.lowered[at - 1] in HEADINGS:
+        at = self.back(here - 1, begin, ".-,/", 5, NEVER | HEADINGS)
+        return at if at < here - 1 else here
+
+    def back(self, end: int, begin: int, signs: str, most: int, stops: frozenset[str]) -> int:
+        """Where the words and signs before an atom begin, `most` at most, none of them among `stops`."""
+        at = end
+        while at > max(begin, end - most) and (self.kinds[at - 1] in ("word", "code") or self.lowered[at - 1] in signs):
+            if self.lowered[at - 1] in stops:
                 break
             at -= 1
-        return at if at < here - 1 else here
+        return at
 
     def _line_is_long(self, at: int) -> bool:
         start = self.plain.rfind("\n", 0, self.starts[at]) + 1

@@ -8,16 +8,12 @@ from . import languages
 from .text import DATE, MONTH_FIRST, clean, lower, number, plain
 from .words import patterns
 
-MONEY = (
-    r"(?:(?:[$£€₹¥]|rs\.?|inr|usd|eur|gbp|rm|chf)[ ]?)?-?(?:\d{1,3}(?:,\d{2,3}){1,3}\.\d{2}|"
-    r"\d{1,3}(?:\.\d{3}){1,3},\d{2}|\d{1,3}(?:'\d{3}){1,3}\.\d{2}|"
-    r"\d{1,7}[.,]\d{2}|\.\d{2})(?!\d|[./-]\d|[ ]?%)(?:[ ]?(?:[$£€₹¥]|eur\b|usd\b))?"
-)
-AMOUNT = re.compile(rf"(?<![\w.,/-])(?:{MONEY})", re.IGNORECASE)
+PRINTED = {name: re.compile(regex, re.IGNORECASE) for name, regex in patterns("receipt").items()}
+AMOUNT = re.compile(rf"(?<![\w.,/-])(?:{PRINTED['money'].pattern})", re.IGNORECASE)
 WHOLE = re.compile(r"(?<![\w.,/-])(?:[$£€₹¥]|rs\.?|inr)[ ]?(\d{1,3}(?:,\d{2,3})+|\d{1,7})(?![\d.,]*\d)", re.IGNORECASE)
 AFTER_RATE = re.compile(r"[^\d\n]{0,4}\d{1,2}(?:[.,]\d{1,3})?[ ]?%[ ]+(\d{1,6})(?![\d.,%])")  # `CGST 9% 117`
 BARE_TOTAL = re.compile(r"[ :.|]{1,6}(\d{2,7})[ ]?(?:/-)?[ |]*(?:\n|$)")  # where the page has no decimals at all
-SUMS = {name: regex.replace("{tax}", f"|{languages.pattern('sum', 'tax')}") for name, regex in patterns("sum").items()}
+SUMS = dict(patterns("sum"))
 SUMS |= {name: f"{languages.pattern('sum', name)}|{SUMS[name]}" for name in ("subtotal", "total", "discount")}
 SUM = re.compile(  # of `text.lower`
     r"(?<![\w-])(?:" + "|".join(f"(?P<{name}>{pattern})" for name, pattern in SUMS.items()) + r")(?![\w])"
@@ -25,34 +21,12 @@ SUM = re.compile(  # of `text.lower`
 RATE_BEFORE = re.compile(r"(\d{1,2}(?:[.,]\d{1,3})?)[ ]?%\)?[ ]*$")
 RATE = re.compile(r"[(@ ]?(\d{1,2}(?:[.,]\d{1,3})?)[ ]?%")
 DATE_VALUE = re.compile(rf"(?<![\w./:-])(?:{DATE}|{MONTH_FIRST})", re.IGNORECASE)
-ISSUED = re.compile(
-    r"(?:invoice|issue|receipt|bill|order|purchase|transaction)[ ]date[ ]?[:#]?[ ]*|(?<![\w])(?<!due )(?:date|"
-    r"dated|issued)(?: on)?[ ]?[:#]?[ ]*",
-    re.IGNORECASE,
+AMOUNT_FOLLOWS = re.compile(  # a label
+    r"(?![ ]?(?:no|id|number|reg|invoice)\b)[^\n\d$£€₹¥]{0,24}(?:\n[ ]{0,4})?[\d$£€₹¥]", re.IGNORECASE
 )
-NUMBER = re.compile(
-    r"(?<![\w])(?:invoice|receipt|ticket|bill|order|trans(?:action)?|no|check|folio|rechnung(?:s?-?nr|snummer)?|"
-    r"beleg(?:-?nr|nummer)?|facture|factura|fattura)\b\.?[ ]?(?:(?:no|nr|number|num|id)\b|#|n[°º])?\.?[ ]?[:#]?[ ]*"
-    r"(?P<id>[A-Z]{0,4}[-/]?\d[\w/-]{1,20})|(?<![\w])#[ ]?(?P<hash>\d{2,12})",
-    re.IGNORECASE,
-)
-TITLE = re.compile(
-    r"(?:tax |sales |commercial |pro ?forma )?(?:invoice|receipt|bill|statement|quotation|order|cash memo|"
-    r"welcome(?: to)?|page \d|original|copy|duplicate|thank)\b",
-    re.IGNORECASE,
-)
-NO_ITEM = re.compile(
-    r"(?:tel|phone|fax|www|http|date|time|invoice|receipt|order|page|item|description|qty|quantity|amount|price|"
-    r"unit|due|terms|bill|ship|customer|client|account|approval|auth|ref|table|server|cashier|"
-    r"guests?|store|terminal|no|#|thank|vat no|gst no|balance|points|member|loyalty|iban|swift|bank|paid|"
-    r"payment|exchange|items? sold|you|product|code|ean|article|rate|total|subtotal)\b[\w .:#&%()/-]*$",
-    re.IGNORECASE,
-)
-QUANTITY = re.compile(
-    r"^(?P<first>\d{1,3})[ ]?(?:x|×|@|pcs?|ea|nos?)?[ ]+(?=\D)|[ ](?:x[ ]?)?(?P<last>\d{1,3})(?:[ ]?(?:x|@|ea|"
-    r"pcs?)\b)?$|[ ]x(?P<tied>\d{1,3})$",
-    re.IGNORECASE,
-)
+NO_ITEM = re.compile(rf"(?:{PRINTED['no item'].pattern})\b[\w .:#&%()/-]*$", re.IGNORECASE)
+OWN_TEXT = re.compile(rf"[ ](?:{PRINTED['own text'].pattern})(?![a-z])", re.IGNORECASE)
+HEADING = re.compile(rf"(?:{patterns('receipt')['heading']})(?=[ ])")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -93,20 +67,16 @@ def read_receipt(text: str) -> Receipt:
     lined = "\n" in flat
     labels = [match for match in SUM.finditer(lower(flat)) if _is_label(flat, match, lined)]
     sums, used = _sums(flat, labels, amounts)
-    rate = sums.pop("tax_rate", None)
-    issuer = _issuer(flat, text)
+    sums.pop("paid", None)
     first = min((match.start() for match in labels), default=len(flat))
     date = _date(flat)
-    numbered = NUMBER.search(flat)
+    numbered = PRINTED["number"].search(flat)
     return Receipt(
-        issuer,
-        (numbered.group("id") or numbered.group("hash")) if numbered else None,
-        text[slice(*date.span())] if date else None,
-        tuple(_items(flat, [a for a in amounts if a.start() not in used], first)),
-        sums.get("subtotal"),
-        sums.get("tax"),
-        rate,
-        *(sums.get(name) for name in ("total", "discount", "tip", "earlier")),
+        issuer=_issuer(flat, text),
+        number=(numbered["id"] or numbered["hash"]) if numbered else None,
+        date=text[slice(*date.span())] if date else None,
+        items=tuple(_items(flat, [a for a in amounts if a.start() not in used], first)),
+        **sums,
     )
 
 
@@ -125,14 +95,9 @@ def money(printed: str) -> float:
 def _is_label(flat: str, match: re.Match, lined: bool) -> bool:
     """A word for a sum only where an amount or a rate follows shortly: `Total 12.00`, `VAT 20% 2.00`."""
     before = flat[max(0, match.start() - 60) : match.start()].rpartition("\n")[2].strip()
-    if before[-1:].isalpha() and not (
-        match.lastgroup in ("total", "subtotal", "tax") and lined and len(before.split()) <= 2
-    ):
-        return False
-    rest = flat[match.end() : match.end() + 40]
-    return bool(re.match(r"[^\n\d$£€₹¥]{0,24}(?:\n[ ]{0,4})?[\d$£€₹¥]", rest)) and not re.match(
-        r"[ ]?(?:no|id|number|reg|invoice)\b", rest, re.IGNORECASE
-    )
+    apart = lined and match.lastgroup in ("total", "subtotal", "tax") and len(before.split()) <= 2
+    follows = AMOUNT_FOLLOWS.match(flat, match.end(), match.end() + 40)
+    return follows is not None and (apart or not before[-1:].isalpha())
 
 
 def _sums(flat: str, labels: list[re.Match], amounts: list[re.Match]) -> tuple[dict[str, float], set[int]]:
@@ -145,24 +110,20 @@ def _sums(flat: str, labels: list[re.Match], amounts: list[re.Match]) -> tuple[d
         after = bisect.bisect_left(starts, label.end())
         amount = amounts[after] if after < len(starts) and starts[after] < min(limit, label.end() + 60) else None
         name = label.lastgroup
-        rate = RATE.search(flat, label.end(), min(limit, label.end() + 14)) or (
-            name == "tax" and RATE_BEFORE.search(flat[max(0, label.start() - 9) : label.start()])
-        )
+        before = flat[max(0, label.start() - 9) : label.start()]
+        rate = RATE.search(flat, label.end(), min(limit, label.end() + 14)) or RATE_BEFORE.search(before)
         if name == "tax" and rate:
-            sums.setdefault("tax_rate", number(rate.group(1)))
+            sums.setdefault("tax_rate", number(rate[1]))
         if not amount:
             _take_whole(sums, label, flat, limit, bare=not amounts)
             continue
         used.add(amount.start())
         value = money(amount.group()) + _thousands(flat[label.end() : amount.start()], amount.group())
-        if name == "subtotal" and label.group().startswith("net") and sums.keys() & {"subtotal", "tax"}:
+        if name == "subtotal" and label.group().startswith("net") and sums.keys() & {"subtotal", "tax", "discount"}:
             name = "total"  # `Net Amount` under a subtotal is what is to be paid
         if name == "tax":
-            sums["tax"] = (
-                round(sums.get("tax", 0.0) + value, 2)
-                if re.search(r"cgst|sgst|state|local", label.group(), re.IGNORECASE)
-                else sums.get("tax", value)
-            )
+            part = re.search(r"cgst|sgst|state|local", label.group(), re.IGNORECASE)
+            sums["tax"] = round(sums.get("tax", 0.0) + value, 2) if part else sums.get("tax", value)
         elif name == "total":
             reduced = round(sums.get("total", 0.0) - abs(sums.get("discount", 0.0)), 2) == value
             sums["total"] = value if reduced else max(value, sums.get("total", value))
@@ -203,24 +164,20 @@ def _issuer(flat: str, text: str) -> str | None:
         if not several:
             head = re.match(r"[^\d:#]{2,60}", printed)
             return _before_title(printed[: head.end() + 3])[: head.end()].strip(" -|,") or None if head else None
-        if sum(map(str.isalpha, printed)) >= 3 and not TITLE.match(printed) and not DATE_VALUE.match(printed):
+        named = sum(map(str.isalpha, printed)) >= 3 and not PRINTED["title"].match(printed)
+        if named and not DATE_VALUE.match(printed):
             return re.split(r"\s{3,}|[|]", printed)[0].strip() or None
     return None
 
 
 def _before_title(head: str) -> str:
     """Words up to one that opens the receipt's own text: `Stokes Deli Ticket:` → `Stokes Deli`."""
-    match = re.search(
-        r"[ ](?:tax invoice|invoice|receipt|ticket|bill|order|date|dated|trans|no\.|tel|phone|issued|(?:jan|feb|"
-        r"mar|apr|may|jun|jul|aug|sep|oct|nov|dec)[a-z]{0,6}(?=[ ]\d{1,2}\b))(?![a-z])",
-        head,
-        re.IGNORECASE,
-    )
+    match = OWN_TEXT.search(head)
     return head[: match.start()] if match else head
 
 
 def _date(flat: str) -> re.Match | None:
-    for label in ISSUED.finditer(flat):
+    for label in PRINTED["issued"].finditer(flat):
         if match := DATE_VALUE.match(flat, label.end()):
             return match
     return DATE_VALUE.search(flat)
@@ -256,17 +213,13 @@ def _items(flat: str, amounts: list[re.Match], first_sum: int) -> list[Item]:
 def _tail(words: str) -> str:
     """In a text run together, what stands after the last label, date or number of the heading."""
     last = 0
-    for match in re.finditer(
-        r"(?:\d{1,2}:\d{2}(?::\d{2})?|\d{4}[-/.]\d{1,2}[-/.]\d{1,2}|\d{1,2}[-/. ][\w]{1,9}[-/. ,]{1,2}\d{2,4}|"
-        r"[:#][ ]?[\w/-]{1,24}|\d{4,12}|(?:Amount|Price|Total|Each|Qty))(?=[ ])",
-        words,
-    ):
+    for match in HEADING.finditer(words):
         last = match.end()
     return words[last:].strip()[-70:]
 
 
 def _item(words: str, amounts: list[re.Match]) -> Item | None:
-    quantity = QUANTITY.search(words)
+    quantity = PRINTED["quantity"].search(words)
     count = None
     if quantity:
         count = float(quantity.group("first") or quantity.group("last") or quantity.group("tied"))

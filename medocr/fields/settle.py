@@ -36,6 +36,14 @@ def changed(row: "Columns") -> bool:
     return True
 
 
+def moved(row: "Columns") -> bool:
+    """Take the result before an arrow as an earlier one: `14 -> 52 ng/L`."""
+    if row.value is not None:
+        _keep(row, row.value, None)
+    row.value, row.printed, row.here = None, "", row.here + 1
+    return True
+
+
 def dated(row: "Columns") -> bool:
     """A date in a row is that of the number before it, an earlier result: `12.1 Low 13.9 02/14/2023 g/dL 13.0-17.7`.
 

@@ -39,28 +39,22 @@ def before(lowered: str, begin: int, last: int, led: bool) -> int | None:
 
 def strength(flat: str, start: int, limit: int) -> tuple[float | str | None, str | None]:
     """The strength, or else the counted dose, or else a bare number right after the name (`Dolo 650`)."""
-    volume, lowered = None, lower(flat)
-    for match in STRENGTH.finditer(lowered, start, limit):
-        if match.group("unit") in ("ml", "cc"):
-            volume = volume or match
-        else:
-            return _amount(match)
+    lowered = lower(flat)
+    if match := solid(lowered, start, limit):
+        return _amount(match)
     bare = BARE_NUMBER.match(lowered, start)
     if bare and bare.end() <= limit and "/" in bare.group(1):
         return bare.group(1), None
     if counted := COUNTED.search(lowered, start, limit):
         return number(counted.group("number")), COUNT_UNITS[counted.group("unit").rstrip("s")]
-    if volume:
+    if volume := STRENGTH.search(lowered, start, limit):
         return _amount(volume)
     return (number(bare.group(1)) if bare and bare.end() <= limit else None), None
 
 
-def span(lowered: str, start: int, limit: int) -> tuple[int, int] | None:
-    """The span of the first strength that is no volume, else of a counted dose."""
-    for match in STRENGTH.finditer(lowered, start, limit):
-        if match.group("unit") not in ("ml", "cc"):
-            return match.span()
-    return None
+def solid(lowered: str, start: int, limit: int) -> re.Match | None:
+    """The first strength that is no volume."""
+    return next((m for m in STRENGTH.finditer(lowered, start, limit) if m["unit"] not in ("ml", "cc")), None)
 
 
 def _amount(match: re.Match) -> tuple[float | str, str | None]:
@@ -75,5 +69,7 @@ def _amount(match: re.Match) -> tuple[float | str, str | None]:
         per = PER.get(match.group("per"), "{" + match.group("per") + "}")
         count = match.group("count")
         code = f"{code}/({count}.{per})" if count and count != "1" else f"{code}/{per}"
+    if each := match.group("each"):
+        code = f"{code}/{PER.get(each, f'{{{each}}}')}"  # `mcg/kg/min`
     amount = f"{low}{match.group('and')}{high}" if high else number(low) * factor
     return amount, code

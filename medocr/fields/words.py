@@ -1,8 +1,12 @@
 """The word lists of the parsers, kept apart from the code that uses them."""
 
 import functools
+import re
 from pathlib import Path
 
+from . import languages
+
+PART = re.compile(r"\{([a-z ]+)\}")
 DATA = Path(__file__).parent / "data"
 
 
@@ -20,11 +24,20 @@ def words(name: str) -> frozenset[str]:
     return _lists()[name]
 
 
+def meanings(kind: str) -> dict[str, str]:
+    """Each word of the lists of a kind with what it means: of `[flag H]` and its neighbours, `high` means H."""
+    named = {name.removeprefix(f"{kind} "): listed for name, listed in _lists().items() if name.startswith(f"{kind} ")}
+    return {word: meaning for meaning, listed in named.items() for word in listed}
+
+
+@functools.cache
 def patterns(kind: str) -> dict[str, str]:
-    """The regular expressions of one kind in `data/patterns.tsv`, by name."""
+    """The regular expressions of one kind in `data/patterns.tsv`, by name, with the parts that they name filled in."""
     joined: dict[str, str] = {}
+    parts = joined if kind == "part" else patterns("part")
     for line in (DATA / "patterns.tsv").read_text(encoding="utf-8").splitlines():
         of, name, regex = line.split("\t") if line[:1] != "#" else ("", "", "")
         if of == kind:
+            regex = PART.sub(lambda part: parts.get(part[1]) or languages.pattern(*part[1].split(" ")), regex)
             joined[name] = f"{joined[name]}|{regex}" if name in joined else regex
     return joined

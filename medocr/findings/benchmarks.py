@@ -136,7 +136,7 @@ def _gpu(results: Path, part: str) -> dict | None:
 
 
 def ratio_verdict(ratios: Sequence[float], limit: float) -> str:
-    """On ratios of repeated measurements: all of them at most `wanted` holds, none of them does not."""
+    """On ratios of repeated measurements: all of them at most `limit` holds, none of them does not."""
     if not len(ratios):
         return MISSING
     below = [ratio <= limit for ratio in ratios]
@@ -177,13 +177,9 @@ def _side_by_side(row: dict) -> str:
     )
 
 
-def _listed(what: str, values: Sequence[float], names: Sequence[str] = ()) -> str:
-    if not len(values):
-        return ""
-    shown = [f"{value:.2f}" for value in values]
-    if len(names):
-        shown = [f"{value} ({name})" for value, name in zip(shown, names, strict=True)]
-    return f"{what}: {', '.join(shown)}"
+def _listed(what: str, values: Sequence[float], names: Sequence[str]) -> str:
+    shown = ", ".join(f"{value:.2f} ({name})" for value, name in zip(values, names, strict=True))
+    return f"{what}: {shown}" if shown else ""
 
 
 def conclusion(results: Path, key: str) -> str:

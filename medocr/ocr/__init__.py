@@ -5,6 +5,7 @@ PP-OCRv6 out of RapidOCR's wheel, on the CPU, with no download and no network.
 
 import dataclasses
 import functools
+import itertools
 import re
 
 import numpy as np
@@ -16,7 +17,7 @@ from .turn import SAMPLE, LyingOnItsSide
 
 __all__ = ["Line", "PageText", "check_installed", "read", "upright"]
 
-RULES = 8  # of the settings here and the rules in reading_order: a new number makes stored answers stale
+RULES = 9  # of the settings here and the rules in reading_order: a new number makes stored answers stale
 SMALL = 600  # px: a page whose shorter side is less is searched for text at about its own size
 # What the shorter side is enlarged to at least, in px, and how far a detected box is widened, small pages and others.
 SEARCH = {True: (256, 1.8), False: (736, 1.6)}
@@ -53,7 +54,8 @@ class PageText:
 
     `unread` is the share of the print, by its width, of which no text or hardly any came: handwriting, or a script that
     the recogniser does not know. `confidence` is the mean over the characters times the share that was read, and
-    `lowest` that of the least certain piece of text, both from 0 to 1; None where nothing was read.
+    `lowest` that of the least certain piece of text, both from 0 to 1; None where nothing was read. `sure` is the
+    probability of each character of the text; a space's is one.
     """
 
     lines: list[Line]
@@ -61,6 +63,7 @@ class PageText:
     confidence: float | None = None
     lowest: float | None = None
     unread: float = 0.0
+    sure: tuple[float, ...] = ()
 
     @property
     def text(self) -> str:
@@ -69,11 +72,13 @@ class PageText:
 
 @dataclasses.dataclass(frozen=True)
 class _Boxes:
-    """The pieces of text on a page: corners (n, 4, 2) in px, texts, scores; and the share of its print not read."""
+    """The pieces of text on a page: corners (n, 4, 2) in px, texts, scores, and for each the probabilities of its
+    characters without the spaces; and the share of the page's print that was not read."""
 
     corners: np.ndarray
     texts: list[str]
     scores: np.ndarray
+    sure: list[list[float]]
     unread: float = 0.0
     marks: tuple[str, ...] = ()  # of `overprint`, once looked for
 
@@ -99,11 +104,14 @@ def read(page: Image.Image, language: str = "") -> PageText:
     pixels = np.asarray(page)
     boxes, turn = _read_upright(pixels, language)
     boxes = _marked(boxes, np.rot90(pixels, -turn // 90))
-    lines = [_line(boxes, row) for row in reading_order.rows(boxes.corners, boxes.texts)]
+    rows = reading_order.rows(boxes.corners, boxes.texts)
+    lines = [_line(boxes, row) for row in rows]
     if not lines:
         return PageText([], turn, unread=boxes.unread)
     read = 1 - boxes.unread
-    return PageText(lines, turn, boxes.score * read, float(boxes.scores.min()), round(boxes.unread, 4))
+    page = PageText(lines, turn, boxes.score * read, float(boxes.scores.min()), round(boxes.unread, 4))
+    characters = itertools.chain.from_iterable(boxes.sure[i] for row in rows for i in row)
+    return dataclasses.replace(page, sure=tuple(1.0 if sign.isspace() else next(characters) for sign in page.text))
 
 
 def upright(page: Image.Image) -> tuple[Image.Image, int]:
@@ -177,21 +185,21 @@ def _is_letter(mark: np.ndarray) -> bool:
 
 def _with_ticks(read: _Boxes, ticks: list[TickBox]) -> _Boxes:
     """The pieces of text with a sign for each tick box; a piece that goes on behind a box is parted there."""
-    pieces = list(zip(read.corners, read.texts, read.scores, strict=True))
+    pieces = list(zip(read.corners, read.texts, read.scores, read.sure, strict=True))
     for tick in ticks:
         left, top, right, bottom = tick.box
         pieces = [part for piece in pieces for part in _parted(piece, tick.box)]
         corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], float)
-        pieces.append((corners, tick.sign, tick.confidence))
+        pieces.append((corners, tick.sign, tick.confidence, [tick.confidence]))
     if not pieces:
         return read
-    corners, texts, scores = zip(*pieces, strict=True)
-    return _Boxes(np.stack(corners), list(texts), np.asarray(scores, float), read.unread)
+    corners, texts, scores, sure = zip(*pieces, strict=True)
+    return _Boxes(np.stack(corners), list(texts), np.asarray(scores, float), list(sure), read.unread)
 
 
 def _parted(piece: tuple, box: tuple[int, int, int, int]) -> list[tuple]:
     """A piece of text, or what stands before and behind a box in it, parted at the space nearest to the box."""
-    corners, text, score = piece
+    corners, text, score, sure = piece
     (left, top), (right, bottom) = corners.min(0), corners.max(0)
     spaces = [match.start() for match in re.finditer(" ", text)]
     if not spaces or not (top < (box[1] + box[3]) / 2 < bottom and left + 4 < box[0] and box[2] < right - 4):
@@ -200,12 +208,13 @@ def _parted(piece: tuple, box: tuple[int, int, int, int]) -> list[tuple]:
     cut = min(spaces, key=lambda at: abs(at / len(text) - (box[0] - left) / inked))
     before, behind = corners.copy(), corners.copy()
     before[1:3, 0], behind[[0, 3], 0] = box[0], box[2]
-    return [(before, text[:cut], score), (behind, text[cut + 1 :], score)]
+    signs = cut - text[:cut].count(" ")
+    return [(before, text[:cut], score, sure[:signs]), (behind, text[cut + 1 :], score, sure[signs:])]
 
 
 def _read_pieces(pixels: np.ndarray, language: str, upright_only: bool = False) -> _Boxes:
     """Search and read a page at the resolution that suits its size."""
-    corners, texts, scores, printed = [], [], [], []
+    corners, texts, scores, sure, printed = [], [], [], [], []
     for top, piece in _pieces(pixels):
         engine = _engine(*SEARCH[min(piece.shape[:2]) < SMALL], language)
         bgr = np.ascontiguousarray(piece[:, :, ::-1])
@@ -215,11 +224,19 @@ def _read_pieces(pixels: np.ndarray, language: str, upright_only: bool = False) 
             corners.append(np.asarray(result.boxes, float) + np.array([0.0, top]))
             texts += [_tidy(text) for text in result.txts]
             scores += result.scores
+            signs = (about.confs for about in result.word_results)
+            sure += [_visible(*piece) for piece in zip(result.txts, result.scores, signs, strict=True)]
     unread, width = np.sum(printed, axis=0)
     share = float(unread / width) if width else 0.0
     if not texts:
-        return _Boxes(np.empty((0, 4, 2)), [], np.empty(0), share)
-    return _Boxes(np.concatenate(corners), texts, np.asarray(scores, float), share)
+        return _Boxes(np.empty((0, 4, 2)), [], np.empty(0), [], share)
+    return _Boxes(np.concatenate(corners), texts, np.asarray(scores, float), sure, share)
+
+
+def _visible(text: str, score: float, signs: list[float]) -> list[float]:
+    """The probabilities of a piece's characters without its spaces; its score for each where there are not as many."""
+    signs = signs if len(signs) == len(text) else [score] * len(text)
+    return [probability for sign, probability in zip(text, signs, strict=True) if not sign.isspace()]
 
 
 def _pieces(pixels: np.ndarray) -> list[tuple[int, np.ndarray]]:
@@ -262,6 +279,7 @@ def _engine(side: int, unclip: float, language: str = ""):
     return Engine(
         params={
             "Global.log_level": "critical",
+            "Global.return_word_box": True,  # it then gives the characters' probabilities
             "Global.use_cls": False,  # it turns upright lines and handwriting upside down more often than it helps
             "Det.limit_side_len": side,
             "Det.unclip_ratio": unclip,

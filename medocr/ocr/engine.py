@@ -68,6 +68,10 @@ class Engine(RapidOCR):
         """The score of each piece of text, cut out and read as it stands."""
         return np.array(self.recognize_txt([np.ascontiguousarray(piece) for piece in pieces]).scores)
 
+    def calc_word_boxes(self, *arguments) -> tuple:
+        """What the recogniser says of each piece, its characters' probabilities included, without the words' boxes."""
+        return arguments[-1].word_results
+
     def run_ocr_steps(self, *arguments) -> tuple:
         steps = super().run_ocr_steps(*arguments)
         detected, recognised = steps[0], steps[2]

@@ -12,7 +12,8 @@ import numpy as np
 EMPTY, TICKED = "☐", "☑"
 SHORTEST, LONGER = 0.0032, 1.9  # of the page's longer side: strokes of that length are searched for, then longer ones
 SIDES = 1.3, 3  # of the length of a stroke: boxes whose sides it finds
-SMALL_PAGE, TINY = 1600, 700  # px: a page whose longer side is less is looked at twice as large, or not at all
+SMALL_PAGE, TINY = 1600, 700  # px: a page whose longer side is less is looked at twice as large, or four times
+LEAST = 7  # px: a smaller box is a letter or a dot
 ASPECT = 1.35  # of a box's longer side over its shorter one, at most
 COVERED = 0.85  # of each side that a stroke runs along, at least
 BAND = 0.1  # of a box's side: how far its strokes may stray from a straight line
@@ -21,7 +22,7 @@ LARGE = 64  # px: so large a box may be on a small page too
 SMALLEST, LARGEST = 0.0066, 0.035  # of the page's longer side: the sizes that a box has
 BESIDE = 0.25  # of a box's side: so near on both sides are letters, and never both labels
 MARKED = 0.07  # of the inside that is ink from which on a box is ticked; a tick covers some 15 %
-ALIKE = 3  # boxes of a size make known what a page's boxes look like
+ALIKE = 3  # boxes of a size make known what a page's boxes look like; on a tiny page one does
 SOLID = 0.9  # of a square that is ink: a mark without a box
 OUTLINE = 0.87  # of the sides of a known box that are straight strokes where there is another one of its kind,
 WEAKEST = 0.7  # and of its least seen side
@@ -59,17 +60,15 @@ class TickBox:
 
 def find(pixels: np.ndarray) -> list[TickBox]:
     """The tick boxes of a (height, width, 3) page, upright or not, in no order."""
-    if max(pixels.shape) < TINY:
-        return []
     grey = cv2.cvtColor(np.ascontiguousarray(pixels), cv2.COLOR_RGB2GRAY)
-    scale = 2 if max(grey.shape) < SMALL_PAGE else 1
+    scale = 4 if max(grey.shape) < TINY else 2 if max(grey.shape) < SMALL_PAGE else 1
     if scale > 1:
         grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
     ink = cv2.adaptiveThreshold(grey, 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, 41, 18)
     squares: list[Square] = []
-    for run in _runs(max(ink.shape)):
-        squares += [square for square in _squares(ink, run) if not _overlaps(square, squares)]
-    size = _usual_size(squares)
+    for run in _runs(max(ink.shape), LEAST * scale):
+        squares += [square for square in _squares(ink, run, LEAST * scale) if not _overlaps(square, squares)]
+    size = _usual_size(squares, ALIKE if scale < 4 else 1)
     if size is None:
         squares = [square for square in squares if square[2] - square[0] >= COARSE]
     else:
@@ -78,9 +77,9 @@ def find(pixels: np.ndarray) -> list[TickBox]:
     return [_judged(ink, square, scale) for square in squares]
 
 
-def _runs(longest: int) -> list[int]:
-    """The lengths of stroke, in px, that find boxes of all sizes on a page."""
-    runs = [round(SHORTEST * longest)]
+def _runs(longest: int, least: int) -> list[int]:
+    """The lengths of stroke, in px, that find boxes of all sizes from `least` px on."""
+    runs = [round(max(SHORTEST * longest, least / SIDES[1]))]
     while SIDES[1] * runs[-1] < max(LARGEST * longest, LARGE):
         runs.append(round(LONGER * runs[-1]))
     return runs
@@ -99,15 +98,15 @@ def erased(pixels: np.ndarray, boxes: list[TickBox]) -> np.ndarray:
     return clean
 
 
-def _squares(ink: np.ndarray, run: int) -> list[Square]:
-    """Near squares that straight strokes of at least `run` px enclose."""
+def _squares(ink: np.ndarray, run: int, least: float) -> list[Square]:
+    """Near squares with sides of at least `least` px that straight strokes of at least `run` px enclose."""
     across, down = _strokes(ink, run)
     strokes = cv2.dilate(across | down, np.ones((3, 3), np.uint8))  # corners of thin strokes meet
     _, _, stats, _ = cv2.connectedComponentsWithStats(strokes, connectivity=8)
     left, top, width, height = (stats[1:, :4] + (1, 1, -2, -2)).T
     short, long = np.minimum(width, height), np.maximum(width, height)
     largest = np.minimum(max(LARGEST * max(ink.shape), LARGE), ASPECT * short)
-    least = max(SIDES[0] * run, SMALLEST * max(ink.shape))
+    least = max(SIDES[0] * run, SMALLEST * max(ink.shape), least)
     fits = np.flatnonzero((short >= least) & (short <= SIDES[1] * run) & (long <= largest))
     squares = [tuple(int(n) for n in (left[i], top[i], left[i] + width[i], top[i] + height[i])) for i in fits]
     squares = [square for square in squares if min(_sides(across, down, square, BAND)) >= COVERED]
@@ -149,11 +148,11 @@ def _overlaps(square: Square, others: list[Square]) -> bool:
     )
 
 
-def _usual_size(squares: list[Square]) -> tuple[int, int] | None:
-    """Width and height of most of the boxes, where three are of a size: letters that look like boxes are of others."""
+def _usual_size(squares: list[Square], least: int) -> tuple[int, int] | None:
+    """Width and height of most boxes, where `least` are of a size: letters that look like boxes are of others."""
     sizes = [(right - left, bottom - top) for left, top, right, bottom in squares]
     alike = max(([o for o in sizes if 0.87 < o[0] / size[0] < 1.15] for size in sizes), key=len, default=[])
-    return tuple(int(n) for n in np.median(alike, axis=0)) if len(alike) >= ALIKE else None
+    return tuple(int(n) for n in np.median(alike, axis=0)) if len(alike) >= least else None
 
 
 def _near(square: Square, size: tuple[int, int]) -> bool:

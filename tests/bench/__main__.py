@@ -1,11 +1,9 @@
 """`make bench`: all benchmarks, shortest first; `make results`: the runs before them (`python -m tests.bench runs`).
 
-Each in a process of its own. What is recorded from this commit is skipped, so an interrupted call goes on where it was.
-One that fails, or lacks something (a library, a folder, a CPU with bfloat16), stops no other: the end names it, and the
-exit status is 1.
+Each in a process of its own. What is recorded from this commit is skipped, so an interrupted call goes on. One that
+fails, or lacks something (a library, a folder, bfloat16), stops no other: the end names it, and the status is 1.
 """
 
-import json
 import os
 import subprocess
 import sys
@@ -15,11 +13,13 @@ from medocr import storage
 
 ROOT = Path(__file__).parents[2]
 RUNS = {"demo": (), "demo-full": (), "experiments": ("--jobs", "2")}  # the last skips its own finished runs
-BENCHES = (
+SHORTEST_FIRST = (  # one that is not named comes last
     *("fields", "metrics", "memory", "data", "step", "loader", "transcribe", "equivalence", "rerun", "checkpoints"),
     *("read", "numbers", "train", "serve", "gguf", "digitize", "full_size", "scale", "faults", "route", "precision"),
-    *("learning_rate", "rank", "attacks", "kills", "mutations", "clinocr", "loop"),
+    *("learning_rate", "rank", "units", "attacks", "kills", "mutations", "clinocr", "loop"),
 )
+MODULES = [path.stem for path in Path(__file__).parent.glob("[a-z]*.py") if "write_record(" in path.read_text()]
+BENCHES = sorted(MODULES, key=lambda name: (*SHORTEST_FIRST, name).index(name))
 
 
 def commands(runs: bool) -> dict[str, list[str]]:
@@ -29,9 +29,8 @@ def commands(runs: bool) -> dict[str, list[str]]:
     made = {f"{name}/run": ["medocr", "run", name, "--force", *more] for name, more in RUNS.items() if runs}
     made |= {f"bench/{name}": [f"tests.bench.{name}", *given.get(name, ())] for name in BENCHES}
     made = {record: [sys.executable, "-m", *command] for record, command in made.items()}
-    python = ROOT / ".venv-unsloth/bin/python"  # `make unsloth` makes it
-    unsloth = ["env", "PYTHONPATH=tests/without_cuda", str(python if python.exists() else sys.executable), "-m"]
-    return {**made, "bench/unsloth": [*unsloth, "tests.unsloth_cpu"]}
+    unsloth = "PYTHONPATH=tests/without_cuda .venv-unsloth/bin/python -m tests.unsloth_cpu"  # `make unsloth` has more
+    return {**made, "bench/unsloth": ["sh", "-c", unsloth]}
 
 
 def make(commands: dict[str, list[str]], results: Path, marks: Path) -> int:
@@ -43,8 +42,7 @@ def make(commands: dict[str, list[str]], results: Path, marks: Path) -> int:
     marks.mkdir(parents=True, exist_ok=True)
     for record, command in commands.items():
         path, mark = results / f"{record}.json", marks / record.replace("/", "-")
-        if not mark.exists() and path.exists() and json.loads(path.read_text()).get("commit") == commit:
-            print(f"{record}: recorded from {commit}", flush=True)
+        if not mark.exists() and path.exists() and storage.read_json(path).get("commit") == commit:
             continue
         mark.touch()
         done = subprocess.run(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)

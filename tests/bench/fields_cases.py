@@ -1,7 +1,7 @@
 """Scores `medocr.fields` on texts with right values: columns right, rows whole, rows invented.
 
 A case is a JSON line with `kind`, `reader`, `text` and `right`. A list in place of a column's value holds the
-readings that are all right: a duration with or without its preposition.
+readings that are all right: a duration with or without its preposition. `unread` marks one that the parser fails on.
 """
 
 import collections

@@ -10,15 +10,18 @@ import argparse
 import json
 import random
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 
-from medocr import __version__, metrics, prepare, review, sources, storage, train
+from medocr import metrics, prepare, review, sources, storage, train
 from medocr import model as models
 from medocr.demo import synthetic
+from medocr.digitize import Output, record
 from medocr.model import Reading
+from medocr.read import PageRecord
 from medocr.schema import Page
 
 OUT = Path(__file__).parents[2] / "results/bench/loop.json"
@@ -38,23 +41,21 @@ def read(adapter: Path | None, pages: Sequence[Page]) -> list[Reading]:
     return models.read(*models.load("tiny", adapter=adapter), pages, max_new_tokens=LONGEST, progress=False)
 
 
-def digitise(folder: Path, page: Page, reading: Reading) -> dict:
-    """Write one page as the record of a document whose whole text waits for a person."""
-    (folder / "pages").mkdir(parents=True, exist_ok=True)
-    (folder / "documents").mkdir(exist_ok=True)
-    image, text = f"pages/{page.id}.png", " ".join(reading.text.split())
-    (folder / image).write_bytes(page.image)
-    width, height = page.open().size
-    read = {"index": 1, "file": page.origin, "page": 1, "sha256": page.id, "width": width, "height": height, "turn": 0}
-    read |= {"image": image, "text": text, "error": None}
-    read["lines"] = [{"text": text, "box": None, "confidence": reading.confidence}]
+def digitise(folder: Path, page: Page, reading: Reading) -> str:
+    """Write one page as the record of a document whose whole text, as one line, waits for a person; returns its id."""
+    text, sure = " ".join(reading.text.split()), reading.confidence or 0.0
+    line = {"text": text, "box": None, "confidence": sure}
+    result = PageRecord(text, [line], 0, sure, None, "stop", 0.0)
+    reader = {"name": "tiny", "hash": ""}
+    document = record.document(page.origin, page.origin, [(page, result)], reader, synthetic=True, phi=False)
+    (read,), output = document["pages"], Output(folder)
+    picture, suffix, (read["width"], read["height"]) = record.image_of(page, turn=0)
+    read["image"] = f"pages/{page.id}{suffix}"
+    output.write(read["image"], picture)
     field = {"id": "1-1", "page": 1, "kind": "header", "name": "text", "columns": {}, "text": text, "line": 0}
-    field |= {"box": None, "confidence": reading.confidence or 0.0, "reasons": [], "status": "review"}
-    document = {"schema": 1, "id": page.id[:16], "title": page.origin, "source": page.origin, "medocr": __version__}
-    document |= {"synthetic": True, "contains_phi": False, "stopped": False, "patient": {}, "warnings": []}
-    document |= {"reader": {"name": "tiny", "hash": ""}, "pages": [read], "fields": [field]}
-    storage.write_json(folder / "documents" / f"{document['id']}.json", document)
-    return document
+    document["fields"] = [field | {"box": None, "confidence": sure, "reasons": [], "status": "review"}]
+    output.write_record(document)
+    return document["id"]
 
 
 def correct(folder: Path, identity: str, truth: str) -> None:
@@ -89,15 +90,13 @@ def one_seed(seed: int, unseen: Sequence[Page], work: Path) -> dict[str, list[Re
     """What both fine-tuned models read on the unseen pages; prints whom the reviews were of."""
     pool = list(synthetic.pages(POOL, seed, unlabelled=(), workers=1))
     readings = read(None, pool)
-    types = {page.id[:16]: page.doc_type for page in pool}
-    truths = {page.id[:16]: page.truth for page in pool}
     made = {}
     for way, choose in (("least_sure", least_sure), ("chance", by_chance(seed))):
         folder = work / f"{seed}-{way}"
-        for page, reading in zip(pool, readings, strict=True):
-            digitise(folder, page, reading)
+        pages = {digitise(folder, page, reading): page for page, reading in zip(pool, readings, strict=True)}
+        truths = {document: page.truth for document, page in pages.items()}
         chosen = choose(review.queue(folder))
-        print(seed, way, {kind: sum(types[i] == kind for i in chosen) for kind in POOL}, flush=True)
+        print(seed, way, Counter(pages[document].doc_type for document in chosen), flush=True)
         made[way] = read(trained(folder, chosen, truths, work / f"{seed}-{way}-trained", seed), unseen)
     return made
 

@@ -3,7 +3,8 @@
 Tiny drawn pages, one a document, read by a stub that takes no time: what is measured is everything around the reading.
 `grow` gives CPU seconds per page and peak memory by one process for more and more pages; `cluster` digitises pages on
 two nodes that Ray simulates on this machine, kills one of them and then the driver, starts the driver again, and counts
-each page in what was written. Written to results/bench/scale.json.
+each page in what was written. Written to results/bench/scale.json, each part as soon as it is measured, beside the
+others there; `not_run` has the numbers of pages by default that no part was measured with.
 """
 
 import argparse
@@ -18,7 +19,7 @@ import tempfile
 import time
 import zipfile
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from PIL import Image
@@ -29,7 +30,7 @@ from medocr.digitize.readers import Reader
 from medocr.read import PageRecord
 
 OUT = Path(__file__).parents[2] / "results/bench/scale.json"
-GROWTH = (1_000, 10_000)
+CLUSTER, GROWTH = 10_000, (1_000, 10_000, 100_000)
 READERS = 2
 PAGES = 10_000_000
 SHARE_OF_PEAK = 0.4  # of a card's matrix rate that reading is taken to reach: an assumption
@@ -50,6 +51,7 @@ class Stub:
 
     def __init__(self, log: Path | None = None) -> None:
         self.log = log
+        self.asked_at: list[float] = []  # CPU seconds of this process
 
     def __call__(self) -> Reader:
         return Reader("stub", "0" * 64, self.read)
@@ -57,6 +59,7 @@ class Stub:
     def read(self, items: Iterable) -> Iterator[tuple]:
         """Two lines, sure enough to need no look."""
         for item in items:
+            self.asked_at.append(time.process_time())
             if self.log:
                 with (self.log / f"{os.getpid()}.txt").open("a") as file:
                     file.write(f"{item.id}\n")
@@ -65,31 +68,28 @@ class Stub:
             yield item, PageRecord("\n".join(texts), lines, 0, 0.9, 0.9, "stop", 0.0)
 
 
-def grow(counts: Sequence[int]) -> list[dict]:
-    """One process after another, each with more pages."""
-    rows = []
-    for count in counts:
-        with tempfile.TemporaryDirectory() as work:
-            draw(Path(work) / "in", count)
-            done = subprocess.run(
-                [sys.executable, "-m", "tests.bench.scale", "--alone", work], capture_output=True, text=True, check=True
-            )
-        rows.append({"pages": count, **json.loads(done.stdout.splitlines()[-1])})
-        print(rows[-1], flush=True)
-    return rows
+def grow(count: int) -> dict:
+    """What so many pages take one process."""
+    with tempfile.TemporaryDirectory() as work:
+        draw(Path(work) / "in", count)
+        command = [sys.executable, "-m", "tests.bench.scale", "--alone", work]
+        done = subprocess.run(command, capture_output=True, text=True, check=True)
+    return {"pages": count, **json.loads(done.stdout.splitlines()[-1])}
 
 
 def alone(work: Path) -> None:
     """Digitise in this process, and print what it took. CPU seconds do not depend on who else is at work."""
     draw(work / "first", 1)
     blocks.run(Stub(), [work / "first"], work / "first-out")  # what is imported once is not counted
-    began = time.process_time()
-    made = blocks.run(Stub(), [work / "in"], work / "out")
+    stub, began = Stub(), time.process_time()
+    made = blocks.run(stub, [work / "in"], work / "out")
     per_page = (time.process_time() - began) / made
+    first, last = (stub.asked_at[part][-1] - stub.asked_at[part][0] for part in (slice(1000), slice(-1000, None)))
     peak = int(
         re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1]
     )  # rusage has the parent's as well
     about = {"documents": made, "cpu_ms_per_page": 1000 * per_page, "peak_memory_mb": peak * 1024 / 1e6}
+    about["last_thousand_pages_over_the_first"] = last / first
     print(json.dumps({**about, "bytes_per_page_without_picture": stored(work) / made}))
 
 
@@ -200,21 +200,36 @@ def on_paper(growth: dict) -> dict:
 def main() -> None:
     """Measure, print and keep."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--pages", type=int, default=10_000, help="of the cluster")
-    parser.add_argument("--growth", type=int, nargs="+", default=GROWTH, help="pages of one process after another")
+    parser.add_argument("--pages", type=int, default=CLUSTER, help="of the cluster; 0 leaves it out")
+    parser.add_argument("--growth", type=int, nargs="*", default=GROWTH, help="pages of one process after another")
     parser.add_argument("--alone", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--driver", type=Path, help=argparse.SUPPRESS)
     parser.add_argument("--address", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.alone or chosen.driver:
         return alone(chosen.alone) if chosen.alone else drive(chosen.driver, chosen.address)
-    found = {"reader": "a stub that takes no time", "cluster": cluster(chosen.pages)}
-    print(found["cluster"], flush=True)
-    found["growth"] = grow(chosen.growth)
-    few, many = found["growth"][0], found["growth"][-1]
-    found["growth_of_time_per_page"] = many["cpu_ms_per_page"] / few["cpu_ms_per_page"]
-    found["growth_of_memory"] = many["peak_memory_mb"] / few["peak_memory_mb"]
-    storage.write_record(OUT, **found, on_paper=on_paper(many))
+    rows: list[dict] = []
+    for count in chosen.growth:
+        rows.append(grow(count))
+        keep(growth=rows)
+    if chosen.pages:
+        keep(cluster=cluster(chosen.pages))
+
+
+def keep(**part) -> None:
+    """Print a part and write it beside those that were measured before."""
+    print(part, flush=True)
+    earlier = json.loads(OUT.read_text(encoding="utf-8")) if OUT.is_file() else {}
+    parts = {name: earlier[name] for name in ("cluster", "growth") if name in earlier} | part
+    if rows := parts.get("growth"):
+        few, many = rows[0], rows[-1]
+        parts["growth_of_time_per_page"] = many["cpu_ms_per_page"] / few["cpu_ms_per_page"]
+        parts["growth_of_memory"] = many["peak_memory_mb"] / few["peak_memory_mb"]
+        parts["on_paper"] = on_paper(many)
+    made = {row["pages"] for row in rows or ()}
+    parts["not_run"] = {"growth": [count for count in GROWTH if count not in made]}
+    parts["not_run"]["cluster"] = [CLUSTER] if parts.get("cluster", {}).get("pages", 0) < CLUSTER else []
+    storage.write_record(OUT, reader="a stub that takes no time", **parts)
 
 
 if __name__ == "__main__":
