@@ -26,11 +26,13 @@ experiments: $(READY)  ## the findings: every claim's runs, two side by side; re
 	$(PYTHON) -m medocr run experiments --jobs 2
 
 .PHONY: results
+# clinocr and gguf need a copy of others' work: CLINOCR=FOLDER and LLAMA_CPP=FOLDER, as variables of the environment.
 results: $(READY)  ## all committed results anew, from one clean commit, or on from where it was stopped: many hours
 	@test -z "$$(git status --porcelain -- . ':!results' ':!README.md')" || \
 	    { echo "commit first: results are made from one clean commit"; exit 1; }
-	$(VENV)/bin/pip install --quiet --editable '.[bench]'
-	$(PYTHON) -m tests.bench runs; status=$$?; $(PYTHON) -m medocr.findings.readme && exit $$status
+	$(PYTHON) -m tests.bench runs; runs=$$?; \
+	    $(VENV)/bin/pip install --quiet --editable '.[bench]' && $(PYTHON) -m tests.bench; benches=$$?; \
+	    $(PYTHON) -m medocr.findings.readme && exit $$((runs + benches))
 
 test: lint  ## everything, with a small run of all seven notebooks
 	$(PYTHON) -m pytest

@@ -134,3 +134,12 @@ def test_resources_are_scored_against_what_is_known():
     assert table.loc["MedicationRequest", "recall"] == 1.0
     judged = scores.right(about, known).set_index("field")["right"]
     assert list(judged) == [True, False, True]  # directions by what they mean
+
+
+def test_reasons_are_counted_without_what_the_page_says(tmp_path):
+    output = Output(tmp_path)
+    about, _ = made("Northside Clinic\nGlucose 126 mg/dL 70-99 4512\nRBC [0-2] /HPF\nKetones 2+ NEGATIVE")
+    output.write_record(about)
+    reasons = [reason for reason in scores.why(output)["reason"] if "…" in reason]
+    assert len(reasons) == 3
+    assert not [reason for reason in reasons if any(map(str.isdigit, reason)) or "NEGATIVE" in reason]

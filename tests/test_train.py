@@ -257,7 +257,7 @@ def _swapped(template):
 
 def test_the_loop_benchmark_writes_documents_that_a_person_can_review(samples, tmp_path):
     reading = models.Reading("as read", [-0.5], "stop")
-    document = loop.digitise(tmp_path, samples[0], reading)
-    loop.correct(tmp_path, document["id"], samples[0].answer)
-    (decision,) = review.read_decisions(tmp_path, document["id"])
+    key = loop.digitise(tmp_path, samples[0], reading)
+    loop.correct(tmp_path, key, samples[0].answer)
+    (decision,) = review.read_decisions(tmp_path, key)
     assert decision.text == " ".join(samples[0].answer.split())

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from ..fields import lexicon, quantities, recognise_drug, unit_code
+from ..fields import forms, lexicon, quantities, recognise_drug, unit_code
 from ..fields.text import plain
 from ..metrics import consistency
 from ..review.columns import PLACES
@@ -20,6 +20,10 @@ EXPECTED = re.compile(  # a finding's reference
     r"(?<!\w)(?:negative|non-?reactive|none(?: seen)?|not (?:detected|seen)|undetected|absent|normal)(?!\w)",
     re.IGNORECASE,
 )
+BOX = f"[{forms.TICKED}{forms.EMPTY}]"
+UNLABELLED, LAST = re.compile(rf"{BOX}\s*{BOX}"), re.compile(rf"{BOX}\s*$")
+BEFORE = re.compile(rf"{BOX}[^\n]*\w[ ]*$", re.MULTILINE)  # a line on which boxes stand before their labels
+YES_NO = re.compile(r"\byes\W*no\b", re.IGNORECASE)
 HAN = re.compile("[\u3400-\u9fff]")  # what the recogniser sees in a sign that it does not know
 DATES = ("date_of_birth", "collected", "received", "reported", "date")  # fields of a header
 
@@ -42,8 +46,8 @@ def give(record: dict) -> None:
                     entry["reasons"] += _of_drug(row, entry["text"])
                 case "header" if entry["name"] in DATES:
                     entry["reasons"] += _of_date(str(row["value"]), order)
-                case "tick" if row["label"] == "0":
-                    entry["reasons"].append("its label may be the letter O")
+                case "tick":
+                    entry["reasons"] += _of_tick(row["label"], entry["text"], page["text"])
                 case "total":
                     entry["reasons"] += disagreeing
             entry["reasons"] += _of_document(record)
@@ -103,6 +107,15 @@ def _of_analyte(row: Mapping, order: str | None, text: str) -> Iterator[str]:
         yield f"{row['unit']} is not a unit of {row['name']}, which is reported in {' or '.join(usual)}"
     if lexicon.squeeze(row["name"]) not in lexicon.analytes():
         yield "the lexicon does not know the name"
+
+
+def _of_tick(label: str, text: str, page: str) -> Iterator[str]:
+    if label == "0":
+        yield "its label may be the letter O"
+    if UNLABELLED.search(text) or (LAST.search(text) and BEFORE.search(page)):
+        yield "a box on its line has no label"
+    if YES_NO.search(label):
+        yield "a box on its line was not read"
 
 
 def _of_finding(name: str, value: str, text: str) -> Iterator[str]:

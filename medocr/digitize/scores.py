@@ -20,8 +20,8 @@ from .output import Output
 from .resources import medication_request, observation
 
 PARTICULARS = re.compile(
-    r"^.*(?= is (?:no unit|not one day|flagged|outside|no analyte))|(?<=flagged ).*|(?<=it has ).*"
-    r"|(?<=by Tesseract: ).*"
+    r"^.*(?= is (?:not? a? ?unit|not one day|flagged|outside|no analyte))|(?<=flagged ).*|(?<=it has ).*"
+    r"|(?<=by Tesseract: |in no column: ).*|(?<=outside ).*(?= but not flagged)|(?<=not certain whether )\S+"
 )
 RESOURCES = ("Observation", "MedicationRequest")
 NOTHING = {"refs": defaultdict(dict), "header": {}, "order": None, "text": ""}  # what resources are made with

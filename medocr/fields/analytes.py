@@ -27,6 +27,7 @@ RESULT_WORDS = {"result", *languages.words("result")}
 AMOUNTS = {"mL", "L", "U", "[IU]"}  # of what is given, unless the lexicon knows the name
 ANDS = {"and", "or", "to", *languages.words("and")}
 BEFORE_VALUE = {"h", "l", "hh", "ll", "high", "low"}
+NOT_FIRST = HEADINGS | FLAGS.keys()  # of an unknown name
 NO_UNKNOWN = NEVER | LINKS | STOPS  # what no name holds that the lexicon does not have
 FOLLOWING = {"and", "with", "on", "h", "l", "high", "low", "was", "is", "but", "today", "which", "yesterday", "then"}
 NEGATIVE = re.compile(r"excess|deficit|(?<!\w)be(?!\w)|score", re.IGNORECASE)
@@ -74,6 +75,8 @@ class _Reader:
         self.sex = _sex(lower(self.plain))
         self.range_first = _range_first(self.lowered)
         self.earlier = _earlier_column(self.atoms)
+        lowest = self.lowered.index("min") if "min" in self.lowered else self.atoms.count
+        self.limits = "max" in self.lowered[lowest + 1 : lowest + 3]  # `Min | Max`, columns of a table
         self.has_rules = not mentions.OPENING.isdisjoint(self.lowered)
         self.begin = 0  # where words that may be the next name's begin
         self.row_end = -1
@@ -130,7 +133,7 @@ class _Reader:
         """The result of a test whose name has a line of its own above: `FIBRINOGEN`, then `Result: 412 mg/dL`."""
         begin, name_end = self.titled
         columns = read_columns(self.atoms, here + 1, self.after, self.range_first)
-        near = self.lines and _line_of(self.lines, self.starts[here]) - _line_of(self.lines, self.starts[begin]) <= 3
+        near = _line_of(self.lines, self.starts[here]) - _line_of(self.lines, self.starts[begin]) <= 3
         if not near or not columns.printed or not self._valid(columns, known=True, drug=False, linked=0):
             return here + 1
         self.titled = None
@@ -172,9 +175,7 @@ class _Reader:
         if end > self.begin and self.kinds[end - 1] == "word" and self.lowered[end - 1] in BEFORE_VALUE:
             flag, end = FLAGS[self.lowered[end - 1]], end - 1
         start = self.names.back(end, self.begin, "(),-/&.'", 9, NO_UNKNOWN)
-        while start < end and (
-            self.lowered[start] in HEADINGS or self.kinds[start] == "sym" or self.lowered[start] in FLAGS
-        ):
+        while start < end and (self.kinds[start] == "sym" or self.lowered[start] in NOT_FIRST):
             start += 1
         blocked = start > self.begin and self.lowered[start - 1] in NEVER and not self._is_heading_row(start)
         letters = sum(map(len, self.lowered[start:end]))
@@ -231,6 +232,8 @@ class _Reader:
         if columns.ranges:
             of_sex = [r for r in columns.ranges if r[2] == self.sex and self.sex]
             low, high = (of_sex or columns.ranges)[0][:2]
+        elif self.limits and len(columns.extras) == 2 and columns.extras[0] < columns.extras[1]:
+            low, high = columns.extras  # under `Min` and `Max`
         flag = columns.flag or self._leading_flag(begin)
         offset = self.starts[begin]
         line = _line_of(self.lines, offset)
@@ -283,5 +286,5 @@ def _earlier_column(atoms: Atoms) -> bool:
     return False
 
 
-def _line_of(starts: list[int], offset: int) -> int:
+def _line_of(starts: tuple[int, ...], offset: int) -> int:
     return bisect.bisect_right(starts, offset) - 1

@@ -70,6 +70,7 @@ class Columns:
         self.here = self.at = at  # where the reading is; the value's atom
         self.ranges: list[tuple[float | None, float | None, str, str]] = []
         self.bounds: list[tuple[float | None, float | None, str, str, bool, int]] = []
+        self.extras: list[float] = []  # numbers beyond the value
 
     def _printed(self, at: int, after: int) -> str:
         """What is printed from one atom up to another."""
@@ -172,6 +173,7 @@ class Columns:
             return False
         if not self.words[self.here].startswith("0") or "." in self.words[self.here]:  # `01` is a laboratory's code
             self.further, self.further_at = value, self.here
+            self.extras.append(value)
         self.here = after
         return True
 

@@ -80,24 +80,22 @@ def _steps(lowered: str, at: int, limit: int) -> Iterator[tuple[int, int]]:
 def _starts(items: Atoms, lowered: str) -> list[_Start]:
     starts, end = [], 0
     for at, (kind, word) in enumerate(zip(items.kinds, items.lowered, strict=True)):
-        if (
-            at >= end
-            and kind in {"word", "code"}
-            and (_opens_name(word) or _is_beside(items, at))
-            and (after := _name_end(items, at, lowered))
-        ):
-            end = after
-            last = starts[-1] if starts else None
-            in_bracket = last and lowered[last.end : items.starts[at]] == " ("  # `Insulin lispro (Humalog) 8 units`
-            if in_bracket or (last and CONTAINS.search(lowered, max(0, items.starts[at] - 60), items.starts[at])):
-                continue
-            begin, form = _form_before(items, at)
-            lead = strengths.before(lowered, begin, last.end if last else 0, last is not None and last.lead is not None)
-            status, stated = directions.status_before(lowered, items.starts[at])
-            begin = min(begin if lead is None else lead, stated)
-            exact = _is_drug(word) or word in lexicon.drug_starts()
-            nutrient = word.split("-")[0] in sig.NUTRIENTS
-            starts.append(_Start(begin, items.starts[at], items.ends[end - 1], form, exact, nutrient, status, lead))
+        opens = at >= end and kind in {"word", "code"} and (_opens_name(word) or _is_beside(items, at))
+        after = _name_end(items, at, lowered) if opens else 0
+        if not after:
+            continue
+        end = after
+        last = starts[-1] if starts else None
+        in_bracket = last and lowered[last.end : items.starts[at]] == " ("  # `Insulin lispro (Humalog) 8 units`
+        if in_bracket or (last and CONTAINS.search(lowered, max(0, items.starts[at] - 60), items.starts[at])):
+            continue
+        begin, form = _form_before(items, at)
+        lead = strengths.before(lowered, begin, last.end if last else 0, last is not None and last.lead is not None)
+        status, stated = directions.status_before(lowered, items.starts[at])
+        begin = min(begin if lead is None else lead, stated)
+        exact = _is_drug(word) or word in lexicon.drug_starts()
+        nutrient = word.split("-")[0] in sig.NUTRIENTS
+        starts.append(_Start(begin, items.starts[at], items.ends[end - 1], form, exact, nutrient, status, lead))
     return starts
 
 

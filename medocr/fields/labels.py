@@ -12,6 +12,7 @@ LABEL = re.compile(  # of `text.lower`; no label starts with another letter than
     + "|".join(f"(?P<{name}>{pattern})" for name, pattern in LABELS.items())
     + r")(?![\w'])[ ]?\.?(?:on\b|at\b|by\b)?(?:[ ]?[(/][ ]?(?:time|yrs?|years?|dd/mm/yyyy)[ ]?\)?)?"
 )
+HEADER = patterns("header")
 SEPARATOR = re.compile(r"[ \t]*(?P<mark>[:#=|]|-(?=[ ]))?[ \t:|.]*(?P<break>\n)?[ ]*")
 LONG_DATE = rf"\d{{1,2}}\.?[ ](?:de[ ])?(?:{'|'.join(languages.month_numbers())})[ ](?:de[ ])?\d{{4}}"
 DATE_VALUE = re.compile(rf"(?=[\djfmasond])(?:{DATE}|{MONTH_FIRST}|{LONG_DATE})")  # of `text.lower`
@@ -24,12 +25,7 @@ SEX_VALUE = re.compile(
     re.IGNORECASE,
 )
 SEX_AFTER = re.compile(r"[ ,/|(-]{1,3}(male|female|m|f)(?![\w/'.])", re.IGNORECASE)
-AGE_SEX = re.compile(
-    r"(?P<age>\d{1,3})[ ]?(?:-?[ ]?(?:years?|yrs?|"
-    r"y(?:/?o)?)\b\.?(?:[ ]?old)?)?[ ]?[,/|( -]{0,2}[ ]?(?P<sex>male|female|m|f|man|woman)(?![\w/'.-])|"
-    r"(?P<sex2>male|female|m|f)[ ]?[/,][ ]?(?P<age2>\d{1,3})(?![\w./-])[ ]?(?:years?|yrs?|y\b)?",
-    re.IGNORECASE,
-)
+AGE_SEX = re.compile(HEADER["age and sex"], re.IGNORECASE)
 ID_VALUE = re.compile(r"[A-Za-z]{0,6}[ ]?[-/]?\d[\w/-]{0,24}|[A-Z][\w-]{0,6}[-/][\w-]{0,12}\d[\w-]{0,12}")
 NHS = re.compile(r"\d{3}[ ]\d{3}[ ]\d{4}")
 NAME_WORD = re.compile(r"[^\W\d_][\w'’.-]*")
@@ -38,23 +34,9 @@ TITLES = words("titles")
 DEGREES = words("degrees")
 STOP_WORDS = words("stop_words")
 SURNAMES = words("surnames")  # that are also analytes: anti-Smith antibodies
-FACILITY_WORD = (
-    r"hospitals?|clinics?|laborator(?:y|ies)|labs?|diagnostics?|medical|health|healthcare|pathology|patholab|"
-    r"pharmacy|infirmary|practice|surgery|"
-    r"polyclinic|dispensary|institute|centre|center|nursing home|urgent care|care|trust|physicians|associates|"
-    r"radiology|imaging|dental"
-)
-FACILITY = re.compile(rf"(?<![\w'])(?:{FACILITY_WORD})(?![\w'])", re.IGNORECASE)
-TITLE = re.compile(
-    r"(?:laboratory|lab|medical|clinical|health|patient)[ ](?:test[ ])?(?:reports?|results?|requisition|request|"
-    r"order|slip|tests?|history|record|no\b|id\b|number|name|form|questionnaire|certificate|information|intake|"
-    r"insurance|summary)",
-    re.IGNORECASE,
-)
-PAGE_TITLE = re.compile(
-    r"(?:discharge|clinical|visit|progress|operative|consultation|referral)[ ](?:summary|note|report|letter)[ ]",
-    re.IGNORECASE,
-)
+FACILITY = re.compile(rf"(?<![\w'])(?:{HEADER['facility']})(?![\w'])", re.IGNORECASE)
+TITLE = re.compile(HEADER["title"], re.IGNORECASE)
+PAGE_TITLE = re.compile(HEADER["page title"], re.IGNORECASE)
 PLACE = re.compile(r"[^\n|:]{3,80}")
 ENDS_CELL = re.compile(r"[ ]?(?:$|\n|\||[ ]{2})")
 AFTER_NAME = re.compile(r"[ ,|()/-]{0,4}")

@@ -19,7 +19,9 @@ CONDITION = re.compile(  # of `text.lower`, before a name
     rf"(?<![\w-])(?:(?P<strong>{'|'.join(sorted(STRONG))})|{'|'.join(sorted(WEAK))})(?![\w-])"
 )
 LIMITS = {"above", "more", "higher", "greater", "over", "below", "less", "lower"}  # `an HbA1c of 48 or above`
-LIMITED = {"least", "most", "should", "must"}  # `creatinine clearance of at least 60`
+AMONG = {"and", "or", "to", ",", "-"}  # between times
+CURRENCIES = {"rs", "rs.", "inr", "usd", "eur", "$", "£", "€", "₹"}
+BARRED = {"least", "most", "should", "must", *CURRENCIES}  # `creatinine clearance of at least 60`, `TSH Rs 450`
 IDENTIFIERS = {
     "street",
     "avenue",
@@ -48,18 +50,16 @@ OPENING = {  # words without which a page has neither conditions nor results of 
     *(word + end for word in (*RELATIVES, *CHANGES) for end in ("", "s", "'s")),
 }
 YEAR = re.compile(r"(?:19|20)\d\d")
-CURRENCIES = {"rs", "rs.", "inr", "usd", "eur", "$", "£", "€", "₹"}
 SOLUTION = re.compile(r"[ ]?%[^\n\d]{0,3}\d{1,4}[ ]?(?:ml|l|cc|g)\b")  # of `text.lower`: `50 % 25 mL`
 
 
 def is_mention(page: "_Reader", here: int, after: int, columns: "Columns") -> bool:
     """Whether the columns after a name of the lexicon are no result of the page's patient."""
-    between = set(page.lowered[after : columns.at])
+    between = page.lowered[after : columns.at]
+    barred = bool(between) and not (BARRED.isdisjoint(between) and (columns.ranges or SALTS.isdisjoint(between)))
     return (
-        not between.isdisjoint(CURRENCIES)
+        barred
         or (columns.bare and len(between) > 1 and YEAR.fullmatch(columns.printed) is not None)
-        or not between.isdisjoint(LIMITED)
-        or (not columns.ranges and not between.isdisjoint(SALTS))
         or (page.has_rules and (is_condition(page, here, columns) or _is_of_others(page, here, between)))
         or (page.lowered[columns.end] == "or" and page.lowered[columns.end + 1] in LIMITS)
         or _is_identifier(page, here, after, columns)
@@ -70,7 +70,7 @@ def is_mention(page: "_Reader", here: int, after: int, columns: "Columns") -> bo
     )
 
 
-def _is_of_others(page: "_Reader", here: int, between: set[str]) -> bool:
+def _is_of_others(page: "_Reader", here: int, between: list[str]) -> bool:
     """Whether a value is a relative's or a change: `her mother's cholesterol was 9.2`, `a rise in creatinine of 26`."""
     before = lower(page.plain)[max(0, page.starts[here] - 50) : page.starts[here]].rpartition("\n")[2]
     return RELATIVE.search(before) is not None or ("of" in between and CHANGE.search(before) is not None)
@@ -126,22 +126,14 @@ def _is_apart(page: "_Reader", here: int, columns: "Columns") -> bool:
         return False
     if page.kinds[columns.end] != "nl" or page.kinds[columns.end + 1] != "num":
         return False
-    at = here - 1  # the newline before the name's line, then the line above it, at most twelve words
-    while at > 0 and page.kinds[at] != "nl" and here - at < 12:
-        at -= 1
-    above = at - 1
-    while above > 0 and page.kinds[above - 1] != "nl" and at - above < 12:
-        above -= 1
-    return above >= 0 and page.after[above] > 0 and "num" not in page.kinds[above:at]
+    breaks = [at for at in range(max(0, here - 24), here) if page.kinds[at] == "nl"]  # before this line and the last
+    above = breaks[-2] + 1 if len(breaks) > 1 else 0
+    return bool(breaks) and page.after[above] > 0 and "num" not in page.kinds[above : breaks[-1]]
 
 
 def _is_time(page: "_Reader", columns: "Columns") -> bool:
     """Whether a bare number is the first of several hours or days: `draws at 0 and 3 hours`."""
     at = columns.end
-    while (
-        columns.bare
-        and at < columns.end + 5
-        and (page.kinds[at] == "num" or page.lowered[at] in ("and", "or", "to", ",", "-"))
-    ):
+    while at < columns.end + 5 and (page.kinds[at] == "num" or page.lowered[at] in AMONG):
         at += 1
-    return at > columns.end and page.lowered[at] in PERIODS
+    return columns.bare and at > columns.end and page.lowered[at] in PERIODS

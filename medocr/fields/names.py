@@ -17,6 +17,7 @@ NEVER = words("never")  # words that make what follows no result: headings of co
 HEADINGS = words("headings")
 STOPS = words("stops")
 ARTICLES = words("articles")
+LAST_COLUMN = METHODS | {"calculated"}
 LOOSE = METHODS | LINKS | {"-", ",", "(", ".", ":", "by", "/", "*"}  # at a name's end they are none of it
 NO_NAME = NEVER | HEADINGS | LINKS | ARTICLES
 HOURS = {"h", "hr", "hrs", "hour", "hours", "min", "mins", "minutes"}
@@ -204,11 +205,7 @@ class Names:
     def start(self, here: int, begin: int) -> int:
         """Where a printed name starts that holds a name of the lexicon at an atom."""
         at = here
-        if (
-            0 < begin < here
-            and (self.lowered[begin] in METHODS or self.lowered[begin] == "calculated")
-            and self.kinds[begin - 1] != "nl"
-        ):
+        if 0 < begin < here and self.lowered[begin] in LAST_COLUMN and self.kinds[begin - 1] != "nl":
             begin += 1  # the last column of the row before: `0.1 - 1.0 Calculated SGOT`
         while at > begin and (
             self.lowered[at - 1] in BEFORE

@@ -168,9 +168,10 @@ def atoms(text: str, printed: str) -> Atoms:
     )
 
 
-def line_starts(text: str) -> list[int]:
+@functools.lru_cache(maxsize=8)
+def line_starts(text: str) -> tuple[int, ...]:
     """Offsets at which the lines of a text start."""
-    return [0, *(match.end() for match in BREAK.finditer(plain(text)))]
+    return (0, *map(re.Match.end, BREAK.finditer(plain(text))))
 
 
 @functools.lru_cache(maxsize=20_000)

@@ -1,4 +1,4 @@
-"""`make bench`: all benchmarks, shortest first; `make results`: the runs before them (`python -m tests.bench runs`).
+"""`make bench`: all benchmarks, shortest first; `python -m tests.bench runs`: the runs. `make results` makes both.
 
 Each in a process of its own. What is recorded from this commit is skipped, so an interrupted call goes on. One that
 fails, or lacks something (a library, a folder, bfloat16), stops no other: the end names it, and the status is 1.
@@ -23,13 +23,14 @@ BENCHES = sorted(MODULES, key=lambda name: (*SHORTEST_FIRST, name).index(name))
 
 
 def commands(runs: bool) -> dict[str, list[str]]:
-    """The records under results/, and the command that makes each."""
+    """The records under results/, of runs or of benchmarks, and the command that makes each."""
+    if runs:
+        command = [sys.executable, "-m", "medocr", "run"]
+        return {f"{name}/run": [*command, name, "--force", *more] for name, more in RUNS.items()}
     clinocr, llama = (os.environ.get(name, "") for name in ("CLINOCR", "LLAMA_CPP"))
     given = {"clinocr": [clinocr], "gguf": ["--converter", f"{llama}/convert_hf_to_gguf.py"]}
-    made = {f"{name}/run": ["medocr", "run", name, "--force", *more] for name, more in RUNS.items() if runs}
-    made |= {f"bench/{name}": [f"tests.bench.{name}", *given.get(name, ())] for name in BENCHES}
-    made = {record: [sys.executable, "-m", *command] for record, command in made.items()}
-    unsloth = "PYTHONPATH=tests/without_cuda .venv-unsloth/bin/python -m tests.unsloth_cpu"  # `make unsloth` has more
+    made = {f"bench/{name}": [sys.executable, "-m", f"tests.bench.{name}", *given.get(name, ())] for name in BENCHES}
+    unsloth = "PYTHONPATH=tests/without_cuda .venv-unsloth/bin/python -m tests.unsloth_cpu"  # see make unsloth
     return {**made, "bench/unsloth": ["sh", "-c", unsloth]}
 
 

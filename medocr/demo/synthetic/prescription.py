@@ -147,8 +147,9 @@ def _meant(order: dict, patterns: tuple[str, ...]) -> dict:
     dose = float(order["dose"]) if "/" not in order["dose"] else order["dose"]
     meant = {"drug": order["drug"], "dose": dose, "unit": order["unit"], "strength": order["strength"]}
     meant |= {name: order[name] if name in printed else None for name in ("form", "route", "frequency")}
-    if (meant["form"] or "").split()[:1] == [order["route"]]:  # `SL tab`
-        meant["route"] = order["route"]
+    said = (meant["form"] or "").partition(" ")[0]  # `SL tab`, `Inh`
+    if said.upper() == order["route"]:
+        meant["route"] = said
     counted = "amount" in printed and order["amount"][:1].isdigit()  # `inject` and `apply` say no amount
     meant["amount"] = order["amount"] if counted else None
     return meant | {"duration": order["course"] if "duration" in printed else None}
