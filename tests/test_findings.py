@@ -196,8 +196,8 @@ def test_merging_is_judged_by_times_taken_side_by_side(tmp_path):
     cers = [{"slice": "all", "metric": "cer", "model": name, "value": 0.03} for name in ("tuned", "merged")]
     latency = [timed(way, n, 0.5 if way == "merged" else 1.0) for n in (1, 4) for way in ("adapter", "merged")]
     (tmp_path / "demo").mkdir()
-    (tmp_path / "demo-full").mkdir()  # timed by nobody
-    for folder, more in (("demo", {"latency": latency}), ("demo-full", {})):
+    (tmp_path / "demo-balanced").mkdir()  # timed by nobody
+    for folder, more in (("demo", {"latency": latency}), ("demo-balanced", {})):
         record = {"scores": cers, "parity": {"passed": True}} | more
         (tmp_path / folder / "merge.json").write_text(json.dumps(record))
     table = benchmarks.merging(tmp_path)
@@ -205,14 +205,14 @@ def test_merging_is_judged_by_times_taken_side_by_side(tmp_path):
     verdict, why = benchmarks.judged(tmp_path)["merge"]
     assert (verdict, why) == (
         HOLDS,
-        "seconds per page, merged ÷ adapter: 0.50 (demo, 1 at once), 0.50 (demo, 4 at once)",
+        "seconds per page, merged ÷ adapter as PEFT applies it: 0.50 (demo, 1 at once), 0.50 (demo, 4 at once)",
     )
 
 
 def test_without_any_run_everything_says_so(tmp_path):
     scores, facts = evidence.load(tmp_path)
     assert set(claims.verdicts(scores, tmp_path)["verdict"]) == {MISSING, evidence.UNTESTED}
-    assert "No run has been made" in claims.provenance(scores, facts, tmp_path)
+    assert "No run has been made" in claims.provenance(scores, facts)
     assert takeaways.takeaways(scores) == ""
     assert claims.overview(facts).empty
     for claim in claims.CLAIMS.values():
@@ -250,28 +250,27 @@ def test_07_runs_alone_on_whatever_runs_there_are(tmp_path):
     )
 
 
-def test_runs_are_told_as_a_share_of_the_recipe(tmp_path):
+def test_longer_runs_are_told_with_what_they_did_to_general_pages(tmp_path):
     made_up_runs.write(tmp_path / "experiments", {"baseline": 0.0}, seeds=(1,))
-    (tmp_path / "demo-full").mkdir()
-    (tmp_path / "demo-full/train.json").write_text(json.dumps({"steps": 480, "precision": "float32"}))
+    (tmp_path / "demo-balanced").mkdir()
+    (tmp_path / "demo-balanced/train.json").write_text(json.dumps({"steps": 480, "precision": "float32"}))
     change = {"slice": "general", "metric": "cer", "difference": -0.0002, "low": -0.002, "high": 0.001, "n": 50}
-    (tmp_path / "demo-full/metrics.json").write_text(json.dumps({"comparisons": [change]}))
+    (tmp_path / "demo-balanced/metrics.json").write_text(json.dumps({"comparisons": [change]}))
     scores, facts = evidence.load(tmp_path / "experiments")
-    told = claims.provenance(scores, facts, tmp_path)
-    assert "one seed each, of which one alone decides nothing; every run of 120 optimizer steps, 25 % of" in told
-    assert "480 steps in float32 change the CER of general pages by −0.0002 [−0.0020, +0.0010]" in claims.demos(
-        tmp_path
-    )
+    told = claims.provenance(scores, facts)
+    assert "one seed each, of which one alone decides nothing; every run of 120 optimizer steps (" in told
+    change = "change the CER of general pages by −0.0002 [−0.0020, +0.0010]"
+    assert f"demo-balanced's 480 steps in float32 {change}" in claims.demos(tmp_path)
 
 
 def test_runs_of_machines_that_trained_in_other_precisions_are_told_apart(tmp_path):
     made_up_runs.write(tmp_path, {"baseline": 0.0, "rank-8": 0.01}, seeds=(1,))
-    alike = claims.provenance(*evidence.load(tmp_path), tmp_path)
+    alike = claims.provenance(*evidence.load(tmp_path))
     assert " in float32, scored on" in alike
     assert "Precisions differ" not in alike
     run = tmp_path / "rank-8-1/run.json"
     run.write_text(run.read_text().replace('"float32"', '"bfloat16"'))
-    mixed = claims.provenance(*evidence.load(tmp_path), tmp_path)
+    mixed = claims.provenance(*evidence.load(tmp_path))
     assert "Precisions differ" in mixed
     assert "bfloat16" in mixed
 

@@ -12,7 +12,7 @@ from medocr.findings import readme
 from medocr.findings.readme import BASE, RESULTS, ROOT, load
 from medocr.run import summary_cell
 
-DEMO, FULL = RESULTS / "demo", RESULTS / "demo-full"
+DEMO, BALANCED = RESULTS / "demo", RESULTS / "demo-balanced"
 
 needs_demo = pytest.mark.skipif(not (DEMO / "metrics.json").exists(), reason="no demo run is committed")
 
@@ -29,18 +29,18 @@ def test_the_index_says_what_the_results_say():
 
 
 @needs_demo
-@pytest.mark.parametrize(("run", "steps"), [(DEMO, 369), (FULL, 738)], ids=["demo", "demo-full"])
-def test_the_demo_is_the_recipe_and_passed_its_gate(run, steps):
+@pytest.mark.parametrize(("run", "kept"), [(DEMO, 2462), (BALANCED, 3000)], ids=["demo", "demo-balanced"])
+def test_the_demo_is_the_recipe_and_passed_its_gate(run, kept):
     records = load(run)
-    assert records["curate"]["counts"]["kept"] == 2462
-    assert records["train"]["steps"] == steps
+    assert records["curate"]["counts"]["kept"] == kept
+    assert records["train"]["steps"] == 369
     assert records["merge"]["parity"]["passed"]
     assert records["prepare"]["leakage"]["groups_shared_across_splits"] == 0
     assert {row["state"] for row in records["run"]["stages"]} <= {"done", "skipped"}
 
 
 @needs_demo
-@pytest.mark.parametrize("run", [DEMO, FULL], ids=["demo", "demo-full"])
+@pytest.mark.parametrize("run", [DEMO, BALANCED], ids=["demo", "demo-balanced"])
 def test_fine_tuning_halved_the_medical_errors_and_left_general_pages_alone(run):
     cer = {row["slice"]: row for row in load(run)["metrics"]["comparisons"] if row["metric"] == "cer"}
     assert cer["medical"]["tuned"] <= cer["medical"]["base"] / 2

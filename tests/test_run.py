@@ -165,7 +165,9 @@ def test_the_page_shows_results_first_and_folds_the_code(tmp_path):
     cell = nbformat.v4.new_code_cell(
         "secret = 1", outputs=[nbformat.v4.new_output("display_data", image, metadata=told)]
     )
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("# 05"), cell], metadata=KERNEL)
+    other = nbformat.v4.new_code_cell("", outputs=[nbformat.v4.new_output("display_data", image)])
+    headings = nbformat.v4.new_markdown_cell("# 05"), nbformat.v4.new_markdown_cell("## What was read")
+    notebook = nbformat.v4.new_notebook(cells=[headings[0], cell, headings[1], other], metadata=KERNEL)
     nbformat.write(notebook, tmp_path / "05_evaluate.ipynb")
     summary_cell.insert(tmp_path / "05_evaluate.ipynb", "0 < 1", "abc")
     row = {"slice": "lab_report", "metric": "cer", "base": 0.2, "tuned": 0.1, "n": 1200}
@@ -180,6 +182,7 @@ def test_the_page_shows_results_first_and_folds_the_code(tmp_path):
     assert "figures/cer_by_slice.png" in summary
     assert re.search(r"<details><summary>code</summary>.*secret.*</details>", page, re.DOTALL)
     assert 'alt="CER fell"' in page
+    assert 'alt="What was read"' in page
 
 
 def test_executed_notebooks_say_their_parameters_once(tmp_path):

@@ -7,7 +7,6 @@ Every item that goes in comes out as a kept page or as a `Rejection`. Reasons gi
 
 import dataclasses
 import io
-import itertools
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator
@@ -16,7 +15,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 from tqdm import tqdm
 
-from .. import ocr
+from .. import ocr, storage
 from ..schema import Page, Rejection
 from . import duplicates, gates
 from .gates import Limits
@@ -119,9 +118,8 @@ def _looked_at(
             return turned, gates.look(turned, limits)
         return item, seen
 
-    items = iter(items)
     with ThreadPoolExecutor(workers) as pool:
-        while batch := list(itertools.islice(items, IN_FLIGHT)):
+        for batch in storage.batches(items, IN_FLIGHT):
             yield from pool.map(look, batch)
 
 

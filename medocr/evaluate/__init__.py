@@ -21,6 +21,26 @@ from medocr.evaluate.summary import slices, summarise
 from medocr.metrics import headline
 from medocr.schema import Page
 
+__all__ = [
+    "CAUGHT",
+    "Prediction",
+    "calibration",
+    "ceiling",
+    "changes",
+    "check",
+    "from_transcripts",
+    "headline",
+    "labels_and_truth",
+    "numbers_read",
+    "pass_rates",
+    "pick_examples",
+    "predict",
+    "score",
+    "slices",
+    "summarise",
+    "to_check",
+]
+
 CEILING = ("header_recall", "field_recall", "test_row_f1", "order_f1", "option_f1")
 
 

@@ -163,7 +163,7 @@ def judged(results: Path) -> dict[str, tuple[str, str]]:
         "gigabytes": _gigabytes(counts),
         "merge": (
             ratio_verdict(quicker, 1 - NO_CHANGE),
-            _listed("seconds per page, merged ÷ adapter", quicker, names),
+            _listed("seconds per page, merged ÷ adapter as PEFT applies it", quicker, names),
         ),
         "summary": (UNTESTED, ""),
     }

@@ -230,7 +230,7 @@ def overview(facts: pd.DataFrame) -> pd.DataFrame:
     return table.rename(columns={"training_pages": "training pages"}).reset_index()
 
 
-def provenance(scores: pd.DataFrame, facts: pd.DataFrame, results: Path) -> str:
+def provenance(scores: pd.DataFrame, facts: pd.DataFrame) -> str:
     """The runs behind the findings, in one or two sentences."""
     if facts.empty:
         return "No run has been made yet: `python -m medocr run experiments` makes them."
@@ -239,24 +239,15 @@ def provenance(scores: pd.DataFrame, facts: pd.DataFrame, results: Path) -> str:
     mixed = " Precisions differ, so that two sides of a claim may differ by them alone." if len(precisions) > 1 else ""
     return (
         f"{len(facts)} runs: {facts['variant'].nunique()} variants, {_seeds(facts)}; every run of "
-        f"{_span(facts['steps'], ',d')} optimizer steps{_share(facts, results)} ({_epochs(facts)} epochs) in "
+        f"{_span(facts['steps'], ',d')} optimizer steps ({_epochs(facts)} epochs) in "
         f"{' or '.join(precisions.index)}, scored on the same {scores['id'].nunique():,} pages in "
         f"{scores['group'].nunique()} groups; {facts['cpu_seconds'].sum() / 3600:.1f} hours of one core altogether, "
         f"made at {commits}.{mixed}"
     )
 
 
-def _share(facts: pd.DataFrame, results: Path) -> str:
-    """The runs' steps as a share of the recipe's, where that has run."""
-    path = Path(results) / "demo-full/train.json"
-    if not path.exists():
-        return ""
-    whole = json.loads(path.read_text())["steps"]
-    return f", {100 * facts['steps'].max() / whole:.0f} % of the recipe's {whole:,}"
-
-
 def demos(results: Path) -> str:
-    """What longer runs, the demo and the whole recipe, did to general pages: a sentence, empty where none has run."""
+    """What the longer runs did to general pages: a sentence, empty where none has run."""
     sentences = []
     for path in sorted(Path(results).glob("demo*/metrics.json")):
         trained = json.loads((path.parent / "train.json").read_text())
@@ -265,7 +256,7 @@ def demos(results: Path) -> str:
         change = Contrast(TUNED, BASE, "cer", "general")
         by, low, high = (change.number(row[key], "+") for key in ("difference", "low", "high"))
         sentences.append(
-            f"{trained['steps']} steps in {trained['precision']} change the CER of general pages by {by} "
-            f"[{low}, {high}] (n = {row['n']}, one seed)"
+            f"{path.parent.name}'s {trained['steps']} steps in {trained['precision']} change the CER of general pages "
+            f"by {by} [{low}, {high}] (n = {row['n']}, one seed)"
         )
     return f"Longer runs of the 60/40 mix: {'; '.join(sentences)}." if sentences else ""

@@ -144,7 +144,7 @@ def findings(trials: list[Trial]) -> None:
     scores, facts = evidence.load(folder)
     total, verdicts = claims.counts(scores, folder.parent)
     made = {**provenance.stamp(), "cores": os.cpu_count(), "versions": storage.versions()}
-    finding = f"Of {total} claims {verdicts}. {claims.provenance(scores, facts, folder.parent)}"
+    finding = f"Of {total} claims {verdicts}. {claims.provenance(scores, facts)}"
     summary_cell.insert(
         target, finding, *summary_cell.origin(made, time.perf_counter() - began), summary_cell.caution(run)
     )

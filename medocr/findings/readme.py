@@ -14,8 +14,8 @@ import jinja2
 
 from medocr import markdown
 from medocr.findings import claims, evidence
-from medocr.metrics import LABELS
-from medocr.metrics.headline import harm
+from medocr.metrics import KINDS, LABELS
+from medocr.metrics.headline import shifted
 from medocr.report.style import rounded
 from medocr.run import summary_cell
 from medocr.schema import DOC_TYPES
@@ -26,6 +26,7 @@ BASE = RESULTS / "pretrain/00_pretrain_tiny.ipynb"
 SECTIONS = (
     "opening",
     "results/numbers",
+    "results/gate",
     "results/demo",
     "hardware",
     "results/experiments",
@@ -66,15 +67,15 @@ def _environment() -> jinja2.Environment:
     verdicts, (total, counted) = claims.verdicts(scores, RESULTS), claims.counts(scores, RESULTS)
     environment.globals |= {
         **{name: load(RESULTS / name) for name in ("demo", "pretrain", "bench", "gpu")},
-        "full": load(RESULTS / "demo-full"),
+        "balanced": load(RESULTS / "demo-balanced"),
         "published": tomllib.loads((ROOT / "notebooks/profiles/l4.toml").read_text()),
-        **{"by": by, "harm": harm, "fields": FIELDS, "labels": LABELS},
+        **{"by": by, "shifted": shifted, "fields": FIELDS, "labels": LABELS, "kinds": KINDS},
         "slices": ("all", "medical", "general", *(name for name in DOC_TYPES if name != "unknown")),
         "stage_findings": lambda run: summary_cell.findings(RESULTS / run),
         "same_run": lambda run: all(run["same_bytes"].values()) and run["same_scores"],
         **{"runs": len(facts), "total": total, "counted": counted, "demos": claims.demos(RESULTS)},
         "verdicts": markdown.table(verdicts, verdicts.itertuples(index=False)),
-        "provenance": claims.provenance(scores, facts, RESULTS),
+        "provenance": claims.provenance(scores, facts),
     }
     return environment
 

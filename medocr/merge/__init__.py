@@ -12,6 +12,15 @@ from medocr.merge.card import model_card
 from medocr.merge.latency import latency
 from medocr.merge.parity import Parity, check_parity
 
+__all__ = [
+    "Parity",
+    "check_parity",
+    "latency",
+    "merge",
+    "model_card",
+    "push",
+]
+
 FILES = ("*.safetensors", "*.json", "*.jinja", "README.md")  # that are pushed; no page, whatever lies there
 ABSENT = {"training": {}, "splits": {}, "comparisons": [], "pages": []}  # what a card leaves out
 

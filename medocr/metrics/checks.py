@@ -69,7 +69,12 @@ def _nearest(reference: Mapping, candidates: list[Mapping], columns: tuple[str, 
         return "none of that name was read"
     wrong = [[name for name in columns if comparable(reference, name) != comparable(row, name)] for row in candidates]
     best = min(range(len(wrong)), key=lambda i: len(wrong[i]))
-    return "; ".join(f"{name} is {candidates[best].get(name)}, not {reference.get(name)}" for name in wrong[best])
+    differing = ((name, candidates[best].get(name), reference.get(name)) for name in wrong[best])
+    return "; ".join(f"{name} is {_or_missing(read)}, not {_or_missing(right)}" for name, read, right in differing)
+
+
+def _or_missing(value: object) -> object:
+    return "missing" if value is None else value
 
 
 def _header(reference: list[tuple], prediction: Mapping) -> Iterator[Check]:

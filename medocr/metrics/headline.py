@@ -21,16 +21,21 @@ def headline(summary: dict[str, list[dict]]) -> str:
     return " ".join([_error_rate(paired), *_fields(paired, where)])
 
 
-def harm(summary: dict[str, list[dict]], rarer: bool = False) -> list[str]:
-    """The kinds of clinical error that became clearly more frequent, or rarer, each with type, figures and n."""
+def harm(summary: dict[str, list[dict]]) -> list[str]:
+    """The kinds of clinical error that became clearly more frequent, each with type, figures and n."""
+    return [_error(row) for row in shifted(summary)]
+
+
+def shifted(summary: dict[str, list[dict]], rarer: bool = False) -> list[dict]:
+    """The comparisons of clinical errors that became clearly more frequent, or rarer; by type where one of them did."""
     paired = {(row["slice"], row["metric"]): row for row in summary["comparisons"]}
-    named = []
+    rows = []
     for kind in KINDS:
-        by_type = [(name, paired[name, kind]) for name in DOC_TYPES if (name, kind) in paired]
-        chosen = [_error(kind, row, f" on {name.replace('_', ' ')}s") for name, row in by_type if _shifted(row, rarer)]
+        by_type = [paired[name, kind] for name in DOC_TYPES if (name, kind) in paired]
         pooled = paired.get(("medical", kind), paired.get(("all", kind)))
-        named += chosen or ([_error(kind, pooled, "")] if pooled and _shifted(pooled, rarer) else [])
-    return named
+        chosen = [row for row in by_type if _shifted(row, rarer)]
+        rows += chosen or ([pooled] if pooled and _shifted(pooled, rarer) else [])
+    return rows
 
 
 def _shifted(row: dict, rarer: bool) -> bool:
@@ -75,11 +80,12 @@ def _field(row: dict) -> str:
     return f"{LABELS[row['metric']]} {row['base']:.3f} to {row['tuned']:.3f}"
 
 
-def _error(kind: str, row: dict, where: str) -> str:
+def _error(row: dict) -> str:
     """A kind of error per 100 pages, with the interval of the difference."""
+    where = f" on {row['slice'].replace('_', ' ')}s" if row["slice"] in DOC_TYPES else ""
     base, tuned, low, high = (100 * row[key] for key in ("base", "tuned", "low", "high"))
     interval = f"95 % interval of the difference {low:+.1f} to {high:+.1f}, n = {row['n']:,}"
-    return f"{KINDS[kind]}{where}, {base:.1f} to {tuned:.1f} per 100 pages ({interval.replace('-', '−')})"
+    return f"{KINDS[row['metric']]}{where}, {base:.1f} to {tuned:.1f} per 100 pages ({interval.replace('-', '−')})"
 
 
 def _verb(row: dict) -> str:

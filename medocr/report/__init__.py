@@ -12,3 +12,35 @@ from medocr.report.pages import example, model_view, page_grid, transcript_examp
 from medocr.report.results import dumbbell, model_table, paired_change, safety
 from medocr.report.style import COLOURS, browse, show, style
 from medocr.report.transcription import agreement, disagreements, faults, provider_table, transcription_speed
+
+__all__ = [
+    "COLOURS",
+    "agreement",
+    "browse",
+    "calibration",
+    "disagreements",
+    "dumbbell",
+    "example",
+    "faults",
+    "flow",
+    "gallery",
+    "label_quality",
+    "latency_table",
+    "lengths",
+    "mix",
+    "model_table",
+    "model_view",
+    "page_grid",
+    "paired_change",
+    "parity",
+    "parity_table",
+    "provider_table",
+    "risk_curves",
+    "safety",
+    "show",
+    "split_table",
+    "style",
+    "training",
+    "transcript_examples",
+    "transcription_speed",
+]

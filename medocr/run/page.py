@@ -86,12 +86,15 @@ def _fold(root: html.HtmlElement) -> None:
 
 
 def _describe(root: html.HtmlElement, notebook: nbformat.NotebookNode) -> None:
-    """Give figures their conclusions as alternative texts."""
+    """Give figures their conclusions as alternative texts, and those without one the heading that they stand under."""
     outputs = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     texts = {o.metadata.get("filename"): o.metadata.get("alt") for o in outputs if "metadata" in o}
     for image in root.iter("img"):
         file = Path(image.get("src", "")).name
-        image.set("alt", texts.get(file) or Path(file).stem.replace("_", " "))
+        above = [
+            heading.text_content() for heading in image.xpath("preceding::*[self::h1 or self::h2 or self::h3]")[-1:]
+        ]
+        image.set("alt", texts.get(file) or " ".join("".join(above).rstrip("¶").split()))
         image.set("loading", "lazy")
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 from medocr import storage
 
 ROOT = Path(__file__).parents[2]
-RUNS = {"demo": (), "demo-full": (), "experiments": ("--jobs", "2")}  # the last skips its own finished runs
+RUNS = {"demo": (), "demo-balanced": (), "experiments": ("--jobs", "2")}  # the last skips its own finished runs
 SHORTEST_FIRST = (  # one that is not named comes last
     *("fields", "metrics", "memory", "data", "step", "loader", "transcribe", "equivalence", "rerun", "checkpoints"),
     *("read", "numbers", "train", "serve", "gguf", "digitize", "full_size", "scale", "faults", "route", "precision"),
