@@ -866,3 +866,9 @@ def test_of_a_row_with_an_empty_cell_nobody_knows_the_dates():
     first, second = fields.read_analytes(text)
     assert (first.value, first.flag, second.value, second.flag) == (0.85, None, 1.2, "H")
     assert first.date == second.date == "? 01/12/2024, 03/15/2024, 06/20/2024"
+
+
+@pytest.mark.parametrize("between", ["\n", " "])
+def test_a_dose_before_its_drug_is_not_replaced_by_that_of_an_unknown_one_behind_it(between):
+    orders = fields.read_drugs(f"30 mg Duloxetine 1 cap OD 30 days{between}875/125mg Xyzzyol 1 tab BD 7 days")
+    assert [(order.drug, order.dose, order.unit) for order in orders] == [("Duloxetine", 30.0, "mg")]

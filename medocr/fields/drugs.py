@@ -220,8 +220,10 @@ def _order(text: str, flat: str, start: _Start, at: int, limit: int, line: int) 
     lowered = lower(flat)
     dosed = strengths.changed(lowered, at, limit)
     dose, unit = strengths.strength(flat, dosed, limit)
-    if unit in COUNTED_UNITS and start.lead is not None:
-        dose, unit = strengths.strength(flat, start.lead, start.name)
+    if start.lead is not None:
+        before = strengths.strength(flat, start.lead, start.name)
+        if unit in COUNTED_UNITS or (dosed == at and before[1] not in COUNTED_UNITS):  # what follows is the next one's
+            dose, unit = before
     duration = sig.DURATION.search(lowered, at, limit)
     frequency = _frequency(flat, dosed, limit, duration) or _frequency(flat, at, limit, duration)
     form = sig.FORMS.search(lowered, at, limit)
