@@ -62,7 +62,7 @@ def written(name: str) -> dict[str, float]:
 
 
 def prose() -> dict[str, int]:
-    """What is read in running text that states no result and no current order: dense with aims, studies and relatives."""
+    """What is read in prose without a result or a current order, dense with aims, studies and relatives."""
     texts = [case["text"] for case in fields_cases.load("held_out_prose.jsonl")]
     orders = [order for text in texts for order in fields.read_drugs(text) if order.status == "active"]
     rows = [fields.read_analytes(text) for text in texts]
