@@ -62,15 +62,8 @@ def main() -> None:
         load = os.getloadavg()[0]  # of other work, which takes the more from a reader the more processes it has
         rows.append({"reader": name, **scored(pages, read), "load": [round(load, 1), round(os.getloadavg()[0], 1)]})
         print(rows[-1], flush=True)
-        about = {
-            "cpus": os.cpu_count(),
-            "pages": len(pages),
-            "readers": rows,
-            "search": search,
-            "kills": kills,
-            "left_out": LEFT_OUT,
-        }
-        storage.write_record(OUT, **about)
+        about = {"readers": rows, "search": search, "kills": kills, "left_out": LEFT_OUT}
+        storage.write_record(OUT, cpus=os.cpu_count(), pages=len(pages), **about)
 
 
 def letter(rng: random.Random) -> list[list[tuple[int, str]]]:
