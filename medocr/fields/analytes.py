@@ -12,6 +12,7 @@ from . import dated, languages, lexicon, mentions
 from .columns import Columns, read_columns
 from .marks import EARLIER, FLAGS, LEAD_IN, QUALITIES, STRONG, bound_at, flag_at
 from .names import HEADINGS, LINKS, NEVER, STOPS, Names
+from .scopes import scopes
 from .text import AHEAD, Atoms, clean, line_starts, lower
 from .units import BARE, DOSES
 from .words import words
@@ -77,7 +78,7 @@ class _Reader:
         self.earlier = _earlier_column(self.atoms)
         lowest = self.lowered.index("min") if "min" in self.lowered else self.atoms.count
         self.limits = "max" in self.lowered[lowest + 1 : lowest + 3]  # `Min | Max`, columns of a table
-        self.has_rules = not mentions.OPENING.isdisjoint(self.lowered)
+        self.scopes = scopes(self.atoms)
         self.begin = 0  # where words that may be the next name's begin
         self.row_end = -1
         self.titled: tuple[int, int] | None = None  # the atoms of a name that has a line of its own
@@ -156,7 +157,8 @@ class _Reader:
         columns.flag = columns.flag or flag
         names = self.lowered[start:end]
         drug = any(word in lexicon.drugs() for word in names)
-        if not self._valid(columns, known=False, drug=drug) or mentions.is_condition(self, end, columns):
+        barred = self.scopes.cues and self.scopes.bars(end, columns.at, bounded=mentions.bounded(columns))
+        if barred or not self._valid(columns, known=False, drug=drug):
             return 0
         alone = self.kinds[columns.end] in ("nl", "end")
         first = start == 0 or self.kinds[start - 1] == "nl"

@@ -52,23 +52,6 @@ AMOUNT = re.compile(
 ASK = rf"(?:take|inject|give|apply|use|instil|inhale|sig:?|{languages.pattern('take')})"
 ASKED = re.compile(rf"(?<!\w){ASK}\s*$")
 ASKED_BEFORE = re.compile(rf"(?<!\w){ASK}\s(?P<taken>{AMOUNT.pattern})\s(?:of|de|di|von)\s$")  # the drug
-STOPPED = re.compile(  # before the drug
-    rf"\b(?:{languages.pattern('stopped')}|{ORDER['stopped']})\b"
-    r"(?:\s+(?:the|his|her|taking|using|home|oral|tab\w*\.?|cap\w*\.?|inj\w*\.?))*\W*$"
-)
-NOT_BEFORE = re.compile(r"\b(?:not|never|don't)\s+$")
-STOPPED_AFTER = re.compile(
-    rf"{ORDER['before stopped']}?(?:{languages.pattern('stopped')})\b"
-    rf"|{ORDER['before stopped']}(?:{ORDER['was stopped']})\b"
-)
-DENIED_AFTER = re.compile(rf"(?<!\w){ORDER['denied after']}(?!\w)")
-RESUMED = re.compile(r"\b(?:restart|resum|recommenc)(?:e|ed|ing)?\b")
-SENTENCE_START = re.compile(r"\n|[.;]\s")
-SENTENCE_END = re.compile(r"(?<=\w{4})\.\s|\n")
-DENIED = re.compile(
-    rf"\b(?:{ORDER['denied']})\b(?:\s+(?:any|the|use of|using|taking|to take|la|le|les|el|il|o|a))*\W*$"
-)
-MENTIONED = re.compile(rf"(?<!\w)(?:{ORDER['mentioned']})$")  # relatives, plans, rules: no order
 
 
 @functools.lru_cache(20_000)
@@ -160,24 +143,3 @@ def amount_of(amount: str) -> tuple[float, str] | None:
     most = re.split(r"\s?(?:-|to)\s?", match["amount"])[-1]
     form = (match["form"] or "").rstrip("s")
     return (NUMBERS.get(most) or number(most)), FORMS.get(form, form)
-
-
-def status_before(lowered: str, start: int) -> tuple[str, int]:
-    """What the words before a drug's name make of it, and where they begin: active, stopped, denied, or mentioned."""
-    before = SENTENCE_START.split(lowered[max(0, start - 60) : start])[-1]
-    if (stopped := STOPPED.search(before)) and not NOT_BEFORE.search(before, 0, stopped.start()):
-        return "stopped", start - len(before) + stopped.start()
-    for status, pattern in (("denied", DENIED), ("mentioned", MENTIONED)):
-        if match := pattern.search(before):
-            return status, start - len(before) + match.start()
-    return "active", start
-
-
-def status_after(lowered: str, start: int, limit: int) -> str | None:
-    """Whether the words after an order, in its sentence, stop it or deny it: `… – STOPPED due to GI bleed`."""
-    ends = SENTENCE_END.search(lowered, start, limit)
-    limit = ends.start() if ends else limit
-    if DENIED_AFTER.search(lowered, start, limit):
-        return "denied"
-    stopped = STOPPED_AFTER.search(lowered, start, limit)
-    return "stopped" if stopped and not RESUMED.search(lowered, stopped.end(), limit) else None

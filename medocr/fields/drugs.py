@@ -7,9 +7,10 @@ import itertools
 import re
 from collections.abc import Iterator
 
-from . import directions, lexicon, sig, strengths
+from . import directions, languages, lexicon, sig, strengths
 from .conventions import with_points
-from .text import Atoms, atoms, clean, line_starts, lower, plain
+from .scopes import scopes
+from .text import AHEAD, Atoms, atoms, clean, line_starts, lower, plain
 
 # What follows the drug on a line of a receipt: no order, but an item with its price.
 PRICED = re.compile(r"[^\n]{0,30}[ ](?:\d{1,4}[.,]\d{2}[ ]?[$£€]?|[$£€][ ]?\d{1,4}[.,]\d{2})[ ]*(?:\n|$)")
@@ -49,7 +50,9 @@ class _Start:
     known: bool
     nutrient: bool
     status: str
-    lead: int | None = None  # where a dose before the drug starts: `500 mg metformin`
+    lead: int | None  # where a dose before the drug starts: `500 mg metformin`
+    at: int  # the atoms that the name takes
+    after: int
 
 
 def read_drugs(text: str) -> list[DrugOrder]:
@@ -57,13 +60,20 @@ def read_drugs(text: str) -> list[DrugOrder]:
     text = clean(text)
     flat = with_points(plain(text))
     lowered = lower(flat)
-    starts = _starts(atoms(text, flat), lowered)
+    items = atoms(text, flat)
+    starts = _starts(items, lowered)
     lines = line_starts(text)
     orders = []
     for index, start in enumerate(starts):
         limit = min(starts[index + 1].begin if index + 1 < len(starts) else len(flat), start.end + sig.LONGEST)
+        end = scopes(items).sentence(start.at)[1] if start.nutrient else items.count
+        if items.kinds[end] == "sym":  # `potassium was 5.9. Give 10 ml …`
+            limit = min(limit, items.starts[end])
         stop = sig.STOPS.search(lowered, start.end, limit)
         line = bisect.bisect_right(lines, start.name) - 1
+        following = starts[index + 1].at if index + 1 < len(starts) else items.count + AHEAD
+        if behind := scopes(items).status_behind(start.after, following):
+            start = dataclasses.replace(start, status=behind)
         steps = _steps(lowered, start.end, stop.start() if stop else limit)
         orders += filter(None, (_order(text, flat, start, *step, line) for step in steps))
     return orders
@@ -78,7 +88,7 @@ def _steps(lowered: str, at: int, limit: int) -> Iterator[tuple[int, int]]:
 
 
 def _starts(items: Atoms, lowered: str) -> list[_Start]:
-    starts, end = [], 0
+    starts, end, cue = [], 0, None
     for at, (kind, word) in enumerate(zip(items.kinds, items.lowered, strict=True)):
         opens = at >= end and kind in {"word", "code"} and (_opens_name(word) or _is_beside(items, at))
         after = _name_end(items, at, lowered) if opens else 0
@@ -91,11 +101,14 @@ def _starts(items: Atoms, lowered: str) -> list[_Start]:
             continue
         begin, form = _form_before(items, at)
         lead = strengths.before(lowered, begin, last.end if last else 0, last is not None and last.lead is not None)
-        status, stated = directions.status_before(lowered, items.starts[at])
-        begin = min(begin if lead is None else lead, stated)
+        status, cue = scopes(items).status(at, cue)
+        begin = begin if lead is None else lead
+        if cue and not (last and cue.at < last.after):
+            begin = min(begin, items.starts[cue.at])
         exact = _is_drug(word) or word in lexicon.drug_starts()
         nutrient = word.split("-")[0] in sig.NUTRIENTS
-        starts.append(_Start(begin, items.starts[at], items.ends[end - 1], form, exact, nutrient, status, lead))
+        span = items.starts[at], items.ends[end - 1]
+        starts.append(_Start(begin, *span, form, exact, nutrient, status, lead, at, end))
     return starts
 
 
@@ -120,7 +133,7 @@ def _is_form(word: str) -> bool:
 
 def _is_drug(word: str) -> bool:
     """Whether a word, or what stands before its hyphen or stroke (`Dolo-650`), is a drug of the lexicon."""
-    known = lexicon.drugs()
+    known, word = lexicon.drugs(), word if word.isascii() or word in lexicon.drugs() else languages.unaccented(word)
     return word in known or GERMAN_SALT.sub("", word) in known or JOINED.split(word, maxsplit=1)[0] in known
 
 
@@ -243,7 +256,7 @@ def _order(text: str, flat: str, start: _Start, at: int, limit: int, line: int) 
         flat[slice(*duration.span(duration.lastgroup))].strip() if duration else None,
         line,
         " ".join(text[slice(*amount)].split()) if amount else None,
-        directions.status_after(lowered, at, limit) or start.status,
+        start.status,
     )
     return order if _holds(order, start, text) else None
 

@@ -3,21 +3,18 @@
 import re
 from typing import TYPE_CHECKING
 
-from . import languages
-from .marks import NOT_PROSE, PERIODS
+from .marks import FLAG_WORDS, LEAD_IN, NOT_PROSE, PERIODS
+from .names import ARTICLES, BEFORE, LOOSE
 from .sig import SALTS
 from .text import lower
-from .words import patterns, words
+from .words import words
 
 if TYPE_CHECKING:
     from .analytes import _Reader
     from .columns import Columns
 
-STRONG = words("conditions") | set(languages.words("aim"))  # what follows is a rule or an aim, not a result
-WEAK = words("weak_conditions") | set(languages.words("rule"))  # so only before a bound: `Hb when admitted 9.2`
-CONDITION = re.compile(  # of `text.lower`, before a name
-    rf"(?<![\w-])(?:(?P<strong>{'|'.join(sorted(STRONG))})|{'|'.join(sorted(WEAK))})(?![\w-])"
-)
+# Between a name and its value in a sentence:
+STATING = LOOSE | BEFORE | ARTICLES | LEAD_IN | FLAG_WORDS | words("stating")
 LIMITS = {"above", "more", "higher", "greater", "over", "below", "less", "lower"}  # `an HbA1c of 48 or above`
 AMONG = {"and", "or", "to", ",", "-"}  # between times
 CURRENCIES = {"rs", "rs.", "inr", "usd", "eur", "$", "£", "€", "₹"}
@@ -41,16 +38,14 @@ IDENTIFIERS = {
 CODE = re.compile(r"(?<!\w)(?:code|ref(?:erence)?|no|number|id)[ ]?[.:#]{0,2}[ ]?$")  # right before a name
 TELEPHONE = re.compile(r"(?<!\w)(?:phone|tel|telephone|fax|mobile|cell(?=[ ]?(?:phone|[:#]))|call)(?!\w)")
 POSTCODE = re.compile(r",[ ]?[A-Z]{2}[ ]$")  # before its digits: `Iron Mountain, MI 49801`
-RELATIVES = patterns("part")["relatives"].split("|")
-RELATIVE = re.compile(rf"(?<!\w)(?:{'|'.join(RELATIVES)})(?:'s)?[ ][^.,;:\n]{{0,30}}$")  # before a name
-CHANGES = ("rise", "increase", "decrease", "fall", "drop", "change", "reduction")
-CHANGE = re.compile(rf"(?<!\w)(?:{'|'.join(CHANGES)})s?[ ](?:in|of)[ ](?:[a-z]{{2,10}}[ ])?$")
-OPENING = {  # words without which a page has neither conditions nor results of others
-    *(word.partition(" ")[0] for word in STRONG | WEAK),
-    *(word + end for word in (*RELATIVES, *CHANGES) for end in ("", "s", "'s")),
-}
+CHANGES = {"rise", "increase", "decrease", "fall", "drop", "change", "reduction", "rises", "increases", "changes"}
 YEAR = re.compile(r"(?:19|20)\d\d")
 SOLUTION = re.compile(r"[ ]?%[^\n\d]{0,3}\d{1,4}[ ]?(?:ml|l|cc|g)\b")  # of `text.lower`: `50 % 25 mL`
+
+
+def bounded(columns: "Columns") -> bool:
+    """Whether a value is a bound: `< 7`, `less than 1.8`."""
+    return isinstance(columns.value, str) and columns.value[:1] in "<>≤≥"
 
 
 def is_mention(page: "_Reader", here: int, after: int, columns: "Columns") -> bool:
@@ -60,7 +55,8 @@ def is_mention(page: "_Reader", here: int, after: int, columns: "Columns") -> bo
     return (
         barred
         or (columns.bare and len(between) > 1 and YEAR.fullmatch(columns.printed) is not None)
-        or (page.has_rules and (is_condition(page, here, columns) or _is_of_others(page, here, between)))
+        or (bool(between) and _is_change(page, here, between))
+        or ((page.scopes.cues or page.scopes.verbs) and _is_talk(page, here, after, columns))
         or (page.lowered[columns.end] == "or" and page.lowered[columns.end + 1] in LIMITS)
         or _is_identifier(page, here, after, columns)
         or _is_time(page, columns)
@@ -70,10 +66,21 @@ def is_mention(page: "_Reader", here: int, after: int, columns: "Columns") -> bo
     )
 
 
-def _is_of_others(page: "_Reader", here: int, between: list[str]) -> bool:
-    """Whether a value is a relative's or a change: `her mother's cholesterol was 9.2`, `a rise in creatinine of 26`."""
-    before = lower(page.plain)[max(0, page.starts[here] - 50) : page.starts[here]].rpartition("\n")[2]
-    return RELATIVE.search(before) is not None or ("of" in between and CHANGE.search(before) is not None)
+def _is_talk(page: "_Reader", here: int, after: int, columns: "Columns") -> bool:
+    """Whether a sentence does not state a value as the patient's."""
+    barred = page.scopes.bars(here, columns.at, bounded=bounded(columns))
+    return barred or (page.scopes.is_prose(here, columns.at) and _is_unstated(page, after, columns))
+
+
+def _is_change(page: "_Reader", here: int, between: list[str]) -> bool:
+    """Whether a value is how much something changed: `a rise in creatinine of 26`, `raises haemoglobin by 10`."""
+    changed = "of" in between and not CHANGES.isdisjoint(page.lowered[max(0, here - 3) : here])
+    return changed or between[-1:] == ["by"] or between[-2:] in (["by", "about"], ["by", "around"])
+
+
+def _is_unstated(page: "_Reader", after: int, columns: "Columns") -> bool:
+    """Whether a sentence sets other words than those that state a result between name and value: `INR dépasse 1,5`."""
+    return any(page.kinds[at] == "word" and page.lowered[at] not in STATING for at in range(after, columns.at))
 
 
 def _is_told(page: "_Reader", columns: "Columns") -> bool:
@@ -91,20 +98,6 @@ def _is_given(page: "_Reader", here: int, columns: "Columns") -> bool:
     share = page.lowered[columns.end] == "of"  # `affects 40 % of people`
     oxygen = page.lowered[here] == "saturation" and page.lowered[here - 1] in ("oxygen", "o2")
     return oxygen or share or SOLUTION.match(lower(page.plain), end) is not None
-
-
-def is_condition(page: "_Reader", at: int, columns: "Columns") -> bool:
-    """Whether the words before a name make its number a rule or an aim: `Hold until ANC > 1500`, `Target Hb > 8`."""
-    if not page.has_rules:
-        return False
-    link = page.lowered[columns.at - 1]
-    if link in STRONG or (link in WEAK and page.kinds[columns.at] == "cmp"):
-        return True  # `LDL target 1.4`, `Replace potassium when < 3.5`
-    until = page.starts[at] if at < page.atoms.count else len(page.plain)
-    before = lower(page.plain)[max(0, until - 60) : until].rpartition("\n")[2]
-    before = before.replace(";", ".").rpartition(". ")[2]
-    bound = str(columns.value)[:1] in "<>≤≥"
-    return any(bound or match["strong"] for match in CONDITION.finditer(before)) and "egfr" not in before
 
 
 def _is_identifier(page: "_Reader", here: int, after: int, columns: "Columns") -> bool:

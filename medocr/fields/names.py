@@ -4,21 +4,22 @@ import functools
 import itertools
 import re
 
-from . import lexicon
+from . import languages, lexicon
 from .marks import FLAGS, FOREIGN_OPENERS, QUALITIES, flag_at, quality_at, range_at
 from .text import AHEAD, atoms, plain
 from .units import unit_code
 from .words import words
 
 BEFORE = words("before")  # words that stand before a name of the lexicon and belong to it
-LINKS = words("links")
+LINKS = words("links") | set(languages.words("link"))
 METHODS = words("methods")
 NEVER = words("never")  # words that make what follows no result: headings of columns, contact, money, vital signs, time
 HEADINGS = words("headings")
 STOPS = words("stops")
-ARTICLES = words("articles")
+ARTICLES = words("articles") | set(languages.words("article"))
 LAST_COLUMN = METHODS | {"calculated"}
-LOOSE = METHODS | LINKS | {"-", ",", "(", ".", ":", "by", "/", "*"}  # at a name's end they are none of it
+# At a name's end they are none of it:
+LOOSE = METHODS | LINKS | {*languages.words("preposition"), "-", ",", "(", ".", ":", "by", "/", "*"}
 NO_NAME = NEVER | HEADINGS | LINKS | ARTICLES
 HOURS = {"h", "hr", "hrs", "hour", "hours", "min", "mins", "minutes"}
 NOT_BRACKETED = {"nl", "cell", "cmp", "date", "arrow"}  # in a name
@@ -249,15 +250,17 @@ class Names:
         """`LIPIDS Cholesterol 205`: words in capitals before a name that is not."""
         return self.words[start].isupper() and len(self.words[start]) > 3 and not self.words[here].isupper()
 
-    def _is_ion(self, at: int) -> bool:
-        """Whether a dash is a charge: `Cl-`, `HCO3-`."""
+    def _is_lettered(self, at: int) -> bool:
+        """Whether a letter or a dash is of the name: `Influenza A`, `Cl-`, `HCO3-`."""
+        if self.words[at].isupper() and len(self.words[at]) == 1:
+            return True
         before = self.words[at - 1]
         glued = self.lowered[at] == "-" and self.ends[at - 1] == self.starts[at]
         return glued and before[0].isupper() and len(before) < 5
 
     def printed(self, begin: int, end: int, core: int) -> str:
         """The printed name of a span of atoms, without methods and loose signs at its end."""
-        while end - 1 > core and self.lowered[end - 1] in LOOSE and not self._is_ion(end - 1):
+        while end - 1 > core and self.lowered[end - 1] in LOOSE and not self._is_lettered(end - 1):
             end -= 1
         name = " ".join(self.text[self.starts[begin] : self.ends[end - 1]].replace("|", " ").split())
         behind = self.plain[self.ends[end - 1] : self.ends[end - 1] + 2]

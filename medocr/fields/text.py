@@ -86,6 +86,7 @@ RENAMED = {
     "mark": "sym",
 }
 KINDS = {group: RENAMED.get(name, name) for name, group in ATOM.groupindex.items()}
+ELISION = re.compile(r"(?<![^\W_])(?:[cdjlmnst]|qu|un|d?all|dell|nell|sull)'(?=[^\W\d_]{2})", re.IGNORECASE)  # `l'INR`
 AHEAD = 8  # how far readers look ahead
 
 
@@ -151,6 +152,8 @@ def atoms(text: str, printed: str) -> Atoms:
     `printed` is what they are cut from, `plain` of the text or of one with other signs at the same places.
     """
     flat = _unruled(with_points(plain(text)))
+    if "'" in flat:
+        flat = ELISION.sub(lambda match: match.group()[:-1] + " ", flat)
     matches = list(ATOM.finditer(lower(flat)))
     groups = [atom.lastindex for atom in matches]
     starts = list(map(re.Match.start, matches, groups))

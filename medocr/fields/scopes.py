@@ -1,0 +1,275 @@
+"""What a sentence of running text is about: its cues say which numbers are no result and which drugs no order.
+
+Cues are words of the language tables. One governs what follows it in its sentence, until a word that turns the
+sentence; at the head of a list, the list; at the head of a leaflet or a policy, the paragraph.
+"""
+
+import functools
+import itertools
+import re
+from bisect import bisect_left, bisect_right
+from typing import NamedTuple
+
+from . import languages
+from .text import ELISION, Atoms
+
+NO_RESULT = {"condition", "rule", "aim", "average", "fluid"}
+STATUS = {"stopped": "stopped", "stop": "stopped", "negator": "denied", "denied": "denied", "refused": "denied"}
+STATUS |= {"mentioned": "mentioned", "proposed": "mentioned", "ceiling": "mentioned", "takes": "active"}
+HEADING = {"stop", "stopped", "denied", "refused", "takes"}  # of a list
+SHORT = 6  # atoms of a line that heads a list
+BEHIND = {"stopped", "refused", "proposed"}  # may stand behind the drug: `ramipril 5 mg was stopped`
+REACH = {"stopped": 4, "stop": 4, "negator": 2, "denied": 3, "refused": 3, "mentioned": 9, "proposed": 6, "ceiling": 4}
+GOVERNING = {*NO_RESULT, *STATUS, "relative", "companion", "general", "fiction", "resumed", "reset"}
+MARKS = {"patient", "verb"}
+STOPPING = {".", "?", "!"}
+FAR = (60, 30)  # characters from a cue, or a relative, to a name where no verb makes it a sentence
+MOST = 24  # cues before a name that are looked at
+NEAR = 12  # atoms from a verb to a name of its clause
+WRAPPED = 60  # characters of a line that the next one may go on with
+AGREED = {"per", "to", "following", "with", "gemäß", "nach", "selon", "según", "secondo", "segundo", "volgens", "a"}
+HANDED = {"given", "provided", "supplied", "sent", "issued"}  # `information leaflet given`
+BESIDE = {"with", "by", "to", "from", "mit", "avec", "con", "com", "met", "z", "par"}  # `came with her daughter`
+WORD = re.compile(r"[^\s:;]+|[:;]")
+
+
+class Cue(NamedTuple):
+    """Words of a kind, and the atoms that they take."""
+
+    at: int
+    end: int
+    kind: str
+
+
+@functools.cache
+def _phrases() -> dict[str, list[tuple[list[str], str]]]:
+    """First word → the cues that begin with it, the longest first."""
+    phrases: dict[str, list[tuple[list[str], str]]] = {}
+    for kind in GOVERNING | MARKS:
+        for phrase in languages.words(kind):
+            words = WORD.findall(ELISION.sub(lambda match: match.group()[:-1] + " ", f"{phrase}xx")[:-2])
+            for last in (words[-1].rstrip("'"), words[-1] + "'s")[: 1 + (kind == "relative")]:
+                phrases.setdefault(words[0] if len(words) > 1 else last, []).append(([*words[:-1], last], kind))
+    return {first: sorted(cues, key=lambda cue: -len(cue[0])) for first, cues in phrases.items()}
+
+
+def _cues(atoms: Atoms) -> tuple[list[Cue], list[Cue]]:
+    """The cues of a page, of which none overlaps the one before it, and its marks, which may stand in a cue too."""
+    phrases, end = _phrases(), 0
+    cues: list[Cue] = []
+    marks: list[Cue] = []
+    for at in itertools.compress(range(atoms.count), map(phrases.__contains__, atoms.lowered)):
+        for words, kind in phrases[atoms.lowered[at]]:
+            if len(words) > 1 and atoms.lowered[at : at + len(words)] != words:
+                continue
+            if kind in MARKS:
+                marks.append(Cue(at, at + len(words), kind))
+            elif at >= end:
+                end = at + len(words)
+                cues.append(Cue(at, end, kind))
+    return cues, marks
+
+
+class Scopes:
+    """The cues of a page and its sentences, by the numbers of their atoms."""
+
+    def __init__(self, atoms: Atoms) -> None:
+        self.atoms = atoms
+        self.cues, marks = _cues(atoms)
+        self.places = [cue.at for cue in self.cues]
+        self.verbs = [mark.at for mark in marks]
+        self.patients = [mark.at for mark in marks if mark.kind == "patient"]
+        self.heads: list[Cue] = []
+        self.general: list[tuple[int, int]] = []  # the atoms of what is about nobody
+        for cue in self.cues:
+            if cue.kind in HEADING and self._is_heading(cue):
+                self.heads.append(cue)
+            if cue.kind in ("general", "fiction") and not self._is_general(cue.at):
+                self.general.append(self._paragraph(cue))
+
+    @functools.cached_property
+    def breaks(self) -> list[int]:
+        """The atoms that end sentences."""
+        kinds, words = self.atoms.kinds, self.atoms.words
+        places = (at for at in range(self.atoms.count) if kinds[at] == "nl" or words[at] in STOPPING)
+        return [at for at in places if self._breaks(at)]
+
+    @functools.cached_property
+    def blanks(self) -> list[int]:
+        """The atoms that end the lines before blank ones."""
+        return [at for at in self.breaks if self.atoms.kinds[at] == "nl" == self.atoms.kinds[at + 1]]
+
+    def _breaks(self, at: int) -> bool:
+        """Whether a sentence ends at an atom: a stop before a capital, or a line's end unless the sentence goes on."""
+        kind, word, after = self.atoms.kinds[at], self.atoms.words[at], self.atoms.words[at + 1]
+        if kind == "nl":
+            long = at and self.atoms.starts[at] - self.atoms.text.rfind("\n", 0, self.atoms.starts[at]) > WRAPPED
+            return self.atoms.lowered[at - 1] not in (",", "and", "or") and not (long and after[:1].islower())
+        ends = self.atoms.kinds[at + 1] in ("nl", "end") or after[:1].isupper() or after in "¿\"'("
+        before = self.atoms.lowered[at - 1] if at else ""
+        return ends and (word != "." or (len(before) > 1 and before not in ABBREVIATIONS))
+
+    def sentence(self, at: int) -> tuple[int, int]:
+        """The atoms that begin and end the sentence of an atom."""
+        index = bisect_left(self.breaks, at)
+        return (
+            self.breaks[index - 1] + 1 if index else 0,
+            self.breaks[index] if index < len(self.breaks) else self.atoms.count,
+        )
+
+    def _between(self, start: int, end: int) -> list[Cue]:
+        last = bisect_left(self.places, end)
+        return self.cues[max(bisect_left(self.places, start), last - MOST) : last]
+
+    def _paragraph(self, cue: Cue) -> tuple[int, int]:
+        """The atoms that a word such as `leaflet` or `policy` governs: its sentence, or the paragraph it heads."""
+        kinds, lowered = self.atoms.kinds, self.atoms.lowered
+        start, end = self.sentence(cue.at)
+        after = lowered[cue.end : min(end, cue.end + 3)]
+        if cue.kind == "general" and (lowered[cue.at - 1] in AGREED or not HANDED.isdisjoint(after)):
+            return cue.at, cue.at
+        opens = start == 0 or kinds[start - 1] == "nl" or cue.kind == "fiction"
+        while opens and end + 1 < self.atoms.count and not (kinds[end] == "nl" == kinds[end + 1]):
+            following = self.sentence(end + 1)[1]
+            if cue.kind == "general" and self._has(self.patients, end + 1, following):
+                break
+            end = following
+        return start, end
+
+    @staticmethod
+    def _has(places: list[int], start: int, end: int) -> bool:
+        index = bisect_left(places, start)
+        return index < len(places) and places[index] < end
+
+    def is_prose(self, at: int, end: int) -> bool:
+        """Whether a verb stands in the clause of a name that starts at an atom, up to another atom."""
+        return bool(self.verbs) and self._has(self.verbs, max(self.sentence(at)[0], at - NEAR), end)
+
+    def is_of_nobody(self, at: int) -> bool:
+        """Whether an atom is in a question, in a quotation, or in a text about no patient: a study, a leaflet."""
+        if not self.verbs and not self.general:
+            return False
+        start, end = self.sentence(at)
+        asked = self.atoms.words[end] == "?" and end - start > 4 and self._has(self.verbs, start, end)
+        quoted = '"' in self.atoms.words[start:at][-NEAR:] and '"' in self.atoms.words[at : min(end, at + NEAR)]
+        return asked or (quoted and self.is_prose(at, end)) or self._is_general(at)
+
+    def _is_general(self, at: int) -> bool:
+        index = bisect_right(self.general, (at, self.atoms.count)) - 1
+        return index >= 0 and at < self.general[index][1]
+
+    def bars(self, at: int, value: int, *, bounded: bool) -> bool:
+        """Whether a number at the atom `value`, of a name at `at`, is no result of the patient's.
+
+        `bounded`: it is a bound, which makes rules of words that else say when (`Hb when admitted 9.2`).
+        """
+        if self.is_of_nobody(at):
+            return True
+        prose = self.is_prose(at, value)
+        for cue in reversed(self._between(self.sentence(at)[0], value)):
+            far = not prose and self.atoms.starts[at] - self.atoms.starts[cue.at] > FAR[cue.kind == "relative"]
+            if cue.kind == "reset" or far:
+                break
+            if cue.kind == "relative" and self._is_subject(cue, at):
+                return True
+            if cue.kind in NO_RESULT and self._limits(cue, at, value, bounded, prose):
+                return True
+        return False
+
+    def _limits(self, cue: Cue, at: int, value: int, bounded: bool, prose: bool) -> bool:
+        lowered = self.atoms.lowered
+        if cue.kind == "rule":
+            return bounded
+        if cue.kind == "average":
+            return prose and (cue.end >= at - 1 or cue.at > at)
+        if cue.at > at:
+            return prose or cue.end >= value - 1
+        return "egfr" not in lowered[max(0, cue.at - 3) : cue.at]  # `eGFR if African American`
+
+    def _is_subject(self, cue: Cue, at: int) -> bool:
+        """Whether a relative is whom the sentence is about, and not who came along or tells of the patient."""
+        start, end = self.sentence(cue.at)
+        owned = self.atoms.lowered[cue.end - 1].endswith("'s")
+        before = self.atoms.lowered[max(start, cue.at - 2) : cue.at]
+        if not owned and not BESIDE.isdisjoint(before):
+            return False
+        tells = any(other.kind == "companion" and other.at - cue.end < 4 for other in self._between(cue.end, at))
+        return not tells or "own" in self.atoms.lowered[cue.end : min(end, at + NEAR)]
+
+    def status(self, at: int, earlier: Cue | None) -> tuple[str, Cue | None]:
+        """What the words before a drug at an atom make of it, and the cue among them that does.
+
+        `earlier` is the cue of the drug before, which governs the rest of its list too.
+        """
+        if not self.cues and not self.verbs:
+            return "active", None
+        if self.is_of_nobody(at):
+            return "mentioned", None
+        before = self._between(self.sentence(at)[0], at)
+        turned = max((index for index, cue in enumerate(before) if cue.kind == "reset"), default=-1) + 1
+        before = before[turned:]
+        if any(cue.kind == "relative" and self._is_subject(cue, at) for cue in before):
+            return "mentioned", None
+        for index in range(len(before) - 1, -1, -1):
+            cue = before[index]
+            into = cue.kind == "stop" and at - 1 > cue.end and self.atoms.lowered[at - 1] in INTO  # `switch from … to`
+            if into or (cue.kind in ("takes", "resumed") and not self._is_object(cue, before[:index])):
+                return "active", None
+            listed = cue == earlier and cue.kind not in ("negator", "ceiling")
+            if cue.kind in REACH and (listed or self._reaches(cue, at)):
+                not_so = index and before[index - 1].kind == "negator" and before[index - 1].end == cue.at
+                return ("active", None) if not_so and cue.kind == "stop" else (STATUS[cue.kind], cue)
+        head = self._heading(at)
+        return (STATUS[head.kind], head) if head else ("active", None)
+
+    def _is_object(self, cue: Cue, before: list[Cue]) -> bool:
+        """Whether a verb of taking depends on the cue before it: `denies taking`, `discussed starting`."""
+        last = before[-1] if before else None
+        close = last is not None and last.kind in REACH and cue.at - last.end < 2
+        return close and self.atoms.lowered[cue.at - 1] not in JOINING
+
+    def _reaches(self, cue: Cue, at: int) -> bool:
+        between = self.atoms.lowered[cue.end : at]
+        return len(between) <= REACH[cue.kind] + 2 * (":" in between) and JOINING.isdisjoint(between)
+
+    def _is_heading(self, cue: Cue) -> bool:
+        """Whether a cue's line is a few words that head a list: `STOPPED:`, and a drug a line."""
+        start, end = self.sentence(cue.at)
+        alone = self.atoms.kinds[end] in ("nl", "end") and (start == 0 or self.atoms.kinds[start - 1] == "nl")
+        return alone and end - start <= SHORT and (cue.at == start or self.atoms.words[end - 1] == ":")
+
+    def _heading(self, at: int) -> Cue | None:
+        """The cue of the line that heads the list in which an atom stands."""
+        line = self.sentence(at)[0]
+        index = bisect_left(self.heads, (line,)) - 1
+        head = self.heads[index] if index >= 0 else None
+        apart = head is not None and self._has(self.blanks, head.end + 1, line - 1)
+        return None if head is None or apart or STATUS[head.kind] == "active" else head
+
+    def status_behind(self, at: int, following: int) -> str | None:
+        """What the words behind an order, in its sentence, make of it: `… – STOPPED due to GI bleed`; None if nothing.
+
+        The next drug stands at the atom `following`: words right before it are its own.
+        """
+        status = None
+        for cue in self._between(at, min(following, self.sentence(at)[1])) if self.cues else ():
+            if following - cue.end <= 2 and APART.isdisjoint(self.atoms.lowered[cue.end : following]):
+                break
+            capped = cue.kind == "ceiling" and "num" not in self.atoms.kinds[at : cue.at]  # `never more than 4 g`
+            if capped or (cue.kind in BEHIND and self.atoms.lowered[cue.at - 1] != "be"):
+                status = STATUS[cue.kind]
+            elif cue.kind in ("resumed", "takes"):
+                status = None if cue.kind == "resumed" else status
+        return status
+
+
+JOINING = {",", ";", ".", "and", "but", "then", *languages.words("and")}
+APART = {*JOINING, "\n"}
+INTO = {"to", "auf", "naar"}
+ABBREVIATIONS = set(languages.words("abbreviation"))
+
+
+@functools.lru_cache(maxsize=4)
+def scopes(atoms: Atoms) -> Scopes:
+    """The scopes of a page's atoms, made once for all who ask."""
+    return Scopes(atoms)

@@ -1,0 +1,131 @@
+"""Running text: what a sentence states of the patient is read, and nothing else."""
+
+import pytest
+
+from medocr import fields
+from tests.bench import fields_cases
+
+NO_RESULT = [  # what kind of sentence, and one
+    ("condition", "Please ring us if his potassium climbs to 6.2 mmol/L."),
+    ("condition", "Dialyse unless the bicarbonate is 20 mmol/L and the potassium 5.0 mmol/L."),
+    ("condition", "Bitte anrufen, falls das Kalium auf 6,1 mmol/l steigt."),
+    ("condition", "Si rinvia in caso di INR 1,8 o piastrine 40.000/mmc."),
+    ("condition", "Prévenir le médecin lorsque la glycémie atteint 2,5 g/L."),
+    ("condition", "Avisar si la hemoglobina baja a 7 g/dl o las plaquetas a 20.000/mm3."),
+    ("condition", "Zgłosić lekarzowi, jeżeli potas wyniesie 6,0 mmol/l."),
+    ("rule", "Als het Hb < 5,0 mmol/l wordt er bloed gegeven."),
+    ("aim", "We should keep her haemoglobin at 80 g/L and her platelets at 50 for the procedure."),
+    ("aim", "Docelowo potas 4,5 mmol/l, cel LDL 55 mg/dl."),
+    ("aim", "Objetivo: HbA1c de 6,5 % y LDL de 70 mg/dl."),
+    ("several lines", "Ring if the patient becomes unwell overnight, or the sodium falls\nto 118 mmol/L."),
+    ("average", "The mean haemoglobin was 11.2 g/dL and the average creatinine was 1.4 mg/dL."),
+    ("average", "La créatinine moyenne était de 92 µmol/L."),
+    ("study", "In the study, baseline creatinine was 88 umol/L. HbA1c fell to 48 mmol/mol in the treated arm."),
+    ("study", "Studienteilnehmer hatten ein LDL von 130 mg/dl. Das HDL lag bei 45 mg/dl."),
+    ("study", "No estudo, a hemoglobina foi de 10,1 g/dL entre os participantes."),
+    ("policy", "Blood policy: one unit is given at a haemoglobin of 70 g/L. Two are given at 50 g/L."),
+    ("teaching", "Practice question. A man has a sodium of 112 mmol/L and a potassium of 2.1 mmol/L. He is confused."),
+    ("relative", "Her twin had a ferritin of 2,100 ug/L at diagnosis, with a transferrin saturation of 88 %."),
+    ("relative", "His brother, who lives in Leeds, was found last year to have a cholesterol of 9.1 mmol/L."),
+    ("relative", "Der Bruder hatte ein Kreatinin von 5,4 mg/dl und eine Hämoglobin von 8 g/dl."),
+    ("relative", "La sœur avait une ferritine à 1800 µg/L et une CRP à 40 mg/L."),
+    ("relative", "O irmão tem creatinina de 3,1 mg/dL."),
+    ("relative", "Jego siostra miała TSH 22 mIU/l oraz ferrytynę 4 ng/ml."),
+    ("question", "Would you accept a potassium of 5.8 mmol/L in this setting?"),
+    ("question", "¿Es normal una glucosa de 130 mg/dl después de comer?"),
+    ("fluid", "The dialysate has potassium 3 mmol/L and calcium 1.25 mmol/L."),
+    ("fluid", "Dialysat: Kalium 2 mmol/l, Kalzium 1,5 mmol/l."),
+    ("solution", "Please give 10 ml of 10% calcium gluconate over five minutes."),
+    ("change", "One bag raises the haemoglobin by 10 g/L."),
+    ("other words", "On l'arrête dès que l'INR dépasse 4,5."),
+    ("quotation", 'A friend told her that "a cholesterol of 7 is dangerous" but hers was never measured.'),
+]  # fmt: skip
+RESULTS = [  # the text, and name and value of each result
+    ("Her potassium was 5.9 mmol/L on admission, Hb 98.", [("potassium", 5.9), ("Hb", 98)]),
+    ("Target INR 2 to 3; INR today 2.4.", [("INR", 2.4)]),
+    ("Aim for a sodium above 130. Sodium today was 127 mmol/L.", [("Sodium", 127)]),
+    ("She came with her daughter, and her creatinine was 141 umol/L.", [("creatinine", 141)]),
+    ("His wife reports that he is tired. The ferritin was 9 ug/L.", [("ferritin", 9)]),
+    ("Her mother has diabetes; HbA1c was 44 mmol/mol.", [("HbA1c", 44)]),
+    ("Smoking leaflet given. Cholesterol was 6.1 mmol/L.", [("Cholesterol", 6.1)]),
+    ("In the trial 40 % improved. His creatinine was 96 umol/L.", [("creatinine", 96)]),
+    ("Das Kalium betrug 5,3 mmol/l, das Kreatinin lag bei 1,9 mg/dl.", [("Kalium", 5.3), ("Kreatinin", 1.9)]),
+    ("La kaliémie est à 3,2 mmol/L et l'hémoglobine à 89 g/L.", [("kaliémie", 3.2), ("hémoglobine", 89)]),
+    ("La PCR fue de 12,4 mg/dl.", [("PCR", 12.4)]),
+    ("L'emoglobina era 7,8 g/dL e il potassio risultava 5,9 mmol/L.", [("emoglobina", 7.8), ("potassio", 5.9)]),
+    ("A creatinina é de 0,9 mg/dL.", [("creatinina", 0.9)]),
+    ("Het kalium bedroeg 5,5 mmol/l.", [("kalium", 5.5)]),
+    ("CRP wynosiło 54 mg/l.", [("CRP", 54)]),
+    ("Influenza A: negative", [("Influenza A", "negative")]),
+]
+NO_ORDER = [
+    ("list", "STOPPED: atenolol 50 mg once daily (tired), amlodipine 5 mg once daily, aspirin 75 mg once daily."),
+    (
+        "list",
+        "Medicines stopped on admission:\n- ramipril 5 mg once daily\n- metformin 500 mg twice daily\n- aspirin 75 mg",
+    ),
+    ("list", "ON HOLD: lisinopril 10 mg daily, furosemide 40 mg daily and metformin 500 mg BD"),
+    ("list", "She is intolerant of codeine 30 mg (vomiting), tramadol 50 mg (confusion) and ramipril 5 mg (cough)."),
+    ("list", "Abgesetzt: Bisoprolol 5 mg 1-0-0, Ramipril 5 mg 1-0-0"),
+    ("list", "Suspender: enalapril 20 mg cada 24 horas, ibuprofeno 600 mg cada 8 horas"),
+    ("ceiling", "Take no more than 4 g of paracetamol in a day."),
+    ("ceiling", "Paracetamol: never more than 4 g a day."),
+    ("ceiling", "Le paracétamol ne doit pas dépasser 3 g par jour."),
+    ("ceiling", "Die Tageshöchstdosis von Ibuprofen 2400 mg darf nicht überschritten werden."),
+    ("solution", "What would you do about a potassium of 7? Would you give 10 ml of 10% calcium gluconate?"),
+    ("considered", "We considered amiodarone 200 mg daily but no decision was made."),
+    ("considered", "Sertraline 50 mg was discussed."),
+    ("considered", "Si valuta la possibilità di apixaban 5 mg due volte al giorno."),
+    ("considered", "Een behandeling met apixaban 5 mg werd besproken."),
+    ("would", "Cefuroxime 1.5 g would usually be given at induction."),
+    ("refused", "Atorvastatin 20 mg was declined."),
+    ("refused", "Ramipril 5 mg odmówił przyjmowania."),
+    ("relative", "Her husband takes warfarin 5 mg daily and bisoprolol 2.5 mg daily."),
+    ("relative", "Seine Schwester nimmt Metformin 500 mg 1-0-1."),
+    ("borrowed", "He borrowed diazepam 5 mg."),
+    ("study", "Participants received empagliflozin 10 mg once daily for two years."),
+    ("leaflet", "Patient leaflet. Adults take ibuprofen 400 mg three times a day with food."),
+    ("leaflet", "Packungsbeilage: Erwachsene nehmen Ibuprofen 400 mg dreimal täglich."),
+    ("protocol", "Our protocol says 4 units insulin for 10 to 14, 6 units insulin above that."),
+    ("question", "Should she start apixaban 5 mg twice daily?"),
+]
+ORDERS = [  # the text, and drug, dose and status of each order
+    ("Stop doxazosin 4 mg, start eplerenone 25 mg daily.", [("doxazosin", "stopped"), ("eplerenone", "active")]),
+    ("He denies taking aspirin 75 mg but takes apixaban 5 mg BD.", [("aspirin", "denied"), ("apixaban", "active")]),
+    ("She declined a statin and was started on ezetimibe 10 mg daily.", [("ezetimibe", "active")]),
+    ("Stopped: atenolol 50 mg. Continue ramipril 5 mg daily.", [("atenolol", "stopped"), ("ramipril", "active")]),
+    ("STOPPED:\n- atenolol 50 mg\nCONTINUED:\n- ramipril 5 mg", [("atenolol", "stopped"), ("ramipril", "active")]),
+    ("STOPPED:\natenolol 50 mg\n\nramipril 5 mg daily", [("atenolol", "stopped"), ("ramipril", "active")]),
+    ("His wife says he takes bisoprolol 5 mg daily.", [("bisoprolol", "active")]),
+    ("Do not stop aspirin 75 mg daily.", [("aspirin", "active")]),
+    ("Started insulin 5 units/hr per protocol.", [("insulin", "active")]),
+    ("Augmentín 625 mg BD for 5 days", [("Augmentín", "active")]),
+    ("Paracétamol 1 g 3 fois par jour", [("Paracétamol", "active")]),
+    ("Paracetamol 1 g QDS, maximum 4 g a day", [("Paracetamol", "active")]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("kind", "text"), NO_RESULT)
+def test_a_sentence_that_states_no_result_has_none(kind, text):
+    assert fields.read_analytes(text) == []
+
+
+@pytest.mark.parametrize(("text", "expected"), RESULTS)
+def test_a_sentence_that_states_a_result_has_it(text, expected):
+    assert [(row.name, row.value) for row in fields.read_analytes(text)] == expected
+
+
+@pytest.mark.parametrize(("kind", "text"), NO_ORDER)
+def test_a_sentence_that_orders_nothing_has_no_active_order(kind, text):
+    assert [order for order in fields.read_drugs(text) if order.status == "active"] == []
+
+
+@pytest.mark.parametrize(("text", "expected"), ORDERS)
+def test_each_drug_of_a_sentence_has_its_own_status(text, expected):
+    assert [(order.drug, order.status) for order in fields.read_drugs(text)] == expected
+
+
+def test_prose_of_strangers_without_results_and_orders():
+    texts = [case["text"] for case in fields_cases.load("held_out_prose.jsonl")]
+    assert [row for text in texts for row in fields.read_analytes(text)] == []
+    assert [order for text in texts for order in fields.read_drugs(text) if order.status == "active"] == []
