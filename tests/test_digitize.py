@@ -368,7 +368,9 @@ def test_what_a_person_decided_is_final_and_what_is_not_on_the_page_is_gone():
     by_name = {resource["code"]["text"]: resource for resource in of_kind(bundle, "Observation")}
     assert {name for name, resource in by_name.items() if resource["status"] == "final"} == {"Potassium", "Glucose"}
     assert str(by_name["Glucose"]["valueQuantity"]["value"]) == "150.0"
-    assert "CRP" not in by_name
+    assert by_name["CRP"]["status"] == "entered-in-error"
+    collected = of_kind(fhir.bundle(about, decisions), "Observation")
+    assert "CRP" not in {resource["code"]["text"] for resource in collected}
     (provenance,) = of_kind(bundle, "Provenance")
     assert provenance["recorded"] == said["at"]
     assert provenance["agent"][1]["who"] == {"display": "Dr. B"}
@@ -593,14 +595,27 @@ def test_the_readme_shows_what_comes_of_a_page():
 def test_a_server_holds_a_bundle_once_however_often_it_is_sent():
     import httpx
 
-    _, bundle = made(LAB, transaction=True)
+    about, bundle = made(LAB, transaction=True)
+    crp, glucose = (
+        next(field["id"] for field in about["fields"] if field["name"] == name) for name in ("CRP", "Glucose")
+    )
+    said = {"by": "Dr. B", "at": "2026-01-02T03:04:05+00:00"}
+    decisions = [Decision(crp, "absent", **said), Decision(glucose, "correct", columns={"value": "150.0"}, **said)]
+    reviewed = fhir.bundle(about, decisions, transaction=True)
     server, headers = os.environ["MEDOCR_FHIR_SERVER"], {"Content-Type": "application/fhir+json"}
-    for _ in range(2):
-        httpx.post(server, content=decimals.dumps(bundle), headers=headers, timeout=60).raise_for_status()
+    for sent in (bundle, bundle, reviewed):
+        answer = httpx.post(server, content=decimals.dumps(sent), headers=headers, timeout=60)
+        assert {entry["response"]["status"][0] for entry in answer.raise_for_status().json()["entry"]} == {"2"}
+    statuses = {}
     for entry in bundle["entry"]:
         if "identifier" in entry["resource"]:
-            kind, value = entry["resource"]["resourceType"], entry["fullUrl"]
+            kind, identity = entry["resource"]["resourceType"], entry["resource"]["identifier"][0]
             found = httpx.get(
-                f"{server.rstrip('/')}/{kind}", params={"identifier": f"urn:ietf:rfc:3986|{value}"}
+                f"{server.rstrip('/')}/{kind}", params={"identifier": f"{identity['system']}|{identity['value']}"}
             ).json()
-            assert len(found["entry"]) == 1, kind
+            (held,) = (each["resource"] for each in found["entry"])
+            if kind == "Observation":
+                statuses[held["code"]["text"]] = held["status"]
+    assert statuses.pop("CRP") == "entered-in-error"
+    assert statuses.pop("Glucose") == "final"
+    assert set(statuses.values()) == {"preliminary"}

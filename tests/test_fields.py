@@ -868,6 +868,22 @@ def test_of_a_row_with_an_empty_cell_nobody_knows_the_dates():
     assert first.date == second.date == "? 01/12/2024, 03/15/2024, 06/20/2024"
 
 
+@pytest.mark.parametrize(
+    ("text", "routes"),
+    [
+        ("Amlodipine 5 mg OD\nIV Ceftriaxone 1 g OD", [None, "IV"]),
+        ("1. PO Tab Metformin 500 mg BD\n2. IM inj Vitamin K 10 mg stat", ["PO", "IM"]),
+        ("tab Carvedilol 12.5 mg mane\nSL tab Nitroglycerin 0.3 mg PRN", [None, "SL"]),
+        ("Aspirin 75 mg OD, IV ceftriaxone 1 g BD and oral metronidazole 400 mg TDS", [None, "IV", "oral"]),
+        ("40 mg IV furosemide and 4 mg IV ondansetron stat", ["IV", "IV"]),
+        ("Aspirin 75 mg PO Metformin 500 mg IV", ["PO", "IV"]),
+        ("Vancomycin 1 g IV\nMetformin 500 mg BD", ["IV", None]),
+    ],
+)
+def test_a_route_before_a_drug_is_its_own_and_not_that_of_the_order_before(text, routes):
+    assert [order.route for order in fields.read_drugs(text)] == routes
+
+
 @pytest.mark.parametrize("between", ["\n", " "])
 def test_a_dose_before_its_drug_is_not_replaced_by_that_of_an_unknown_one_behind_it(between):
     orders = fields.read_drugs(f"30 mg Duloxetine 1 cap OD 30 days{between}875/125mg Xyzzyol 1 tab BD 7 days")

@@ -72,6 +72,8 @@ def test_a_known_difference_is_found_with_its_seeds(tmp_path):
     assert found.verdict == HOLDS
     assert evidence.measure(scores, Contrast(RIGHT, LEFT)).verdict == FAILS
     assert evidence.measure(scores, Contrast(LEFT, Side("absent", ""))).verdict == MISSING
+    other = scores["id"].where(scores["variant"] != RIGHT.variant, "other " + scores["id"])
+    assert evidence.measure(scores.assign(id=other), Contrast(LEFT, RIGHT)).verdict == MISSING
     shares = evidence.measure(scores, Contrast(LEFT, RIGHT, "range_f1"))
     assert shares.advantage == pytest.approx(0.05)
 

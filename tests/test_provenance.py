@@ -36,7 +36,9 @@ def test_the_hash_is_the_same_in_every_python():
 
 
 def test_the_code_of_a_program_is_all_that_it_imports_of_medocr():
-    modules, libraries = provenance.code_hashes("if late:\n    from medocr import metrics\nimport json")
+    modules, libraries = provenance.code_hashes(
+        "if late:\n    from medocr import metrics\nmetrics.score_page\nimport json"
+    )
     assert {"medocr", "medocr.metrics", "medocr.metrics.text", "medocr.fields", "medocr.fields.lexicon"} <= set(modules)
     assert not any(name.startswith(("medocr.train", "medocr.run")) for name in modules)
     assert libraries == {}
@@ -44,6 +46,32 @@ def test_the_code_of_a_program_is_all_that_it_imports_of_medocr():
     assert {"medocr.train", "medocr.train.trainer", "medocr.model.loading"} <= set(modules)
     assert {"torch", "transformers", "trl", "peft"} <= set(libraries)
     assert "medocr.metrics.text" in provenance.code_hashes("register('medocr.metrics.text:cer')")[0]
+
+
+TEXT_ALONE = {"medocr", "medocr.metrics", "medocr.metrics.text"}
+
+
+@pytest.mark.parametrize(
+    ("program", "alone"),
+    [
+        ("from medocr import metrics\nmetrics.cer('a', 'b')", True),
+        ("from medocr.metrics import cer as rate", True),
+        ("from medocr.metrics import text", True),
+        ("from medocr import metrics as scores\nscores.cer('a', 'b')\nscores.score_page", False),
+        ("from medocr import metrics\ngetattr(metrics, name)", False),
+        ("import medocr.metrics", False),
+    ],
+)
+def test_of_a_package_that_hands_names_on_counts_what_is_used(program, alone):
+    modules, _ = provenance.code_hashes(program)
+    assert (set(modules) == TEXT_ALONE) == alone
+    assert ("medocr.fields.drugs" in modules) != alone
+
+
+def test_a_changed_parser_trains_nothing_anew():
+    code, _ = provenance.stage_code(next(s.path for s in STAGES if s.name == "train"), {})
+    assert {"medocr.train.trainer", "medocr.model.loading", "medocr.report.models"} <= set(code)
+    assert not any(name.startswith("medocr.fields") for name in code)
 
 
 def test_every_stage_has_its_code():

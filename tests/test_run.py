@@ -19,11 +19,11 @@ from medocr import storage
 from medocr.__main__ import main
 from medocr.run import STAGES, profile, provenance, results, summary_cell
 
-ROOM = {"evaluate": "metrics", "train": "model"}  # what of medocr a stage's notebook imports
+ROOM = {"evaluate": "metrics.text", "train": "model.loading"}  # what of medocr a stage's notebook imports
 KERNEL = {"kernelspec": {"name": "python3", "display_name": "Python 3", "language": "python"}}
 BODY = """
 if value < 0:
-    from medocr import {room}
+    import medocr.{room}
 from pathlib import Path
 import json, time
 folder = Path(data)

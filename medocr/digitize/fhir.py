@@ -14,7 +14,9 @@ from .patient import header_of, patient_of
 from .resources import medication_request, observation, stated
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:medocr:document")
-URI = "urn:ietf:rfc:3986"  # the system of identifiers that are URIs themselves
+# The system of the resources' identifiers. Their values are bare UUIDs and not `urn:uuid:…`: a server that takes in a
+# transaction may write its own ids for every fullUrl that it finds, in identifiers as well, and never find them again.
+IDENTITY = "urn:medocr:id"
 TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
 ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 LABORATORY_REPORT = {"system": "http://loinc.org", "code": "11502-2", "display": "Laboratory report"}
@@ -33,13 +35,15 @@ def bundle(record: Mapping, decisions: Sequence[Decision] = (), *, transaction: 
     if record["stopped"] and not decisions:
         return None
     resources = _resources(record, decisions)
+    if transaction and decisions:
+        resources += _withdrawn(record, resources)
     meta = stated(tag=[{"system": "urn:medocr:document", "code": record["id"]}], security=_security(record))
-    identity = reference(record, "Bundle")
+    identity = reference(record, "Bundle").removeprefix("urn:uuid:")
     return {
         "resourceType": "Bundle",
-        "id": identity.removeprefix("urn:uuid:"),
+        "id": identity,
         "meta": meta,
-        "identifier": {"system": URI, "value": identity},
+        "identifier": {"system": IDENTITY, "value": identity},
         "type": "transaction" if transaction else "collection",
         "entry": [_entry(record, {**resource, "meta": meta}, bool(decisions), transaction) for resource in resources],
     }
@@ -94,12 +98,21 @@ def _resources(record: Mapping, decisions: Sequence[Decision]) -> list[dict]:
     return [*resources, _provenance(record, resources, about["refs"], decisions)]
 
 
+def _withdrawn(record: Mapping, resources: Sequence[Mapping]) -> list[dict]:
+    """What was made of fields that a person has then found not to be on the page, as entered in error.
+
+    A server that took the Bundle before its review holds a wrong result otherwise, since nothing tells it to let it go.
+    """
+    left = {resource["id"] for resource in resources}
+    return [{**made, "status": "entered-in-error"} for made in _resources(record, ()) if made["id"] not in left]
+
+
 def _identified(record: Mapping, resource: dict, key: str) -> dict:
-    name = reference(record, resource["resourceType"], key)
-    identifier = [{"system": URI, "value": name}, *resource.pop("identifier", [])]
+    name = reference(record, resource["resourceType"], key).removeprefix("urn:uuid:")
+    identifier = [{"system": IDENTITY, "value": name}, *resource.pop("identifier", [])]
     return {
         "resourceType": resource.pop("resourceType"),
-        "id": name.removeprefix("urn:uuid:"),
+        "id": name,
         "identifier": identifier,
         **resource,
     }
@@ -110,7 +123,7 @@ def _entry(record: Mapping, resource: dict, reviewed: bool, transaction: bool) -
     entry = {"fullUrl": f"urn:uuid:{resource['id']}", "resource": resource}
     if not transaction:
         return entry
-    query = f"identifier={URI}|urn:uuid:{resource['id']}"
+    query = f"identifier={IDENTITY}|{resource['id']}"
     if kind == "Provenance":  # which has no identifier
         query = f"_tag=urn:medocr:document|{record['id']}"
     resource.pop("id")  # the server gives its own

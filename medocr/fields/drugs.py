@@ -17,6 +17,7 @@ PRICED = re.compile(r"[^\n]{0,30}[ ](?:\d{1,4}[.,]\d{2}[ ]?[$£€]?|[$£€][ ]
 COUNTED_UNITS = {None, "mL", *sig.COUNT_UNITS.values()}  # of an amount at a time: the strength stands before the drug
 GERMAN_SALT = re.compile(r"(?:succinat|tartrat|hydrochlorid|maleat|besilat|natrium|kalium)$")  # `Metoprololsuccinat`
 JOINED = re.compile(r"[-/+]")
+PARTED = re.compile(r"\n|(?:[,;•]|\band)\s*\Z")  # an order ends before the next one's route
 CONTAINS = re.compile(r"\b(?:contains|composition)\b[^\n]*$")  # what a brand is made of, and no order of its own
 
 
@@ -51,6 +52,7 @@ class _Start:
     nutrient: bool
     status: str
     lead: int | None  # where a dose before the drug starts: `500 mg metformin`
+    route: tuple[int, int] | None  # of a route before the drug: `IV ceftriaxone`
     at: int  # the atoms that the name takes
     after: int
 
@@ -100,7 +102,10 @@ def _starts(items: Atoms, lowered: str) -> list[_Start]:
         if in_bracket or (last and CONTAINS.search(lowered, max(0, items.starts[at] - 60), items.starts[at])):
             continue
         begin, form = _form_before(items, at)
-        lead = strengths.before(lowered, begin, last.end if last else 0, last is not None and last.lead is not None)
+        ended, led = (last.end, last.lead is not None) if last else (0, False)
+        route = _route_before(lowered, begin, ended, led)
+        begin = route[0] if route else begin
+        lead = strengths.before(lowered, begin, ended, led)
         status, cue = scopes(items).status(at, cue)
         begin = begin if lead is None else lead
         if cue and not (last and cue.at < last.after):
@@ -108,7 +113,7 @@ def _starts(items: Atoms, lowered: str) -> list[_Start]:
         exact = _is_drug(word) or word in lexicon.drug_starts()
         nutrient = word.split("-")[0] in sig.NUTRIENTS
         span = items.starts[at], items.ends[end - 1]
-        starts.append(_Start(begin, *span, form, exact, nutrient, status, lead, at, end))
+        starts.append(_Start(begin, *span, form, exact, nutrient, status, lead, route, at, end))
     return starts
 
 
@@ -229,6 +234,16 @@ def _form_before(items: Atoms, at: int) -> tuple[int, str | None]:
     return items.starts[at], None
 
 
+def _route_before(lowered: str, begin: int, last: int, led: bool) -> tuple[int, int] | None:
+    """The span of a route right before a drug or its form, unless it ends the order before, from `last` on."""
+    route = sig.ROUTE_BEFORE.search(lowered, max(last, begin - 30), begin)
+    if not route:
+        return None
+    parted = not last or PARTED.search(lowered, last, route.start())
+    dosed = parted or strengths.before(lowered, route.start(), last, led) is not None  # `4 mg IV ondansetron`
+    return route.span(1) if dosed else None
+
+
 def _order(text: str, flat: str, start: _Start, at: int, limit: int, line: int) -> DrugOrder | None:
     lowered = lower(flat)
     dosed = strengths.changed(lowered, at, limit)
@@ -243,7 +258,7 @@ def _order(text: str, flat: str, start: _Start, at: int, limit: int, line: int) 
     routes = list(itertools.islice(sig.ROUTES.finditer(lowered, at, limit), 2))
     if routes and routes[0].group(1) == "inh" and (form.start() > routes[0].start() if form else len(routes) > 1):
         form = routes.pop(0)  # `90 mcg inh INH q4h`, `18 mcg inh 2 puffs`
-    route = routes[0] if routes else None
+    route = start.route or (routes[0].span(1) if routes else None)
     strength = strengths.solid(lowered, dosed, limit)
     amount = directions.amount_before(lowered, start.name) or directions.amount_at(lowered, at, limit, strength)
     order = DrugOrder(
@@ -251,7 +266,7 @@ def _order(text: str, flat: str, start: _Start, at: int, limit: int, line: int) 
         dose,
         unit,
         start.form or (flat[slice(*form.span(1))] if form else None),
-        flat[slice(*route.span(1))] if route else None,
+        flat[slice(*route)] if route else None,
         " ".join(text[frequency[0] : frequency[1]].split()) if frequency else None,
         flat[slice(*duration.span(duration.lastgroup))].strip() if duration else None,
         line,

@@ -11,6 +11,7 @@ ORDER = patterns("order")
 PREFIX = re.compile(ORDER["form before"], re.IGNORECASE)
 FORMS = re.compile(rf"(?<![\w/])({ORDER['form']})(?![\w/])")
 ROUTES = re.compile(rf"(?<![\w/.])({ORDER['route']})(?![\w/])\.?")
+ROUTE_BEFORE = re.compile(rf"{ROUTES.pattern}[ ]\Z")  # right before a drug or its form: `IV ceftriaxone`, `SL tab …`
 SLOT = patterns("part")["times of day"]
 SEVERAL_SLOTS = re.compile(rf"(?<![\w.,/-]){ORDER['several slots']}(?!\w)")  # `2 PO mane 1 PO nocte`, `matin et soir`
 SLOT_WORDS = SLOT.split("|")

@@ -182,11 +182,11 @@ def measure(scores: pd.DataFrame, contrast: Contrast) -> Measurement:
     """A contrast's figures."""
     left, right = (_side(scores, side, contrast) for side in (contrast.left, contrast.right))
     seeds = sorted(set(left.columns) & set(right.columns))
-    if not seeds or left.empty:
+    if not seeds:
         return Measurement(contrast)
-    left, right = left[seeds], right.reindex(left.index)[seeds]
-    known = left.notna().all(axis=1) & right.notna().all(axis=1)
-    left, right = left[known], right[known]
+    left, right = left[seeds].dropna().align(right[seeds].dropna(), join="inner", axis=0)
+    if left.empty:  # runs of two versions, whose pages differ
+        return Measurement(contrast)
     sign = 1 if contrast.metric in HIGHER_IS_BETTER else -1
     advantages = sign * (left - right).to_numpy(float)
     groups = left.index.get_level_values("group")

@@ -1,7 +1,8 @@
 """What made a result: the code and the libraries that a stage uses, the commit, and when.
 
 A stage's code is its notebook and all modules of medocr that it imports, directly or in turn, without comments and
-docstrings: a reworded sentence makes no stage run again, a changed metric does.
+docstrings: a reworded sentence makes no stage run again, a changed metric does. Of a package whose `__init__.py` only
+hands on names, the modules of those names count that are used: a changed figure of 05 trains no model anew.
 """
 
 import ast
@@ -63,27 +64,67 @@ def _file(module: str) -> Path | None:
 
 @functools.cache
 def _module(name: str, file: Path) -> tuple[str, tuple[str, ...]]:
-    """The hash of a module, of a package with its data files, and the names that it imports."""
+    """The hash of a module, of a package with its data files, and the names that it imports.
+
+    A package that only hands on names is its data files: whoever imports from it names the modules behind it.
+    """
     source = file.read_text(encoding="utf-8")
     package = name if file.name == "__init__.py" else name.rpartition(".")[0]
-    parts = [code_hash(source)]
+    handed_on = bool(_exports(name))
+    parts = [] if handed_on else [code_hash(source)]
     if file.name == "__init__.py":
         data = [p for folder in (file.parent, file.parent / "data") for p in folder.glob("*") if p.is_file()]
         parts += [_short(p.read_bytes()) for p in sorted(data) if p.suffix not in (".py", ".md")]
-    return _short(" ".join(parts)), tuple(_imports(ast.parse(source), package))
+    return _short(" ".join(parts)), () if handed_on else tuple(_imports(ast.parse(source), package))
+
+
+@functools.cache
+def _exports(package: str) -> dict[str, str]:
+    """Name → full name of what a package hands on whose `__init__.py` does nothing else; empty for other modules."""
+    file = _file(package)
+    if not file or file.name != "__init__.py":
+        return {}
+    body = [node for node in ast.parse(file.read_text(encoding="utf-8")).body if not _is_text(node)]
+    imports = [node for node in body if isinstance(node, ast.ImportFrom)]
+    others = [ast.unparse(node.targets[0]) for node in body if isinstance(node, ast.Assign)]
+    if len(imports) + len(others) < len(body) or set(others) - {"__all__"}:
+        return {}
+    return {alias.asname or alias.name: full for node in imports for alias, full in _from(node, package)}
+
+
+def _from(node: ast.ImportFrom, package: str) -> Iterator[tuple[ast.alias, str]]:
+    """Each name that a `from a import b` brings, with its full name behind all packages that only hand it on."""
+    base = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
+    source = ".".join([*base, *([node.module] if node.module else [])])
+    for alias in node.names:
+        yield alias, _exports(source).get(alias.name, f"{source}.{alias.name}")
 
 
 def _imports(tree: ast.AST, package: str) -> Iterator[str]:
-    """The full names that a program may import; of `from a import b` both a and a.b, for b may be a module."""
+    """The full names that a program imports; of a package that hands names on, those that the program uses."""
+    packages: dict[str, str] = {}
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+            yield from (name for alias in node.names for name in (alias.name, *_exports(alias.name).values()))
         elif isinstance(node, ast.ImportFrom):
-            base = package.split(".")[: len(package.split(".")) - node.level + 1] if node.level else []
-            source = ".".join([*base, *([node.module] if node.module else [])])
-            yield from (source, *(f"{source}.{alias.name}" for alias in node.names))
+            for alias, full in _from(node, package):
+                packages[alias.asname or alias.name] = full
+                yield full
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and DOTTED.fullmatch(node.value):
             yield node.value.partition(":")[0]
+    yield from _used(tree, {name: full for name, full in packages.items() if _exports(full)})
+
+
+def _used(tree: ast.AST, packages: dict[str, str]) -> Iterator[str]:
+    """The full names behind `package.name`; all that a package hands on where the program uses it in another way."""
+    attributes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    taken = {id(node.value) for node in attributes}
+    for node in attributes:
+        if isinstance(node.value, ast.Name) and (full := packages.get(node.value.id)):
+            yield _exports(full).get(node.attr, f"{full}.{node.attr}")
+    names = [node for node in ast.walk(tree) if isinstance(node, ast.Name) and id(node) not in taken]
+    for name in {node.id for node in names} & set(packages):
+        yield from _exports(packages[name]).values()
 
 
 def _canonical(node) -> object:
