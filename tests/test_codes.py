@@ -1,7 +1,10 @@
 """Codes of analytes, ingredients and units; those of a site come first."""
 
+from types import SimpleNamespace
+
 import pytest
 
+from medocr.digitize import resources
 from medocr.fields import codes, lexicon
 
 
@@ -61,3 +64,18 @@ def test_a_sites_file_that_is_wrong_is_said_to_be(text, part, tmp_path, monkeypa
     monkeypatch.setenv(codes.SITE, str(site))
     with pytest.raises(ValueError, match=part):
         codes.loinc("Na")
+
+
+def test_a_document_is_searched_once_for_other_fluids_however_many_results_it_has(monkeypatch) -> None:
+    searched = []
+    pattern = resources.NOT_BLOOD
+    monkeypatch.setattr(
+        resources, "NOT_BLOOD", SimpleNamespace(search=lambda text: searched.append(text) or pattern.search(text))
+    )
+    columns = {"value": 4.1, "unit": "mmol/L"}
+    field = {"name": "Potassium", "columns": columns, "text": "Potassium 4.1 mmol/L", "status": "passed"}
+    for text, coded in (("Serum: Potassium 4.1 mmol/L", True), ("Urine: Potassium 4.1 mmol/L", False)):
+        about = {"refs": {"Patient": {}, "DocumentReference": {}}, "header": {}, "order": "DMY", "text": text}
+        rows = [resources.observation(field, about) for _ in range(5)]
+        assert [bool(row["code"].get("coding")) for row in rows] == [coded] * 5
+    assert len(searched) == 2

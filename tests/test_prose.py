@@ -3,6 +3,7 @@
 import pytest
 
 from medocr import fields
+from medocr.fields import directions
 from tests.bench import fields_cases
 
 NO_RESULT = [  # what kind of sentence, and one
@@ -57,6 +58,12 @@ RESULTS = [  # the text, and name and value of each result
     ("Het kalium bedroeg 5,5 mmol/l.", [("kalium", 5.5)]),
     ("CRP wynosiło 54 mg/l.", [("CRP", 54)]),
     ("Influenza A: negative", [("Influenza A", "negative")]),
+    ("Her creatinine returned to 1.3 mg/dL.", [("creatinine", 1.3)]),
+    ("Her HbA1c has come down to 58 mmol/mol.", [("HbA1c", 58)]),
+    ("Troponin was less than 0.01 ng/mL.", [("Troponin", "less than 0.01")]),
+    ("TSH de 6,9 mUI/L. A creatinina é de 0,9 mg/dL.", [("TSH", 6.9), ("creatinina", 0.9)]),
+    ("INR today is 3.8, target 2.5.", [("INR", 3.8)]),
+    ("Creatinine 312 umol/L (eGFR 17) compared with 264 in May.", [("Creatinine", 312), ("eGFR", 17)]),
 ]
 NO_ORDER = [
     ("list", "STOPPED: atenolol 50 mg once daily (tired), amlodipine 5 mg once daily, aspirin 75 mg once daily."),
@@ -123,6 +130,45 @@ def test_a_sentence_that_orders_nothing_has_no_active_order(kind, text):
 @pytest.mark.parametrize(("text", "expected"), ORDERS)
 def test_each_drug_of_a_sentence_has_its_own_status(text, expected):
     assert [(order.drug, order.status) for order in fields.read_drugs(text)] == expected
+
+
+STATEMENTS = [case for case in fields_cases.load("held_out_statements.jsonl") if not case.get("unread")]
+
+
+@pytest.mark.parametrize("case", STATEMENTS, ids=lambda case: f"{case['kind']}: {case['reader']}")
+def test_letters_and_notes_with_results_and_orders_are_read_whole(case):
+    assert fields_cases.score_case(case)["wrong"] == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Blood type: ☐ A ☑ B ☐ AB ☐ 0",
+        "Pregnancy test: ☐ Positive ☑ Negative",
+        "Alcohol? ☐ Never ☑ Weekly 2",
+        "Iodine ☑ Peanuts ☐ 8",
+    ],
+)
+def test_a_group_of_tick_boxes_is_no_result(text):
+    assert fields.read_analytes(text) == []
+    assert fields.read_options(text)
+
+
+@pytest.mark.parametrize(
+    ("text", "frequency", "times"),
+    [
+        ("Amoxicillin 1 g dreimal täglich", "dreimal täglich", 3),
+        ("Amoxicilline 1 g trois fois par jour", "trois fois par jour", 3),
+        ("Amoxicilina 500 mg tres veces al día", "tres veces al día", 3),
+        ("Metformina 500 mg due volte al giorno", "due volte al giorno", 2),
+        ("Metformina 850 mg duas vezes ao dia", "duas vezes ao dia", 2),
+        ("Metoprolol 50 mg eenmaal daags", "eenmaal daags", 1),
+        ("Furosemid 40 mg dwa razy dziennie", "dwa razy dziennie", 2),
+    ],
+)
+def test_how_often_in_words(text, frequency, times):
+    assert [order.frequency for order in fields.read_drugs(text)] == [frequency]
+    assert directions.times_a_day(frequency) == times
 
 
 def test_prose_of_strangers_without_results_and_orders():

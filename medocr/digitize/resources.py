@@ -1,5 +1,6 @@
 """Fields as FHIR resources: a result row as an Observation, a drug order as a MedicationRequest."""
 
+import functools
 import re
 from collections.abc import Mapping
 from decimal import Decimal
@@ -49,8 +50,13 @@ def _code(field: Mapping, text: str) -> dict:
 
     The map's codes are of blood: where a document speaks of another fluid, nobody knows whose value this is.
     """
-    code = "" if NOT_BLOOD.search(text) else codes.loinc(field["name"], field["columns"].get("unit"))
+    code = "" if _is_of_other_fluid(text) else codes.loinc(field["name"], field["columns"].get("unit"))
     return stated(coding=code and [{"system": "http://loinc.org", "code": code}], text=field["name"])
+
+
+@functools.lru_cache(maxsize=8)  # one search a document, not one a result
+def _is_of_other_fluid(text: str) -> bool:
+    return NOT_BLOOD.search(text) is not None
 
 
 def _value(row: Mapping, text: str) -> dict:

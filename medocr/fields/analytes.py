@@ -222,7 +222,10 @@ class _Reader:
     def _stands_alone(self, columns: Columns, linked: int) -> bool:
         """Whether a bare number is the name's value, not a count of what follows: `Glucose 2 hours after`."""
         ends = self.kinds[columns.end] in ("nl", "end", "cell", "sym", "date")
-        if ends or (self.lowered[columns.end - 1] == ";" and columns.end - 1 > columns.at):
+        parted = (
+            self.lowered[columns.end - 1] in (";", ",", ")") and self.words[columns.at - 1] != ","
+        )  # `Mrs K, 82, …`
+        if ends or (parted and not columns.extra and columns.end - 1 > columns.at):
             return linked <= 8
         return linked <= 3 and (
             self.after[columns.end] > 0

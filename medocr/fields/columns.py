@@ -304,7 +304,8 @@ class Columns:
             return self._skip()
         if lowered in LEAD_IN and not (ranged and self.printed and not self.sex) and reaches(self.atoms, here + 1, 6):
             return self._skip()
-        if (flag := flag_at(atoms, here)) and self.flag is None and not names_band(atoms, here, ranged):
+        ended = self.words[here - 1] == "."  # `6,9 mUI/L. A creatinina …`
+        if (flag := flag_at(atoms, here)) and self.flag is None and not ended and not names_band(atoms, here, ranged):
             if not ranged and opens_prose(atoms, flag[1], self.names):
                 return False
             return self._mark(*flag)

@@ -42,6 +42,7 @@ FORMS |= {"patche": "patch"} | {word.rstrip("s"): meaning for word, meaning in l
 ENGLISH_OF = {"times": "times", "day": "a day", "every": "every", "hour": "hours", "days": "days", "weeks": "weeks"}
 ENGLISH_OF |= {"slot": "morning", "and": "and", "per": "day", "weekly": "weekly"}
 ENGLISH = {word: english for kind, english in ENGLISH_OF.items() for word in languages.words(kind)}
+ENGLISH |= {word: f"{times} times" for word, times in languages.meanings("often")}
 del ENGLISH["week"]  # Dutch has it too
 FOREIGN = re.compile(rf"(?<![\w.])(?:{'|'.join(sorted(map(re.escape, ENGLISH), key=len, reverse=True))})(?![\w.])")
 ONE_SLOT = re.compile(rf"(?:(\d(?:\.\d)?|½)\s?(?:[a-z]{{2,8}}\s)?)?(?:{SLOT})")

@@ -17,7 +17,7 @@ PRICED = re.compile(r"[^\n]{0,30}[ ](?:\d{1,4}[.,]\d{2}[ ]?[$£€]?|[$£€][ ]
 COUNTED_UNITS = {None, "mL", *sig.COUNT_UNITS.values()}  # of an amount at a time: the strength stands before the drug
 GERMAN_SALT = re.compile(r"(?:succinat|tartrat|hydrochlorid|maleat|besilat|natrium|kalium)$")  # `Metoprololsuccinat`
 JOINED = re.compile(r"[-/+]")
-PARTED = re.compile(r"\n|(?:[,;•]|\band)\s*\Z")  # an order ends before the next one's route
+PARTED = re.compile(r"\n|\.\s(?:\w+\s){2}|(?:[,;•]|\band)\s*\Z")  # an order ends before the next one's route
 CONTAINS = re.compile(r"\b(?:contains|composition)\b[^\n]*$")  # what a brand is made of, and no order of its own
 
 

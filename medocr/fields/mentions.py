@@ -3,6 +3,7 @@
 import re
 from typing import TYPE_CHECKING
 
+from .forms import EMPTY, TICKED
 from .marks import FLAG_WORDS, LEAD_IN, NOT_PROSE, PERIODS
 from .names import ARTICLES, BEFORE, LOOSE
 from .sig import SALTS
@@ -18,6 +19,7 @@ STATING = LOOSE | BEFORE | ARTICLES | LEAD_IN | FLAG_WORDS | words("stating")
 LIMITS = {"above", "more", "higher", "greater", "over", "below", "less", "lower"}  # `an HbA1c of 48 or above`
 AMONG = {"and", "or", "to", ",", "-"}  # between times
 CURRENCIES = {"rs", "rs.", "inr", "usd", "eur", "$", "£", "€", "₹"}
+BOXES = {*TICKED, *EMPTY}  # an option of a form: `Blood type: ☐ A ☑ 0`
 BARRED = {"least", "most", "should", "must", *CURRENCIES}  # `creatinine clearance of at least 60`, `TSH Rs 450`
 IDENTIFIERS = {
     "street",
@@ -45,7 +47,7 @@ SOLUTION = re.compile(r"[ ]?%[^\n\d]{0,3}\d{1,4}[ ]?(?:ml|l|cc|g)\b")  # of `tex
 
 def bounded(columns: "Columns") -> bool:
     """Whether a value is a bound: `< 7`, `less than 1.8`."""
-    return isinstance(columns.value, str) and columns.value[:1] in "<>≤≥"
+    return isinstance(columns.value, str) and not columns.quality
 
 
 def is_mention(page: "_Reader", here: int, after: int, columns: "Columns") -> bool:
@@ -54,6 +56,7 @@ def is_mention(page: "_Reader", here: int, after: int, columns: "Columns") -> bo
     barred = bool(between) and not (BARRED.isdisjoint(between) and (columns.ranges or SALTS.isdisjoint(between)))
     return (
         barred
+        or not BOXES.isdisjoint(between)
         or (columns.bare and len(between) > 1 and YEAR.fullmatch(columns.printed) is not None)
         or (bool(between) and _is_change(page, here, between))
         or ((page.scopes.cues or page.scopes.verbs) and _is_talk(page, here, after, columns))
@@ -80,7 +83,8 @@ def _is_change(page: "_Reader", here: int, between: list[str]) -> bool:
 
 def _is_unstated(page: "_Reader", after: int, columns: "Columns") -> bool:
     """Whether a sentence sets other words than those that state a result between name and value: `INR dépasse 1,5`."""
-    return any(page.kinds[at] == "word" and page.lowered[at] not in STATING for at in range(after, columns.at))
+    words = (page.lowered[at] for at in range(after, columns.at) if page.kinds[at] == "word")
+    return any(word not in STATING and not word.endswith("ly") for word in words)
 
 
 def _is_told(page: "_Reader", columns: "Columns") -> bool:

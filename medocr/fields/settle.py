@@ -9,6 +9,9 @@ if TYPE_CHECKING:
     from .columns import Columns
 
 
+STATED = {"was", "is", "were", "remains", "remained", "still", "now"}
+
+
 def named(row: "Columns") -> bool:
     """Pass an earlier result that a word names: `(prev 10.4)`, `Previous: 154`, `Antériorité 14/01/2024 : 13,4`."""
     after, date = row.here + 1, None
@@ -93,7 +96,8 @@ def _keep(row: "Columns", value: float | str, date: str | None) -> None:
 def settle(row: "Columns") -> None:
     """Decide what a lone bound or range is: the value where there is no other, else the reference; and the flag."""
     row.end = row.here
-    if row.bounds and not row.printed and not row.bounds[0][4]:
+    stated = row.bounds and row.lowered[row.bounds[0][5] - 1] in STATED  # `was less than 0.01`
+    if row.bounds and not row.printed and (stated or not row.bounds[0][4]):
         result = row.bounds.pop(1 if row.range_first and len(row.bounds) > 1 else 0)
         row.at = result[5]
         row.value = row.printed = result[3]

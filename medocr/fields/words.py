@@ -6,7 +6,7 @@ from pathlib import Path
 
 from . import languages
 
-PART = re.compile(r"\{([a-z ]+)\}")
+PART = re.compile(r"\{([a-z][a-z0-9 ]*)\}")
 DATA = Path(__file__).parent / "data"
 
 
