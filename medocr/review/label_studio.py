@@ -63,14 +63,19 @@ def export(folder: str | Path, out: str | Path) -> int:
 
     Raises ValueError where the folder holds no documents, and for a name of `out` that is none of JSON.
     """
-    tasks, out = list(tasks_of(Session(folder))), Path(out)
+    tasks, out, root = list(tasks_of(Session(folder))), Path(out), Path(folder).resolve()
     if out.suffix != ".json":
         raise ValueError(f"{out}: give a name that ends in .json")
     with storage.private(), storage.atomic(out) as temporary:  # it holds what stands on the pages
         temporary.write_text(json.dumps(tasks, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     with storage.atomic(out.with_suffix(".xml")) as temporary:
         temporary.write_text(CONFIGURATION, encoding="utf-8")
-    print(f"{len(tasks)} tasks: {out}; the labelling interface: {out.with_suffix('.xml')}", file=sys.stderr)
+    print(
+        f"{len(tasks)} tasks: {out}; the labelling interface: {out.with_suffix('.xml')}\nTo show the pages, start "
+        "Label Studio with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and "
+        f"LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT={root}, and give the project the local storage {root / 'pages'}",
+        file=sys.stderr,
+    )
     return len(tasks)
 
 
