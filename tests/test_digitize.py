@@ -262,8 +262,14 @@ def test_a_row_whose_line_says_more_than_its_columns_is_asked_about(line, asked)
 
 
 def test_a_result_among_boxes_to_tick_is_asked_about():
+    about, _ = made("Northside Clinic\nGlucose 5.4 mmol/L ☑ fasting ☐ random")
+    row = next(field for field in about["fields"] if field["kind"] == "analyte")
+    assert "boxes to tick are on its line" in row["reasons"]
+
+
+def test_a_group_of_boxes_gives_no_result():
     about, _ = made("Northside Clinic\nBlood type: ☐ A ☐ B ☑ AB ☐ 0")
-    assert "boxes to tick are on its line" in about["fields"][1]["reasons"]
+    assert {field["kind"] for field in about["fields"]} == {"header", "tick"}
 
 
 def test_a_field_is_as_sure_as_the_least_sure_character_on_its_line():
