@@ -191,7 +191,7 @@ def test_a_record_with_an_earlier_result_is_sound():
 
 
 def test_results_under_several_dates_are_an_observation_each():
-    text = "Patient: Ann Smith\nCollected: 06/21/2024\nTest 01/12/2024 03/15/2024 06/20/2024 Units\nGlucose 105 98 112 mg/dL"
+    text = "MRN: 12345\nCollected: 06/21/2024\nTest 01/12/2024 03/15/2024 06/20/2024 Units\nGlucose 105 98 112 mg/dL"
     about, bundle = made(text + "\nSodium 139 141 mmol/L")
     unclear = [field for field in about["fields"] if field["name"] == "Sodium"]
     assert all("is not one day for certain" in field["reasons"][0] for field in unclear)
@@ -451,7 +451,8 @@ def test_seeded_faults_are_named(fault):
 
 
 def test_a_second_reader_says_where_a_field_stands_and_what_it_reads_otherwise():
-    whole = "MRN 0012345 Potassium 4.10 mmol/L 3.5-5.1 Glucose 105 H mg/dL 70-99"  # as a model writes a page: one line, no boxes
+    # As a model writes a page: one line, no boxes.
+    whole = "MRN 0012345 Potassium 4.10 mmol/L 3.5-5.1 Glucose 105 H mg/dL 70-99"
     first = dataclasses.replace(reading(whole), sure=[0.5 if 52 <= at < 54 else 0.9 for at in range(len(whole))])
     first.lines[0]["box"] = None
     page = Page(encoded(whole), "scan.png", "folder")
