@@ -175,3 +175,32 @@ def test_prose_of_strangers_without_results_and_orders():
     texts = [case["text"] for case in fields_cases.load("held_out_prose.jsonl")]
     assert [row for text in texts for row in fields.read_analytes(text)] == []
     assert [order for text in texts for order in fields.read_drugs(text) if order.status == "active"] == []
+
+
+@pytest.mark.parametrize(
+    ("text", "active"),
+    [
+        ("Patients on warfarin 5 mg daily were excluded.", []),
+        ("It was amlodipine 10 mg that caused her ankles to swell.", []),
+        ("Die Leitstelle hat Metoprolol 47,5 mg erwähnt, weil es vorrätig ist.", []),
+        ("Le comité a rappelé que l'amiodarone 200 mg est chère.", []),
+        ("She has been started on warfarin 5 mg daily.", ["warfarin"]),
+        ("Please keep her on carbimazole 15 mg once daily until I see her.", ["carbimazole"]),
+        ("Amlodipine 5mg tablets One To Be Taken Each Day 28 tablet", ["Amlodipine"]),
+        ("Metformin 500 mg twice daily; her tablets were collected.", ["Metformin"]),
+    ],
+)
+def test_a_drug_that_a_sentence_only_tells_of_is_no_order(text, active):
+    assert [order.drug for order in fields.read_drugs(text) if order.status == "active"] == active
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Internal quality control, level 2: potassium 6.1 mmol/L and sodium 152 mmol/L were within limits.",
+        "Exclusion criteria: creatinine 2.5 mg/dL, bilirubin 3 mg/dL.",
+        "Tierarztpraxis Dr. Kern: Kalium 6,8 mmol/l, Kreatinin 212 µmol/l.",
+    ],
+)
+def test_a_text_about_no_patient_has_no_result(text):
+    assert fields.read_analytes(text) == []

@@ -220,7 +220,19 @@ class Scopes:
                 not_so = index and before[index - 1].kind == "negator" and before[index - 1].end == cue.at
                 return ("active", None) if not_so and cue.kind == "stop" else (STATUS[cue.kind], cue)
         head = self._heading(at)
-        return (STATUS[head.kind], head) if head else ("active", None)
+        if head:
+            return STATUS[head.kind], head
+        return ("mentioned" if self._is_told(at) else "active"), None
+
+    def _is_told(self, at: int) -> bool:
+        """Whether a sentence tells of a drug, and not that it is taken: what nobody orders is no order."""
+        start, end = self.sentence(at)
+        start, end = max(start, at - NEAR), min(end, at + 2 * NEAR)
+        before, after = self.atoms.lowered[start:at], self.atoms.lowered[at:end]
+        start = at - before[::-1].index(";") if ";" in before else start
+        end = at + after.index(";") if ";" in after else end
+        told = not TELLING.isdisjoint(self.atoms.lowered[start:end])
+        return told and not any(cue.kind in ("takes", "resumed") for cue in self._between(start, end))
 
     def _is_object(self, cue: Cue, before: list[Cue]) -> bool:
         """Whether a verb of taking depends on the cue before it: `denies taking`, `discussed starting`."""
@@ -264,6 +276,7 @@ class Scopes:
 
 
 JOINING = {",", ";", ".", "and", "but", "then", *languages.words("and")}
+TELLING = set(languages.words("telling"))  # words of running text that directions have none of
 APART = {*JOINING, "\n"}
 INTO = {"to", "auf", "naar"}
 ABBREVIATIONS = set(languages.words("abbreviation"))
