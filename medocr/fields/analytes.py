@@ -157,7 +157,7 @@ class _Reader:
         columns.flag = columns.flag or flag
         names = self.lowered[start:end]
         drug = any(word in lexicon.drugs() for word in names)
-        barred = self.scopes.cues and self.scopes.bars(end, columns.at, bounded=mentions.bounded(columns))
+        barred = self.scopes.tells and self.scopes.bars(end, columns.at, bounded=mentions.bounded(columns))
         if barred or not self._valid(columns, known=False, drug=drug):
             return 0
         alone = self.kinds[columns.end] in ("nl", "end")

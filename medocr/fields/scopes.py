@@ -20,7 +20,8 @@ HEADING = {"stop", "stopped", "denied", "refused", "takes"}  # of a list
 SHORT = 6  # atoms of a line that heads a list
 BEHIND = {"stopped", "refused", "proposed"}  # may stand behind the drug: `ramipril 5 mg was stopped`
 REACH = {"stopped": 4, "stop": 4, "negator": 2, "denied": 3, "refused": 3, "mentioned": 9, "proposed": 6, "ceiling": 4}
-GOVERNING = {*NO_RESULT, *STATUS, "relative", "companion", "general", "fiction", "resumed", "reset"}
+RULING = {*NO_RESULT, "relative", "general", "fiction"}
+GOVERNING = {*RULING, *STATUS, "companion", "resumed", "reset"}
 MARKS = {"patient", "verb"}
 STOPPING = {".", "?", "!"}
 FAR = (60, 30)  # characters from a cue, or a relative, to a name where no verb makes it a sentence
@@ -79,6 +80,8 @@ class Scopes:
         self.places = [cue.at for cue in self.cues]
         self.verbs = [mark.at for mark in marks]
         self.patients = [mark.at for mark in marks if mark.kind == "patient"]
+        # Whether a result may be none; most pages of results are told off here.
+        self.tells = bool(marks) or any(cue.kind in RULING for cue in self.cues)
         self.heads: list[Cue] = []
         self.general: list[tuple[int, int]] = []  # the atoms of what is about nobody
         for cue in self.cues:
