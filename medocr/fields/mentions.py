@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from .forms import EMPTY, TICKED
 from .marks import FLAG_WORDS, LEAD_IN, NOT_PROSE, PERIODS
 from .names import ARTICLES, BEFORE, LOOSE
+from .scopes import WOULD
 from .sig import SALTS
 from .text import lower
 from .words import words
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 # Between a name and its value in a sentence:
 STATING = LOOSE | BEFORE | ARTICLES | LEAD_IN | FLAG_WORDS | words("stating")
-LIMITS = {"above", "more", "higher", "greater", "over", "below", "less", "lower"}  # `an HbA1c of 48 or above`
+LIMITS = {"above", "better", "more", "higher", "greater", "over", "below", "less", "lower"}  # `an HbA1c of 48 or above`
 AMONG = {"and", "or", "to", ",", "-"}  # between times
 CURRENCIES = {"rs", "rs.", "inr", "usd", "eur", "$", "£", "€", "₹"}
 BOXES = {*TICKED, *EMPTY}  # an option of a form: `Blood type: ☐ A ☑ 0`
@@ -57,6 +58,7 @@ def is_mention(page: "_Reader", here: int, after: int, columns: "Columns") -> bo
         (columns.at > after and _is_parted(page, here, after, columns))
         or (page.scopes.tells and _is_talk(page, here, after, columns))
         or (lowered[end] == "or" and lowered[end + 1] in LIMITS)
+        or lowered[end] in WOULD
         or (columns.bare and _is_number(page, here, after, columns))
         or (columns.unit == "%" and not columns.ranges and _is_given(page, here, columns))
         or (columns.quality and _is_told(page, columns))

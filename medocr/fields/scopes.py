@@ -170,8 +170,9 @@ class Scopes:
             return False
         start, end = self.sentence(at)
         asked = self.atoms.words[end] == "?" and end - start > 4 and self._has(self.verbs, start, end)
-        quoted = '"' in self.atoms.words[start:at][-NEAR:] and '"' in self.atoms.words[at : min(end, at + NEAR)]
-        return asked or (quoted and self.is_prose(at, end)) or self._is_general(at)
+        before, after = self.atoms.words[max(start, at - NEAR) : at], self.atoms.words[at : min(end, at + NEAR)]
+        quoted = '"' in before and '"' in after and self.is_prose(at, end)
+        return asked or quoted or self._is_general(at)
 
     def _is_general(self, at: int) -> bool:
         index = bisect_right(self.general, (at, self.atoms.count)) - 1
@@ -240,8 +241,8 @@ class Scopes:
 
     def _says_of_others(self, cue: Cue, at: int) -> bool:
         """Whether a cue before a drug makes it another person's, a plan for a case, or a part of a fluid."""
-        if cue.kind == "condition":
-            return self.is_prose(cue.end, at)
+        if cue.kind == "condition":  # and not `if needed`
+            return NEEDS.isdisjoint(self.atoms.lowered[cue.end : cue.end + 2])
         return cue.kind == "fluid" or (cue.kind == "relative" and self._is_subject(cue, at))
 
     def _reaches(self, cue: Cue, at: int) -> bool:
@@ -283,6 +284,8 @@ class Scopes:
 JOINING = {",", ";", ".", "and", "but", "then", *languages.words("and")}
 APART = {*JOINING, "\n"}
 INTO = {"to", "auf", "naar"}
+NEEDS = set(languages.words("need"))
+WOULD = set(languages.words("would"))
 ABBREVIATIONS = set(languages.words("abbreviation"))
 
 
