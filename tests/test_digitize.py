@@ -191,7 +191,7 @@ def test_a_record_with_an_earlier_result_is_sound():
 
 
 def test_results_under_several_dates_are_an_observation_each():
-    text = "Collected: 06/21/2024\nTest 01/12/2024 03/15/2024 06/20/2024 Units\nGlucose 105 98 112 mg/dL"
+    text = "MRN: 12345\nCollected: 06/21/2024\nTest 01/12/2024 03/15/2024 06/20/2024 Units\nGlucose 105 98 112 mg/dL"
     about, bundle = made(text + "\nSodium 139 141 mmol/L")
     unclear = [field for field in about["fields"] if field["name"] == "Sodium"]
     assert all("is not one day for certain" in field["reasons"][0] for field in unclear)
@@ -215,12 +215,27 @@ def test_orders_are_proposals_and_stopped_drugs_are_none():
     assert lisinopril["dosageInstruction"][0]["timing"]["repeat"]["periodUnit"] == "h"
 
 
+@pytest.mark.parametrize(
+    ("text", "asked"),
+    [
+        ("Glucose 105 H mg/dL 70-99", ["no patient is named in this document"]),
+        ("Patient: Ann Smith\nGlucose 105 H mg/dL 70-99", []),
+        ("MRN: 0012345\nGlucose 105 H mg/dL 70-99", []),
+        ("MRN: 0012345\nOn the ward her glucose was 105 mg/dL before lunch.", ["it stands in a sentence"]),
+        ("MRN: 0012345\nKaliumwert bei Aufnahme war am Morgen Kalium 4,1 mmol/l.", ["it stands in a sentence"]),
+    ],
+)
+def test_a_result_of_nobody_or_in_a_sentence_is_asked_about(text, asked):
+    about, _ = made(text)
+    assert [field["reasons"] for field in about["fields"] if field["kind"] == "analyte"] == [asked]
+
+
 def test_a_struck_out_order_says_so():
-    text = "Metformin 500 mg PO BID\nWarfarin 5 mg PO daily"
+    text = "MRN: 0012345\nMetformin 500 mg PO BID\nWarfarin 5 mg PO daily"
     read = [(Page(encoded(text), "scan.png", "folder"), reading(text, struck="Warfarin"))]
     about = record.document("scan.png", "scan", read, {"name": "s", "hash": "0" * 64}, synthetic=False, phi=True)
     review.check_document(about)
-    reasons = {field["name"]: field["reasons"] for field in about["fields"]}
+    reasons = {field["name"]: field["reasons"] for field in about["fields"] if field["kind"] == "drug"}
     assert reasons == {"Metformin": [], "Warfarin": ["its line is struck out"]}
 
 
@@ -257,7 +272,7 @@ def test_a_pages_sums_are_added_up_once_for_all_its_totals(monkeypatch):
     ],
 )
 def test_a_row_whose_line_says_more_than_its_columns_is_asked_about(line, asked):
-    about, _ = made(f"Northside Clinic\n{line}")
+    about, _ = made(f"Northside Clinic\nPatient: Ann Smith\n{line}")
     assert {reason for field in about["fields"] for reason in field["reasons"]} == ({asked} if asked else set())
 
 
@@ -436,19 +451,20 @@ def test_seeded_faults_are_named(fault):
 
 
 def test_a_second_reader_says_where_a_field_stands_and_what_it_reads_otherwise():
-    whole = "Potassium 4.10 mmol/L 3.5-5.1 Glucose 105 H mg/dL 70-99"  # as a model writes a page: one line, no boxes
-    first = dataclasses.replace(reading(whole), sure=[0.5 if 40 <= at < 42 else 0.9 for at in range(len(whole))])
+    # As a model writes a page: one line, no boxes.
+    whole = "MRN 0012345 Potassium 4.10 mmol/L 3.5-5.1 Glucose 105 H mg/dL 70-99"
+    first = dataclasses.replace(reading(whole), sure=[0.5 if 52 <= at < 54 else 0.9 for at in range(len(whole))])
     first.lines[0]["box"] = None
     page = Page(encoded(whole), "scan.png", "folder")
-    second = reading("Potassium 4.10 mmol/L 3.5-5.1\nGlucose 165 H mg/dL 70-99")
+    second = reading("MRN 0012345\nPotassium 4.10 mmol/L 3.5-5.1\nGlucose 165 H mg/dL 70-99")
     reader = digitize.Reader("model", "0" * 64, lambda items: ((item, first) for item in items))
     other = digitize.remembering(digitize.Reader("other", "1" * 64, lambda items: ((item, second) for item in items)))
     (read,) = digitize.seconded(reader, other).read([page])
     about = record.document("x", "x", [read], reader.about, synthetic=False, phi=True)
-    potassium, glucose = about["fields"]
-    assert (potassium["box"], potassium["reasons"]) == ([10, 0, 200, 15], [])
+    _, potassium, glucose = about["fields"]
+    assert (potassium["box"], potassium["reasons"]) == ([10, 20, 200, 35], [])
     assert (glucose["box"], glucose["reasons"]) == (
-        [10, 20, 200, 35],
+        [10, 40, 200, 55],
         ["a second reader (RapidOCR) does not read the same"],
     )
     assert (potassium["confidence"], glucose["confidence"]) == (0.9, 0.5)
@@ -457,7 +473,7 @@ def test_a_second_reader_says_where_a_field_stands_and_what_it_reads_otherwise()
 
 def test_numbers_that_tesseract_reads_otherwise_wait_for_a_person(monkeypatch):
     """It confirms glucose, at another size sodium, and never potassium; creatinine it does not see."""
-    text = "Glucose 105 mg/dL\nSodium 139 mmol/L\nPotassium 4.1 mmol/L\nCreatinine 0.9 mg/dL"
+    text = "MRN: 0012345\nGlucose 105 mg/dL\nSodium 139 mmol/L\nPotassium 4.1 mmol/L\nCreatinine 0.9 mg/dL"
     looks = {1.0: "Glucose 105 mg/dL\nSodum 189\nPotassum 47", 1.5: "Sodium 139 mmol/L\nPotassium 4.7"}
     monkeypatch.setattr(readers, "Tesseract", lambda: SimpleNamespace(label_origin="tesseract/5"))
     monkeypatch.setattr(readers.tesseract, "read_page", lambda page, scale: looks[scale])

@@ -1,9 +1,10 @@
 """Why a person should look at a field: what the page itself says against it, apart from how surely it was read."""
 
+import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from ..fields import forms, lexicon, quantities, recognise_drug, unit_code
+from ..fields import forms, languages, lexicon, quantities, recognise_drug, unit_code
 from ..fields.text import plain
 from ..metrics import consistency
 from ..review.columns import PLACES
@@ -24,6 +25,8 @@ BOX = re.compile(f"[{forms.TICKED}{forms.EMPTY}]")
 UNLABELLED = re.compile(rf"{BOX.pattern}\s*{BOX.pattern}")
 YES_NO = re.compile(r"\byes\W*no\b", re.IGNORECASE)
 HAN = re.compile("[\u3400-\u9fff]")  # what the recogniser sees in a sign that it does not know
+WORD = re.compile(r"[^\W\d_]{2,}")
+SENTENCE = 6  # words on a line that has a verb
 DATES = ("date_of_birth", "collected", "received", "reported", "date")  # fields of a header
 
 
@@ -42,6 +45,7 @@ def give(record: dict) -> None:
             row = entry["columns"]
             if entry["kind"] in ("analyte", "drug"):
                 entry["reasons"] += _of_line(entry, beside[entry["line"], entry["text"]])
+                entry["reasons"] += _of_prose(record, entry["text"])
             match entry["kind"]:
                 case "analyte":
                     entry["reasons"] += _of_analyte(row, order, entry["text"])
@@ -76,6 +80,20 @@ def _of_line(entry: Mapping, beside: Sequence[Mapping]) -> Iterator[str]:
         yield f"numbers on its line are in no column: {', '.join(numbers)}"
     if HAN.search(entry["text"]) and not HAN.search(entry["name"]):
         yield "a sign on its line was not recognised"
+
+
+def _of_prose(record: Mapping, text: str) -> Iterator[str]:
+    """What may be nobody's: a sentence speaks of aims, relatives and plans as well, a page without a patient of any."""
+    if not record["patient"].keys() & {"name", "ids"}:
+        yield "no patient is named in this document"
+    words = WORD.findall(text.lower())
+    if len(words) >= SENTENCE and not _verbs().isdisjoint(words):
+        yield "it stands in a sentence"
+
+
+@functools.cache
+def _verbs() -> frozenset[str]:
+    return frozenset(languages.words("verb"))
 
 
 def _left_over(text: str, rows: Sequence[Mapping]) -> list[str]:
