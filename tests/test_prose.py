@@ -1,9 +1,12 @@
 """Running text: what a sentence states of the patient is read, and nothing else."""
 
+import dataclasses
+
 import pytest
 
 from medocr import fields
-from medocr.fields import directions
+from medocr.fields import directions, text
+from medocr.fields.scopes import Scopes
 from tests.bench import fields_cases
 
 NO_RESULT = [  # what kind of sentence, and one
@@ -39,6 +42,10 @@ NO_RESULT = [  # what kind of sentence, and one
     ("solution", "Please give 10 ml of 10% calcium gluconate over five minutes."),
     ("change", "One bag raises the haemoglobin by 10 g/L."),
     ("other words", "On l'arrête dès que l'INR dépasse 4,5."),
+    ("control", "Calibrator level 2: glucose 16.5 mmol/L, sodium 118 mmol/L."),
+    ("another patient", "Result issued in error: potassium 7.9 mmol/L."),
+    ("would", "Ein Kalium von 3,0 mmol/l wäre ein Grund zur Sorge."),
+    ("better", "Goals of the unit are met with an albumin of 4.0 or better."),
     ("quotation", 'A friend told her that "a cholesterol of 7 is dangerous" but hers was never measured.'),
 ]  # fmt: skip
 RESULTS = [  # the text, and name and value of each result
@@ -57,6 +64,10 @@ RESULTS = [  # the text, and name and value of each result
     ("A creatinina é de 0,9 mg/dL.", [("creatinina", 0.9)]),
     ("Het kalium bedroeg 5,5 mmol/l.", [("kalium", 5.5)]),
     ("CRP wynosiło 54 mg/l.", [("CRP", 54)]),
+    ("The glucose on arrival was 22 mmol/L.", [("glucose", 22)]),
+    ("Als das CRP 12 mg/l betrug, ging sie heim.", [("CRP", 12)]),
+    ("La creatinina al alta fue de 1,2 mg/dl.", [("creatinina", 1.2)]),
+    ("Bei Aufnahme Hb 7,4 g/dl, nach Transfusion Anstieg auf 9,8 g/dl.", [("Hb", 7.4)]),
     ("Influenza A: negative", [("Influenza A", "negative")]),
     ("Her creatinine returned to 1.3 mg/dL.", [("creatinine", 1.3)]),
     ("Her HbA1c has come down to 58 mmol/mol.", [("HbA1c", 58)]),
@@ -95,6 +106,19 @@ NO_ORDER = [
     ("leaflet", "Packungsbeilage: Erwachsene nehmen Ibuprofen 400 mg dreimal täglich."),
     ("protocol", "Our protocol says 4 units insulin for 10 to 14, 6 units insulin above that."),
     ("question", "Should she start apixaban 5 mg twice daily?"),
+    ("condition", "If his troponin rises above 14 ng/L, give aspirin 300 mg and call cardiology."),
+    ("negated", "Enoxaparin 40 mg was prescribed in error and never administered."),
+    ("negated", "Lorazepam 4 mg IV. Not given."),
+    ("negated", "No se ha iniciado metformina 850 mg."),
+    ("negated", "Le traitement par ramipril 5 mg n'a pas été débuté."),
+    ("negated", "Non è stata ancora iniziata la terapia con ramipril 2,5 mg."),
+    ("negated", "Warfaryna 5 mg nie została jeszcze włączona."),
+    ("negated", "Sitagliptin 100 mg hat der Patient nie eingenommen."),
+    ("usual dose", "Según la guía, la dosis habitual de enalapril es de 10 mg al día."),
+    ("stock", "The ward stock list includes furosemide 40 mg and naloxone 400 micrograms."),
+    ("asked", "De huisarts vraagt of apixaban 5 mg mag worden gestart."),
+    ("meant", "He was meant to be on ramipril 10 mg."),
+    ("omitted", "Si l'INR est à 5 ou plus, sauter une prise de warfarine 2 mg."),
 ]
 ORDERS = [  # the text, and drug, dose and status of each order
     ("Stop doxazosin 4 mg, start eplerenone 25 mg daily.", [("doxazosin", "stopped"), ("eplerenone", "active")]),
@@ -175,6 +199,35 @@ def test_prose_of_strangers_without_results_and_orders():
     texts = [case["text"] for case in fields_cases.load("held_out_prose.jsonl")]
     assert [row for text in texts for row in fields.read_analytes(text)] == []
     assert [order for text in texts for order in fields.read_drugs(text) if order.status == "active"] == []
+
+
+class Counted(list):
+    """A list that counts what is cut from it."""
+
+    cut = 0
+
+    def __getitem__(self, index):
+        part = super().__getitem__(index)
+        Counted.cut += len(part) if isinstance(index, slice) else 1
+        return part
+
+
+@pytest.mark.parametrize(
+    "piece", ["if his brother takes no aspirin 5 mg, Hb was 9, ", "policy: stopped\n", "was never given, "]
+)
+def test_what_is_looked_at_of_one_long_sentence_grows_with_its_length_alone(piece):
+    looked = []
+    for count in (100, 400):
+        page = piece * count
+        cut = text.atoms(page, page)
+        lists = {name: Counted(getattr(cut, name)) for name in ("kinds", "words", "lowered", "starts")}
+        scopes, Counted.cut = Scopes(dataclasses.replace(cut, **lists)), 0
+        for at in range(cut.count):
+            scopes.bars(at, at + 1, bounded=False)
+            scopes.status_behind(at, at + 9)
+            scopes.status(at, None)
+        looked.append(Counted.cut)
+    assert looked[1] < 5 * looked[0]
 
 
 @pytest.mark.parametrize(
