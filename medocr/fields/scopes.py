@@ -263,6 +263,11 @@ class Scopes:
         apart = head is not None and self._has(self.blanks, head.end + 1, line - 1)
         return None if head is None or apart or STATUS[head.kind] == "active" else head
 
+    def is_taken(self, at: int) -> bool:
+        """Whether the sentence of a drug at an atom says that it is taken, or is no sentence but a list."""
+        start, end = self.sentence(at)
+        return not self.is_prose(at, end) or any(cue.kind in ("takes", "resumed") for cue in self._between(start, end))
+
     def status_behind(self, at: int, following: int) -> str | None:
         """What the words behind an order, in its sentence, make of it: `… – STOPPED due to GI bleed`; None if nothing.
 
