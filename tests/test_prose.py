@@ -133,6 +133,7 @@ ORDERS = [  # the text, and drug, dose and status of each order
     ("Do not stop aspirin 75 mg daily.", [("aspirin", "active")]),
     ("Started insulin 5 units/hr per protocol.", [("insulin", "active")]),
     ("She is on aspirin 75 mg and was given clopidogrel 300 mg.", [("aspirin", "active"), ("clopidogrel", "active")]),
+    ("He is well on ramipril 5 mg and bisoprolol 5 mg daily.", [("ramipril", "active"), ("bisoprolol", "active")]),
     ("Augmentín 625 mg BD for 5 days", [("Augmentín", "active")]),
     ("Simvastatína 40 mg nocte", [("Simvastatína", "active")]),
     ("Paracétamol 1 g 3 fois par jour", [("Paracétamol", "active")]),
@@ -233,3 +234,32 @@ def test_what_is_looked_at_of_one_long_sentence_grows_with_its_length_alone(piec
             scopes.status(at, None)
         looked.append(Counted.cut)
     assert looked[1] < 5 * looked[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "active"),
+    [
+        ("Patients on warfarin 5 mg daily were excluded.", []),
+        ("It was amlodipine 10 mg that caused her ankles to swell.", []),
+        ("Die Leitstelle hat Metoprolol 47,5 mg erwähnt, weil es vorrätig ist.", []),
+        ("Le comité a rappelé que l'amiodarone 200 mg est chère.", []),
+        ("She has been started on warfarin 5 mg daily.", ["warfarin"]),
+        ("Please keep her on carbimazole 15 mg once daily until I see her.", ["carbimazole"]),
+        ("Amlodipine 5mg tablets One To Be Taken Each Day 28 tablet", ["Amlodipine"]),
+        ("Metformin 500 mg twice daily; her tablets were collected.", ["Metformin"]),
+    ],
+)
+def test_a_drug_that_a_sentence_only_tells_of_is_no_order(text, active):
+    assert [order.drug for order in fields.read_drugs(text) if order.status == "active"] == active
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Internal quality control, level 2: potassium 6.1 mmol/L and sodium 152 mmol/L were within limits.",
+        "Exclusion criteria: creatinine 2.5 mg/dL, bilirubin 3 mg/dL.",
+        "Tierarztpraxis Dr. Kern: Kalium 6,8 mmol/l, Kreatinin 212 µmol/l.",
+    ],
+)
+def test_a_text_about_no_patient_has_no_result(text):
+    assert fields.read_analytes(text) == []

@@ -55,7 +55,6 @@ class _Start:
     route: tuple[int, int] | None  # of a route before the drug: `IV ceftriaxone`
     at: int  # the atoms that the name takes
     after: int
-    taken: bool  # says its sentence, or there is none
 
 
 def read_drugs(text: str) -> list[DrugOrder]:
@@ -114,9 +113,7 @@ def _starts(items: Atoms, lowered: str) -> list[_Start]:
         exact = _is_drug(word) or word in lexicon.drug_starts()
         nutrient = word.split("-")[0] in sig.NUTRIENTS
         span = items.starts[at], items.ends[end - 1]
-        starts.append(
-            _Start(begin, *span, form, exact, nutrient, status, lead, route, at, end, scopes(items).is_taken(at))
-        )
+        starts.append(_Start(begin, *span, form, exact, nutrient, status, lead, route, at, end))
     return starts
 
 
@@ -286,8 +283,6 @@ def _holds(order: DrugOrder, start: _Start, text: str) -> bool:
     allergy = "allerg" in line and not (order.unit and parts)
     level = order.unit is not None and order.unit.endswith(("/mL", "/d", "/min", "%")) and "/kg/" not in order.unit
     mentioned = order.status == "mentioned" or sig.NO_ORDER_AFTER.match(lower(text), start.end)
-    if order.status == "active" and not (parts or order.amount or order.duration or start.taken):
-        return False  # `a box of tramadol 50 mg has been handed in`
     if allergy or mentioned or "test" in line[-8:] or (not parts and (level or PRICED.match(text, start.end))):
         return False
     if start.known and not start.nutrient:

@@ -237,7 +237,19 @@ class Scopes:
             if cue.kind in REACH and (listed or self._reaches(cue, at)):
                 return STATUS[cue.kind], cue
         head = self._heading(at)
-        return (STATUS[head.kind], head) if head else ("active", None)
+        if head:
+            return STATUS[head.kind], head
+        return ("mentioned" if self._is_told(at) else "active"), None
+
+    def _is_told(self, at: int) -> bool:
+        """Whether a sentence tells of a drug, and not that it is taken: what nobody orders is no order."""
+        start, end = self.sentence(at)
+        start, end = max(start, at - NEAR), min(end, at + 2 * NEAR)
+        before, after = self.atoms.lowered[start:at], self.atoms.lowered[at:end]
+        start = at - before[::-1].index(";") if ";" in before else start
+        end = at + after.index(";") if ";" in after else end
+        told = not TELLING.isdisjoint(self.atoms.lowered[start:end])
+        return told and not any(cue.kind in ("takes", "resumed") for cue in self._between(start, end))
 
     def _says_of_others(self, cue: Cue, at: int) -> bool:
         """Whether a cue before a drug makes it another person's, a plan for a case, or a part of a fluid."""
@@ -263,11 +275,6 @@ class Scopes:
         apart = head is not None and self._has(self.blanks, head.end + 1, line - 1)
         return None if head is None or apart or STATUS[head.kind] == "active" else head
 
-    def is_taken(self, at: int) -> bool:
-        """Whether the sentence of a drug at an atom says that it is taken, or is no sentence but a list."""
-        start, end = self.sentence(at)
-        return not self.is_prose(at, end) or any(cue.kind in ("takes", "resumed") for cue in self._between(start, end))
-
     def status_behind(self, at: int, following: int) -> str | None:
         """What the words behind an order, in its sentence, make of it: `… – STOPPED due to GI bleed`; None if nothing.
 
@@ -287,6 +294,7 @@ class Scopes:
 
 
 JOINING = {",", ";", ".", "and", "but", "then", *languages.words("and")}
+TELLING = set(languages.words("telling"))  # words of running text that directions have none of
 APART = {*JOINING, "\n"}
 INTO = {"to", "auf", "naar"}
 NEEDS = set(languages.words("need"))
