@@ -1,9 +1,12 @@
 """Running text: what a sentence states of the patient is read, and nothing else."""
 
+import dataclasses
+
 import pytest
 
 from medocr import fields
-from medocr.fields import directions
+from medocr.fields import directions, text
+from medocr.fields.scopes import Scopes
 from tests.bench import fields_cases
 
 NO_RESULT = [  # what kind of sentence, and one
@@ -39,6 +42,10 @@ NO_RESULT = [  # what kind of sentence, and one
     ("solution", "Please give 10 ml of 10% calcium gluconate over five minutes."),
     ("change", "One bag raises the haemoglobin by 10 g/L."),
     ("other words", "On l'arrête dès que l'INR dépasse 4,5."),
+    ("control", "Calibrator level 2: glucose 16.5 mmol/L, sodium 118 mmol/L."),
+    ("another patient", "Result issued in error: potassium 7.9 mmol/L."),
+    ("would", "Ein Kalium von 3,0 mmol/l wäre ein Grund zur Sorge."),
+    ("better", "Goals of the unit are met with an albumin of 4.0 or better."),
     ("quotation", 'A friend told her that "a cholesterol of 7 is dangerous" but hers was never measured.'),
 ]  # fmt: skip
 RESULTS = [  # the text, and name and value of each result
@@ -57,6 +64,10 @@ RESULTS = [  # the text, and name and value of each result
     ("A creatinina é de 0,9 mg/dL.", [("creatinina", 0.9)]),
     ("Het kalium bedroeg 5,5 mmol/l.", [("kalium", 5.5)]),
     ("CRP wynosiło 54 mg/l.", [("CRP", 54)]),
+    ("The glucose on arrival was 22 mmol/L.", [("glucose", 22)]),
+    ("Als das CRP 12 mg/l betrug, ging sie heim.", [("CRP", 12)]),
+    ("La creatinina al alta fue de 1,2 mg/dl.", [("creatinina", 1.2)]),
+    ("Bei Aufnahme Hb 7,4 g/dl, nach Transfusion Anstieg auf 9,8 g/dl.", [("Hb", 7.4)]),
     ("Influenza A: negative", [("Influenza A", "negative")]),
     ("Her creatinine returned to 1.3 mg/dL.", [("creatinine", 1.3)]),
     ("Her HbA1c has come down to 58 mmol/mol.", [("HbA1c", 58)]),
@@ -94,7 +105,22 @@ NO_ORDER = [
     ("leaflet", "Patient leaflet. Adults take ibuprofen 400 mg three times a day with food."),
     ("leaflet", "Packungsbeilage: Erwachsene nehmen Ibuprofen 400 mg dreimal täglich."),
     ("protocol", "Our protocol says 4 units insulin for 10 to 14, 6 units insulin above that."),
+    ("not said to be taken", "A box of tramadol 50 mg has been handed in."),
+    ("not said to be taken", "An epinephrine injector 0.3 mg is kept in the office."),
     ("question", "Should she start apixaban 5 mg twice daily?"),
+    ("condition", "If his troponin rises above 14 ng/L, give aspirin 300 mg and call cardiology."),
+    ("negated", "Enoxaparin 40 mg was prescribed in error and never administered."),
+    ("negated", "Lorazepam 4 mg IV. Not given."),
+    ("negated", "No se ha iniciado metformina 850 mg."),
+    ("negated", "Le traitement par ramipril 5 mg n'a pas été débuté."),
+    ("negated", "Non è stata ancora iniziata la terapia con ramipril 2,5 mg."),
+    ("negated", "Warfaryna 5 mg nie została jeszcze włączona."),
+    ("negated", "Sitagliptin 100 mg hat der Patient nie eingenommen."),
+    ("usual dose", "Según la guía, la dosis habitual de enalapril es de 10 mg al día."),
+    ("stock", "The ward stock list includes furosemide 40 mg and naloxone 400 micrograms."),
+    ("asked", "De huisarts vraagt of apixaban 5 mg mag worden gestart."),
+    ("meant", "He was meant to be on ramipril 10 mg."),
+    ("omitted", "Si l'INR est à 5 ou plus, sauter une prise de warfarine 2 mg."),
 ]
 ORDERS = [  # the text, and drug, dose and status of each order
     ("Stop doxazosin 4 mg, start eplerenone 25 mg daily.", [("doxazosin", "stopped"), ("eplerenone", "active")]),
@@ -106,7 +132,10 @@ ORDERS = [  # the text, and drug, dose and status of each order
     ("His wife says he takes bisoprolol 5 mg daily.", [("bisoprolol", "active")]),
     ("Do not stop aspirin 75 mg daily.", [("aspirin", "active")]),
     ("Started insulin 5 units/hr per protocol.", [("insulin", "active")]),
+    ("She is on aspirin 75 mg and was given clopidogrel 300 mg.", [("aspirin", "active"), ("clopidogrel", "active")]),
+    ("He is well on ramipril 5 mg and bisoprolol 5 mg daily.", [("ramipril", "active"), ("bisoprolol", "active")]),
     ("Augmentín 625 mg BD for 5 days", [("Augmentín", "active")]),
+    ("Simvastatína 40 mg nocte", [("Simvastatína", "active")]),
     ("Paracétamol 1 g 3 fois par jour", [("Paracétamol", "active")]),
     ("Paracetamol 1 g QDS, maximum 4 g a day", [("Paracetamol", "active")]),
 ]  # fmt: skip
@@ -171,7 +200,66 @@ def test_how_often_in_words(text, frequency, times):
     assert directions.times_a_day(frequency) == times
 
 
-def test_prose_of_strangers_without_results_and_orders():
-    texts = [case["text"] for case in fields_cases.load("held_out_prose.jsonl")]
+@pytest.mark.parametrize("name", ["held_out_prose", "prose"])
+def test_prose_without_results_and_orders(name):
+    texts = [case["text"] for case in fields_cases.load(f"{name}.jsonl") if not case.get("unread")]
     assert [row for text in texts for row in fields.read_analytes(text)] == []
     assert [order for text in texts for order in fields.read_drugs(text) if order.status == "active"] == []
+
+
+class Counted(list):
+    """A list that counts what is cut from it."""
+
+    cut = 0
+
+    def __getitem__(self, index):
+        part = super().__getitem__(index)
+        Counted.cut += len(part) if isinstance(index, slice) else 1
+        return part
+
+
+@pytest.mark.parametrize(
+    "piece", ["if his brother takes no aspirin 5 mg, Hb was 9, ", "policy: stopped\n", "was never given, "]
+)
+def test_what_is_looked_at_of_one_long_sentence_grows_with_its_length_alone(piece):
+    looked = []
+    for count in (100, 400):
+        page = piece * count
+        cut = text.atoms(page, page)
+        lists = {name: Counted(getattr(cut, name)) for name in ("kinds", "words", "lowered", "starts")}
+        scopes, Counted.cut = Scopes(dataclasses.replace(cut, **lists)), 0
+        for at in range(cut.count):
+            scopes.bars(at, at + 1, bounded=False)
+            scopes.status_behind(at, at + 9)
+            scopes.status(at, None)
+        looked.append(Counted.cut)
+    assert looked[1] < 5 * looked[0]
+
+
+@pytest.mark.parametrize(
+    ("text", "active"),
+    [
+        ("Patients on warfarin 5 mg daily were excluded.", []),
+        ("It was amlodipine 10 mg that caused her ankles to swell.", []),
+        ("Die Leitstelle hat Metoprolol 47,5 mg erwähnt, weil es vorrätig ist.", []),
+        ("Le comité a rappelé que l'amiodarone 200 mg est chère.", []),
+        ("She has been started on warfarin 5 mg daily.", ["warfarin"]),
+        ("Please keep her on carbimazole 15 mg once daily until I see her.", ["carbimazole"]),
+        ("Amlodipine 5mg tablets One To Be Taken Each Day 28 tablet", ["Amlodipine"]),
+        ("Metformin 500 mg twice daily; her tablets were collected.", ["Metformin"]),
+    ],
+)
+def test_a_drug_that_a_sentence_only_tells_of_is_no_order(text, active):
+    assert [order.drug for order in fields.read_drugs(text) if order.status == "active"] == active
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Internal quality control, level 2: potassium 6.1 mmol/L and sodium 152 mmol/L were within limits.",
+        "Exclusion criteria: creatinine 2.5 mg/dL, bilirubin 3 mg/dL.",
+        "Tierarztpraxis Dr. Kern: Kalium 6,8 mmol/l, Kreatinin 212 µmol/l.",
+    ],
+)
+def test_a_text_about_no_patient_has_no_result(text):
+    assert fields.read_analytes(text) == []

@@ -11,7 +11,7 @@ import re
 from . import dated, languages, lexicon, mentions
 from .columns import Columns, read_columns
 from .marks import EARLIER, FLAGS, LEAD_IN, QUALITIES, STRONG, bound_at, flag_at
-from .names import HEADINGS, LINKS, NEVER, STOPS, Names
+from .names import HEADINGS, LINKS, LOOSE, NEVER, STOPS, Names
 from .scopes import scopes
 from .text import AHEAD, Atoms, clean, line_starts, lower
 from .units import BARE, DOSES
@@ -29,6 +29,7 @@ AMOUNTS = {"mL", "L", "U", "[IU]"}  # of what is given, unless the lexicon knows
 ANDS = {"and", "or", "to", *languages.words("and")}
 BEFORE_VALUE = {"h", "l", "hh", "ll", "high", "low"}
 NOT_FIRST = HEADINGS | FLAGS.keys()  # of an unknown name
+NO_NAME_ALONE = LEAD_IN | LOOSE
 NO_UNKNOWN = NEVER | LINKS | STOPS  # what no name holds that the lexicon does not have
 FOLLOWING = {"and", "with", "on", "h", "l", "high", "low", "was", "is", "but", "today", "which", "yesterday", "then"}
 NEGATIVE = re.compile(r"excess|deficit|(?<!\w)be(?!\w)|score", re.IGNORECASE)
@@ -126,6 +127,8 @@ class _Reader:
             self.begin = columns.end
             return columns.end
         begin = self.names.start(here, self.begin)
+        if self.scopes.tells and self.scopes.is_prose(here, columns.at):
+            name_end = after  # `sodium this morning was 131`
         if isinstance(columns.value, float) and self._is_negative(here, name_end, columns):
             columns.value = -columns.value
         return self._add(self.names.printed(begin, name_end, here), begin, columns)
@@ -157,7 +160,7 @@ class _Reader:
         columns.flag = columns.flag or flag
         names = self.lowered[start:end]
         drug = any(word in lexicon.drugs() for word in names)
-        barred = self.scopes.cues and self.scopes.bars(end, columns.at, bounded=mentions.bounded(columns))
+        barred = self.scopes.tells and self.scopes.bars(end, columns.at, bounded=mentions.bounded(columns))
         if barred or not self._valid(columns, known=False, drug=drug):
             return 0
         alone = self.kinds[columns.end] in ("nl", "end")
@@ -185,7 +188,7 @@ class _Reader:
             start < end
             and not blocked
             and 2 <= letters <= 60
-            and not LEAD_IN.issuperset(self.lowered[start:end])  # `DEFICIENCY : <20 ng/mL`
+            and not NO_NAME_ALONE.issuperset(self.lowered[start:end])  # `DEFICIENCY : <20 ng/mL`
             and self.lowered[end - 1] not in ANDS  # `between 4 and 7 mmol/L`
             and self.words[start][0].isalpha() | self.words[start][0].isdigit()
         )

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from .forms import EMPTY, TICKED
 from .marks import FLAG_WORDS, LEAD_IN, NOT_PROSE, PERIODS
 from .names import ARTICLES, BEFORE, LOOSE
+from .scopes import WOULD
 from .sig import SALTS
 from .text import lower
 from .words import words
@@ -16,7 +17,7 @@ if TYPE_CHECKING:
 
 # Between a name and its value in a sentence:
 STATING = LOOSE | BEFORE | ARTICLES | LEAD_IN | FLAG_WORDS | words("stating")
-LIMITS = {"above", "more", "higher", "greater", "over", "below", "less", "lower"}  # `an HbA1c of 48 or above`
+LIMITS = {"above", "better", "more", "higher", "greater", "over", "below", "less", "lower"}  # `an HbA1c of 48 or above`
 AMONG = {"and", "or", "to", ",", "-"}  # between times
 CURRENCIES = {"rs", "rs.", "inr", "usd", "eur", "$", "£", "€", "₹"}
 BOXES = {*TICKED, *EMPTY}  # an option of a form: `Blood type: ☐ A ☑ 0`
@@ -52,20 +53,36 @@ def bounded(columns: "Columns") -> bool:
 
 def is_mention(page: "_Reader", here: int, after: int, columns: "Columns") -> bool:
     """Whether the columns after a name of the lexicon are no result of the page's patient."""
-    between = page.lowered[after : columns.at]
-    barred = bool(between) and not (BARRED.isdisjoint(between) and (columns.ranges or SALTS.isdisjoint(between)))
+    lowered, end = page.lowered, columns.end
     return (
-        barred
+        (columns.at > after and _is_parted(page, here, after, columns))
+        or (page.scopes.tells and _is_talk(page, here, after, columns))
+        or (lowered[end] == "or" and lowered[end + 1] in LIMITS)
+        or lowered[end] in WOULD
+        or (columns.bare and _is_number(page, here, after, columns))
+        or (columns.unit == "%" and not columns.ranges and _is_given(page, here, columns))
+        or (columns.quality and _is_told(page, columns))
+    )
+
+
+def _is_parted(page: "_Reader", here: int, after: int, columns: "Columns") -> bool:
+    """Whether what stands between name and value makes it no result: a rule, a box to tick, a salt, a change."""
+    between = page.lowered[after : columns.at]
+    return (
+        not (BARRED.isdisjoint(between) and (columns.ranges or SALTS.isdisjoint(between)))
         or not BOXES.isdisjoint(between)
         or (columns.bare and len(between) > 1 and YEAR.fullmatch(columns.printed) is not None)
-        or (bool(between) and _is_change(page, here, between))
-        or ((page.scopes.cues or page.scopes.verbs) and _is_talk(page, here, after, columns))
-        or (page.lowered[columns.end] == "or" and page.lowered[columns.end + 1] in LIMITS)
-        or _is_identifier(page, here, after, columns)
+        or ("of" in between and not CHANGES.isdisjoint(page.lowered[max(0, here - 3) : here]))  # `a rise in … of 26`
+        or "by" in between[-2:]  # `raises haemoglobin by about 10`
+    )
+
+
+def _is_number(page: "_Reader", here: int, after: int, columns: "Columns") -> bool:
+    """Whether a number without unit, range and flag is no value."""
+    return (
+        (columns.printed.isdigit() and _is_identifier(page, here, after, columns))
         or _is_time(page, columns)
-        or _is_apart(page, here, columns)
-        or _is_given(page, here, columns)
-        or _is_told(page, columns)
+        or (page.kinds[columns.at - 1] == "nl" and _is_apart(page, here, columns))
     )
 
 
@@ -73,12 +90,6 @@ def _is_talk(page: "_Reader", here: int, after: int, columns: "Columns") -> bool
     """Whether a sentence does not state a value as the patient's."""
     barred = page.scopes.bars(here, columns.at, bounded=bounded(columns))
     return barred or (page.scopes.is_prose(here, columns.at) and _is_unstated(page, after, columns))
-
-
-def _is_change(page: "_Reader", here: int, between: list[str]) -> bool:
-    """Whether a value is how much something changed: `a rise in creatinine of 26`, `raises haemoglobin by 10`."""
-    changed = "of" in between and not CHANGES.isdisjoint(page.lowered[max(0, here - 3) : here])
-    return changed or between[-1:] == ["by"] or between[-2:] in (["by", "about"], ["by", "around"])
 
 
 def _is_unstated(page: "_Reader", after: int, columns: "Columns") -> bool:
@@ -90,14 +101,12 @@ def _is_unstated(page: "_Reader", after: int, columns: "Columns") -> bool:
 def _is_told(page: "_Reader", columns: "Columns") -> bool:
     """Whether a sentence goes on after a word that looks like a value: `any confirmed COVID-19 positive patients?`."""
     at = columns.end
-    plain = columns.quality and columns.bare and not columns.repeated and columns.printed[0].isalpha()
+    plain = columns.bare and not columns.repeated and columns.printed[0].isalpha()
     return plain and page.kinds[at] == "word" and not page.after[at] and page.lowered[at] not in NOT_PROSE
 
 
 def _is_given(page: "_Reader", here: int, columns: "Columns") -> bool:
     """Whether a percentage is the strength of a solution (`Glucose 50 % 25 mL`) or the patient's oxygen saturation."""
-    if columns.unit != "%" or columns.ranges:
-        return False
     end = page.starts[columns.at] + len(columns.printed)
     share = page.lowered[columns.end] == "of"  # `affects 40 % of people`
     oxygen = page.lowered[here] == "saturation" and page.lowered[here - 1] in ("oxygen", "o2")
@@ -106,8 +115,6 @@ def _is_given(page: "_Reader", here: int, columns: "Columns") -> bool:
 
 def _is_identifier(page: "_Reader", here: int, after: int, columns: "Columns") -> bool:
     """Whether a bare number is an identifier or a postcode: `PT-8827364`, `Any Town, CA 92126`."""
-    if not columns.bare or not columns.printed.isdigit():
-        return False
     line = page.plain.rfind("\n", 0, page.starts[here]) + 1
     before = lower(page.plain)[max(line, page.starts[here] - 40) : page.starts[here]]
     if IDENTIFIERS & set(page.lowered[after : columns.at]) or TELEPHONE.search(before) or CODE.search(before):
@@ -119,8 +126,6 @@ def _is_identifier(page: "_Reader", here: int, after: int, columns: "Columns") -
 
 def _is_apart(page: "_Reader", here: int, columns: "Columns") -> bool:
     """Whether names stand in one block and bare numbers in another, so that nobody knows which is whose."""
-    if not columns.bare or page.kinds[columns.at - 1] != "nl":
-        return False
     if page.kinds[columns.end] != "nl" or page.kinds[columns.end + 1] != "num":
         return False
     breaks = [at for at in range(max(0, here - 24), here) if page.kinds[at] == "nl"]  # before this line and the last
@@ -133,4 +138,4 @@ def _is_time(page: "_Reader", columns: "Columns") -> bool:
     at = columns.end
     while at < columns.end + 5 and (page.kinds[at] == "num" or page.lowered[at] in AMONG):
         at += 1
-    return columns.bare and at > columns.end and page.lowered[at] in PERIODS
+    return at > columns.end and page.lowered[at] in PERIODS

@@ -20,7 +20,8 @@ HEADING = {"stop", "stopped", "denied", "refused", "takes"}  # of a list
 SHORT = 6  # atoms of a line that heads a list
 BEHIND = {"stopped", "refused", "proposed"}  # may stand behind the drug: `ramipril 5 mg was stopped`
 REACH = {"stopped": 4, "stop": 4, "negator": 2, "denied": 3, "refused": 3, "mentioned": 9, "proposed": 6, "ceiling": 4}
-GOVERNING = {*NO_RESULT, *STATUS, "relative", "companion", "general", "fiction", "resumed", "reset"}
+RULING = {*NO_RESULT, "relative", "general", "fiction"}
+GOVERNING = {*RULING, *STATUS, "companion", "resumed", "reset"}
 MARKS = {"patient", "verb"}
 STOPPING = {".", "?", "!"}
 FAR = (60, 30)  # characters from a cue, or a relative, to a name where no verb makes it a sentence
@@ -75,10 +76,13 @@ class Scopes:
 
     def __init__(self, atoms: Atoms) -> None:
         self.atoms = atoms
-        self.cues, marks = _cues(atoms)
+        cues, marks = _cues(atoms)
+        self.cues = self._merged(cues)
         self.places = [cue.at for cue in self.cues]
         self.verbs = [mark.at for mark in marks]
         self.patients = [mark.at for mark in marks if mark.kind == "patient"]
+        # Whether a result may be none; most pages of results are told off here.
+        self.tells = bool(marks) or any(cue.kind in RULING for cue in self.cues)
         self.heads: list[Cue] = []
         self.general: list[tuple[int, int]] = []  # the atoms of what is about nobody
         for cue in self.cues:
@@ -86,6 +90,21 @@ class Scopes:
                 self.heads.append(cue)
             if cue.kind in ("general", "fiction") and not self._is_general(cue.at):
                 self.general.append(self._paragraph(cue))
+
+    def _merged(self, cues: list[Cue]) -> list[Cue]:
+        """A verb of taking that depends on the cue before it is a part of it: `denies taking`, `was never given`."""
+        merged: list[Cue] = []
+        for cue in cues:
+            if cue.kind in ("takes", "stop") and (last := next((c for c in merged[:-4:-1] if c.kind in REACH), None)):
+                gap = self.atoms.lowered[last.end : cue.at]
+                near = len(gap) < (5 if last.kind == "negator" else 2) and APART.isdisjoint(gap)
+                if near and (cue.kind == "takes" or (last.kind == "negator" and not gap)):
+                    kind = last.kind if last.kind != "negator" else "refused" if cue.kind == "takes" else "takes"
+                    while merged.pop() != last:
+                        pass
+                    cue = Cue(last.at, cue.end, kind)  # `do not stop` is `takes`
+            merged.append(cue)
+        return merged
 
     @functools.cached_property
     def breaks(self) -> list[int]:
@@ -151,8 +170,9 @@ class Scopes:
             return False
         start, end = self.sentence(at)
         asked = self.atoms.words[end] == "?" and end - start > 4 and self._has(self.verbs, start, end)
-        quoted = '"' in self.atoms.words[start:at][-NEAR:] and '"' in self.atoms.words[at : min(end, at + NEAR)]
-        return asked or (quoted and self.is_prose(at, end)) or self._is_general(at)
+        before, after = self.atoms.words[max(start, at - NEAR) : at], self.atoms.words[at : min(end, at + NEAR)]
+        quoted = '"' in before and '"' in after and self.is_prose(at, end)
+        return asked or quoted or self._is_general(at)
 
     def _is_general(self, at: int) -> bool:
         index = bisect_right(self.general, (at, self.atoms.count)) - 1
@@ -207,26 +227,35 @@ class Scopes:
             return "mentioned", None
         before = self._between(self.sentence(at)[0], at)
         turned = max((index for index, cue in enumerate(before) if cue.kind == "reset"), default=-1) + 1
-        before = before[turned:]
-        if any(cue.kind == "relative" and self._is_subject(cue, at) for cue in before):
+        if any(self._says_of_others(cue, at) for cue in before[turned:]):
             return "mentioned", None
-        for index in range(len(before) - 1, -1, -1):
-            cue = before[index]
+        for cue in reversed(before[turned:]):
             into = cue.kind == "stop" and at - 1 > cue.end and self.atoms.lowered[at - 1] in INTO  # `switch from … to`
-            if into or (cue.kind in ("takes", "resumed") and not self._is_object(cue, before[:index])):
+            if into or cue.kind in ("takes", "resumed"):
                 return "active", None
             listed = cue == earlier and cue.kind not in ("negator", "ceiling")
             if cue.kind in REACH and (listed or self._reaches(cue, at)):
-                not_so = index and before[index - 1].kind == "negator" and before[index - 1].end == cue.at
-                return ("active", None) if not_so and cue.kind == "stop" else (STATUS[cue.kind], cue)
+                return STATUS[cue.kind], cue
         head = self._heading(at)
-        return (STATUS[head.kind], head) if head else ("active", None)
+        if head:
+            return STATUS[head.kind], head
+        return ("mentioned" if self._is_told(at) else "active"), None
 
-    def _is_object(self, cue: Cue, before: list[Cue]) -> bool:
-        """Whether a verb of taking depends on the cue before it: `denies taking`, `discussed starting`."""
-        last = before[-1] if before else None
-        close = last is not None and last.kind in REACH and cue.at - last.end < 2
-        return close and self.atoms.lowered[cue.at - 1] not in JOINING
+    def _is_told(self, at: int) -> bool:
+        """Whether a sentence tells of a drug, and not that it is taken: what nobody orders is no order."""
+        start, end = self.sentence(at)
+        start, end = max(start, at - NEAR), min(end, at + 2 * NEAR)
+        before, after = self.atoms.lowered[start:at], self.atoms.lowered[at:end]
+        start = at - before[::-1].index(";") if ";" in before else start
+        end = at + after.index(";") if ";" in after else end
+        told = not TELLING.isdisjoint(self.atoms.lowered[start:end])
+        return told and not any(cue.kind in ("takes", "resumed") for cue in self._between(start, end))
+
+    def _says_of_others(self, cue: Cue, at: int) -> bool:
+        """Whether a cue before a drug makes it another person's, a plan for a case, or a part of a fluid."""
+        if cue.kind == "condition":  # and not `if needed`
+            return NEEDS.isdisjoint(self.atoms.lowered[cue.end : cue.end + 2])
+        return cue.kind == "fluid" or (cue.kind == "relative" and self._is_subject(cue, at))
 
     def _reaches(self, cue: Cue, at: int) -> bool:
         between = self.atoms.lowered[cue.end : at]
@@ -251,12 +280,13 @@ class Scopes:
 
         The next drug stands at the atom `following`: words right before it are its own.
         """
-        status = None
-        for cue in self._between(at, min(following, self.sentence(at)[1])) if self.cues else ():
+        status, end = None, self.sentence(at)[1] if self.cues else 0
+        for cue in self._between(at, min(following, end + 2)):  # `lorazepam 4 mg IV. Not given.`
             if following - cue.end <= 2 and APART.isdisjoint(self.atoms.lowered[cue.end : following]):
                 break
             capped = cue.kind == "ceiling" and "num" not in self.atoms.kinds[at : cue.at]  # `never more than 4 g`
-            if capped or (cue.kind in BEHIND and self.atoms.lowered[cue.at - 1] != "be"):
+            later = self.atoms.lowered[cue.at - 1] == "be" and self.atoms.lowered[cue.at - 2] not in ("should", "must")
+            if capped or (cue.kind in BEHIND and not later):
                 status = STATUS[cue.kind]
             elif cue.kind in ("resumed", "takes"):
                 status = None if cue.kind == "resumed" else status
@@ -264,8 +294,11 @@ class Scopes:
 
 
 JOINING = {",", ";", ".", "and", "but", "then", *languages.words("and")}
+TELLING = set(languages.words("telling"))  # words of running text that directions have none of
 APART = {*JOINING, "\n"}
 INTO = {"to", "auf", "naar"}
+NEEDS = set(languages.words("need"))
+WOULD = set(languages.words("would"))
 ABBREVIATIONS = set(languages.words("abbreviation"))
 
 
