@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import datetime
 import hashlib
 import io
 import json
@@ -17,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from medocr import digitize, review
 from medocr.__main__ import main
-from medocr.digitize import check, dates, decimals, fhir, hl7, printed, readers, reasons, record, sources
+from medocr.digitize import check, dates, decimals, fhir, hl7, printed, readers, reasons, record, resources, sources
 from medocr.ocr import Line
 from medocr.ocr.overprint import STRUCK
 from medocr.read import PageRecord
@@ -27,6 +28,7 @@ from medocr.storage import ROOT
 from medocr.transcribe import tesseract
 from tests.loopback_pages import Loopback, Server
 
+TOMORROW = datetime.date.today() + datetime.timedelta(days=1)
 LAB = """Northside Clinic
 Patient: Maria Lopez   DOB: 12/31/1961   Sex: F
 MRN: 0012345
@@ -178,10 +180,43 @@ def test_a_number_is_found_as_printed(value, text, exact):
         ("January 3, 2024", None, "2024-01-03"),
         ("31.04.2024", None, None),
         ("12/31/61", None, None),
+        ("1361/05/12", None, None),
+        ("14/03/2567", None, None),
+        ("14 Mar 0224", None, None),
+        (f"{TOMORROW + datetime.timedelta(days=1)}", None, None),
+        (f"{TOMORROW}", None, f"{TOMORROW}"),
     ],
 )
-def test_a_date_that_may_be_two_days_is_none(text, order, day):
+def test_a_date_that_may_be_two_days_or_has_not_been_is_none(text, order, day):
     assert dates.iso(text, order) == day
+
+
+@pytest.mark.parametrize(
+    ("text", "order"),
+    [
+        ("SSN: 123-45-6789\nDOB: 03/04/1980", None),
+        ("SSN 12-31-1980-5, 5-12-31-1980", None),
+        ("Tel 0221-44-1234 or 31-12-3456", None),
+        ("Version 1.2.2500", None),
+        ("Seen 13/04/2024, SSN: 123-12-1990", "d"),
+        ("Seen 04/13/2024.", "m"),
+        ("Seen 04/13/2024 and 13/04/2024", None),
+        (f"Next visit 31/12/{TOMORROW.year + 1}", "d"),
+    ],
+)
+def test_only_days_tell_the_order_of_days_and_months(text, order):
+    assert dates.order([text]) == order
+
+
+def test_a_date_of_another_calendar_is_asked_about_and_spoils_no_bundle():
+    about, bundle = made("Patient: Reza Ahmadi\nDOB: 1361/05/12\nCollected: 1403/03/14\nPotassium 4.1 mmol/L 3.5-5.1")
+    assert "birthDate" not in of_kind(bundle, "Patient")[0]
+    assert "effectiveDateTime" not in of_kind(bundle, "Observation")[0]
+    asked = [field["name"] for field in about["fields"] if any("not one day" in why for why in field["reasons"])]
+    assert asked == ["date_of_birth", "collected"]
+    assert check.problems(bundle) == []
+    of_kind(bundle, "Patient")[0]["birthDate"] = "1361-05-12"
+    assert "no date that has been" in check.problems(bundle)[0]
 
 
 def test_a_record_with_an_earlier_result_is_sound():
@@ -362,10 +397,27 @@ def test_another_patients_page_in_the_middle_stops_the_document(other):
     assert "page 2" in about["warnings"][0]
     assert all(field["reasons"] for field in about["fields"])
     assert bundle is None
-    chloride = next(field["id"] for field in about["fields"] if field["name"] == "Chloride")
-    let_stand = [Decision(chloride, "accept", "B", "2026-01-02T03:04:05+00:00")]
-    (left,) = of_kind(fhir.bundle(about, let_stand), "Observation")
+    accepted = [Decision(field["id"], "accept", "B", "2026-01-02T03:04:05+00:00") for field in about["fields"]]
+    chloride = [decision for decision in accepted if decision.field.startswith("3-")]
+    second = [field for field in about["fields"] if field["page"] == 2]
+    headers = [Decision(field["id"], "absent", "B") for field in second if field["kind"] == "header"]
+    for held in (chloride, accepted, headers, accepted + headers):
+        assert fhir.bundle(about, held) is None
+        assert "not on the page, or split the file" in fhir.held(about, held)
+        with pytest.raises(ValueError, match="not on the page, or split the file"):
+            hl7.message(about, held, at="20260101000000+0000")
+
+
+def test_a_document_is_held_until_nothing_of_the_other_patient_is_left():
+    about, _ = made(LAB, "Patient: John Smith\nSodium 140 mmol/L 135-145", "Chloride 101 mmol/L 98-107")
+    ids = {field["name"]: field["id"] for field in about["fields"] if field["page"] == 3}
+    absent = [Decision(field["id"], "absent", "B") for field in about["fields"] if field["page"] == 2]
+    bundle = fhir.bundle(about, [*absent, Decision(ids["Chloride"], "accept", "B")])
+    (left,) = of_kind(bundle, "Observation")
     assert (left["code"]["text"], left["status"]) == ("Chloride", "final")
+    assert of_kind(bundle, "Patient")[0]["name"] == [{"text": "Maria Lopez"}]
+    misread = Decision(absent[0].field, "correct", "B", columns={"value": "Maria Lopez"})
+    assert of_kind(fhir.bundle(about, [misread]), "Observation") == []
 
 
 def test_a_document_with_a_bad_page_is_digitised_without_it_and_goes_to_review_whole():
@@ -374,6 +426,42 @@ def test_a_document_with_a_bad_page_is_digitised_without_it_and_goes_to_review_w
     assert all(any("page 2" in reason for reason in field["reasons"]) for field in about["fields"])
     assert len(of_kind(bundle, "Observation")) == 6
     assert check.problems(bundle) == []
+    reviewed = [Decision(field["id"], "accept", "B") for field in about["fields"]]
+    bundle = fhir.bundle(about, reviewed)
+    assert {resource["status"] for resource in of_kind(bundle, "Observation")} == {"final"}
+    assert of_kind(bundle, "DocumentReference")[0]["docStatus"] == "preliminary"
+    assert of_kind(bundle, "DiagnosticReport")[0]["status"] == "partial"
+    pytest.importorskip("hl7apy")
+    orders = [line for line in hl7.message(about, reviewed, at="20260101000000+0000").split("\r") if line[:3] == "OBR"]
+    assert [line.split("|")[25] for line in orders] == ["P", "P"]
+
+
+@pytest.mark.parametrize(
+    ("line", "value", "segment"),
+    [
+        ("RBC 2-5 /HPF 0-2", {"low": "2", "high": "5"}, ["SN", "^2^-^5"]),
+        ("Protein trace mg/dL negative", "trace mg/dL", ["ST", "trace"]),
+        ("HBsAg Negative", "Negative", ["ST", "Negative"]),
+    ],
+)
+def test_a_result_that_is_no_number_keeps_its_unit(line, value, segment):
+    about, bundle = made(f"MRN: 12345\n{line}")
+    (made_of,) = of_kind(bundle, "Observation")
+    if isinstance(value, dict):
+        limits = made_of["valueRange"]
+        assert {name: str(limit["value"]) for name, limit in limits.items()} == value
+        assert {(limit["unit"], limit["code"]) for limit in limits.values()} == {("/HPF", "/[HPF]")}
+    else:
+        assert made_of["valueString"] == value
+    assert check.problems(bundle) == []
+    pytest.importorskip("hl7apy")
+    sent = hl7.message(about, at="20260101000000+0000").split("\r")[-2].split("|")
+    assert [sent[2], sent[5]] == segment
+
+
+@pytest.mark.parametrize("value", ["<1.2.5", "<5'", "> 1,2,3", "5-2"])
+def test_an_odd_value_stays_as_it_is_written(value):
+    assert resources._value({"value": value, "unit": "mg/L"}, "") == {"valueString": f"{value} mg/L"}
 
 
 def test_what_a_person_decided_is_final_and_what_is_not_on_the_page_is_gone():
@@ -396,6 +484,16 @@ def test_what_a_person_decided_is_final_and_what_is_not_on_the_page_is_gone():
     assert provenance["recorded"] == said["at"]
     assert provenance["agent"][1]["who"] == {"display": "Dr. B"}
     assert of_kind(bundle, "DiagnosticReport")[0]["status"] == "partial"
+    assert check.problems(bundle) == []
+
+
+@pytest.mark.parametrize("columns", [None, {"status": "stopped"}])
+def test_an_order_that_does_not_hold_is_withdrawn_by_the_transaction(columns):
+    about, _ = made(LAB)
+    order = next(field["id"] for field in about["fields"] if field["name"] == "Metformin")
+    decision = Decision(order, "correct" if columns else "absent", "B", "2026-01-02T03:04:05+00:00", columns=columns)
+    bundle = fhir.bundle(about, [decision], transaction=True)
+    assert {order["status"] for order in of_kind(bundle, "MedicationRequest")} == {"draft", "entered-in-error"}
     assert check.problems(bundle) == []
 
 
@@ -568,6 +666,40 @@ def test_an_hl7_message_says_the_same_and_comes_back_whole():
     assert (rows[0].obx_6.to_er7(), rows[0].obx_7.value, rows[0].obx_8.value) == ("mg/dL^mg/dL^UCUM", "70-99", "H")
     assert rows[3].obx_5.value == "Metformin 500 mg PO a\\F\\b\\S\\c\\T\\d\\R\\e\\E\\f"
     assert patient.oru_r01_patient.pid.pid_5.to_er7() == "Maria Lopez"
+
+
+def control(message: str) -> str:
+    return message.split("|")[9]
+
+
+def test_an_hl7_message_says_what_the_review_took_away_under_another_control_id():
+    pytest.importorskip("hl7apy")
+    about, _ = made("MRN: 12345\nPotassium 4.1 mmol/L\nTroponin 40 ng/L\nMetformin 500 mg PO BID\nIron 12 ug/dL")
+    ids = {field["name"]: field["id"] for field in about["fields"]}
+    messages = [hl7.message(about, at="20260101000000+0000")]
+    kept, gone, order, renamed = (ids[name] for name in ("Potassium", "Troponin", "Metformin", "Iron"))
+    decisions = [Decision(kept, "accept", "B"), Decision(gone, "absent", "B"), Decision(order, "absent", "B")]
+    decisions.append(Decision(renamed, "correct", "B", columns={"name": "Ferritin"}))
+    messages += [hl7.message(about, decisions, at=f"2026010{day}000000+0000") for day in (2, 3)]
+    assert control(messages[0]) != control(messages[1]) == control(messages[2])
+    assert all(len(control(message)) <= 20 for message in messages)
+    before, after = ([line.split("|") for line in text.split("\r") if line[:3] == "OBX"] for text in messages[:2])
+    named = {row[4]: row[3] for row in before}
+    assert [(row[4], row[5], row[11]) for row in after if row[11] == "D"] == [
+        (gone, "", "D"),
+        (renamed, "", "D"),
+        (order, "", "D"),
+    ]
+    assert all(row[3] == named[row[4]] for row in after if row[11] == "D")
+    assert [(row[4], row[11]) for row in after if row[11] != "D"] == [(kept, "F"), (renamed, "F")]
+    assert [line.split("|")[25] for line in messages[1].split("\r") if line[:3] == "OBR"] == ["F", "X"]
+
+
+@pytest.mark.parametrize(("name", "charset"), [("Ann Miller", []), ("José Müller", [*[""] * 5, "UNICODE UTF-8"])])
+def test_an_hl7_message_names_its_character_set(name, charset):
+    pytest.importorskip("hl7apy")
+    about, _ = made(f"Patient: {name}\nPotassium 4.1 mmol/L")
+    assert hl7.message(about, at="20260101000000+0000").split("\r")[0].split("|")[12:] == charset
 
 
 def test_no_value_adds_a_segment_to_an_hl7_message():

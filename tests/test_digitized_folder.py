@@ -9,7 +9,7 @@ import pytest
 
 from medocr import digitize
 from medocr.__main__ import main
-from medocr.digitize import Reader, confidence
+from medocr.digitize import Reader, confidence, fhir
 from medocr.review import markup
 from medocr.review.decisions import Decision, decide, standing
 from medocr.review.session import Session
@@ -140,6 +140,51 @@ def test_a_field_without_a_confidence_passes_no_threshold():
     record["fields"] = [{"kind": "analyte", "confidence": sure, "reasons": []} for sure in (None, 0.0)]
     confidence.Rule(**THRESHOLD, kinds={"analyte": {"threshold": 0.0}}).settle(record)
     assert [field["status"] for field in record["fields"]] == ["review", "passed"]
+
+
+def test_what_is_wrong_with_one_document_stops_no_other(scans, tmp_path, monkeypatch, capsys):
+    (scans / "b.png").write_bytes(encoded("b"))
+    digitize.digitize(stub(), [scans], tmp_path / "out")
+    bundle = fhir.bundle
+
+    def odd(about, *args, **options):
+        if about["source"] == "a.png":
+            raise ValueError("an odd value")
+        return bundle(about, *args, **options)
+
+    monkeypatch.setattr(fhir, "bundle", odd)
+    assert main(["export", str(tmp_path / "out")]) == 3
+    assert "a.png: no Bundle: an odd value\n1 Bundles" in capsys.readouterr().err
+
+
+def test_a_document_that_is_held_says_what_to_do(scans, tmp_path, capsys):
+    out = tmp_path / "out"
+    digitize.digitize(stub("Patient: Ann Miller\nIron 4.1 mmol/L"), [scans], out)
+    (path,) = (out / "documents").iterdir()
+    record = json.loads(path.read_text())
+    second = {**record["pages"][0], "index": 2}
+    other = {**record["fields"][0], "id": "2-1", "page": 2, "name": "patient", "columns": {"value": "John Smith"}}
+    record = {**record, "stopped": True, "pages": [*record["pages"], second], "fields": [*record["fields"], other]}
+    path.write_text(json.dumps(record))
+    assert main(["export", str(out)]) == 0
+    decide(out, record, Decision("1-2", "accept", "an"), standing(record, record["fields"][1], []))
+    assert main(["export", str(out)]) == 3
+    assert "not on the page, or split the file" in capsys.readouterr().err
+    assert not [*(out / "bundles").iterdir()]
+
+
+@pytest.mark.parametrize("again", ["export", "digitize"])
+def test_no_message_stays_that_an_export_did_not_write(scans, tmp_path, again):
+    pytest.importorskip("hl7apy")
+    out = tmp_path / "out"
+    digitize.digitize(stub(), [scans], out)
+    assert main(["export", str(out), "--hl7"]) == 0
+    assert len([*(out / "hl7").iterdir()]) == 1
+    if again == "export":
+        main(["export", str(out)])
+    else:
+        digitize.digitize(dataclasses.replace(stub("Iron 5.1 mmol/L"), hash="1"), [scans], out)
+    assert not [*(out / "hl7").iterdir()]
 
 
 def test_a_wrong_file_of_codes_takes_no_bundle_away(scans, tmp_path, monkeypatch, capsys):

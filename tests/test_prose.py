@@ -105,6 +105,8 @@ NO_ORDER = [
     ("leaflet", "Patient leaflet. Adults take ibuprofen 400 mg three times a day with food."),
     ("leaflet", "Packungsbeilage: Erwachsene nehmen Ibuprofen 400 mg dreimal täglich."),
     ("protocol", "Our protocol says 4 units insulin for 10 to 14, 6 units insulin above that."),
+    ("not said to be taken", "A box of tramadol 50 mg has been handed in."),
+    ("not said to be taken", "An epinephrine injector 0.3 mg is kept in the office."),
     ("question", "Should she start apixaban 5 mg twice daily?"),
     ("condition", "If his troponin rises above 14 ng/L, give aspirin 300 mg and call cardiology."),
     ("negated", "Enoxaparin 40 mg was prescribed in error and never administered."),
@@ -130,7 +132,10 @@ ORDERS = [  # the text, and drug, dose and status of each order
     ("His wife says he takes bisoprolol 5 mg daily.", [("bisoprolol", "active")]),
     ("Do not stop aspirin 75 mg daily.", [("aspirin", "active")]),
     ("Started insulin 5 units/hr per protocol.", [("insulin", "active")]),
+    ("She is on aspirin 75 mg and was given clopidogrel 300 mg.", [("aspirin", "active"), ("clopidogrel", "active")]),
+    ("He is well on ramipril 5 mg and bisoprolol 5 mg daily.", [("ramipril", "active"), ("bisoprolol", "active")]),
     ("Augmentín 625 mg BD for 5 days", [("Augmentín", "active")]),
+    ("Simvastatína 40 mg nocte", [("Simvastatína", "active")]),
     ("Paracétamol 1 g 3 fois par jour", [("Paracétamol", "active")]),
     ("Paracetamol 1 g QDS, maximum 4 g a day", [("Paracetamol", "active")]),
 ]  # fmt: skip
@@ -195,8 +200,9 @@ def test_how_often_in_words(text, frequency, times):
     assert directions.times_a_day(frequency) == times
 
 
-def test_prose_of_strangers_without_results_and_orders():
-    texts = [case["text"] for case in fields_cases.load("held_out_prose.jsonl")]
+@pytest.mark.parametrize("name", ["held_out_prose", "prose"])
+def test_prose_without_results_and_orders(name):
+    texts = [case["text"] for case in fields_cases.load(f"{name}.jsonl") if not case.get("unread")]
     assert [row for text in texts for row in fields.read_analytes(text)] == []
     assert [order for text in texts for order in fields.read_drugs(text) if order.status == "active"] == []
 

@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from .. import read, review
+from ..fields import codes
 from ..schema import Page
 from . import check, confidence, fhir, record, sources
 from . import hl7 as version2
@@ -99,6 +100,7 @@ def digitize_documents(
 ) -> Counts:
     """Digitise documents as they come, each written as soon as it is read; holds only those that are being read."""
     sources.check_place(output.folder, synthetic)
+    codes.loinc("")  # raises for a wrong file of codes: no single document is at fault
     counts = Counts()
     for document, results in _read(reader, _remaining(documents, output, reader, counts)):
         pairs = list(zip(document.items, results, strict=True))
@@ -186,10 +188,12 @@ def _bundle(about: dict, output: Output, transaction: bool) -> tuple[dict | None
         return None, []
     try:
         decisions = review.decisions_on(output.folder, about)
-    except ValueError as error:  # the file is damaged: of this document alone
+        bundle = fhir.bundle(about, decisions, transaction=transaction)
+    except ValueError as error:  # the file is damaged, or a value is odd: of this document alone
         return None, [str(error)]
-    bundle = fhir.bundle(about, decisions, transaction=transaction)
-    problems = check.problems(bundle) if bundle else []
+    if bundle is None:  # while nobody has decided anything, the record's warnings say why
+        return None, [fhir.held(about, decisions)] * bool(decisions)
+    problems = check.problems(bundle)
     return (None if problems else bundle), problems
 
 
@@ -203,6 +207,7 @@ def export(folder: str | Path, *, transaction: bool = False, hl7: bool = False) 
         raise ValueError(f"{folder} holds no documents: it is for a folder that digitize wrote")
     if hl7:
         version2.parser()
+    codes.loinc("")  # raises for a wrong file of codes: no single document is at fault
     output, written, unsound = Output(folder), 0, 0
     for about in output.records():
         bundle, problems = _bundle(about, output, transaction)

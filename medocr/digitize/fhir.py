@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from ..review.decisions import Decision
 from ..review.outcome import reviewed_fields
 from . import dates
-from .patient import header_of, patient_of
+from .patient import header_of, patient_of, who_else
 from .resources import medication_request, observation, stated
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:medocr:document")
@@ -22,6 +22,10 @@ ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 LABORATORY_REPORT = {"system": "http://loinc.org", "code": "11502-2", "display": "Laboratory report"}
 LABORATORY = {"coding": [{"system": f"{TERMINOLOGY}/v2-0074", "code": "LAB", "display": "Laboratory"}]}
 RECORD_NUMBER = {"coding": [{"system": f"{TERMINOLOGY}/v2-0203", "code": "MR"}], "text": "Medical record number"}
+RELEASE = (
+    "Mark all of the other patient's fields as not on the page, or split the file and digitise it again; "
+    "correct a name, number or birth date that was misread."
+)
 MEDIA = {".png": "image/png", ".jpg": "image/jpeg"}
 
 
@@ -29,10 +33,10 @@ def bundle(record: Mapping, decisions: Sequence[Decision] = (), *, transaction: 
     """The Bundle of a document, with what persons decided on its fields where they did.
 
     A collection, or a transaction that a server takes twice without holding anything twice. Numbers are Decimals with
-    the digits that were printed: write it by `decimals.dumps`. None for a document that is stopped since a page names
-    another patient, until a person has decided on a field of it.
+    the digits that were printed: write it by `decimals.dumps`. None for a document in which two patients are named, as
+    long as it is `held`.
     """
-    if record["stopped"] and not decisions:
+    if held(record, decisions):
         return None
     resources = _resources(record, decisions)
     if transaction and decisions:
@@ -60,13 +64,26 @@ def _security(record: Mapping) -> list[dict]:
     return [restricted] * bool(record["contains_phi"]) + [drawn] * bool(record["synthetic"])
 
 
+def held(record: Mapping, decisions: Sequence[Decision]) -> str:
+    """Why nothing may be made of a document in which a page names another patient; nothing once the review ended that.
+
+    It ends when all headers name one patient on the pages of which any field is left: to say of another patient's name
+    alone that it is not on the page does not make the results beside it this patient's.
+    """
+    left = {field["id"]: field for field in reviewed_fields(record, decisions)}
+    pages = {field["page"] for field in left.values()}
+    others = who_else(left.get(field["id"], field) for field in record["fields"] if field["page"] in pages)
+    return f"{'; '.join(others)}. {RELEASE}" if record["stopped"] and others else ""
+
+
 def settled(record: Mapping, decisions: Sequence[Decision]) -> list[dict]:
     """The fields that hold after what persons decided; those that a person or the risk rule has passed may be final.
 
-    Of a document that was stopped, since a page names another patient, nothing holds but what a person let stand.
+    Of a document that was stopped, since a page names another patient, no result or order holds but what a person let
+    stand.
     """
     fields = reviewed_fields(record, decisions)
-    return [field for field in fields if not record["stopped"] or "reviewed" in field]
+    return [field for field in fields if not record["stopped"] or "reviewed" in field or field["kind"] == "header"]
 
 
 def context(record: Mapping, fields: Sequence[Mapping]) -> dict:
@@ -74,6 +91,11 @@ def context(record: Mapping, fields: Sequence[Mapping]) -> dict:
     texts = [page["text"] for page in record["pages"]]
     refs = {kind: {"reference": reference(record, kind)} for kind in ("Patient", "DocumentReference", "Device")}
     return {"refs": refs, "header": header_of(fields), "order": dates.order(texts), "text": "\n".join(texts)}
+
+
+def is_whole(record: Mapping) -> bool:
+    """Whether every page was read: nobody knows what else stands on one that was not."""
+    return not any(page["error"] for page in record["pages"])
 
 
 def clinical(fields: Sequence[Mapping], about: Mapping) -> list[tuple[Mapping, dict]]:
@@ -92,7 +114,7 @@ def _resources(record: Mapping, decisions: Sequence[Decision]) -> list[dict]:
     made = [("", patient(record, fields, about)), ("", _document(record, fields, about)), ("", _device(record))]
     if results:
         names = [{"reference": reference(record, "Observation", field["id"])} for field, _ in results]
-        made.append(("", _report({resource["status"] for _, resource in results}, names, about)))
+        made.append(("", _report(record, {resource["status"] for _, resource in results}, names, about)))
     made += [(field["id"], resource) for field, resource in rows]
     resources = [_identified(record, resource, key) for key, resource in made]
     return [*resources, _provenance(record, resources, about["refs"], decisions)]
@@ -147,7 +169,7 @@ def patient(record: Mapping, fields: Sequence[Mapping], about: Mapping) -> dict:
 
 
 def _document(record: Mapping, fields: Sequence[Mapping], about: Mapping) -> dict:
-    final = bool(fields) and all(field["status"] == "passed" for field in fields)
+    final = bool(fields) and all(field["status"] == "passed" for field in fields) and is_whole(record)
     hashes = [page["sha256"] for page in record["pages"] if page["sha256"]]
     return {
         "resourceType": "DocumentReference",
@@ -184,11 +206,11 @@ def _device(record: Mapping) -> dict:
     }
 
 
-def _report(states: set[str], names: list[dict], about: Mapping) -> dict:
+def _report(record: Mapping, states: set[str], names: list[dict], about: Mapping) -> dict:
     facility = about["header"].get("facility")
     return stated(
         resourceType="DiagnosticReport",
-        status=states.pop() if len(states) == 1 else "partial",
+        status=states.pop() if len(states) == 1 and is_whole(record) else "partial",
         category=[LABORATORY],
         code={"coding": [LABORATORY_REPORT], "text": "Laboratory report"},
         subject=about["refs"]["Patient"],

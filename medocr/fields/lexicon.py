@@ -81,7 +81,7 @@ def recognise_drug(word: str) -> tuple[str, bool] | None:
     None where nothing is near: one edit for a name of 6 or 7 letters, two for a longer one.
     """
     name = word.lower().strip(".,;:()")
-    return (name, True) if name in drugs() else _nearest(name)
+    return (name, True) if name in drugs() else _nearest(languages.unaccented(name))
 
 
 @functools.lru_cache(maxsize=4096)

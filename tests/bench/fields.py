@@ -31,6 +31,7 @@ TEXTS = {
     "held_out_6": "held_out_fields_6",
     "statements": "held_out_statements",
 }
+PROSE = {"prose": "held_out_prose", "prose_2": "held_out_prose_2"}
 
 
 def drawn() -> dict[str, dict[str, float]]:
@@ -62,9 +63,9 @@ def written(name: str) -> dict[str, float]:
     }
 
 
-def prose() -> dict[str, int]:
+def prose(name: str) -> dict[str, int]:
     """What is read in prose without a result or a current order, dense with aims, studies and relatives."""
-    texts = [case["text"] for case in fields_cases.load("held_out_prose.jsonl")]
+    texts = [case["text"] for case in fields_cases.load(f"{name}.jsonl")]
     orders = [order for text in texts for order in fields.read_drugs(text) if order.status == "active"]
     rows = [fields.read_analytes(text) for text in texts]
     return {"texts": len(texts), "rows_invented": sum(map(len, rows)), "orders_invented": len(orders)}
@@ -102,7 +103,7 @@ def _per_second(calls: list) -> float:
 def main() -> None:
     """Measure, print and keep."""
     texts = {name: written(name) for name in TEXTS}
-    texts["prose"] = prose()
+    texts |= {name: prose(file) for name, file in PROSE.items()}
     scores = {"first_readings": first_readings(texts), "drawn": drawn(), **texts, "speed": speed()}
     for name, row in scores.items():
         print(name, row)
