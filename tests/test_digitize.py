@@ -604,6 +604,20 @@ def test_files_go_together_by_a_pattern_in_the_order_of_their_numbers(scans):
     }
 
 
+def test_a_file_for_which_a_pattern_gives_no_name_is_a_document_of_its_own(scans):
+    found = sources.find([scans(x_p1="x", v7_p1="y")], r"(?P<document>v\d)?_p\d+")
+    assert {source.name for source in found} == {"x_p1.png", "v7"}
+
+
+def test_a_file_whose_name_begins_like_a_home_is_read(scans, monkeypatch):
+    folder = scans(lab="x")
+    (folder / "lab.png").rename(folder / "~$scan.png")
+    monkeypatch.chdir(folder)
+    (found,) = sources.find(["."])
+    (page,) = sources.pages(found)
+    assert (page.origin, page.image) == ("~$scan.png", encoded("x"))
+
+
 def test_files_that_hold_no_page_are_named_each(scans, tmp_path):
     folder = scans(lab=LAB)
     for name, content in (("a.docx", b"PK"), ("b.pdf", b""), ("z.png", b"no image"), ("notes.txt", b"beside")):
