@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import datetime
 import hashlib
 import io
 import json
@@ -27,6 +28,7 @@ from medocr.storage import ROOT
 from medocr.transcribe import tesseract
 from tests.loopback_pages import Loopback, Server
 
+TOMORROW = datetime.date.today() + datetime.timedelta(days=1)
 LAB = """Northside Clinic
 Patient: Maria Lopez   DOB: 12/31/1961   Sex: F
 MRN: 0012345
@@ -178,10 +180,43 @@ def test_a_number_is_found_as_printed(value, text, exact):
         ("January 3, 2024", None, "2024-01-03"),
         ("31.04.2024", None, None),
         ("12/31/61", None, None),
+        ("1361/05/12", None, None),
+        ("14/03/2567", None, None),
+        ("14 Mar 0224", None, None),
+        (f"{TOMORROW + datetime.timedelta(days=1)}", None, None),
+        (f"{TOMORROW}", None, f"{TOMORROW}"),
     ],
 )
-def test_a_date_that_may_be_two_days_is_none(text, order, day):
+def test_a_date_that_may_be_two_days_or_has_not_been_is_none(text, order, day):
     assert dates.iso(text, order) == day
+
+
+@pytest.mark.parametrize(
+    ("text", "order"),
+    [
+        ("SSN: 123-45-6789\nDOB: 03/04/1980", None),
+        ("SSN 12-31-1980-5, 5-12-31-1980", None),
+        ("Tel 0221-44-1234 or 31-12-3456", None),
+        ("Version 1.2.2500", None),
+        ("Seen 13/04/2024, SSN: 123-12-1990", "d"),
+        ("Seen 04/13/2024.", "m"),
+        ("Seen 04/13/2024 and 13/04/2024", None),
+        (f"Next visit 31/12/{TOMORROW.year + 1}", "d"),
+    ],
+)
+def test_only_days_tell_the_order_of_days_and_months(text, order):
+    assert dates.order([text]) == order
+
+
+def test_a_date_of_another_calendar_is_asked_about_and_spoils_no_bundle():
+    about, bundle = made("Patient: Reza Ahmadi\nDOB: 1361/05/12\nCollected: 1403/03/14\nPotassium 4.1 mmol/L 3.5-5.1")
+    assert "birthDate" not in of_kind(bundle, "Patient")[0]
+    assert "effectiveDateTime" not in of_kind(bundle, "Observation")[0]
+    asked = [field["name"] for field in about["fields"] if any("not one day" in why for why in field["reasons"])]
+    assert asked == ["date_of_birth", "collected"]
+    assert check.problems(bundle) == []
+    of_kind(bundle, "Patient")[0]["birthDate"] = "1361-05-12"
+    assert "no date that has been" in check.problems(bundle)[0]
 
 
 def test_a_record_with_an_earlier_result_is_sound():
@@ -362,10 +397,27 @@ def test_another_patients_page_in_the_middle_stops_the_document(other):
     assert "page 2" in about["warnings"][0]
     assert all(field["reasons"] for field in about["fields"])
     assert bundle is None
-    chloride = next(field["id"] for field in about["fields"] if field["name"] == "Chloride")
-    let_stand = [Decision(chloride, "accept", "B", "2026-01-02T03:04:05+00:00")]
-    (left,) = of_kind(fhir.bundle(about, let_stand), "Observation")
+    accepted = [Decision(field["id"], "accept", "B", "2026-01-02T03:04:05+00:00") for field in about["fields"]]
+    chloride = [decision for decision in accepted if decision.field.startswith("3-")]
+    second = [field for field in about["fields"] if field["page"] == 2]
+    headers = [Decision(field["id"], "absent", "B") for field in second if field["kind"] == "header"]
+    for held in (chloride, accepted, headers, accepted + headers):
+        assert fhir.bundle(about, held) is None
+        assert "not on the page, or split the file" in fhir.held(about, held)
+        with pytest.raises(ValueError, match="not on the page, or split the file"):
+            hl7.message(about, held, at="20260101000000+0000")
+
+
+def test_a_document_is_held_until_nothing_of_the_other_patient_is_left():
+    about, _ = made(LAB, "Patient: John Smith\nSodium 140 mmol/L 135-145", "Chloride 101 mmol/L 98-107")
+    ids = {field["name"]: field["id"] for field in about["fields"] if field["page"] == 3}
+    absent = [Decision(field["id"], "absent", "B") for field in about["fields"] if field["page"] == 2]
+    bundle = fhir.bundle(about, [*absent, Decision(ids["Chloride"], "accept", "B")])
+    (left,) = of_kind(bundle, "Observation")
     assert (left["code"]["text"], left["status"]) == ("Chloride", "final")
+    assert of_kind(bundle, "Patient")[0]["name"] == [{"text": "Maria Lopez"}]
+    misread = Decision(absent[0].field, "correct", "B", columns={"value": "Maria Lopez"})
+    assert of_kind(fhir.bundle(about, [misread]), "Observation") == []
 
 
 def test_a_document_with_a_bad_page_is_digitised_without_it_and_goes_to_review_whole():
@@ -396,6 +448,16 @@ def test_what_a_person_decided_is_final_and_what_is_not_on_the_page_is_gone():
     assert provenance["recorded"] == said["at"]
     assert provenance["agent"][1]["who"] == {"display": "Dr. B"}
     assert of_kind(bundle, "DiagnosticReport")[0]["status"] == "partial"
+    assert check.problems(bundle) == []
+
+
+@pytest.mark.parametrize("columns", [None, {"status": "stopped"}])
+def test_an_order_that_does_not_hold_is_withdrawn_by_the_transaction(columns):
+    about, _ = made(LAB)
+    order = next(field["id"] for field in about["fields"] if field["name"] == "Metformin")
+    decision = Decision(order, "correct" if columns else "absent", "B", "2026-01-02T03:04:05+00:00", columns=columns)
+    bundle = fhir.bundle(about, [decision], transaction=True)
+    assert {order["status"] for order in of_kind(bundle, "MedicationRequest")} == {"draft", "entered-in-error"}
     assert check.problems(bundle) == []
 
 

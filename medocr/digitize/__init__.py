@@ -166,7 +166,9 @@ def _bundle(about: dict, output: Output, transaction: bool) -> tuple[dict | None
     except ValueError as error:  # the file is damaged: of this document alone
         return None, [str(error)]
     bundle = fhir.bundle(about, decisions, transaction=transaction)
-    problems = check.problems(bundle) if bundle else []
+    if bundle is None:  # while nobody has decided anything, the record's warnings say why
+        return None, [fhir.held(about, decisions)] * bool(decisions)
+    problems = check.problems(bundle)
     return (None if problems else bundle), problems
 
 

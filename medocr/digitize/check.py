@@ -9,7 +9,7 @@ import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
-from . import decimals
+from . import dates, decimals
 from .reasons import is_known
 
 STATUSES = {
@@ -86,8 +86,8 @@ def _of_resource(kind: str, resource: Mapping) -> Iterator[str]:
     if kind == "Observation":
         yield from _of_observation(resource)
     if kind == "MedicationRequest":
-        if (resource.get("status"), resource.get("intent")) != ("draft", "proposal"):
-            yield "an order that was read from a page is a draft and a proposal"
+        if resource.get("status") not in ("draft", "entered-in-error") or resource.get("intent") != "proposal":
+            yield "an order that was read from a page is a draft, or entered in error, and a proposal"
         if not all(dosage.get("text") for dosage in resource.get("dosageInstruction", ())):
             yield "a dosage instruction has no text"
 
@@ -170,11 +170,11 @@ def is_loinc(code: str) -> bool:
 
 
 def _is_date(text: str) -> bool:
-    """Whether a FHIR date is one, and not after today."""
+    """Whether a FHIR date is one that has been."""
     if not DATE.fullmatch(text):
         return False
     parts = [*map(int, text[:10].split("-")), 1, 1][:3]
     try:
-        return datetime.date(*parts) <= datetime.date.today() + datetime.timedelta(days=1)
+        return dates.has_been(datetime.date(*parts))
     except ValueError:
         return False

@@ -1,5 +1,6 @@
 """Printed dates as ISO 8601, where what is printed can mean only one day."""
 
+import contextlib
 import datetime
 import re
 from collections.abc import Iterable
@@ -8,20 +9,24 @@ from ..fields.languages import month_numbers
 from ..fields.text import MONTHS
 
 YEAR_FIRST = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?!\d)")
-NUMBERS = re.compile(r"(\d{1,2})([-/.])(\d{1,2})\2(\d{4})(?!\d)")
+NUMBERS = re.compile(r"(?<![\d./-])(\d{1,2})([-/.])(\d{1,2})\2(\d{4})(?!\d|[-./]\d)")  # not amid an identifier
 DAY_FIRST = re.compile(rf"(\d{{1,2}})(?:st|nd|rd|th)?[ \-./,]{{0,2}}({MONTHS})[a-z]*\.?[ \-./,']{{0,2}}(\d{{4}})(?!\d)")
 MONTH_FIRST = re.compile(rf"({MONTHS})[a-z]*\.?[ ]?(\d{{1,2}})(?:st|nd|rd|th)?,?[ ](\d{{4}})(?!\d)")
 MONTH = {name: number for number, name in enumerate(MONTHS.split("|"), 1)} | month_numbers()
 NAMED = re.compile(rf"(\d{{1,2}})\.?[ ](?:de[ ])?({'|'.join(MONTH)})[ ](?:de[ ])?(\d{{4}})(?!\d)")  # in other languages
+FIRST_YEAR = 1880  # nobody living was born before; Persian and misread years are lower, Thai ones in the future
 
 
 def order(texts: Iterable[str]) -> str | None:
     """Whether days (`d`) or months (`m`) come first in the dates of a document; None where nothing tells, or both do.
 
-    A date whose first number is above 12 tells that days come first, as does one written with points.
+    A date whose first number is above 12 tells that days come first, as does one written with points; one that is on
+    no day until the end of next year tells nothing.
     """
     orders = set()
-    for first, sign, second, _ in (match.groups() for text in texts for match in NUMBERS.finditer(text)):
+    for first, sign, second, year in (match.groups() for text in texts for match in NUMBERS.finditer(text)):
+        if not (_day(year, second, first) or _day(year, first, second)):
+            continue
         if int(first) > 12 or sign == ".":
             orders.add("d")
         elif int(second) > 12:
@@ -32,7 +37,8 @@ def order(texts: Iterable[str]) -> str | None:
 def iso(printed: str, day_or_month_first: str | None = None) -> str | None:
     """`14 Mar 2024`, `14 de março de 2024`, `2024-03-14`, `14/03/2024`, `03/14/2024` → 2024-03-14; None if ambiguous.
 
-    `03/04/2024` is known only with the document's order. Years of two digits are nobody's guess: None.
+    None, too, for a day that has not been (`has_been`). `03/04/2024` is known only with the document's order. Years
+    of two digits are nobody's guess: None.
     """
     text = printed.lower().strip()
     if match := YEAR_FIRST.match(text):
@@ -51,8 +57,18 @@ def iso(printed: str, day_or_month_first: str | None = None) -> str | None:
     return _date(match[4], second, first) if day_or_month_first == "d" else None
 
 
+def has_been(day: datetime.date) -> bool:
+    """Whether a day is from 1880 on and not after tomorrow, which is today elsewhere."""
+    return day.year >= FIRST_YEAR and day <= datetime.date.today() + datetime.timedelta(days=1)
+
+
 def _date(year: str | int, month: str | int, day: str | int) -> str | None:
-    try:
-        return datetime.date(int(year), int(month), int(day)).isoformat()
-    except ValueError:
-        return None
+    date = _day(year, month, day)
+    return date.isoformat() if date and has_been(date) else None
+
+
+def _day(year: str | int, month: str | int, day: str | int) -> datetime.date | None:
+    if FIRST_YEAR <= int(year) <= datetime.date.today().year + 1:
+        with contextlib.suppress(ValueError):
+            return datetime.date(int(year), int(month), int(day))
+    return None

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from ..review.decisions import Decision
 from ..review.outcome import reviewed_fields
 from . import dates
-from .patient import header_of, patient_of
+from .patient import header_of, patient_of, who_else
 from .resources import medication_request, observation, stated
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:medocr:document")
@@ -22,6 +22,10 @@ ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 LABORATORY_REPORT = {"system": "http://loinc.org", "code": "11502-2", "display": "Laboratory report"}
 LABORATORY = {"coding": [{"system": f"{TERMINOLOGY}/v2-0074", "code": "LAB", "display": "Laboratory"}]}
 RECORD_NUMBER = {"coding": [{"system": f"{TERMINOLOGY}/v2-0203", "code": "MR"}], "text": "Medical record number"}
+RELEASE = (
+    "Mark all of the other patient's fields as not on the page, or split the file and digitise it again; "
+    "correct a name, number or birth date that was misread."
+)
 MEDIA = {".png": "image/png", ".jpg": "image/jpeg"}
 
 
@@ -29,10 +33,10 @@ def bundle(record: Mapping, decisions: Sequence[Decision] = (), *, transaction: 
     """The Bundle of a document, with what persons decided on its fields where they did.
 
     A collection, or a transaction that a server takes twice without holding anything twice. Numbers are Decimals with
-    the digits that were printed: write it by `decimals.dumps`. None for a document that is stopped since a page names
-    another patient, until a person has decided on a field of it.
+    the digits that were printed: write it by `decimals.dumps`. None for a document in which two patients are named, as
+    long as it is `held`.
     """
-    if record["stopped"] and not decisions:
+    if held(record, decisions):
         return None
     resources = _resources(record, decisions)
     if transaction and decisions:
@@ -60,13 +64,26 @@ def _security(record: Mapping) -> list[dict]:
     return [restricted] * bool(record["contains_phi"]) + [drawn] * bool(record["synthetic"])
 
 
+def held(record: Mapping, decisions: Sequence[Decision]) -> str:
+    """Why nothing may be made of a document in which a page names another patient; nothing once the review ended that.
+
+    It ends when all headers name one patient on the pages of which any field is left: to say of another patient's name
+    alone that it is not on the page does not make the results beside it this patient's.
+    """
+    left = {field["id"]: field for field in reviewed_fields(record, decisions)}
+    pages = {field["page"] for field in left.values()}
+    others = who_else(left.get(field["id"], field) for field in record["fields"] if field["page"] in pages)
+    return f"{'; '.join(others)}. {RELEASE}" if record["stopped"] and others else ""
+
+
 def settled(record: Mapping, decisions: Sequence[Decision]) -> list[dict]:
     """The fields that hold after what persons decided; those that a person or the risk rule has passed may be final.
 
-    Of a document that was stopped, since a page names another patient, nothing holds but what a person let stand.
+    Of a document that was stopped, since a page names another patient, no result or order holds but what a person let
+    stand.
     """
     fields = reviewed_fields(record, decisions)
-    return [field for field in fields if not record["stopped"] or "reviewed" in field]
+    return [field for field in fields if not record["stopped"] or "reviewed" in field or field["kind"] == "header"]
 
 
 def context(record: Mapping, fields: Sequence[Mapping]) -> dict:

@@ -23,10 +23,10 @@ def message(record: Mapping, decisions: Sequence[Decision] = (), *, at: str) -> 
     """The message of a document, its segments parted by carriage returns; `at` is its time, `YYYYMMDDHHMMSS+0000`.
 
     Raises ValueError where hl7apy is not installed, or the message is not what the standard allows; and for a document
-    that is stopped since a page names another patient, while nobody has decided on it.
+    in which two patients are named, as long as it is held (`fhir.held`).
     """
-    if record["stopped"] and not decisions:
-        raise ValueError(f"{record['source']}: a page names another patient: a person has to look at it first")
+    if reason := fhir.held(record, decisions):
+        raise ValueError(reason)
     fields = fhir.settled(record, decisions)
     about = fhir.context(record, fields)
     lines = [_msh(record, about["header"], at), _pid(record, fhir.patient(record, fields, about), about["header"])]

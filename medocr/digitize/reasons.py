@@ -69,7 +69,7 @@ def _of_document(record: Mapping) -> Iterator[str]:
 
 def _of_date(printed: str, order: str | None) -> Iterator[str]:
     if dates.iso(printed, order) is None:
-        yield f"{printed} is not one day for certain"
+        yield f"{printed} is not one day for certain, or none that has been"
 
 
 def _of_line(entry: Mapping, beside: Sequence[Mapping]) -> Iterator[str]:
