@@ -18,7 +18,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from medocr import digitize, review
 from medocr.__main__ import main
-from medocr.digitize import check, dates, decimals, fhir, hl7, printed, readers, reasons, record, sources
+from medocr.digitize import check, dates, decimals, fhir, hl7, printed, readers, reasons, record, resources, sources
 from medocr.ocr import Line
 from medocr.ocr.overprint import STRUCK
 from medocr.read import PageRecord
@@ -426,6 +426,42 @@ def test_a_document_with_a_bad_page_is_digitised_without_it_and_goes_to_review_w
     assert all(any("page 2" in reason for reason in field["reasons"]) for field in about["fields"])
     assert len(of_kind(bundle, "Observation")) == 6
     assert check.problems(bundle) == []
+    reviewed = [Decision(field["id"], "accept", "B") for field in about["fields"]]
+    bundle = fhir.bundle(about, reviewed)
+    assert {resource["status"] for resource in of_kind(bundle, "Observation")} == {"final"}
+    assert of_kind(bundle, "DocumentReference")[0]["docStatus"] == "preliminary"
+    assert of_kind(bundle, "DiagnosticReport")[0]["status"] == "partial"
+    pytest.importorskip("hl7apy")
+    orders = [line for line in hl7.message(about, reviewed, at="20260101000000+0000").split("\r") if line[:3] == "OBR"]
+    assert [line.split("|")[25] for line in orders] == ["P", "P"]
+
+
+@pytest.mark.parametrize(
+    ("line", "value", "segment"),
+    [
+        ("RBC 2-5 /HPF 0-2", {"low": "2", "high": "5"}, ["SN", "^2^-^5"]),
+        ("Protein trace mg/dL negative", "trace mg/dL", ["ST", "trace"]),
+        ("HBsAg Negative", "Negative", ["ST", "Negative"]),
+    ],
+)
+def test_a_result_that_is_no_number_keeps_its_unit(line, value, segment):
+    about, bundle = made(f"MRN: 12345\n{line}")
+    (made_of,) = of_kind(bundle, "Observation")
+    if isinstance(value, dict):
+        limits = made_of["valueRange"]
+        assert {name: str(limit["value"]) for name, limit in limits.items()} == value
+        assert {(limit["unit"], limit["code"]) for limit in limits.values()} == {("/HPF", "/[HPF]")}
+    else:
+        assert made_of["valueString"] == value
+    assert check.problems(bundle) == []
+    pytest.importorskip("hl7apy")
+    sent = hl7.message(about, at="20260101000000+0000").split("\r")[-2].split("|")
+    assert [sent[2], sent[5]] == segment
+
+
+@pytest.mark.parametrize("value", ["<1.2.5", "<5'", "> 1,2,3", "5-2"])
+def test_an_odd_value_stays_as_it_is_written(value):
+    assert resources._value({"value": value, "unit": "mg/L"}, "") == {"valueString": f"{value} mg/L"}
 
 
 def test_what_a_person_decided_is_final_and_what_is_not_on_the_page_is_gone():
@@ -568,6 +604,20 @@ def test_files_go_together_by_a_pattern_in_the_order_of_their_numbers(scans):
     }
 
 
+def test_a_file_for_which_a_pattern_gives_no_name_is_a_document_of_its_own(scans):
+    found = sources.find([scans(x_p1="x", v7_p1="y")], r"(?P<document>v\d)?_p\d+")
+    assert {source.name for source in found} == {"x_p1.png", "v7"}
+
+
+def test_a_file_whose_name_begins_like_a_home_is_read(scans, monkeypatch):
+    folder = scans(lab="x")
+    (folder / "lab.png").rename(folder / "~$scan.png")
+    monkeypatch.chdir(folder)
+    (found,) = sources.find(["."])
+    (page,) = sources.pages(found)
+    assert (page.origin, page.image) == ("~$scan.png", encoded("x"))
+
+
 def test_files_that_hold_no_page_are_named_each(scans, tmp_path):
     folder = scans(lab=LAB)
     for name, content in (("a.docx", b"PK"), ("b.pdf", b""), ("z.png", b"no image"), ("notes.txt", b"beside")):
@@ -630,6 +680,40 @@ def test_an_hl7_message_says_the_same_and_comes_back_whole():
     assert (rows[0].obx_6.to_er7(), rows[0].obx_7.value, rows[0].obx_8.value) == ("mg/dL^mg/dL^UCUM", "70-99", "H")
     assert rows[3].obx_5.value == "Metformin 500 mg PO a\\F\\b\\S\\c\\T\\d\\R\\e\\E\\f"
     assert patient.oru_r01_patient.pid.pid_5.to_er7() == "Maria Lopez"
+
+
+def control(message: str) -> str:
+    return message.split("|")[9]
+
+
+def test_an_hl7_message_says_what_the_review_took_away_under_another_control_id():
+    pytest.importorskip("hl7apy")
+    about, _ = made("MRN: 12345\nPotassium 4.1 mmol/L\nTroponin 40 ng/L\nMetformin 500 mg PO BID\nIron 12 ug/dL")
+    ids = {field["name"]: field["id"] for field in about["fields"]}
+    messages = [hl7.message(about, at="20260101000000+0000")]
+    kept, gone, order, renamed = (ids[name] for name in ("Potassium", "Troponin", "Metformin", "Iron"))
+    decisions = [Decision(kept, "accept", "B"), Decision(gone, "absent", "B"), Decision(order, "absent", "B")]
+    decisions.append(Decision(renamed, "correct", "B", columns={"name": "Ferritin"}))
+    messages += [hl7.message(about, decisions, at=f"2026010{day}000000+0000") for day in (2, 3)]
+    assert control(messages[0]) != control(messages[1]) == control(messages[2])
+    assert all(len(control(message)) <= 20 for message in messages)
+    before, after = ([line.split("|") for line in text.split("\r") if line[:3] == "OBX"] for text in messages[:2])
+    named = {row[4]: row[3] for row in before}
+    assert [(row[4], row[5], row[11]) for row in after if row[11] == "D"] == [
+        (gone, "", "D"),
+        (renamed, "", "D"),
+        (order, "", "D"),
+    ]
+    assert all(row[3] == named[row[4]] for row in after if row[11] == "D")
+    assert [(row[4], row[11]) for row in after if row[11] != "D"] == [(kept, "F"), (renamed, "F")]
+    assert [line.split("|")[25] for line in messages[1].split("\r") if line[:3] == "OBR"] == ["F", "X"]
+
+
+@pytest.mark.parametrize(("name", "charset"), [("Ann Miller", []), ("José Müller", [*[""] * 5, "UNICODE UTF-8"])])
+def test_an_hl7_message_names_its_character_set(name, charset):
+    pytest.importorskip("hl7apy")
+    about, _ = made(f"Patient: {name}\nPotassium 4.1 mmol/L")
+    assert hl7.message(about, at="20260101000000+0000").split("\r")[0].split("|")[12:] == charset
 
 
 def test_no_value_adds_a_segment_to_an_hl7_message():

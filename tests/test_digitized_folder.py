@@ -1,5 +1,6 @@
 """The folder that documents are digitised into, attacked: other people's things, links, names, texts, damage."""
 
+import dataclasses
 import json
 import os
 import stat
@@ -8,7 +9,7 @@ import pytest
 
 from medocr import digitize
 from medocr.__main__ import main
-from medocr.digitize import Reader, confidence
+from medocr.digitize import Reader, confidence, fhir
 from medocr.review import markup
 from medocr.review.decisions import Decision, decide, standing
 from medocr.review.session import Session
@@ -141,6 +142,51 @@ def test_a_field_without_a_confidence_passes_no_threshold():
     assert [field["status"] for field in record["fields"]] == ["review", "passed"]
 
 
+def test_what_is_wrong_with_one_document_stops_no_other(scans, tmp_path, monkeypatch, capsys):
+    (scans / "b.png").write_bytes(encoded("b"))
+    digitize.digitize(stub(), [scans], tmp_path / "out")
+    bundle = fhir.bundle
+
+    def odd(about, *args, **options):
+        if about["source"] == "a.png":
+            raise ValueError("an odd value")
+        return bundle(about, *args, **options)
+
+    monkeypatch.setattr(fhir, "bundle", odd)
+    assert main(["export", str(tmp_path / "out")]) == 3
+    assert "a.png: no Bundle: an odd value\n1 Bundles" in capsys.readouterr().err
+
+
+def test_a_document_that_is_held_says_what_to_do(scans, tmp_path, capsys):
+    out = tmp_path / "out"
+    digitize.digitize(stub("Patient: Ann Miller\nIron 4.1 mmol/L"), [scans], out)
+    (path,) = (out / "documents").iterdir()
+    record = json.loads(path.read_text())
+    second = {**record["pages"][0], "index": 2}
+    other = {**record["fields"][0], "id": "2-1", "page": 2, "name": "patient", "columns": {"value": "John Smith"}}
+    record = {**record, "stopped": True, "pages": [*record["pages"], second], "fields": [*record["fields"], other]}
+    path.write_text(json.dumps(record))
+    assert main(["export", str(out)]) == 0
+    decide(out, record, Decision("1-2", "accept", "an"), standing(record, record["fields"][1], []))
+    assert main(["export", str(out)]) == 3
+    assert "not on the page, or split the file" in capsys.readouterr().err
+    assert not [*(out / "bundles").iterdir()]
+
+
+@pytest.mark.parametrize("again", ["export", "digitize"])
+def test_no_message_stays_that_an_export_did_not_write(scans, tmp_path, again):
+    pytest.importorskip("hl7apy")
+    out = tmp_path / "out"
+    digitize.digitize(stub(), [scans], out)
+    assert main(["export", str(out), "--hl7"]) == 0
+    assert len([*(out / "hl7").iterdir()]) == 1
+    if again == "export":
+        main(["export", str(out)])
+    else:
+        digitize.digitize(dataclasses.replace(stub("Iron 5.1 mmol/L"), hash="1"), [scans], out)
+    assert not [*(out / "hl7").iterdir()]
+
+
 def test_a_wrong_file_of_codes_takes_no_bundle_away(scans, tmp_path, monkeypatch, capsys):
     digitize.digitize(stub(), [scans], tmp_path / "out")
     before = [path.read_text() for path in (tmp_path / "out/bundles").iterdir()]
@@ -150,3 +196,74 @@ def test_a_wrong_file_of_codes_takes_no_bundle_away(scans, tmp_path, monkeypatch
     assert f"{tmp_path / 'codes.tsv'}: a line must hold" in capsys.readouterr().err
     assert before == [path.read_text() for path in (tmp_path / "out/bundles").iterdir()]
     assert before
+
+
+BEFORE = "Patient: Ann Miller\nIron 12 µmol/L\nUrea 5 mmol/L"
+AFTER = "Patient: Ann Miller\nWBC 1.80 10^3/uL\nIron 12 µmol/L\nUrea 5 mmol/L"
+
+
+def read_again(scans, out, *, with_digests=True) -> dict:
+    """The record of a page that was accepted as one reader read it, and was then read by another."""
+    digitize.digitize(stub(BEFORE), [scans], out)
+    session = Session(out)
+    for place in range(len(session.queue)):
+        session.accept(session.view(place), "ann")
+    assert all(session.decided())
+    made = next((out / "reviews").iterdir())
+    if not with_digests:  # as files were written before decisions had them
+        rows = [{**json.loads(line), "reading": ""} for line in made.read_text().splitlines()]
+        made.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    digitize.digitize(dataclasses.replace(stub(AFTER), hash="1"), [scans], out)
+    assert main(["export", str(out)]) == 0
+    return json.loads(next((out / "documents").iterdir()).read_text())
+
+
+def states(out) -> dict:
+    bundle = json.loads(next((out / "bundles").iterdir()).read_text())
+    results = [entry["resource"] for entry in bundle["entry"] if entry["resource"]["resourceType"] == "Observation"]
+    return {result["code"]["text"]: result["status"] for result in results}
+
+
+@pytest.mark.parametrize(("with_digests", "lost", "waiting"), [(True, 2, 3), (False, 3, 4)])
+def test_a_decision_holds_for_no_field_of_another_reading(scans, tmp_path, with_digests, lost, waiting):
+    out = tmp_path / "out"
+    record = read_again(scans, out, with_digests=with_digests)
+    assert states(out) == {"WBC": "preliminary", "Iron": "preliminary", "Urea": "preliminary"}
+    assert any(text.startswith(f"{lost} earlier decisions are of another") for text in record["warnings"])
+    assert Session(out).decided().count(False) == waiting
+    with pytest.raises(ValueError, match="no decision of a person"):
+        confidence.checked(out)
+    session = Session(out)
+    while (place := session.next_open()) is not None:
+        session.accept(session.view(place), "ben")
+    assert len(confidence.checked(out)[0]) == len(record["fields"])
+
+
+def test_decisions_without_digests_hold_while_the_reader_is_the_same(scans, tmp_path):
+    out = tmp_path / "out"
+    record = read_again(scans, out, with_digests=False)
+    path = out / f"documents/{record['id']}.json"
+    path.unlink()
+    digitize.digitize(stub(BEFORE), [scans], out)  # nobody knows what they were made on
+    assert "another reading" in path.read_text()
+    path.write_text(json.dumps({**json.loads(path.read_text()), "read_again": False}))
+    assert main(["export", str(out)]) == 0
+    assert states(out) == {"Iron": "final", "Urea": "final"}
+
+
+@pytest.mark.parametrize(("error", "tries"), [("no_answer: timeout", 2), ("refusal: it may not", 1)])
+def test_a_page_that_failed_for_once_is_read_by_the_next_call(scans, tmp_path, error, tries):
+    (scans / "b.png").write_bytes(encoded("b"))
+    asked = []
+
+    def pages(items):
+        for item in items:
+            asked.append(item.origin)
+            yield item, error if item.origin == "b.png" and asked.count("b.png") == 1 else reading(BEFORE)
+
+    reader, together = Reader("stub", "0", pages), r"[ab](?P<document>\.png)"
+    first = digitize.digitize(reader, [scans], tmp_path / "out", together=together)
+    assert (first.digitized, first.incomplete) == (1, 1)
+    second = digitize.digitize(reader, [scans], tmp_path / "out", together=together)
+    assert asked.count("b.png") == tries
+    assert (second.digitized, second.incomplete) == (tries - 1, 2 - tries)

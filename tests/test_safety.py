@@ -81,6 +81,28 @@ def test_pages_that_a_reviewer_thought_of(page, read, found):
     assert kinds(read, page) == found
 
 
+@pytest.mark.parametrize(
+    ("label", "read", "found"),
+    [
+        ("O-", "O", ["changed_result"]),
+        ("AB −", "AB", ["changed_result"]),
+        ("A-", "A+", ["changed_result"]),
+        ("B-", "b −", []),
+        ("2-5", "2–5", []),
+        ("13,2", 13.2, []),
+        ("0,05", 0.05, []),
+        ("0,125", 0.125, []),
+        ("1,200", 1200.0, []),
+        ("1,50,000", 150000.0, []),
+        ("13,2", 132.0, ["shifted_point"]),
+        ("1,2,3", 123.0, ["shifted_point"]),
+    ],
+)
+def test_values_in_words_keep_their_minus_and_their_decimals(label, read, found):
+    wanted, given = ({"analytes": [{"name": "Blood group", "value": value}]} for value in (label, read))
+    assert [kind for kind, _, _ in safety.errors(wanted, given)] == found
+
+
 def test_a_row_repeated_without_end_is_invented_once_and_odd_fields_are_no_error():
     assert metrics.score_page(REPORT, REPORT + "\nChloride 101 mmol/L 98-107" * 50)["invented_value"] == 1
     for fields_given in (

@@ -93,6 +93,11 @@ def context(record: Mapping, fields: Sequence[Mapping]) -> dict:
     return {"refs": refs, "header": header_of(fields), "order": dates.order(texts), "text": "\n".join(texts)}
 
 
+def is_whole(record: Mapping) -> bool:
+    """Whether every page was read: nobody knows what else stands on one that was not."""
+    return not any(page["error"] for page in record["pages"])
+
+
 def clinical(fields: Sequence[Mapping], about: Mapping) -> list[tuple[Mapping, dict]]:
     """Each result with its Observation and each order that holds with its MedicationRequest, results first."""
     results = [(field, observation(field, about)) for field in fields if field["kind"] == "analyte"]
@@ -109,7 +114,7 @@ def _resources(record: Mapping, decisions: Sequence[Decision]) -> list[dict]:
     made = [("", patient(record, fields, about)), ("", _document(record, fields, about)), ("", _device(record))]
     if results:
         names = [{"reference": reference(record, "Observation", field["id"])} for field, _ in results]
-        made.append(("", _report({resource["status"] for _, resource in results}, names, about)))
+        made.append(("", _report(record, {resource["status"] for _, resource in results}, names, about)))
     made += [(field["id"], resource) for field, resource in rows]
     resources = [_identified(record, resource, key) for key, resource in made]
     return [*resources, _provenance(record, resources, about["refs"], decisions)]
@@ -164,7 +169,7 @@ def patient(record: Mapping, fields: Sequence[Mapping], about: Mapping) -> dict:
 
 
 def _document(record: Mapping, fields: Sequence[Mapping], about: Mapping) -> dict:
-    final = bool(fields) and all(field["status"] == "passed" for field in fields)
+    final = bool(fields) and all(field["status"] == "passed" for field in fields) and is_whole(record)
     hashes = [page["sha256"] for page in record["pages"] if page["sha256"]]
     return {
         "resourceType": "DocumentReference",
@@ -201,11 +206,11 @@ def _device(record: Mapping) -> dict:
     }
 
 
-def _report(states: set[str], names: list[dict], about: Mapping) -> dict:
+def _report(record: Mapping, states: set[str], names: list[dict], about: Mapping) -> dict:
     facility = about["header"].get("facility")
     return stated(
         resourceType="DiagnosticReport",
-        status=states.pop() if len(states) == 1 else "partial",
+        status=states.pop() if len(states) == 1 and is_whole(record) else "partial",
         category=[LABORATORY],
         code={"coding": [LABORATORY_REPORT], "text": "Laboratory report"},
         subject=about["refs"]["Patient"],

@@ -4,8 +4,10 @@ Results are OBX segments of a first order; drug orders, which ORU has no segment
 of the extra `digitize`, holds every message against the standard's structure and data types.
 """
 
+import hashlib
+import operator
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import ModuleType
 
 from ..review.decisions import Decision
@@ -17,6 +19,7 @@ ESCAPES = {"\\": "\\E\\", "|": "\\F\\", "^": "\\S\\", "&": "\\T\\", "~": "\\R\\"
 SPECIAL = re.compile(r"[\\|^&~\x00-\x1f\x7f]")
 LABORATORY_REPORT = "11502-2^Laboratory report^LN"
 MEDICATIONS = "10160-0^History of medication use^LN"
+Row = tuple[str, dict[int, str]]  # the code of the order that it belongs to, and the fields of its OBX
 
 
 def message(record: Mapping, decisions: Sequence[Decision] = (), *, at: str) -> str:
@@ -29,8 +32,11 @@ def message(record: Mapping, decisions: Sequence[Decision] = (), *, at: str) -> 
         raise ValueError(reason)
     fields = fhir.settled(record, decisions)
     about = fhir.context(record, fields)
-    lines = [_msh(record, about["header"], at), _pid(record, fhir.patient(record, fields, about), about["header"])]
-    return _checked("\r".join([*lines, *_results(record, fhir.clinical(fields, about), about)]) + "\r")
+    rows = [*_rows(fields, about)]
+    rows += _withdrawn(rows, _rows(fhir.settled(record, ()), about))
+    lines = [_pid(record, fhir.patient(record, fields, about), about["header"])]
+    lines += _results(record, rows, _day(about["header"].get("collected", ""), about))
+    return _checked("\r".join([_msh(record, about["header"], at, lines), *lines]) + "\r")
 
 
 def parser() -> ModuleType:
@@ -64,11 +70,15 @@ def _segment(name: str, places: Mapping[int, str]) -> str:
     return "|".join([name, *(places.get(place, "") for place in range(1, max(places) + 1))])
 
 
-def _msh(record: Mapping, header: Mapping, at: str) -> str:
+def _msh(record: Mapping, header: Mapping, at: str, lines: Sequence[str]) -> str:
+    """The first segment; its control id is of the content: a receiver takes a second message of one id for the same."""
     processing = "T" if record["synthetic"] else "P"
     facility = escape(header.get("facility", ""))
+    content = "\r".join([record["id"], facility, *lines])
+    control = hashlib.sha256(content.encode()).hexdigest()[:20]
+    signs = [] if content.isascii() else [""] * 5 + ["UNICODE UTF-8"]
     return "|".join(
-        ["MSH", "^~\\&", "medocr", facility, "", "", at, "", "ORU^R01^ORU_R01", record["id"], processing, "2.5"]
+        ["MSH", "^~\\&", "medocr", facility, "", "", at, "", "ORU^R01^ORU_R01", control, processing, "2.5", *signs]
     )
 
 
@@ -82,17 +92,30 @@ def _pid(record: Mapping, patient: Mapping, header: Mapping) -> str:
     return _segment("PID", {**places, 7: born, 8: SEXES.get(patient.get("gender", ""), "")})
 
 
-def _results(record: Mapping, rows: Sequence[tuple[Mapping, Mapping]], about: Mapping) -> Iterator[str]:
-    collected = _day(about["header"].get("collected", ""), about)
-    results = [(field, _result(field, made, about)) for field, made in rows if field["kind"] == "analyte"]
-    orders = [(field, _order(field, made)) for field, made in rows if field["kind"] == "drug"]
-    groups = [(code, held) for code, held in ((LABORATORY_REPORT, results), (MEDICATIONS, orders)) if held]
-    for number, (code, held) in enumerate(groups, 1):
-        states = ["F" if field["status"] == "passed" else "P" for field, _ in held]
-        state = "P" if "P" in states else "F"
+def _rows(fields: Sequence[Mapping], about: Mapping) -> Iterator[Row]:
+    """Each result and order that holds; a field's id tells apart the rows of one name."""
+    for field, made in fhir.clinical(fields, about):
+        is_result = field["kind"] == "analyte"
+        places = _result(field, made, about) if is_result else _order(field, made)
+        state = "F" if field["status"] == "passed" else "P"
+        yield LABORATORY_REPORT if is_result else MEDICATIONS, {**places, 4: field["id"], 11: state}
+
+
+def _withdrawn(rows: Sequence[Row], before: Iterable[Row]) -> list[Row]:
+    """What a message before the review held under names and ids that are gone, as deleted and without values."""
+    left = {(places[3], places[4]) for _, places in rows}
+    gone = [(code, places) for code, places in before if (places[3], places[4]) not in left]
+    return [(code, {3: places[3], 4: places[4], 11: "D"}) for code, places in gone]
+
+
+def _results(record: Mapping, rows: Sequence[Row], collected: str) -> Iterator[str]:
+    """The orders' segments; an order's state is X where all that it held is deleted."""
+    groups = [(code, [places for of, places in rows if of == code]) for code in (LABORATORY_REPORT, MEDICATIONS)]
+    for number, (code, held) in enumerate(filter(operator.itemgetter(1), groups), 1):
+        states = {places[11] for places in held} - {"D"}
+        state = "F" if states == {"F"} and fhir.is_whole(record) else "P" if states else "X"
         yield _segment("OBR", {1: str(number), 3: f"{record['id']}-{number}^medocr", 4: code, 7: collected, 25: state})
-        for place, ((_, places), state) in enumerate(zip(held, states, strict=True), 1):
-            yield _segment("OBX", {1: str(place), 11: state, **places})
+        yield from (_segment("OBX", {1: str(place), **places}) for place, places in enumerate(held, 1))
 
 
 def _day(printed: str, about: Mapping) -> str:
@@ -101,7 +124,7 @@ def _day(printed: str, about: Mapping) -> str:
 
 def _result(field: Mapping, observation: Mapping, about: Mapping) -> dict[int, str]:
     row = field["columns"]
-    kind, value = _value(observation)
+    kind, value = _value(observation, row)
     unit = quantity_unit(row.get("unit"), field["text"])
     return {
         2: kind,
@@ -124,11 +147,13 @@ def _coded(concept: Mapping, system: str) -> str:
     return f"{concept['coding'][0]['code']}^{name}^{system}" if "coding" in concept else f"^{name}"
 
 
-def _value(observation: Mapping) -> tuple[str, str]:
-    """A value's type (NM number, SN number with a sign before it, ST words) and the value."""
+def _value(observation: Mapping, row: Mapping) -> tuple[str, str]:
+    """A value's type (NM number, SN number with a sign before it or two of them, ST words) and the value."""
+    if limits := observation.get("valueRange"):
+        return "SN", f"^{limits['low']['value']:f}^-^{limits['high']['value']:f}"
     quantity = observation.get("valueQuantity")
     if not quantity:
-        return "ST", escape(observation.get("valueString", ""))
+        return "ST", escape(row.get("value") or "")
     number = f"{quantity['value']:f}"
     return ("SN", f"{quantity['comparator']}^{number}") if "comparator" in quantity else ("NM", number)
 

@@ -55,7 +55,9 @@ class Output:
             temporary.write_bytes(content.encode() if isinstance(content, str) else content)
 
     def write_bundle(self, identity: str, bundle: Mapping | None) -> None:
-        """Write a document's Bundle; where there is None the document waits for a person."""
+        """Write a document's Bundle; where there is None the document waits for a person. An HL7 message of an earlier
+        Bundle is taken away."""
+        self.write(f"hl7/{identity}.hl7", None)
         self.write(f"bundles/{identity}.json", bundle and f"{decimals.dumps(bundle)}\n")
 
     def write_record(self, record: Mapping) -> None:

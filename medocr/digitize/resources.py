@@ -1,5 +1,6 @@
 """Fields as FHIR resources: a result row as an Observation, a drug order as a MedicationRequest."""
 
+import contextlib
 import functools
 import re
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ COMPARATOR = {"≤": "<=", "≥": ">="}
 NOT_BLOOD = re.compile(r"\b(?:urin|csf\b|cerebrospinal|fluid|stool|fa?eces|saliva|semen)", re.IGNORECASE)
 EVERY_HOURS = re.compile(r"(?:q|every)\s?(\d{1,2})(?:\s?(?:-|to)\s?(\d{1,2}))?\s?-?(?:h|hourly|hours?|hrs?|hrly)\b")
 SPAN = re.compile(r"\d\s?(?:-|to)\s?\d")
+RANGE = re.compile(r"(\d+(?:\.\d+)?)\s?[-–]\s?(\d+(?:\.\d+)?)")  # of cells seen in a field
 
 
 def stated(**elements) -> dict:
@@ -65,14 +67,18 @@ def _value(row: Mapping, text: str) -> dict:
         return {"valueQuantity": {"value": exact(value, text), **quantity_unit(unit, text)}}
     value = str(value or "").strip()
     if bound := BOUND.fullmatch(value):
-        sign = COMPARATOR.get(bound[1], bound[1])
-        number = printed.number(parsed(bound[2].strip()), value)
-        return {"valueQuantity": {"value": number, "comparator": sign, **quantity_unit(unit, text)}}
+        with contextlib.suppress(ValueError):  # `<1.2.5` is no number
+            number, sign = printed.number(parsed(bound[2].strip()), value), COMPARATOR.get(bound[1], bound[1])
+            return {"valueQuantity": {"value": number, "comparator": sign, **quantity_unit(unit, text)}}
     if re.fullmatch(r"-?\d+(?:\.\d+)?", value):  # as a person typed it
         return {"valueQuantity": {"value": Decimal(value), **quantity_unit(unit, text)}}
     if not value:
         return {"dataAbsentReason": {"coding": [{"system": f"{TERMINOLOGY}/data-absent-reason", "code": "unknown"}]}}
-    return {"valueString": value}
+    limits = [Decimal(limit) for limit in RANGE.fullmatch(value).groups()] if RANGE.fullmatch(value) else []
+    if limits and limits == sorted(limits):
+        low, high = ({"value": limit, **quantity_unit(unit, text)} for limit in limits)
+        return {"valueRange": {"low": low, "high": high}}
+    return {"valueString": f"{value} {quantity_unit(unit, text).get('unit', '')}".strip()}
 
 
 def exact(value: float | Decimal, text: str) -> Decimal:

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from ..fields import directions
+from ..fields import directions, unit_code
 from ..metrics.values import letters, plain, rows
 from ..review.columns import LISTS, NAMED_BY
 from ..schema import Page
@@ -109,11 +109,8 @@ def _expected(known: Mapping) -> Iterator[dict]:
 def _facts(resource: Mapping) -> dict:
     """What is compared of a resource: its name, value, unit and the rest."""
     if resource["resourceType"] == "Observation":
-        quantity = resource.get("valueQuantity", {})
-        value = (
-            (quantity.get("comparator"), float(quantity["value"])) if quantity else plain(resource.get("valueString"))
-        )
-        return {"name": letters(resource["code"]["text"]), "value": value, "unit": _unit(quantity), "rest": None}
+        value, unit = _measured(resource)
+        return {"name": letters(resource["code"]["text"]), "value": value, "unit": unit, "rest": None}
     (dosage,) = resource["dosageInstruction"]
     dose = next((rate["doseQuantity"] for rate in dosage.get("doseAndRate", ())), {})
     timing, route = dosage.get("timing", {}), dosage.get("route", {}).get("text", "")
@@ -124,6 +121,17 @@ def _facts(resource: Mapping) -> dict:
     value = float(dose["value"]) if dose else None
     name = letters(resource["medicationCodeableConcept"]["text"])
     return {"name": name, "value": value, "unit": _unit(dose), "rest": rest}
+
+
+def _measured(resource: Mapping) -> tuple[object, str | None]:
+    """An Observation's value and unit; a unit at the end of a value in words by its UCUM code."""
+    if quantity := resource.get("valueQuantity"):
+        return (quantity.get("comparator"), float(quantity["value"])), _unit(quantity)
+    if limits := resource.get("valueRange"):
+        return tuple(float(limit["value"]) for limit in limits.values()), _unit(limits["low"])
+    words, _, last = resource.get("valueString", "").rpartition(" ")
+    code = unit_code(last) if words else None
+    return plain(words if code else resource.get("valueString")), code
 
 
 def _unit(quantity: Mapping) -> str | None:

@@ -61,7 +61,8 @@ def _in_folder(path: str | Path, pattern: re.Pattern | None, out: Path | None) -
         if not folder.is_beside(file) and not any(map(file.resolve().is_relative_to, written)):
             name = folder.name_of(file, root)
             matched = pattern.search(name) if pattern else None
-            grouped.setdefault(name[: matched.start()] + matched["document"] if matched else name, []).append(file)
+            together = matched["document"] if matched else None  # which may be optional in the pattern
+            grouped.setdefault(name if together is None else name[: matched.start()] + together, []).append(file)
     unlisted = [(folder.name_of(at, root), problem) for at, *problem in problems]
     documents = [Source(name, Path(name).name, (), tuple(problem)) for name, problem in unlisted]
     return [*documents, *(_source(name, sorted(files, key=_natural)) for name, files in grouped.items())]
@@ -86,7 +87,8 @@ def pages(source: Source, contains_phi: bool = True) -> list[Page | Rejection]:
     read: list[Page | Rejection] = []
     for file in source.files:
         try:
-            read += sources.load("folder", path=str(file), labelled=False, contains_phi=contains_phi)
+            path = str(file.absolute())  # `~$scan.pdf` is no user's home
+            read += sources.load("folder", path=path, labelled=False, contains_phi=contains_phi)
         except (ValueError, OSError):
             name = folder.name_of(file, file.parent)
             read.append(Rejection(name, "folder", "vanished", "it was there when the folder was listed, and is gone"))

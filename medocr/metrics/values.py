@@ -1,13 +1,17 @@
 """Field values as they are compared: numbers as numbers, units by UCUM code, words without case and punctuation."""
 
+import contextlib
 import functools
 import re
 from collections.abc import Callable, Mapping
 
 from medocr.fields import directions, quantities, unit_code
+from medocr.fields.text import number
 
-# Letters and digits; bounds and pluses; and the signs inside numbers, fractions, titres and spans.
-TOLD = re.compile(r"[^\W_]|[<>≤≥+]|(?<=\d)[/:.–-](?=\d)|[.−-](?=\d)")
+# Letters and digits; bounds and pluses; the signs inside numbers, fractions, titres and spans; and the minus of `O-`.
+TOLD = re.compile(r"[^\W_]|[<>≤≥+]|(?<=\d)[/:.-](?=\d)|[.-](?=\d)|-(?=\s*$)")
+DASHES = str.maketrans("–−", "--")
+NUMBER = re.compile(r"\d[\d,]*\.?\d*|\.\d+", re.ASCII)
 
 HEADER = {
     *("facility", "patient", "age", "sex", "date_of_birth", "mrn", "accession", "report", "npi", "doctor"),
@@ -54,7 +58,8 @@ def quantity(row: Mapping, name: str) -> object:
 
 
 def plain(value: object) -> object:
-    """A value as it is compared: `1,200` is 1200.0, `NEGATIVE` is `negative`; `<1.5`, `1:160`, `875/125` keep signs."""
+    """A value as it is compared: `1,200` is 1200.0, `13,2` is 13.2, `NEGATIVE` is `negative`; signs stay in `<1.5`,
+    `1:160`, `875/125` and `O-`."""
     if value is None or isinstance(value, AS_THEY_ARE):
         return value
     if isinstance(value, str):
@@ -64,10 +69,10 @@ def plain(value: object) -> object:
 
 @functools.lru_cache(REMEMBERED)
 def _text(value: str) -> float | str:
-    with_point = value.replace(",", "")
-    if with_point.replace(".", "", 1).isdecimal() and with_point.isascii():
-        return float(with_point)
-    return "".join(TOLD.findall(value.casefold())) or value
+    if NUMBER.fullmatch(value):
+        with contextlib.suppress(ValueError):  # `1,2,3`
+            return number(value)
+    return "".join(TOLD.findall(value.casefold().translate(DASHES))) or value
 
 
 def unit(value: object) -> object:
