@@ -196,3 +196,74 @@ def test_a_wrong_file_of_codes_takes_no_bundle_away(scans, tmp_path, monkeypatch
     assert f"{tmp_path / 'codes.tsv'}: a line must hold" in capsys.readouterr().err
     assert before == [path.read_text() for path in (tmp_path / "out/bundles").iterdir()]
     assert before
+
+
+BEFORE = "Patient: Ann Miller\nIron 12 µmol/L\nUrea 5 mmol/L"
+AFTER = "Patient: Ann Miller\nWBC 1.80 10^3/uL\nIron 12 µmol/L\nUrea 5 mmol/L"
+
+
+def read_again(scans, out, *, with_digests=True) -> dict:
+    """The record of a page that was accepted as one reader read it, and was then read by another."""
+    digitize.digitize(stub(BEFORE), [scans], out)
+    session = Session(out)
+    for place in range(len(session.queue)):
+        session.accept(session.view(place), "ann")
+    assert all(session.decided())
+    made = next((out / "reviews").iterdir())
+    if not with_digests:  # as files were written before decisions had them
+        rows = [{**json.loads(line), "reading": ""} for line in made.read_text().splitlines()]
+        made.write_text("".join(f"{json.dumps(row)}\n" for row in rows))
+    digitize.digitize(dataclasses.replace(stub(AFTER), hash="1"), [scans], out)
+    assert main(["export", str(out)]) == 0
+    return json.loads(next((out / "documents").iterdir()).read_text())
+
+
+def states(out) -> dict:
+    bundle = json.loads(next((out / "bundles").iterdir()).read_text())
+    results = [entry["resource"] for entry in bundle["entry"] if entry["resource"]["resourceType"] == "Observation"]
+    return {result["code"]["text"]: result["status"] for result in results}
+
+
+@pytest.mark.parametrize(("with_digests", "lost", "waiting"), [(True, 2, 3), (False, 3, 4)])
+def test_a_decision_holds_for_no_field_of_another_reading(scans, tmp_path, with_digests, lost, waiting):
+    out = tmp_path / "out"
+    record = read_again(scans, out, with_digests=with_digests)
+    assert states(out) == {"WBC": "preliminary", "Iron": "preliminary", "Urea": "preliminary"}
+    assert any(text.startswith(f"{lost} earlier decisions are of another") for text in record["warnings"])
+    assert Session(out).decided().count(False) == waiting
+    with pytest.raises(ValueError, match="no decision of a person"):
+        confidence.checked(out)
+    session = Session(out)
+    while (place := session.next_open()) is not None:
+        session.accept(session.view(place), "ben")
+    assert len(confidence.checked(out)[0]) == len(record["fields"])
+
+
+def test_decisions_without_digests_hold_while_the_reader_is_the_same(scans, tmp_path):
+    out = tmp_path / "out"
+    record = read_again(scans, out, with_digests=False)
+    path = out / f"documents/{record['id']}.json"
+    path.unlink()
+    digitize.digitize(stub(BEFORE), [scans], out)  # nobody knows what they were made on
+    assert "another reading" in path.read_text()
+    path.write_text(json.dumps({**json.loads(path.read_text()), "read_again": False}))
+    assert main(["export", str(out)]) == 0
+    assert states(out) == {"Iron": "final", "Urea": "final"}
+
+
+@pytest.mark.parametrize(("error", "tries"), [("no_answer: timeout", 2), ("refusal: it may not", 1)])
+def test_a_page_that_failed_for_once_is_read_by_the_next_call(scans, tmp_path, error, tries):
+    (scans / "b.png").write_bytes(encoded("b"))
+    asked = []
+
+    def pages(items):
+        for item in items:
+            asked.append(item.origin)
+            yield item, error if item.origin == "b.png" and asked.count("b.png") == 1 else reading(BEFORE)
+
+    reader, together = Reader("stub", "0", pages), r"[ab](?P<document>\.png)"
+    first = digitize.digitize(reader, [scans], tmp_path / "out", together=together)
+    assert (first.digitized, first.incomplete) == (1, 1)
+    second = digitize.digitize(reader, [scans], tmp_path / "out", together=together)
+    assert asked.count("b.png") == tries
+    assert (second.digitized, second.incomplete) == (tries - 1, 2 - tries)

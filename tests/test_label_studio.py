@@ -159,6 +159,78 @@ def test_a_column_that_the_field_has_not_is_refused(tmp_path, column, capsys):
     assert f"field 1-0: {column.partition(':')[0]}: there are the columns" in capsys.readouterr().err
 
 
+def test_a_column_whose_text_was_deleted_is_emptied(tmp_path):
+    document = report(tmp_path)
+    document["fields"][0]["columns"]["flag"] = "H"
+    write(tmp_path, document["pages"], document["fields"])
+    (task,) = exported(tmp_path)
+    result = task["predictions"][0]["result"]
+    result[1]["value"]["text"].remove("flag: H")
+    assert annotated(tmp_path, task, result) == 0
+    assert made(tmp_path, document)["1-0"].columns["flag"] is None
+
+
+def on_one_line(folder) -> dict:
+    read = page(folder, 1, ["Smyth, Ann 12345 ward 7"])
+    values = {"patient": "Smyth, Ann", "mrn": "12345", "facility": "ward 7"}
+    fields = [
+        field((1, n), "header", {"value": value}, read["lines"][0], 0, name=name)
+        for n, (name, value) in enumerate(values.items())
+    ]
+    return write(folder, [read], fields)
+
+
+def edited(task: dict, **texts) -> list[dict]:
+    """The result with these texts: `columns_0` of the field 1-0, `line_0` of its line."""
+    result = json.loads(json.dumps(task["predictions"][0]["result"]))
+    for part in result:
+        text = texts.get(f"{part['from_name']}_{part['id'][-1]}")
+        part["value"] |= {"text": [text]} if text else {}
+    return result
+
+
+BOTH = "Smith, Ann 12346 ward 7"
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        {"line_0": BOTH, "line_1": BOTH, "line_2": BOTH},
+        {"line_0": BOTH},
+        {"line_0": "Smith, Ann 12345 ward 7", "line_1": "Smyth, Ann 12346 ward 7"},
+    ],
+)
+def test_corrections_of_several_fields_on_one_line_are_all_taken(tmp_path, lines, capsys):
+    document = on_one_line(tmp_path)
+    (task,) = exported(tmp_path)
+    result = edited(task, columns_0="value: Smith, Ann", columns_1="value: 12346", **lines)
+    for _ in range(2):  # the second time nothing is left to take over
+        assert annotated(tmp_path, task, result) == 0, capsys.readouterr().err
+    decisions = review.read_decisions(tmp_path, document["id"])
+    assert [each.decision for each in decisions] == ["correct", "correct", "accept"]
+    assert review.page_text(document, document["pages"][0], decisions) == BOTH
+
+
+def test_a_line_that_somebody_else_corrected_meanwhile_stays(tmp_path, capsys):
+    document = on_one_line(tmp_path)
+    (task,) = exported(tmp_path)
+    session = Session(tmp_path)
+    session.correct(session.view(2), "ben", {"value": "ward 8"}, "Smyth, Ann 12345 ward 8")
+    assert annotated(tmp_path, task, edited(task, columns_0="value: Smith, Ann", line_0=BOTH)) == 3
+    assert "field 1-0: somebody decided this meanwhile" in capsys.readouterr().err
+    assert [each.by for each in review.read_decisions(tmp_path, document["id"])] == ["ben"]
+
+
+def test_a_task_of_an_earlier_reading_decides_nothing(tmp_path, capsys):
+    document = report(tmp_path)
+    (task,) = exported(tmp_path)
+    document["fields"][0] |= {"kind": "header", "columns": {"value": "Iron"}}
+    write(tmp_path, document["pages"], document["fields"])
+    assert annotated(tmp_path, task, task["predictions"][0]["result"]) == 3
+    assert "field 1-0: it was read anew since this task was made: export it again" in capsys.readouterr().err
+    assert made(tmp_path, document).keys() == {"1-1", "1-2", "1-3", "1-4"}
+
+
 def test_tasks_are_for_their_owner_alone_and_never_lie_where_the_interface_does(tmp_path, capsys):
     report(tmp_path)
     exported(tmp_path)

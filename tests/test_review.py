@@ -237,6 +237,7 @@ def test_an_image_outside_the_folder_is_refused(tmp_path):
         ("Iron 12 µmol/L", {"flag": ""}, {"flag": "H"}, None),  # where would it stand?
         ("Iron 12 µmol/L H", {"flag": "H"}, {"flag": ""}, None),  # is the line wrong, or what was made of it?
         ("B12 112 pmol/L", {"value": "112"}, {"value": "121"}, "B12 121 pmol/L"),
+        ("WBC 1,800 /uL", {"value": "1800"}, {"value": "11800"}, "WBC 11800 /uL"),
     ],
 )
 def test_the_printed_line_with_a_corrected_value(line, before, after, line_after):
@@ -281,6 +282,36 @@ def test_the_last_decision_counts(tmp_path):
     assert review.reviewed_fields(document, decisions)[0]["columns"]["value"] == 2.0
     text = review.page_text(document, document["pages"][0], decisions)
     assert text.startswith("Haemoglobin 2 g/dL\nGlucose")
+
+
+@pytest.mark.parametrize(
+    ("column", "before", "text", "result"),
+    [
+        ("value", 1180.0, "11,800", "write 11800 or 11.8"),
+        ("value", 1.0, "< 11,800", "write < 11800 or < 11.8"),
+        ("low", 4.0, "-4.000", "write -4000 or -4"),
+        ("dose", None, "1,000", "write 1000 or 1"),
+        ("value", 12.0, "1.234.567", "write 1234567"),
+        ("value", 1.015, "1,010", "write 1010 or 1.01"),
+        ("value", 1.015, "1.010", 1.01),  # beside what is shown it can be no thousand
+        ("value", 12.0, "0.125", 0.125),
+        ("value", 12.0, "11,80", 11.8),
+        ("value", "1,800", "1,800", "1,800"),  # as it was shown
+        ("unit", "g", "1,800", "1,800"),
+    ],
+)
+def test_a_number_that_may_be_a_thousand_times_as_large_is_asked_about(column, before, text, result):
+    if isinstance(result, str) and result.startswith("write"):
+        with pytest.raises(ValueError, match=f"^{column} is {re.escape(text)}: {re.escape(result)}$"):
+            review.parsed({column: text}, {column: before})
+    else:
+        assert review.parsed({column: text}, {column: before}) == {column: result}
+
+
+@pytest.mark.parametrize("column", ["name", "drug", "label"])
+def test_a_name_is_never_emptied(column):
+    with pytest.raises(ValueError, match=f"^{column} is empty: .*Not on the page"):
+        review.parsed({column: " "}, {column: "Iron"})
 
 
 def test_a_field_on_two_lines_is_corrected_where_its_value_stands(tmp_path):
@@ -329,6 +360,16 @@ def test_a_correction_on_no_known_line_is_no_label(tmp_path):
     pages, (rejected,) = loaded(tmp_path)
     assert not pages
     assert rejected.reason == "line_unknown"
+
+
+def test_a_decision_that_makes_no_label_leaves_out_its_page_alone(tmp_path):
+    bad = lab_report(tmp_path, {"Iron": 12.0}, "bad.pdf")
+    decided(tmp_path, bad, 1, "correct", columns=analyte(None, 12.0, 0), text="")
+    decided(tmp_path, lab_report(tmp_path, {"Iron": 12.0}, "good.pdf"), 1)
+    pages, (rejected,) = loaded(tmp_path)
+    assert [page.origin for page in pages] == ["good.pdf"]
+    assert (rejected.origin, rejected.reason) == ("bad.pdf", "wrong_fields")
+    assert "row 1 of analytes" in rejected.detail
 
 
 def test_another_decision_makes_another_fingerprint(tmp_path):

@@ -2,6 +2,8 @@
 
 import http.client
 import json
+import os
+import pwd
 import shutil
 import subprocess
 import sys
@@ -31,6 +33,19 @@ def report(folder) -> dict:
         columns = analyte(name, n + 0.5, n, low=None, high=None)
         fields.append(field((1, n + 1), "analyte", columns, read["lines"][n], n, reasons=["no_range"]))
     return write(folder, [read], fields)
+
+
+def test_a_user_without_a_name_decides_under_its_number(tmp_path, monkeypatch):
+    lab_report(tmp_path, {"Iron": 12.0})
+    users, blocks = [], SimpleNamespace(launch=lambda **_: None, local_url="http://127.0.0.1:1/", server_port=1)
+    monkeypatch.setattr(page, "build", lambda session, by: users.append(by) or blocks)
+    monkeypatch.setattr(page, "_theme", lambda: None)
+    monkeypatch.setattr(page, "_guard", lambda key: None)
+    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", lambda number: {}[number])  # as in a container
+    page.launch(tmp_path, wait=False)
+    assert users == [str(os.getuid())]
 
 
 def test_a_session_goes_to_what_nobody_has_decided_and_ends(tmp_path):

@@ -26,6 +26,8 @@ from .readers import Item, Reader, model_reader, open_reader, remembering, secon
 __all__ = ["Counts", "Document", "Output", "Reader", "digitize", "digitize_documents", "documents_of", "export",
            "model_reader", "open_reader", "remembering", "run", "seconded"]  # fmt: skip
 
+PASSING = ("no_answer:", "reader_failed:", "vanished:", "no_permission:")  # errors that another try may not meet
+
 
 @dataclasses.dataclass(frozen=True)
 class Document:
@@ -104,6 +106,7 @@ def digitize_documents(
         pairs = list(zip(document.items, results, strict=True))
         about = record.document(document.name, document.title, pairs, reader.about, synthetic=synthetic, phi=phi)
         _keep_pictures(about, document.items, output)
+        _set_aside(about, output)
         rule.settle(about)
         _write(about, output, reader, transaction)
         failed = sum(page["error"] is not None for page in about["pages"])
@@ -115,16 +118,36 @@ def digitize_documents(
 
 
 def _remaining(documents: Iterable[Document], output: Output, reader: Reader, counts: Counts) -> Iterator[Document]:
-    """The documents that this reader has not digitised yet; one of which no page was read is tried again."""
+    """The documents that this reader has not digitised yet, and those of which another try may read more."""
     for document in documents:
-        earlier = None
-        with contextlib.suppress(ValueError):  # there is none, or a damaged one
-            earlier = review.read_document(output.folder, document.id)
-        if earlier and earlier["reader"] == reader.about and any(not page["error"] for page in earlier["pages"]):
+        earlier = _earlier(output, document.id)
+        errors = [page["error"] for page in earlier["pages"]] if earlier else []
+        passing = any(str(error).startswith(PASSING) for error in errors)
+        if earlier and earlier["reader"] == reader.about and not all(errors) and not passing:
             counts.earlier += 1
-            counts.incomplete += any(page["error"] for page in earlier["pages"])
+            counts.incomplete += any(errors)
         else:
             yield document
+
+
+def _earlier(output: Output, document: str) -> dict | None:
+    with contextlib.suppress(ValueError):  # there is none, or a damaged one
+        return review.read_document(output.folder, document)
+    return None
+
+
+def _set_aside(about: dict, output: Output) -> None:
+    """Say in a record that its document was decided on as another reader read it, and how much does not hold."""
+    decisions, earlier = [], _earlier(output, about["id"])
+    with contextlib.suppress(ValueError):  # the file is damaged: the document has no Bundle, and says so
+        decisions = review.read_decisions(output.folder, about["id"])
+    if decisions and (not earlier or earlier["reader"] != about["reader"] or earlier.get("read_again")):
+        about["read_again"] = True
+    held = {decision.field for decision in review.decisions_on(output.folder, about)} if decisions else set()
+    if lost := {decision.field for decision in decisions} - held:
+        about["warnings"].append(
+            f"{len(lost)} earlier decisions are of another reading of this document: a person decides these fields anew"
+        )
 
 
 def _read(reader: Reader, documents: Iterable[Document]) -> Iterator[tuple[Document, list]]:
@@ -164,7 +187,7 @@ def _bundle(about: dict, output: Output, transaction: bool) -> tuple[dict | None
     if not any(page["text"] for page in about["pages"]):
         return None, []
     try:
-        decisions = review.read_decisions(output.folder, about["id"])
+        decisions = review.decisions_on(output.folder, about)
         bundle = fhir.bundle(about, decisions, transaction=transaction)
     except ValueError as error:  # the file is damaged, or a value is odd: of this document alone
         return None, [str(error)]
@@ -203,7 +226,7 @@ def _write_message(about: dict, output: Output) -> list[str]:
     """Write a document's HL7 message, or take away an earlier one; returns what is wrong with it."""
     name, at = f"hl7/{about['id']}.hl7", datetime.now(UTC).strftime("%Y%m%d%H%M%S+0000")
     try:
-        text, problems = version2.message(about, review.read_decisions(output.folder, about["id"]), at=at), []
+        text, problems = version2.message(about, review.decisions_on(output.folder, about), at=at), []
     except ValueError as error:
         text, problems = None, [str(error)]
     output.write(name, text)

@@ -202,14 +202,17 @@ def checked_field(record: Mapping, field: Mapping, right: bool) -> dict:
 def checked(folder: str | Path) -> tuple[pd.DataFrame, dict]:
     """The fields of a digitised folder that persons decided on, as `fit` wants them, and the folder's reader.
 
-    A field that was accepted was right; one that was corrected, or is not on the page, was wrong. Raises ValueError
-    where nothing was decided there, or by more than one reader.
+    A field that was accepted was right; one that was corrected, or is not on the page, was wrong. A document
+    that was reviewed as another reader read it counts when all is decided: what both read alike is right more often.
+    Raises ValueError where nothing was decided there, or by more than one reader.
     """
     output, rows, readers = Output(folder), [], []
     for record in output.records():
-        decisions = {decision.field: decision for decision in review.read_decisions(folder, record["id"])}
-        readers += [record["reader"]] * bool(decisions)
+        decisions = {decision.field: decision for decision in review.decisions_on(folder, record)}
         asked = [field for field in record["fields"] if field["id"] in decisions]
+        if len(asked) < len(record["fields"]) and record.get("read_again"):
+            continue
+        readers += [record["reader"]] * bool(decisions)
         rows += [checked_field(record, field, decisions[field["id"]].decision == "accept") for field in asked]
     if not rows or any(reader != readers[0] for reader in readers):
         what = "documents of more than one reader" if rows else "no decision of a person"

@@ -9,10 +9,10 @@
 """
 
 from .columns import corrected_line, parsed, shown
-from .decisions import DecidedMeanwhile, Decision, Standing, decide, read_decisions, standing
+from .decisions import DecidedMeanwhile, Decision, Standing, decide, decisions_on, read_decisions, standing
 from .folder import check_document, documents, page_image, queue, read_document
 from .outcome import open_fields, page_fields, page_text, reviewed_fields, unclear_lines
 
-__all__ = ["DecidedMeanwhile", "Decision", "Standing", "check_document", "corrected_line", "decide", "documents",
-           "open_fields", "page_fields", "page_image", "page_text", "parsed", "queue", "read_decisions",
+__all__ = ["DecidedMeanwhile", "Decision", "Standing", "check_document", "corrected_line", "decide", "decisions_on",
+           "documents", "open_fields", "page_fields", "page_image", "page_text", "parsed", "queue", "read_decisions",
            "read_document", "reviewed_fields", "shown", "standing", "unclear_lines"]  # fmt: skip

@@ -11,6 +11,7 @@ EITHER = ("value", "dose", "previous")  # a number, or a word as printed
 MARKS = ("ticked",)
 YES, NO = "yes", "no"
 NUMBER = re.compile(r"(?<![\w.,])[-+−]?\d+(?:[.,]\d+)*(?![\w]*\d)")
+GROUPED = re.compile(r"(?:[<>≤≥]=?\s*)?[-+−]?([1-9]\d{0,2}(?:[.,]\d{3})+)")  # 11,800 may be 11.8
 
 
 def check(columns: dict) -> None:
@@ -43,19 +44,21 @@ def parsed(texts: dict[str, str], before: dict) -> dict:
     unchanged = shown(before)
     if unknown := texts.keys() - unchanged.keys():
         raise ValueError(f"{', '.join(sorted(unknown))}: there are the columns {', '.join(unchanged)}")
-    return before | {
-        name: before.get(name) if text == unchanged.get(name) else _value(name, text.strip())
-        for name, text in texts.items()
-    }
+    changed = {name: text.strip() for name, text in texts.items() if text != unchanged[name]}
+    return before | {name: _value(name, text, unchanged[name]) for name, text in changed.items()}
 
 
-def _value(name: str, text: str) -> object:
+def _value(name: str, text: str, before: str) -> object:
     if name in MARKS:
         if text.lower() not in (YES, NO):
             raise ValueError(f"{name} is {text!r}: write {YES} or {NO}")
         return text.lower() == YES
+    if not text and name in NAMED_BY.values():
+        raise ValueError(f"{name} is empty: of what the page does not say choose `Not on the page`")
     if not text:
         return None
+    if name in NUMBERS + EITHER:
+        _check_grouped(name, text, before)
     number = _number(text)
     if name in NUMBERS and number is None:
         raise ValueError(f"{name} is {text!r}: write a number, or leave it empty where none is printed")
@@ -64,12 +67,28 @@ def _value(name: str, text: str) -> object:
     return text
 
 
+def _check_grouped(name: str, text: str, before: str) -> None:
+    """Raise ValueError for a number that may be another, 1,000 times as large, unless what it replaces settles it."""
+    grouped = GROUPED.fullmatch(text)
+    if not grouped or ("," not in text and GROUPED.fullmatch(before) and "," not in before):
+        return  # what was shown has a decimal point wherever it has a point
+    sign, decimal = text[: grouped.start(1)], _number(grouped[1])
+    also = f" or {sign}{decimal:g}" if decimal is not None else ""
+    raise ValueError(f"{name} is {text}: write {sign}{re.sub('[.,]', '', grouped[1])}{also}")
+
+
 def _number(text: str) -> float | None:
     """The number that a text is: `4.10`, `4,1`, `−2`; None for bounds, words and anything not plain."""
     plain = text.replace("−", "-")
     if plain.count(",") == 1 and "." not in plain:
         plain = plain.replace(",", ".")
     return float(plain) if re.fullmatch(r"[-+]?\d+(?:\.\d+)?", plain) else None
+
+
+def _readings(printed: str) -> set[float | None]:
+    """The numbers that a printed one may be."""
+    grouped = GROUPED.fullmatch(printed)
+    return {_number(printed), *([float(re.sub("[.,]", "", printed).replace("−", "-"))] if grouped else [])}
 
 
 def corrected_line(line: str, before: dict[str, str], after: dict[str, str]) -> str | None:
@@ -93,5 +112,5 @@ def _places(line: str, text: str) -> list[tuple[int, int]]:
     """Where a value stands in a line: a number however it is written, a text as it is."""
     number = _number(text) if text else None
     if number is not None:
-        return [match.span() for match in NUMBER.finditer(line) if _number(match[0]) == number]
+        return [match.span() for match in NUMBER.finditer(line) if number in _readings(match[0])]
     return [match.span() for match in re.finditer(rf"(?<!\w){re.escape(text)}(?!\w)", line)] if text else []

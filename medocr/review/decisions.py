@@ -4,14 +4,15 @@ import contextlib
 import dataclasses
 import datetime
 import fcntl
+import hashlib
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 from .. import storage
 from ..fields.text import clean
-from .columns import check
+from .columns import check, shown
 from .folder import ID
 
 DECISIONS = ("accept", "correct", "absent")
@@ -23,7 +24,8 @@ class Decision:
 
     `accept`: the value stands on the page as shown. `correct`: `columns` are right instead. `absent`: the page does
     not say this. `text` is how the printed line reads, "" for one that is not printed, None where that was not looked
-    at; of a field on several lines as many, with breaks between them.
+    at; of a field on several lines as many, with breaks between them. `reading` is the digest of the field that the
+    answer is about (`decide` fills it in): a page that is read anew may have another field under the same id.
     """
 
     field: str
@@ -32,9 +34,10 @@ class Decision:
     at: str = ""
     columns: dict | None = None
     text: str | None = None
+    reading: str = ""
 
     def __post_init__(self) -> None:
-        texts = (self.field, self.by, self.at, self.text or "")
+        texts = (self.field, self.by, self.at, self.text or "", self.reading)
         if not all(isinstance(text, str) for text in texts) or not isinstance(self.columns, dict | None):
             raise ValueError("its parts are not of the kinds that they are written in")
         if self.decision not in DECISIONS:
@@ -71,13 +74,40 @@ def field_of(document: dict, field: str) -> dict:
     raise ValueError(f"document {document['id']} has no field {field!r}: was it digitised anew?")
 
 
+def decisions_on(folder: str | Path, document: Mapping) -> list[Decision]:
+    """The decisions that hold for a document, in the order they were made: those on its fields as they now read.
+
+    Raises ValueError where a line of their file is damaged.
+    """
+    return _holding(read_decisions(folder, document["id"]), readings(document))
+
+
 def read_decisions(folder: str | Path, document: str) -> list[Decision]:
-    """All decisions about a document, in the order they were made; a line cut off by a kill was none.
+    """All decisions about a document, those on earlier readings as well; a line cut off by a kill was none.
 
     Raises ValueError where another line is damaged.
     """
     path = _file(folder, document)
     return _decisions(path.read_bytes(), path) if path.exists() else []
+
+
+def readings(document: Mapping) -> set[tuple[str, str]]:
+    """What a decision has to be about to hold: each field's id with its digest.
+
+    Files from before decisions had digests have "" there, which holds while the same reader's record stands.
+    """
+    held = {(field["id"], reading(document, field)) for field in document["fields"]}
+    return held if document.get("read_again") else held | {(field["id"], "") for field in document["fields"]}
+
+
+def reading(document: Mapping, field: Mapping) -> str:
+    """The digest of what a person sees of a field: kind, name, columns, text, and its lines as they were read."""
+    seen = [field["kind"], field["name"], shown(field["columns"]), field["text"], line_text(document, field, ())]
+    return hashlib.sha256(json.dumps(seen, sort_keys=True).encode()).hexdigest()[:16]
+
+
+def _holding(decisions: Sequence[Decision], held: set[tuple[str, str]]) -> list[Decision]:
+    return [decision for decision in decisions if (decision.field, decision.reading) in held]
 
 
 def standing(document: dict, field: dict, decisions: Sequence[Decision]) -> Standing:
@@ -86,7 +116,7 @@ def standing(document: dict, field: dict, decisions: Sequence[Decision]) -> Stan
     return Standing(decided[-1] if decided else None, line_text(document, field, decisions))
 
 
-def line_text(document: dict, field: dict, decisions: Sequence[Decision]) -> str | None:
+def line_text(document: Mapping, field: Mapping, decisions: Sequence[Decision]) -> str | None:
     """The field's printed lines as they read after all corrections; None where it is not known which they are."""
     places = lines_of(document, field)
     if not places:
@@ -96,7 +126,7 @@ def line_text(document: dict, field: dict, decisions: Sequence[Decision]) -> str
     return "\n".join(corrected.get(place, read[place]["text"]) for place in places)
 
 
-def corrected_lines(document: dict, page: int, decisions: Sequence[Decision]) -> dict[int, str]:
+def corrected_lines(document: Mapping, page: int, decisions: Sequence[Decision]) -> dict[int, str]:
     """How the lines of a page read that persons looked at, by their place on the page; the last correction counts."""
     here = {field["id"]: field for field in document["fields"] if field["page"] == page}
     corrected = {}
@@ -108,7 +138,7 @@ def corrected_lines(document: dict, page: int, decisions: Sequence[Decision]) ->
     return corrected
 
 
-def lines_of(document: dict, field: dict) -> list[int]:
+def lines_of(document: Mapping, field: Mapping) -> list[int]:
     """The places of a field's lines on its page: that with its name, and those below that its text goes on with."""
     if field["line"] is None:
         return []
@@ -122,7 +152,7 @@ def lines_of(document: dict, field: dict) -> list[int]:
     return [first]
 
 
-def pages(document: dict) -> dict[int, dict]:
+def pages(document: Mapping) -> dict[int, dict]:
     """A document's pages by their index."""
     return {page["index"]: page for page in document["pages"]}
 
@@ -136,9 +166,9 @@ def decide(folder: str | Path, document: dict, decision: Decision, seen: Standin
     field = field_of(document, decision.field)
     _check_text(decision, lines_of(document, field))
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
-    decision = dataclasses.replace(decision, at=decision.at or now)
+    decision = dataclasses.replace(decision, at=decision.at or now, reading=reading(document, field))
     with _locked(_file(folder, document["id"])) as (file, path):
-        decisions = _decisions(file.read(), path)
+        decisions = _holding(_decisions(file.read(), path), readings(document))
         holds = standing(document, field, decisions)
         if holds != seen:
             raise DecidedMeanwhile(holds)

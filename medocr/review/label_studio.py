@@ -18,8 +18,8 @@ from urllib.parse import quote
 import fastjsonschema
 
 from .. import storage
-from .columns import parsed, shown
-from .decisions import DecidedMeanwhile, Decision, Standing, decide, field_of
+from .columns import corrected_line, parsed, shown
+from .decisions import DecidedMeanwhile, Decision, Standing, decide, field_of, lines_of, reading
 from .folder import read_document
 from .markup import percent
 from .session import Session, View
@@ -43,7 +43,7 @@ def _object(needed: dict, more: dict | None = None) -> dict:
 
 
 TEXTS = {"type": "array", "items": {"type": "string"}}
-ASKED = _object({"columns": TEXTS, "line": {"type": ["string", "null"]}})
+ASKED = _object({"columns": TEXTS, "line": {"type": ["string", "null"]}}, {"reading": {"type": "string"}})
 DATA = {"document": {"type": "string"}, "page": {"type": "integer"}}
 VALUE = _object({}, {"text": {"anyOf": [TEXTS, {"type": ["string", "null"]}]}})
 RESULT = {"type": "array", "items": _object({}, {"value": VALUE, "from_name": {"type": ["string", "null"]}})}
@@ -88,13 +88,18 @@ def tasks_of(session: Session) -> Iterator[dict]:
 
 def _task(views: list[View]) -> dict:
     first = views[0]
-    asked = {view.field["id"]: {"columns": _texts(view), "line": view.standing.line} for view in views}
+    asked = {view.field["id"]: _asked(view) for view in views}
     sure = [view.field["confidence"] for view in views if view.field["confidence"] is not None]
     prediction = {"model_version": first.document["reader"]["name"], "score": min(sure, default=0.0)}
     prediction["result"] = [part for view in views for part in _region(view)]
     about = {"document": first.document["id"], "page": first.field["page"], "title": first.document.get("title", "")}
     image = f"/data/local-files/?d={quote(first.page['image'] or '')}"
     return {"data": {"image": image, **about, "asked": asked}, "predictions": [prediction]}
+
+
+def _asked(view: View) -> dict:
+    """What a field was exported as: a later export of the task is held against it."""
+    return {"columns": _texts(view), "line": view.standing.line, "reading": reading(view.document, view.field)}
 
 
 def _texts(view: View) -> list[str]:
@@ -153,13 +158,13 @@ def _take(folder: Path, task: dict, refused: list[str]) -> int:
     except ValueError as error:
         refused.append(str(error))
         return 0
-    regions, taken = _regions(last["result"]), 0
+    regions, taken, written = _regions(last["result"]), 0, {}
     if not regions.keys() & task["data"]["asked"].keys():
         refused.append(f"{document['source']}, page {task['data']['page']}: none of the regions asked about is there")
         return 0
     for name, asked in task["data"]["asked"].items():
         try:
-            taken += _take_field(folder, document, name, asked, regions.get(name), _who(last))
+            taken += _take_field(folder, document, name, asked, regions.get(name), _who(last), written)
         except ValueError as error:
             refused.append(f"{document['source']}, field {name}: {error}")
     return taken
@@ -174,27 +179,48 @@ def _regions(result: list[dict]) -> dict[str, dict]:
     return regions
 
 
-def _take_field(folder: Path, document: dict, name: str, asked: dict, region: dict | None, by: str) -> bool:
-    decision = _decision(field_of(document, name), asked, region, by)
+def _take_field(
+    folder: Path, document: dict, name: str, asked: dict, region: dict | None, by: str, written: dict
+) -> bool:
+    """Write a field's decision, unless it was taken over before; `written` has the lines that this task corrected, by
+    page and place, for several fields may stand on one.
+    """
+    field = field_of(document, name)
+    if asked.get("reading", reading(document, field)) != reading(document, field):
+        raise ValueError("it was read anew since this task was made: export it again")
+    places = [(field["page"], place) for place in lines_of(document, field)]
+    line = asked["line"]
+    if line is not None:
+        line = "\n".join(written.get(*pair) for pair in zip(places, line.split("\n"), strict=True))
+    decision, taken = _decision(field, asked, line, region, by), True
     try:
-        decide(folder, document, decision, Standing(None, asked["line"]))
+        decide(folder, document, decision, Standing(None, line))
     except DecidedMeanwhile as error:
         holds = error.standing.decision
-        if holds and (holds.decision, holds.columns, holds.by) == (decision.decision, decision.columns, by):
-            return False  # it was taken over before
-        raise
-    return True
+        if not holds or (holds.decision, holds.columns, holds.by) != (decision.decision, decision.columns, by):
+            raise
+        taken = False
+    if decision.text is not None:
+        written.update(zip(places, decision.text.split("\n"), strict=True))
+    return taken
 
 
-def _decision(field: dict, asked: dict, region: dict | None, by: str) -> Decision:
+def _decision(field: dict, asked: dict, now: str | None, region: dict | None, by: str) -> Decision:
+    """What a region says of its field, whose line reads `now` after the task's corrections of other fields on it."""
     if region is None:
         return Decision(field["id"], "absent", by)
     texts, line = _list(region.get("columns")), asked["line"]
     if line is not None:
         line = "\n".join(_list(region.get("line")))
-    if texts == asked["columns"] and line == asked["line"]:
+    if texts == asked["columns"] and line in (asked["line"], now):
         return Decision(field["id"], "accept", by)
-    return Decision(field["id"], "correct", by, columns=parsed(_columns(texts), field["columns"]), text=line)
+    emptied = dict.fromkeys(shown(field["columns"]), "")  # what the region no longer says
+    columns = parsed(emptied | _columns(texts), field["columns"])
+    if line == asked["line"]:
+        line = now
+    elif line is not None and line == corrected_line(asked["line"], shown(field["columns"]), shown(columns)):
+        line = corrected_line(now, shown(field["columns"]), shown(columns)) or line
+    return Decision(field["id"], "correct", by, columns=columns, text=line)
 
 
 def _list(texts: str | list[str] | None) -> list[str]:

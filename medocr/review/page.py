@@ -7,6 +7,7 @@ elsewhere. In a notebook, Colab's included, it appears below the cell.
 
 import dataclasses
 import getpass
+import os
 import secrets
 import sys
 from collections.abc import Callable
@@ -34,7 +35,7 @@ def launch(folder: str | Path, by: str | None = None, port: int | None = None, *
     notebook, where it appears below the cell, the page is served in the background. Returns its address.
     Raises ValueError without Gradio, or where there are no documents.
     """
-    page, key = build(Session(folder), by or getpass.getuser()), f"/{secrets.token_urlsafe(24)}"
+    page, key = build(Session(folder), by or _user()), f"/{secrets.token_urlsafe(24)}"
     page.launch(
         server_name="127.0.0.1",
         server_port=port,
@@ -57,6 +58,14 @@ def launch(folder: str | Path, by: str | None = None, port: int | None = None, *
         print(f"Review at {address} (Ctrl+C ends it; every decision is saved at once)", flush=True)
         page.block_thread()
     return address
+
+
+def _user() -> str:
+    """The user's name here; in a container that gives none, its number."""
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):
+        return str(os.getuid())
 
 
 def _gradio() -> object:

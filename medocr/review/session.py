@@ -4,7 +4,7 @@ import dataclasses
 from pathlib import Path
 
 from .columns import corrected_line, parsed, shown
-from .decisions import Decision, Standing, decide, field_of, pages, read_decisions, standing
+from .decisions import Decision, Standing, decide, decisions_on, field_of, pages, read_decisions, readings, standing
 from .folder import queue, read_document
 
 
@@ -40,19 +40,26 @@ class Session:
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
         self.queue = queue(folder)
+        self._readings: dict[str, set[tuple[str, str]]] = {}  # of documents by their ids, so that none is read again
 
     def view(self, place: int) -> View:
         """The field at a place of the queue."""
         identity, name = self.queue[place]
         document = read_document(self.folder, identity)
         field = field_of(document, name)
-        now = standing(document, field, read_decisions(self.folder, identity))
+        self._readings[identity] = readings(document)
+        now = standing(document, field, decisions_on(self.folder, document))
         return View(place, document, field, pages(document)[field["page"]], now)
 
     def decided(self) -> list[bool]:
         """For each place of the queue whether somebody has decided it."""
-        documents = {identity for identity, _ in self.queue}
-        decided = {(identity, made.field) for identity in documents for made in read_decisions(self.folder, identity)}
+        decided = set()
+        for identity in {identity for identity, _ in self.queue}:
+            if made := read_decisions(self.folder, identity):
+                if identity not in self._readings:
+                    self._readings[identity] = readings(read_document(self.folder, identity))
+                held = self._readings[identity]
+                decided |= {(identity, each.field) for each in made if (each.field, each.reading) in held}
         return [place in decided for place in self.queue]
 
     def next_open(self, after: int = -1) -> int | None:

@@ -34,7 +34,7 @@ def state(path: str | Path, **_) -> list:
 
 def _all(folder: Path, documents: Iterator[dict], doc_type: str | None, phi: bool) -> Iterator[Page | Rejection]:
     for document in documents:
-        decisions = review.read_decisions(folder, document["id"])
+        decisions = review.decisions_on(folder, document)
         for page in document["pages"]:
             several = len(document["pages"]) > 1
             origin = f"{document['source']}#{page['index']}" if several else document["source"]
@@ -43,10 +43,11 @@ def _all(folder: Path, documents: Iterator[dict], doc_type: str | None, phi: boo
                 image = b"" if problem else review.page_image(folder, page).read_bytes()
             except ValueError as error:
                 problem = ("missing_image", str(error))
-            if problem:
-                yield Rejection(origin, "reviewed", *problem)
-            else:
-                yield _page(document, page, decisions, image, origin, doc_type, phi)
+            made = Rejection(origin, "reviewed", *problem) if problem else None
+            try:
+                yield made or _page(document, page, decisions, image, origin, doc_type, phi)
+            except ValueError as error:
+                yield Rejection(origin, "reviewed", "wrong_fields", f"{error}: decide that field again")
 
 
 def _problem(document: dict, page: dict, decisions: Sequence[review.Decision]) -> tuple[str, str] | None:
