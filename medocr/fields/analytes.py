@@ -8,9 +8,9 @@ import bisect
 import dataclasses
 import re
 
-from . import dated, languages, lexicon, mentions
+from . import dated, directions, languages, lexicon, mentions
 from .columns import Columns, read_columns
-from .marks import EARLIER, FLAGS, LEAD_IN, QUALITIES, STRONG, bound_at, flag_at
+from .marks import EARLIER, FLAGS, LEAD_IN, PERIODS, QUALITIES, STRONG, bound_at, flag_at
 from .names import HEADINGS, LINKS, LOOSE, NEVER, STOPS, Names
 from .scopes import scopes
 from .text import AHEAD, Atoms, clean, line_starts, lower
@@ -29,7 +29,7 @@ AMOUNTS = {"mL", "L", "U", "[IU]"}  # of what is given, unless the lexicon knows
 ANDS = {"and", "or", "to", *languages.words("and")}
 BEFORE_VALUE = {"h", "l", "hh", "ll", "high", "low"}
 NOT_FIRST = HEADINGS | FLAGS.keys()  # of an unknown name
-NO_NAME_ALONE = LEAD_IN | LOOSE
+NO_NAME_ALONE = LEAD_IN | LOOSE | PERIODS | directions.NUMBERS.keys()  # `at three hours 17 ng/L`
 NO_UNKNOWN = NEVER | LINKS | STOPS  # what no name holds that the lexicon does not have
 FOLLOWING = {"and", "with", "on", "h", "l", "high", "low", "was", "is", "but", "today", "which", "yesterday", "then"}
 NEGATIVE = re.compile(r"excess|deficit|(?<!\w)be(?!\w)|score", re.IGNORECASE)

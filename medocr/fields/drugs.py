@@ -68,9 +68,9 @@ def read_drugs(text: str) -> list[DrugOrder]:
     orders = []
     for index, start in enumerate(starts):
         limit = min(starts[index + 1].begin if index + 1 < len(starts) else len(flat), start.end + sig.LONGEST)
-        end = scopes(items).sentence(start.at)[1] if start.nutrient else items.count
-        if items.kinds[end] == "sym":  # `potassium was 5.9. Give 10 ml …`
-            limit = min(limit, items.starts[end])
+        if start.nutrient and ". " in lowered[start.end : limit]:  # `potassium was 5.9. Give 10 ml …`
+            end = scopes(items).sentence(start.at)[1]
+            limit = min(limit, items.starts[end]) if items.kinds[end] == "sym" else limit
         stop = sig.STOPS.search(lowered, start.end, limit)
         line = bisect.bisect_right(lines, start.name) - 1
         following = starts[index + 1].at if index + 1 < len(starts) else items.count + AHEAD
@@ -253,7 +253,9 @@ def _order(text: str, flat: str, start: _Start, at: int, limit: int, line: int) 
         if unit in COUNTED_UNITS or (dosed == at and before[1] not in COUNTED_UNITS):  # what follows is the next one's
             dose, unit = before
     duration = sig.DURATION.search(lowered, at, limit)
-    frequency = _frequency(flat, dosed, limit, duration) or _frequency(flat, at, limit, duration)
+    frequency = _frequency(flat, dosed, limit, duration)
+    if frequency is None and dosed > at:
+        frequency = _frequency(flat, at, limit, duration)
     form = sig.FORMS.search(lowered, at, limit)
     routes = list(itertools.islice(sig.ROUTES.finditer(lowered, at, limit), 2))
     if routes and routes[0].group(1) == "inh" and (form.start() > routes[0].start() if form else len(routes) > 1):

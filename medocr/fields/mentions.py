@@ -20,6 +20,7 @@ STATING = LOOSE | BEFORE | ARTICLES | LEAD_IN | FLAG_WORDS | words("stating")
 LIMITS = {"above", "better", "more", "higher", "greater", "over", "below", "less", "lower"}  # `an HbA1c of 48 or above`
 AMONG = {"and", "or", "to", ",", "-"}  # between times
 CURRENCIES = {"rs", "rs.", "inr", "usd", "eur", "$", "£", "€", "₹"}
+SALT = SALTS - ARTICLES  # `Sodium bicarbonate 8.4`, but `la CRP à la sortie`
 BOXES = {*TICKED, *EMPTY}  # an option of a form: `Blood type: ☐ A ☑ 0`
 BARRED = {"least", "most", "should", "must", *CURRENCIES}  # `creatinine clearance of at least 60`, `TSH Rs 450`
 IDENTIFIERS = {
@@ -69,7 +70,7 @@ def _is_parted(page: "_Reader", here: int, after: int, columns: "Columns") -> bo
     """Whether what stands between name and value makes it no result: a rule, a box to tick, a salt, a change."""
     between = page.lowered[after : columns.at]
     return (
-        not (BARRED.isdisjoint(between) and (columns.ranges or SALTS.isdisjoint(between)))
+        not (BARRED.isdisjoint(between) and (columns.ranges or SALT.isdisjoint(between)))
         or not BOXES.isdisjoint(between)
         or (columns.bare and len(between) > 1 and YEAR.fullmatch(columns.printed) is not None)
         or ("of" in between and not CHANGES.isdisjoint(page.lowered[max(0, here - 3) : here]))  # `a rise in … of 26`

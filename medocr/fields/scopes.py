@@ -248,6 +248,8 @@ class Scopes:
         before, after = self.atoms.lowered[start:at], self.atoms.lowered[at:end]
         start = at - before[::-1].index(";") if ";" in before else start
         end = at + after.index(";") if ";" in after else end
+        if self.atoms.lowered[at - 1] == "on":  # `his Hb is stable on ferrous sulfate 200 mg`
+            return False
         told = not TELLING.isdisjoint(self.atoms.lowered[start:end])
         return told and not any(cue.kind in ("takes", "resumed") for cue in self._between(start, end))
 
