@@ -266,6 +266,14 @@ def test_a_result_of_nobody_or_in_a_sentence_is_asked_about(text, asked):
     assert [field["reasons"] for field in about["fields"] if field["kind"] == "analyte"] == [asked]
 
 
+@pytest.mark.parametrize("frequency", ["q0h", "every 0 days", "every 4-0 hours"])
+def test_an_order_every_no_hours_has_its_words_alone(frequency):
+    _, bundle = made(f"MRN: 0012345\nMetformin 500 mg PO {frequency}")
+    (order,) = of_kind(bundle, "MedicationRequest")
+    assert order["dosageInstruction"][0]["timing"].keys() <= {"code"}
+    assert check.problems(bundle) == []
+
+
 def test_a_struck_out_order_says_so():
     text = "MRN: 0012345\nMetformin 500 mg PO BID\nWarfarin 5 mg PO daily"
     read = [(Page(encoded(text), "scan.png", "folder"), reading(text, struck="Warfarin"))]

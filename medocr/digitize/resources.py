@@ -158,7 +158,8 @@ def _repeat(frequency: str) -> dict:
     """So many times in a period; nothing where the frequency does not say it in whole numbers."""
     if every := EVERY_HOURS.search(frequency):
         longest = {"periodMax": Decimal(every[2])} if every[2] else {}
-        return {"frequency": 1, "period": Decimal(every[1]), **longest, "periodUnit": "h"}
+        possible = 0 < int(every[1]) <= int(every[2] or every[1])  # no misread `q0h`
+        return {"frequency": 1, "period": Decimal(every[1]), **longest, "periodUnit": "h"} if possible else {}
     times = directions.times_a_day(frequency) if frequency else None
     if not times:
         return {}

@@ -73,7 +73,8 @@ def times_a_day(frequency: str) -> float | None:
     for interval in (EVERY, HOURLY):
         if match := interval.search(flat):
             longest = match.groupdict().get("high") or match["count"]
-            return round(1 / (_count(longest) * _days(match["unit"])), 4)
+            days_apart = _count(longest) * _days(match["unit"])
+            return round(1 / days_apart, 4) if days_apart else None  # a misread `q0h`
     if match := TIMES.search(flat):
         period = match["unit"] or ("w" if "weekly" in match.group() else "m" if "monthly" in match.group() else "d")
         return round(_count(match["count"]) / _days(period), 4)
