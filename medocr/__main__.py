@@ -133,8 +133,9 @@ def _add_read(read: argparse.ArgumentParser) -> None:
     )
     read.add_argument("--jobs", type=int, default=1, metavar="N", help="so many processes read with rapidocr")
     read.epilog = (
-        "Each line is a JSON object: schema, origin, page, pages, sha256, reader, turn, dpi, text, lines (text, box, "
-        "confidence), confidence, lowest, fields, finish and seconds; or schema, origin, reader, error and detail. "
+        "Each line is a JSON object: schema, origin, page, pages, sha256, reader, hash, turn, dpi, text, lines (text, "
+        "box, confidence), confidence, lowest, fields, finish and seconds; or schema, origin, reader, hash, error and "
+        "detail. "
         "Exit status: 0 all pages read, 3 some refused, 1 none read, 2 wrong request."
     )
 

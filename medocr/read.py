@@ -2,7 +2,8 @@
 
 A line of a page that was read holds
 - `schema` (1), `origin` (the path as given, with #page for a file of several), `page` and `pages` (its number and of
-  how many), `sha256` of the page's image, `reader`, `dpi` (None where the file does not say);
+  how many), `sha256` of the page's image, `reader` and its `hash` (`identity`), `dpi` (None where
+  the file does not say);
 - `turn`: by how many degrees clockwise the page was turned to stand upright;
 - `text`, and `lines` with `text`, `box` (left, top, right, bottom in px of the upright page; None where a model reads),
   `confidence` (of a model: the probability of the line's least certain token) and, from RapidOCR, `mark` (struck out
@@ -11,12 +12,15 @@ A line of a page that was read holds
   print that gave no text or hardly any, such as a script that RapidOCR does not know; None for a model), `fields` (what
   `medocr.fields.read_fields` finds), `finish` (stop, length or loop) and `seconds`.
 
-A line of an input that could not be read holds `schema`, `origin`, `reader`, `error` (a reason by name) and `detail`.
+A line of an input that could not be read holds `schema`, `origin`, `reader`, `hash`, `error` (a reason by name) and
+`detail`.
 """
 
 import contextlib
 import dataclasses
 import functools
+import hashlib
+import importlib.metadata
 import io
 import itertools
 import json
@@ -25,21 +29,22 @@ import os
 import sys
 import time
 import warnings
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from PIL import Image
 from tqdm import tqdm
 
-from . import fields, ocr, sources
+from . import BASES, fields, ocr, sources
 from .curate import gates
 from .ocr.pool import Pool
 from .schema import Page, Rejection, open_image
-from .storage import atomic, batches, private
+from .storage import atomic, batches, model_hash, private
 
 SCHEMA = 1
 TOGETHER = 16  # pages that a model reads at once
 MAX_NEW_TOKENS = 2048
+CONFIDENCE = "by character"  # what a field's is the least of: thresholds of another kind do not hold
 LEAST_SIDE_PX = 24  # of a page: a line of print is higher
 DIED = "reader_failed: the reading process died; was there enough memory?"
 READ, SOME_REFUSED, NONE_READ = 0, 3, 1  # exit statuses
@@ -66,19 +71,20 @@ class PageRecord:
 
 
 def records(
-    model: str, paths: Sequence[str | Path], *, jobs: int = 1, known: Callable = lambda _: False
+    model: str, paths: Sequence[str | Path], *, jobs: int = 1, known: Callable = lambda _: False, digest: str = ""
 ) -> Iterator[dict]:
     """Read every page under `paths`, in order, with a model folder, a Hub name, `tiny` or `rapidocr`; yields dicts.
 
     The dicts are the lines that this module describes. `jobs` processes read with `rapidocr`; a model uses all cores
-    by itself. Pages for which `known((origin, sha256))` is true are passed over. Raises ValueError when a path is
+    by itself. Pages for which `known((origin, sha256))` is true are passed over. `digest` is the
+    model's `identity` where it is known already. Raises ValueError when a path is
     missing or the model is, or `jobs` does not fit.
     """
     if not is_rapidocr(model) and jobs != 1:
         raise ValueError("--jobs is for rapidocr: a model uses all cores by itself")
     items = itertools.chain.from_iterable([_items(path) for path in paths])  # a list: missing paths raise at once
     new = (item for item in items if not known((item.origin, item.id if isinstance(item, Page) else None)))
-    return _read_all(new, reader(model, jobs), model)
+    return _read_all(new, reader(model, jobs), {"reader": model, "hash": digest or identity(model)})
 
 
 def reader(model: str, jobs: int = 1) -> Callable:
@@ -87,6 +93,16 @@ def reader(model: str, jobs: int = 1) -> Callable:
     What was read is a PageRecord, `reason: detail` where the page could not be read, or None for a rejection.
     """
     return _rapidocr(jobs, model.partition(":")[2]) if is_rapidocr(model) else _model(model)
+
+
+def identity(model: str) -> str:
+    """What tells a reader from another: a model folder's hash, RapidOCR's version with medocr's rules for it."""
+    folder = Path(BASES.get(model, model))
+    if folder.is_dir():
+        return model_hash(folder)
+    named = f"rapidocr {importlib.metadata.version('rapidocr')} rules {ocr.RULES} {CONFIDENCE}"
+    named = f"{named}{model.removeprefix('rapidocr')}" if is_rapidocr(model) else model
+    return hashlib.sha256(named.encode()).hexdigest()
 
 
 def is_rapidocr(model: str) -> bool:
@@ -102,10 +118,10 @@ def _items(path: str | Path) -> Iterator[Page | Rejection]:
     return (dataclasses.replace(item, origin=(before / item.origin).as_posix()) for item in pages)
 
 
-def _read_all(items: Iterable[Page | Rejection], reader: Callable, model: str) -> Iterator[dict]:
+def _read_all(items: Iterable[Page | Rejection], reader: Callable, by: Mapping) -> Iterator[dict]:
     """The line of each item, in order; pages that cannot be decoded never reach the reader."""
     for item, result in reader(items):
-        line = {"schema": SCHEMA, "origin": item.origin, "reader": model}
+        line = {"schema": SCHEMA, "origin": item.origin, **by}
         if isinstance(item, Rejection):
             yield {**line, "error": item.reason, "detail": item.detail}
         elif isinstance(result, PageRecord):
@@ -236,8 +252,8 @@ def _lines(text: str, sure: Sequence[float]) -> Iterator[tuple[str, float | None
 class Output:
     """A file of lines that a stopped reading goes on with, or the standard output."""
 
-    def __init__(self, out: Path | None, model: str) -> None:
-        self.out, self.model, self.known = out, model, set()
+    def __init__(self, out: Path | None, model: str, digest: str = "") -> None:
+        self.out, self.by, self.known = out, (model, digest), set()
         if out is not None and out.exists():
             self.known = self._take_up(out)
 
@@ -252,7 +268,7 @@ class Output:
                 row = json.loads(line) if line.endswith(b"\n") else None
                 if row is not None and "error" not in row:
                     whole.append(line)
-                    if row["reader"] == self.model:
+                    if (row["reader"], row.get("hash")) == self.by:  # not a model trained into the same folder before
                         known.add((row["origin"], row["sha256"]))
             except (ValueError, KeyError, TypeError, RecursionError):
                 raise ValueError(f"{out} is no output of read: give --out another name") from None
@@ -300,8 +316,9 @@ def read(model: str, paths: Sequence[str | Path], out: Path | None, jobs: int) -
     stays, and the same command goes on after it.
     """
     warnings.simplefilter("ignore")  # a library's warning does not say of which file it speaks
-    output = Output(out, model)
-    lines = records(model, paths, jobs=jobs, known=output.known.__contains__)
+    digest = identity(model)
+    output = Output(out, model, digest)
+    lines = records(model, paths, jobs=jobs, known=output.known.__contains__, digest=digest)
     try:
         total = sum(sources.folder.count(path) for path in paths) if sys.stderr.isatty() else None
         return output.write(lines, total)

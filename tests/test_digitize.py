@@ -1,5 +1,6 @@
 """From pages to records and FHIR Bundles: what is printed is there, what is not is absent, faults are named."""
 
+import contextlib
 import copy
 import dataclasses
 import datetime
@@ -16,7 +17,7 @@ import pytest
 from matplotlib import font_manager
 from PIL import Image, ImageDraw, ImageFont
 
-from medocr import digitize, review
+from medocr import digitize, review, transcribe
 from medocr.__main__ import main
 from medocr.digitize import check, dates, decimals, fhir, hl7, printed, readers, reasons, record, resources, sources
 from medocr.ocr import Line
@@ -637,6 +638,23 @@ def test_a_server_elsewhere_gets_no_page_without_leave(scans, tmp_path):
     assert digitize.run(reader, [scans(lab=LAB)], tmp_path / "out") == 1
     (about,) = (json.loads(path.read_text()) for path in (tmp_path / "out/documents").iterdir())
     assert "was not sent the page" in about["pages"][0]["error"]
+
+
+def test_a_server_is_known_by_the_model_that_it_lists(tmp_path, monkeypatch):
+    def listing(name):
+        async def models():
+            return SimpleNamespace(data=[SimpleNamespace(id=name)] if name else [])
+
+        return contextlib.nullcontext(SimpleNamespace(models=SimpleNamespace(list=models)))
+
+    readers_of = {}
+    for name in ("first", "second", ""):
+        monkeypatch.setattr(transcribe.single, "api", lambda server, name=name: listing(name))
+        readers_of[name] = digitize.open_reader("http://127.0.0.1:9/v1", store=tmp_path / "answers.sqlite")
+    assert [reader.name for reader in readers_of.values()] == ["first", "second", "server"]
+    assert len({reader.hash for reader in readers_of.values()}) == 3
+    ((_, read),) = readers_of[""].read([Page(encoded("x"), "x.png", "folder")])
+    assert read == "no_answer: server lists no model: name the one that it serves"
 
 
 def test_a_server_is_asked_once_and_its_own_words_are_no_page(scans, tmp_path):

@@ -198,6 +198,29 @@ def test_a_wrong_file_of_codes_takes_no_bundle_away(scans, tmp_path, monkeypatch
     assert before
 
 
+def test_an_export_takes_nothing_from_a_running_digitize_and_a_second_digitize_is_refused(scans, tmp_path, capsys):
+    out = tmp_path / "out"
+    digitize.digitize(stub(), [scans], out)
+    (scans / "b.png").write_bytes(encoded("b"))
+    half = out / "documents/.x.json.1.tmp"
+    half.write_text("{")
+
+    def pages(items):
+        for item in items:
+            half.write_text("{")  # the run has begun: this is its own
+            assert main(["export", str(out)]) == 0
+            with pytest.raises(ValueError, match="no decision of a person"):
+                confidence.checked(out)
+            with pytest.raises(ValueError, match=f"another run is digitising into {out}"):
+                digitize.digitize(stub(), [scans], out)
+            assert half.exists()
+            yield item, reading("Patient: Ann Miller")
+
+    assert digitize.digitize(Reader("stub", "0", pages), [scans], out).digitized == 1
+    assert digitize.digitize(stub(), [scans], out).earlier == 2
+    assert not half.exists()
+
+
 BEFORE = "Patient: Ann Miller\nIron 12 µmol/L\nUrea 5 mmol/L"
 AFTER = "Patient: Ann Miller\nWBC 1.80 10^3/uL\nIron 12 µmol/L\nUrea 5 mmol/L"
 

@@ -79,6 +79,26 @@ def test_a_reading_goes_on_after_what_is_written(scans, tmp_path, quick, capsys)
     assert "0 pages read, 3 read before, 1 refused" in capsys.readouterr().err
 
 
+def test_a_reader_that_has_changed_reads_again(scans, tmp_path, quick, monkeypatch):
+    """A model that was trained again into its folder, or other rules, go by the same name."""
+    out = tmp_path / "pages.jsonl"
+    for rules in ("1", "2", "2"):
+        monkeypatch.setattr(ocr, "RULES", rules)
+        assert main(["read", "rapidocr", str(scans), "--out", str(out)]) == 0
+    hashes = [row["hash"] for row in rows(out)]
+    assert hashes[:3] == hashes[:1] * 3
+    assert hashes[3:] == hashes[3:4] * 3
+    assert hashes[0] != hashes[3]
+    assert len(quick) == 6
+
+
+def test_a_model_is_known_by_what_its_folder_holds(tmp_path):
+    (tmp_path / "config.json").write_text("{}")
+    before = reading.identity(str(tmp_path))
+    (tmp_path / "model.safetensors").write_bytes(b"weights")
+    assert reading.identity(str(tmp_path)) != before
+
+
 def test_lines_are_for_their_owner_alone(scans, tmp_path, quick):
     for _ in range(2):
         main(["read", "rapidocr", str(scans), "--out", str(tmp_path / "pages.jsonl")])

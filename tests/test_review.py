@@ -324,6 +324,39 @@ def test_a_field_on_two_lines_is_corrected_where_its_value_stands(tmp_path):
     assert made == "Vitamin B12\n121 pmol/L\nend"
 
 
+def order(drug: str, dose: float | None, line: int, frequency: str | None = "BID") -> dict:
+    return {"drug": drug, "dose": dose, "unit": "mg", "frequency": frequency, "status": "active", "line": line}
+
+
+SEVERAL = "Rx Metformin 50 mg BID Warfarin 5 mg BID"
+
+
+@pytest.mark.parametrize(
+    ("line", "part", "text", "change", "printed"),
+    [
+        ("Metformin 50 mg BID", None, "Metformin 500 mg BID po", {"dose": 500.0}, "Metformin 500 mg BID po"),
+        ("Metformin 50 mg BID", None, "Metformin 50 mg BID", {"dose": 500.0}, "Metformin 500 mg BID"),  # as it was
+        ("Metformin 50 mg BID", None, "", {"dose": 500.0}, "Metformin 500 mg BID"),
+        ("Metformin 50 mg BID", None, "Metformin 50 mg BID", {"frequency": None}, "Metformin 50 mg"),
+        (None, "Metformin 50 mg BID", None, {"dose": 500.0}, "Metformin 500 mg BID"),
+        (None, "Metformin 50 mg or 50", None, {"dose": 500.0}, "Metformin 500 mg BID"),
+        (SEVERAL, "Metformin 50 mg BID", SEVERAL.replace("50", "500"), {"dose": 500.0}, "Metformin 500 mg BID"),
+        (SEVERAL, None, SEVERAL.replace("50", "500"), {"dose": 500.0}, "Metformin 500 mg BID"),
+        (SEVERAL, "Metformin 50 mg BID", SEVERAL, {}, "Metformin 50 mg BID"),
+    ],
+)
+def test_the_text_of_a_corrected_order_says_what_its_columns_say_and_names_no_other_drug(
+    tmp_path, line, part, text, change, printed
+):
+    read = page(tmp_path, 1, [line or "Rx", "Warfarin 5 mg BID"])
+    first = field((1, 1), "drug", order("Metformin", 50.0, 0), read["lines"][0], 0 if line else None)
+    other = field((1, 2), "drug", order("Warfarin", 5.0, 1), read["lines"][1], 1)
+    document = write(tmp_path, [read], [first | {"text": part or line}, other])
+    corrected(tmp_path, document, 1, text, **change)
+    after = review.reviewed_fields(document, review.read_decisions(tmp_path, document["id"]))
+    assert [entry["text"] for entry in after] == [printed, "Warfarin 5 mg BID"]
+
+
 def loaded(folder, **options):
     items = list(sources.load("reviewed", path=folder, **options))
     return [item for item in items if isinstance(item, Page)], [item for item in items if isinstance(item, Rejection)]

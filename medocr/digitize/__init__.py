@@ -20,7 +20,7 @@ from ..fields import codes
 from ..schema import Page
 from . import check, confidence, fhir, record, sources
 from . import hl7 as version2
-from .output import Output
+from .output import Output, alone
 from .readers import Item, Reader, model_reader, open_reader, remembering, seconded
 
 __all__ = ["Counts", "Document", "Output", "Reader", "digitize", "digitize_documents", "documents_of", "export",
@@ -74,13 +74,15 @@ def digitize(
     """Digitise every document under `paths` into the folder `out`; those that are done there are passed over.
 
     `together` is the pattern by which several files make a document (`sources.find`). `rule` decides which fields need
-    no person; without one all go to review. Raises ValueError for a missing
-    path and where `out` lies among published results.
+    no person; without one all go to review. Raises ValueError for a missing path, where another run digitises into
+    `out`, and where that lies among published results.
     """
     sources.check_place(Path(out), synthetic=False)
     documents = documents_of(sources.find(paths, together, Path(out)), contains_phi)
     about = {"synthetic": False, "phi": contains_phi, "transaction": transaction, "rule": rule}
-    return digitize_documents(reader, documents, Output(out), **about)
+    output = Output(out)
+    with alone(output.folder):
+        return digitize_documents(reader, documents, output, **about)
 
 
 def documents_of(listed: Iterable[sources.Source], contains_phi: bool = True) -> Iterator[Document]:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from .. import storage
-from . import sources
+from . import output, sources
 from .output import Output, claim
 from .readers import Reader
 from .sources import Source
@@ -101,10 +101,8 @@ def _pack(folder: Path, target: Path) -> None:
 def alone(out: Path) -> Iterator[None]:
     """Nobody else digitises into `out` meanwhile, and what a killed run left half done is gone. Raises ValueError."""
     claim(out)
-    with storage.locked(out, f"another run is digitising into {out}: wait for it, or give another folder"):
+    with output.alone(out, ["blocks"]):
         storage.remove(out / "work", out)
-        if (out / "blocks").is_dir():
-            storage.sweep(out / "blocks")
         yield
 
 

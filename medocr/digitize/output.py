@@ -1,7 +1,8 @@
 """The folder that documents are written to: records, pictures, bundles, the queue for review and the audit lines."""
 
+import contextlib
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,6 +29,20 @@ def claim(folder: Path) -> None:
     folder.chmod(0o700)
 
 
+@contextlib.contextmanager
+def alone(folder: Path, written: Sequence[str] = FOLDERS[:-1]) -> Iterator[None]:
+    """Nobody else digitises into a folder meanwhile; what a killed run left half done where it has `written` is gone.
+
+    Raises ValueError where somebody does.
+    """
+    with storage.private():
+        (folder / ".lock").touch()
+    with storage.locked(folder, f"another run is digitising into {folder}: wait for it, or give another folder"):
+        for name in written:
+            storage.sweep(folder / name)
+        yield
+
+
 class Output:
     """DIR of `medocr digitize`: readable by this user alone, each file written whole or not at all."""
 
@@ -37,8 +52,6 @@ class Output:
         with storage.private():
             for name in FOLDERS:
                 (self.folder / name).mkdir(exist_ok=True)
-            for name in FOLDERS[:-1]:
-                storage.sweep(self.folder / name)
 
     def records(self) -> Iterator[dict]:
         """All records, one after another, by their ids. Raises ValueError at a damaged one."""

@@ -3,17 +3,16 @@
 import contextlib
 import dataclasses
 import hashlib
-import importlib.metadata
 import itertools
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 
-from .. import BASES, ocr, read, storage
+from .. import read, storage
 from ..read import PageRecord
 from ..schema import Page, Rejection
 from ..transcribe import OpenAIProvider, Store, Tesseract, cleaning, tesseract
 from ..transcribe.agreement import doubted
-from ..transcribe.single import FIRST_LISTED, read_page
+from ..transcribe.single import FIRST_LISTED, first_listed, read_page
 from ..transcribe.store import Answer
 
 Item = Page | Rejection
@@ -22,7 +21,6 @@ STORE = "answers.sqlite"
 PARTIAL = {"cut_off": "length", "repetition_loop": "loop"}  # flaws of an answer that has read a part of the page
 WITH_TESSERACT = "+tesseract"  # behind a reader's name: its numbers are read again
 TOGETHER = 64  # pages that a model is given at once
-CONFIDENCE = "by character"  # what a field's is the least of: thresholds of another kind do not hold
 DOUBTED = "read otherwise by Tesseract"
 CEILING = 0.5  # of the confidence of a line with a doubted number
 
@@ -62,7 +60,7 @@ def open_reader(name: str, jobs: int = 1, *, store: str | Path = "", **server) -
         raise ValueError(f"{', '.join(sorted(server))} is for the address of a server; {name} reads here")
     if not read.is_rapidocr(name) and jobs != 1:
         raise ValueError("--jobs is for rapidocr: a model uses all cores by itself")
-    return Reader(Path(name).name if Path(name).is_dir() else name, _hash(name), read.reader(name, jobs))
+    return Reader(Path(name).name if Path(name).is_dir() else name, read.identity(name), read.reader(name, jobs))
 
 
 def model_reader(folder: str | Path, *, device: str = "auto", max_new_tokens: int, batch_size: int) -> Reader:
@@ -139,21 +137,17 @@ def _marked(line: Mapping, doubts: list[str]) -> dict:
     return {**line, "confidence": confidence, "mark": mark}
 
 
-def _hash(model: str) -> str:
-    """What tells this reader from another: a model folder's hash, RapidOCR's version with medocr's rules for it."""
-    folder = Path(BASES.get(model, model))
-    if folder.is_dir():
-        return storage.model_hash(folder)
-    named = f"rapidocr {importlib.metadata.version('rapidocr')} rules {ocr.RULES} {CONFIDENCE}"
-    named = f"{named}{model.removeprefix('rapidocr')}" if read.is_rapidocr(model) else model
-    return hashlib.sha256(named.encode()).hexdigest()
-
-
 def _server(address: str, jobs: int, store: Path, settings: dict) -> Reader:
     given = {name: value for name, value in settings.items() if value not in ("", None)}
     provider = OpenAIProvider(**{"name": "server", "model": FIRST_LISTED, **given}, base_url=address)
     if jobs != 1:
         raise ValueError("--jobs is for rapidocr: a server reads one page after another here")
+    failure = ""
+    if provider.model == FIRST_LISTED and (provider.on_this_machine or provider.may_receive):
+        try:  # by now, since its name is a part of what the reader is known by
+            provider = dataclasses.replace(provider, model=first_listed(provider))
+        except ValueError as error:
+            failure = f"no_answer: {error}"
     named = hashlib.sha256(f"{address} {provider.model}".encode()).hexdigest()
 
     def pages(items: Iterable[Item]) -> Iterator[Read]:
@@ -161,7 +155,7 @@ def _server(address: str, jobs: int, store: Path, settings: dict) -> Reader:
         with Store(store) as answers:
             store.chmod(0o600)
             for item in items:
-                yield item, None if isinstance(item, Rejection) else _ask(item, provider, answers)
+                yield item, None if isinstance(item, Rejection) else failure or _ask(item, provider, answers)
 
     name = provider.model if provider.model != FIRST_LISTED else "server"
     return Reader(name, named, pages, None if provider.on_this_machine else address)

@@ -108,6 +108,11 @@ def corrected_line(line: str, before: dict[str, str], after: dict[str, str]) -> 
     return line
 
 
+def stands_in(line: str, text: str) -> bool:
+    """Whether a value is printed in a line, in small or large letters."""
+    return bool(_places(line.casefold(), text.casefold()))
+
+
 def _places(line: str, text: str) -> list[tuple[int, int]]:
     """Where a value stands in a line: a number however it is written, a text as it is."""
     number = _number(text) if text else None

@@ -2,30 +2,51 @@
 
 from collections.abc import Mapping, Sequence
 
-from .columns import LISTS, NAMED_BY, PLACES
-from .decisions import Decision, corrected_lines
+from .columns import LISTS, NAMED_BY, PLACES, corrected_line, shown, stands_in
+from .decisions import Decision, corrected_lines, line_text
 
 
 def reviewed_fields(document: Mapping, decisions: Sequence[Decision]) -> list[dict]:
     """A document's fields after its review: without those that are not on the page, corrected columns in the others.
 
     A field that a person accepted or corrected has status `passed`; its `reviewed` has the decision, who and when. The
-    last decision on a field counts; `text` is its line as a person saw it printed.
+    last decision on a field counts; `text` is its line, or its own part of it, as a person saw it printed.
     """
     last = {decision.field: decision for decision in decisions}
     fields = [(field, last.get(field["id"])) for field in document["fields"]]
-    return [_after(field, decision) for field, decision in fields if not decision or decision.decision != "absent"]
+    kept = [(field, decision) for field, decision in fields if not decision or decision.decision != "absent"]
+    return [_after(document, field, decision) for field, decision in kept]
 
 
-def _after(field: dict, decision: Decision | None) -> dict:
-    text = (decision and decision.text) or field["text"]
-    after = {**field, "text": " ".join(text.split())}
+def _after(document: Mapping, field: dict, decision: Decision | None) -> dict:
+    after = {**field, "text": " ".join(field["text"].split())}
     if decision:
         columns = {**field["columns"], **(decision.columns or {})}
+        after["text"] = _text(document, field, columns, decision)
         name = str(columns.get(NAMED_BY.get(field["kind"], "")) or field["name"])
         about = {"decision": decision.decision, "by": decision.by, "at": decision.at}
         after |= {"name": name, "columns": columns, "status": "passed", "reviewed": about}
     return after
+
+
+def _text(document: Mapping, field: dict, columns: dict, decision: Decision) -> str:
+    """How a decided field is printed; of an order never otherwise than its columns say, or a prescriber reads both."""
+    own, before, after = " ".join(field["text"].split()), shown(field["columns"]), shown(columns)
+    alone = " ".join((line_text(document, field, ()) or "").split()) == own
+    texts = [" ".join((decision.text or "").split()) if alone else "", corrected_line(own, before, after) or ""]
+    fitting = (text for text in texts if text and (field["kind"] != "drug" or _agrees(document, field, text, after)))
+    in_columns = " ".join(text for name, text in after.items() if text and name != "status")
+    return next(fitting, own if before == after else in_columns)
+
+
+def _agrees(document: Mapping, field: dict, text: str, after: dict[str, str]) -> bool:
+    """Whether an order's text has its corrected columns, nothing that was taken out of them, and no other drug."""
+    before = shown(field["columns"])
+    changed = [name for name in after if after[name] != before.get(name, "") and name != "status"]
+    names = {str(other["name"]).casefold() for other in document["fields"] if other["kind"] == "drug"}
+    own = f"{field['name']} {after.get('drug', '')}".casefold()
+    right = (stands_in(text, after[name] or before[name]) == bool(after[name]) for name in changed)
+    return all(right) and not any(stands_in(text, name) for name in names if name not in own)
 
 
 def open_fields(document: dict, page: int, decisions: Sequence[Decision]) -> list[str]:

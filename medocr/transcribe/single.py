@@ -3,6 +3,8 @@
 import asyncio
 import concurrent.futures
 import dataclasses
+from collections.abc import Coroutine
+from typing import TypeVar
 
 from ..schema import Page
 from . import outgoing, prompt
@@ -10,6 +12,7 @@ from .client import Client, Fault, api, without_words
 from .providers import OpenAIProvider, refusal
 from .store import Answer
 
+T = TypeVar("T")
 FIRST_LISTED = "first-listed"  # in place of a model's name
 
 
@@ -25,19 +28,28 @@ def read_page(page: Page, server: OpenAIProvider, request: str = "") -> Answer:
     allowed = server.may_read(page) or server.on_this_machine
     if not allowed:
         raise ValueError(f"{server.name} was not sent the page: {refusal([server])}")
-    with concurrent.futures.ThreadPoolExecutor(1) as thread:  # notebooks have a running loop already
-        return thread.submit(lambda: asyncio.run(_read(page, server, request))).result()
+    return _answer(server, _read(page, server, request))
+
+
+def first_listed(server: OpenAIProvider) -> str:
+    """The name of the model that a server lists first. Raises ValueError where it gives no answer, or lists none."""
+    return _answer(server, _first_listed(server))
+
+
+def _answer(server: OpenAIProvider, asked: Coroutine[None, None, T]) -> T:
+    try:
+        with concurrent.futures.ThreadPoolExecutor(1) as thread:  # notebooks have a running loop already
+            return thread.submit(asyncio.run, asked).result()
+    except Fault as fault:
+        raise ValueError(f"{server.name} gave no answer ({fault})") from None
 
 
 async def _read(page: Page, server: OpenAIProvider, request: str) -> Answer:
-    try:
-        if server.model == FIRST_LISTED:
-            server = dataclasses.replace(server, model=await _first_listed(server))
-        picture, media_type = outgoing.encode(page.image)
-        async with Client(server) as client:
-            return await client.ask(prompt.messages(picture, media_type, request))
-    except Fault as fault:
-        raise ValueError(f"{server.name} gave no answer ({fault})") from None
+    if server.model == FIRST_LISTED:
+        server = dataclasses.replace(server, model=await _first_listed(server))
+    picture, media_type = outgoing.encode(page.image)
+    async with Client(server) as client:
+        return await client.ask(prompt.messages(picture, media_type, request))
 
 
 async def _first_listed(server: OpenAIProvider) -> str:
