@@ -19,26 +19,10 @@ if TYPE_CHECKING:
 STATING = LOOSE | BEFORE | ARTICLES | LEAD_IN | FLAG_WORDS | words("stating")
 LIMITS = {"above", "better", "more", "higher", "greater", "over", "below", "less", "lower"}  # `an HbA1c of 48 or above`
 AMONG = {"and", "or", "to", ",", "-"}  # between times
-CURRENCIES = {"rs", "rs.", "inr", "usd", "eur", "$", "£", "€", "₹"}
+CURRENCIES = {"rs", "rs.", "inr", "usd", "eur", "$", "£", "€", "₹"}  # `TSH Rs 450`
 SALT = SALTS - ARTICLES  # `Sodium bicarbonate 8.4`, but `la CRP à la sortie`
 BOXES = {*TICKED, *EMPTY}  # an option of a form: `Blood type: ☐ A ☑ 0`
-BARRED = {"least", "most", "should", "must", *CURRENCIES}  # `creatinine clearance of at least 60`, `TSH Rs 450`
-IDENTIFIERS = {
-    "street",
-    "avenue",
-    "road",
-    "lane",
-    "mrn",
-    "id",
-    "nhs",
-    "dob",
-    "phone",
-    "tel",
-    "fax",
-    "npi",
-    "accession",
-    "account",
-}
+IDENTIFIERS = words("identifiers")
 CODE = re.compile(r"(?<!\w)(?:code|ref(?:erence)?|no|number|id)[ ]?[.:#]{0,2}[ ]?$")  # right before a name
 TELEPHONE = re.compile(r"(?<!\w)(?:phone|tel|telephone|fax|mobile|cell(?=[ ]?(?:phone|[:#]))|call)(?!\w)")
 POSTCODE = re.compile(r",[ ]?[A-Z]{2}[ ]$")  # before its digits: `Iron Mountain, MI 49801`
@@ -70,7 +54,7 @@ def _is_parted(page: "_Reader", here: int, after: int, columns: "Columns") -> bo
     """Whether what stands between name and value makes it no result: a rule, a box to tick, a salt, a change."""
     between = page.lowered[after : columns.at]
     return (
-        not (BARRED.isdisjoint(between) and (columns.ranges or SALT.isdisjoint(between)))
+        not (CURRENCIES.isdisjoint(between) and (columns.ranges or SALT.isdisjoint(between)))
         or not BOXES.isdisjoint(between)
         or (columns.bare and len(between) > 1 and YEAR.fullmatch(columns.printed) is not None)
         or ("of" in between and not CHANGES.isdisjoint(page.lowered[max(0, here - 3) : here]))  # `a rise in … of 26`

@@ -2,7 +2,8 @@
 
     DIR/documents/<id>.json   what was read, page by page, and its fields with status passed or review
     DIR/queue.jsonl           the fields to be reviewed
-    DIR/reviews/<id>.jsonl    decisions, one a line, written here and by nobody else; of a field the last one counts
+    DIR/reviews/<id>.jsonl    decisions, one a line, written here and by nobody else; of a field the last one counts,
+                              while the field reads as it did then
 
 `page.launch` shows them in a browser, `label_studio` hands them to teams that have Label Studio, and the source
 `reviewed` makes training pages of them.
