@@ -514,6 +514,12 @@ def test_a_transaction_creates_nothing_twice():
     assert check.problems(bundle) == []
 
 
+def test_a_document_that_was_read_again_replaces_what_a_server_holds_of_it():
+    about, _ = made(LAB)
+    bundle = fhir.bundle({**about, "read_again": True}, transaction=True)
+    assert {entry["request"]["method"] for entry in bundle["entry"]} == {"PUT"}
+
+
 FAULTS = {  # a fault → kind, path to what is changed, and its new value (None: taken away)
     "status that is none": ("Observation", "status", "finalx"),
     "no status": ("Observation", "status", None),

@@ -39,6 +39,7 @@ def bundle(record: Mapping, decisions: Sequence[Decision] = (), *, transaction: 
     if held(record, decisions):
         return None
     resources = _resources(record, decisions)
+    again = bool(decisions) or record.get("read_again", False)  # a server may hold other contents of these resources
     if transaction and decisions:
         resources += _withdrawn(record, resources)
     meta = stated(tag=[{"system": "urn:medocr:document", "code": record["id"]}], security=_security(record))
@@ -49,7 +50,7 @@ def bundle(record: Mapping, decisions: Sequence[Decision] = (), *, transaction: 
         "meta": meta,
         "identifier": {"system": IDENTITY, "value": identity},
         "type": "transaction" if transaction else "collection",
-        "entry": [_entry(record, {**resource, "meta": meta}, bool(decisions), transaction) for resource in resources],
+        "entry": [_entry(record, {**resource, "meta": meta}, again, transaction) for resource in resources],
     }
 
 
@@ -140,7 +141,7 @@ def _identified(record: Mapping, resource: dict, key: str) -> dict:
     }
 
 
-def _entry(record: Mapping, resource: dict, reviewed: bool, transaction: bool) -> dict:
+def _entry(record: Mapping, resource: dict, again: bool, transaction: bool) -> dict:
     kind = resource["resourceType"]
     entry = {"fullUrl": f"urn:uuid:{resource['id']}", "resource": resource}
     if not transaction:
@@ -149,7 +150,7 @@ def _entry(record: Mapping, resource: dict, reviewed: bool, transaction: bool) -
     if kind == "Provenance":  # which has no identifier
         query = f"_tag=urn:medocr:document|{record['id']}"
     resource.pop("id")  # the server gives its own
-    if reviewed:
+    if again:
         return {**entry, "request": {"method": "PUT", "url": f"{kind}?{query}"}}
     return {**entry, "request": {"method": "POST", "url": kind, "ifNoneExist": query}}
 
