@@ -259,8 +259,7 @@ def read_json(path: str | Path) -> dict:
 def write_json(path: str | Path, content: dict) -> None:
     """Write JSON atomically."""
     with atomic(path) as temporary:
-        text = json.dumps(content, indent=1, ensure_ascii=False, default=float)
-        temporary.write_text(f"{text}\n", encoding="utf-8")
+        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False, default=float) + "\n")
 
 
 def write_record(path: str | Path, **content) -> None:
