@@ -69,6 +69,9 @@ def test_runs_share_stages_and_are_made_once(table, made, tmp_path, capsys):
     assert len([of for of in made if of[1] == "train"]) == 6
     rows = json.loads((tmp_path / "results/trials/small-1/metrics.json").read_text())["rows"]
     assert [row["state"] for row in rows] == ["shared", "shared", "shared", "done", "done"]
+    assert all(row["cpu_seconds"] >= 0 for row in rows), (
+        "of a run that was interrupted after a stage, this is shared, too"
+    )
     assert (tmp_path / "data/trials/small-1/transcripts.sqlite").is_symlink()
 
     made.clear()

@@ -167,13 +167,14 @@ def load(folder: Path) -> tuple[pd.DataFrame, pd.DataFrame]:
 
 def _facts(record: dict) -> dict:
     trained = {name: record["train"][name] for name in ("steps", "pages", "trainable", "weights", "precision")}
-    spent = {row["stage"]: row["cpu_seconds"] for row in record["stages"] if row["state"] == "done"}
+    spent = sum(row["cpu_seconds"] for row in record["stages"] if row["state"] == "done")
+    training = next(row["cpu_seconds"] for row in record["stages"] if row["stage"] == "04_train")
     facts = {name: record[name] for name in ("variant", "seed", "commit", "cores")}
     recipe = record["parameters"]["train"]
     facts["batch"] = recipe["batch_size"] * recipe["accumulation"]
     label_cer = record["prepare"]["label_cer"]
     noise = [label_cer[name] for name in UNLABELLED if name in label_cer]
-    facts |= {"cpu_seconds": sum(spent.values()), "step_cpu_seconds": spent["04_train"] / trained["steps"]}
+    facts |= {"cpu_seconds": spent, "step_cpu_seconds": training / trained["steps"]}
     facts |= {"label_cer": sum(noise) / len(noise) if noise else None}
     return facts | {"set_aside": sum(record["transcribe"].get("reasons", {}).values())} | trained
 
