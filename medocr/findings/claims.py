@@ -234,7 +234,9 @@ def provenance(scores: pd.DataFrame, facts: pd.DataFrame) -> str:
     """The runs behind the findings, in one or two sentences."""
     if facts.empty:
         return "No run has been made yet: `python -m medocr run experiments` makes them."
-    commits = ", ".join(f"`{name}`" for name in sorted({name for names in facts["commit"] for name in names.split(", ")}))
+    commits = ", ".join(
+        f"`{name}`" for name in sorted({name for names in facts["commit"] for name in names.split(", ")})
+    )
     precisions = facts["precision"].value_counts()
     mixed = " Precisions differ, so that two sides of a claim may differ by them alone." if len(precisions) > 1 else ""
     return (
