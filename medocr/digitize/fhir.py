@@ -43,7 +43,7 @@ def bundle(record: Mapping, decisions: Sequence[Decision] = (), *, transaction: 
     if transaction and decisions:
         resources += _withdrawn(record, resources)
     meta = stated(tag=[{"system": "urn:medocr:document", "code": record["id"]}], security=_security(record))
-    identity = reference(record, "Bundle").removeprefix("urn:uuid:")
+    identity = _identity(record, "Bundle")
     return {
         "resourceType": "Bundle",
         "id": identity,
@@ -56,7 +56,11 @@ def bundle(record: Mapping, decisions: Sequence[Decision] = (), *, transaction: 
 
 def reference(record: Mapping, kind: str, key: str = "") -> str:
     """The name of a resource of a document: `urn:uuid:…`, the same every time."""
-    return uuid.uuid5(NAMESPACE, f"{record['id']}/{kind}/{key}").urn
+    return f"urn:uuid:{_identity(record, kind, key)}"
+
+
+def _identity(record: Mapping, kind: str, key: str = "") -> str:
+    return str(uuid.uuid5(NAMESPACE, f"{record['id']}/{kind}/{key}"))
 
 
 def _security(record: Mapping) -> list[dict]:
@@ -131,7 +135,7 @@ def _withdrawn(record: Mapping, resources: Sequence[Mapping]) -> list[dict]:
 
 
 def _identified(record: Mapping, resource: dict, key: str) -> dict:
-    name = reference(record, resource["resourceType"], key).removeprefix("urn:uuid:")
+    name = _identity(record, resource["resourceType"], key)
     identifier = [{"system": IDENTITY, "value": name}, *resource.pop("identifier", [])]
     return {
         "resourceType": resource.pop("resourceType"),
@@ -236,7 +240,7 @@ def _provenance(record: Mapping, resources: Sequence[Mapping], refs: Mapping, de
     reviewers = dict.fromkeys(decision.by for decision in last)
     return {
         "resourceType": "Provenance",
-        "id": reference(record, "Provenance").removeprefix("urn:uuid:"),
+        "id": _identity(record, "Provenance"),
         "target": [{"reference": f"urn:uuid:{identity}"} for identity in made],
         **({"recorded": at} if at else absent),
         "agent": [assembler, *({**verifier, "who": {"display": name}} for name in reviewers)],
