@@ -140,12 +140,15 @@ def _earlier(output: Output, document: str) -> dict | None:
 
 def _set_aside(about: dict, output: Output) -> None:
     """Say in a record that its document was decided on as another reader read it, and how much does not hold."""
-    decisions, earlier = [], _earlier(output, about["id"])
+    decisions = []
     with contextlib.suppress(ValueError):  # the file is damaged: the document has no Bundle, and says so
         decisions = review.read_decisions(output.folder, about["id"])
-    if decisions and (not earlier or earlier["reader"] != about["reader"] or earlier.get("read_again")):
+    if not decisions:
+        return
+    earlier = _earlier(output, about["id"])
+    if not earlier or earlier["reader"] != about["reader"] or earlier.get("read_again"):
         about["read_again"] = True
-    held = {decision.field for decision in review.decisions_on(output.folder, about)} if decisions else set()
+    held = {decision.field for decision in review.decisions_on(output.folder, about)}
     if lost := {decision.field for decision in decisions} - held:
         about["warnings"].append(
             f"{len(lost)} earlier decisions are of another reading of this document: a person decides these fields anew"
