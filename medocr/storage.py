@@ -259,7 +259,8 @@ def read_json(path: str | Path) -> dict:
 def write_json(path: str | Path, content: dict) -> None:
     """Write JSON atomically."""
     with atomic(path) as temporary:
-        temporary.write_text(json.dumps(content, indent=1, ensure_ascii=False, default=float) + "\n")
+        text = json.dumps(content, indent=1, ensure_ascii=False, default=float)
+        temporary.write_text(f"{text}\n", encoding="utf-8")
 
 
 def write_record(path: str | Path, **content) -> None:

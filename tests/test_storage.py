@@ -133,3 +133,12 @@ def test_a_lock_that_is_a_link_empties_nothing(tmp_path):
     with storage.locked(tmp_path, "busy"), pytest.raises(ValueError, match="busy"), storage.locked(tmp_path, "busy"):
         pass
     assert (tmp_path / "thesis").read_text() == "mine"
+
+
+def test_json_is_utf8_whatever_the_locale_says(tmp_path, monkeypatch):
+    def write_text(path, text, encoding="latin-1"):
+        path.write_bytes(text.encode(encoding))
+
+    monkeypatch.setattr(Path, "write_text", write_text)
+    storage.write_json(tmp_path / "a.json", {"unit": "µmol/L"})
+    assert storage.read_json(tmp_path / "a.json") == {"unit": "µmol/L"}
