@@ -155,8 +155,8 @@ def read_image(image: bytes | None, language: str = "") -> PageRecord | str | No
     lines = [dataclasses.asdict(line) for line in result.lines]
     seconds = round(time.perf_counter() - started, 3)
     confidence, lowest = _rounded(result.confidence), _rounded(result.lowest)
-    read = PageRecord(result.text, lines, result.turn, confidence, lowest, "stop", seconds, list(result.sure))
-    return dataclasses.replace(read, unread=result.unread)
+    about = {"unread": result.unread, "sure": list(result.sure)}
+    return PageRecord(result.text, lines, result.turn, confidence, lowest, "stop", seconds, **about)
 
 
 def _open(image: bytes) -> Image.Image:

@@ -371,6 +371,20 @@ def test_the_first_pages_header_holds_for_the_next():
     assert check.problems(bundle) == []
 
 
+@pytest.mark.parametrize(
+    ("first", "second", "stopped"),
+    [
+        ("Patient: Maria Garcia", "Patient: Mario Garcia", True),
+        ("Patient: Maria Garcia  DOB: 12/31/1961", "Patient: Mario Garcia  DOB: 12/31/1961", False),
+        ("Patient: Maria Garcia  DOB: 12/31/1961", "Patient: Mario Garcia", True),
+        ("Patient: Maria Garcia", "Patient: GARCIA, Maria", False),
+    ],
+)
+def test_a_name_with_another_letter_is_somebody_elses_where_nothing_else_agrees(first, second, stopped):
+    about, _ = made(f"{first}\nSodium 140 mmol/L 135-145", f"{second}\nChloride 101 mmol/L 98-107")
+    assert about["stopped"] == stopped
+
+
 def test_a_table_goes_on_under_the_headings_and_the_patient_of_the_page_before():
     first = "Patient: Maria Lopez Sex: F\nTest Reference Range Units Result\nSodium 135-145 mmol/L 140"
     about, _ = made(first, "Hemoglobin 13.0 g/dL M: 13.5-17.5 F: 12.0-15.5", "CRP <5.0 mg/L <0.5")

@@ -343,6 +343,7 @@ SEVERAL = "Rx Metformin 50 mg BID Warfarin 5 mg BID"
         (SEVERAL, "Metformin 50 mg BID", SEVERAL.replace("50", "500"), {"dose": 500.0}, "Metformin 500 mg BID"),
         (SEVERAL, None, SEVERAL.replace("50", "500"), {"dose": 500.0}, "Metformin 500 mg BID"),
         (SEVERAL, "Metformin 50 mg BID", SEVERAL, {}, "Metformin 50 mg BID"),
+        (SEVERAL, None, SEVERAL, {}, "Metformin 50 mg BID"),
     ],
 )
 def test_the_text_of_a_corrected_order_says_what_its_columns_say_and_names_no_other_drug(

@@ -48,7 +48,7 @@ def who_else(entries: Iterable[Mapping]) -> list[str]:
             by_page[entry["page"]][entry["name"]] = str(entry["columns"]["value"])
     warnings, known = [], {}
     for page, header in sorted(by_page.items()):
-        differing = [name for name, value in header.items() if name in known and not _same(name, value, known[name])]
+        differing = _differing({name: (value, known[name]) for name, value in header.items() if name in known})
         if differing:
             what = " and ".join(IDENTIFYING[name] for name in differing)
             warnings.append(f"{OTHER}'s {what} stands on page {page}: a person has to look at the whole document")
@@ -56,10 +56,22 @@ def who_else(entries: Iterable[Mapping]) -> list[str]:
     return warnings
 
 
+def _differing(both: Mapping[str, tuple[str, str]]) -> list[str]:
+    """The names of the headers that differ between two pages. A misread letter makes nobody another person where number
+    or birth date agree; where neither is on both pages, Mario is not Maria."""
+    differing = [name for name, (value, other) in both.items() if name != "patient" and not _same(name, value, other)]
+    alike = SAME_NAME if len(both) - len(differing) > 1 else 100
+    if "patient" in both and not _same_name(*both["patient"], alike):
+        differing.append("patient")
+    return differing
+
+
+def _same_name(value: str, other: str, alike: float) -> bool:
+    words = fuzz.token_sort_ratio(value.replace(",", " ").casefold(), other.replace(",", " ").casefold())
+    return words >= alike or _initials(value, other) or _initials(other, value)
+
+
 def _same(name: str, value: str, other: str) -> bool:
-    if name == "patient":
-        words = fuzz.token_sort_ratio(value.replace(",", " ").casefold(), other.replace(",", " ").casefold())
-        return words >= SAME_NAME or _initials(value, other) or _initials(other, value)
     if name == "date_of_birth" and None not in (dates.iso(value), dates.iso(other)):
         return dates.iso(value) == dates.iso(other)
     return letters(value) == letters(other)

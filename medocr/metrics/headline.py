@@ -18,12 +18,7 @@ def headline(summary: dict[str, list[dict]]) -> str:
     if ("all", "cer") not in paired:
         return "Base and tuned have read no page in common, so nothing can be said about what fine-tuning changed."
     where = "medical" if ("medical", "cer") in paired else "all"
-    return " ".join([_error_rate(paired), *_fields(paired, where)])
-
-
-def harm(summary: dict[str, list[dict]]) -> list[str]:
-    """The kinds of clinical error that became clearly more frequent, each with type, figures and n."""
-    return [_error(row) for row in shifted(summary)]
+    return " ".join([_error_rate(paired), *_fields(paired, where, shifted(summary))])
 
 
 def shifted(summary: dict[str, list[dict]], rarer: bool = False) -> list[dict]:
@@ -53,15 +48,14 @@ def _error_rate(paired: dict[tuple[str, str], dict]) -> str:
     return sentence + (f"; {' and '.join(parts)}" if len(parts) > 1 else "") + "."
 
 
-def _fields(paired: dict[tuple[str, str], dict], where: str) -> list[str]:
+def _fields(paired: dict[tuple[str, str], dict], where: str, harm: list[dict]) -> list[str]:
     """A sentence on what improved, one on what got worse, and one on what did not clearly change."""
     rows = [paired[where, name] for name in MEDICAL if (where, name) in paired]
-    worse = harm({"comparisons": list(paired.values())})
-    if not rows and not worse:
+    if not rows and not harm:
         return []
     changed = [row for row in rows if clear(row["low"], row["high"])]
     gains = sorted((row for row in changed if not _worse(row)), key=lambda row: -abs(row["difference"]))
-    worse = [_field(row) for row in changed if _worse(row)] + worse
+    worse = [_field(row) for row in changed if _worse(row)] + [_error(row) for row in harm]
     same = [LABELS[row["metric"]] for row in rows if row not in changed]
     named = "; ".join(map(_field, gains[:NAMED])) or "nothing"
     more = f"; and {len(gains) - NAMED} more" if len(gains) > NAMED else ""

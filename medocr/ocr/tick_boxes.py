@@ -66,8 +66,9 @@ def find(pixels: np.ndarray) -> list[TickBox]:
         grey = cv2.resize(grey, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
     ink = cv2.adaptiveThreshold(grey, 255, cv2.ADAPTIVE_THRESH_MEAN_C, cv2.THRESH_BINARY_INV, 41, 18)
     squares: list[Square] = []
-    for run in _runs(max(ink.shape), LEAST * scale):
-        squares += [square for square in _squares(ink, run, LEAST * scale) if not _overlaps(square, squares)]
+    least = LEAST * scale
+    for run in _runs(max(ink.shape), least):
+        squares += [square for square in _squares(ink, run, least) if not _overlaps(square, squares)]
     size = _usual_size(squares, ALIKE if scale < 4 else 1)
     if size is None:
         squares = [square for square in squares if square[2] - square[0] >= COARSE]

@@ -33,10 +33,11 @@ def _text(document: Mapping, field: dict, columns: dict, decision: Decision) -> 
     """How a decided field is printed; of an order never otherwise than its columns say, or a prescriber reads both."""
     own, before, after = " ".join(field["text"].split()), shown(field["columns"]), shown(columns)
     alone = " ".join((line_text(document, field, ()) or "").split()) == own
-    texts = [" ".join((decision.text or "").split()) if alone else "", corrected_line(own, before, after) or ""]
+    texts = [own] if before == after else []
+    texts += [" ".join((decision.text or "").split()) if alone else "", corrected_line(own, before, after) or ""]
     fitting = (text for text in texts if text and (field["kind"] != "drug" or _agrees(document, field, text, after)))
     in_columns = " ".join(text for name, text in after.items() if text and name != "status")
-    return next(fitting, own if before == after else in_columns)
+    return next(fitting, in_columns)
 
 
 def _agrees(document: Mapping, field: dict, text: str, after: dict[str, str]) -> bool:

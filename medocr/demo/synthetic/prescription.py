@@ -147,9 +147,9 @@ def _meant(order: dict, patterns: tuple[str, ...]) -> dict:
     dose = float(order["dose"]) if "/" not in order["dose"] else order["dose"]
     meant = {"drug": order["drug"], "dose": dose, "unit": order["unit"], "strength": order["strength"]}
     meant |= {name: order[name] if name in printed else None for name in ("form", "route", "frequency")}
-    said = (meant["form"] or "").partition(" ")[0]  # `SL tab`, `Inh`
-    if said.upper() == order["route"]:
-        meant["route"] = said
+    before, _, _ = (meant["form"] or "").rpartition(" ")  # `SL tab`: a form that is printed with its route
+    if before.upper() == order["route"]:
+        meant["route"] = before
     counted = "amount" in printed and order["amount"][:1].isdigit()  # `inject` and `apply` say no amount
     meant["amount"] = order["amount"] if counted else None
     return meant | {"duration": order["course"] if "duration" in printed else None}
