@@ -10,7 +10,7 @@ from rapidfuzz import fuzz, process
 
 from .. import __version__, fields
 from ..fields.analytes import NAME_HEADINGS, RANGE_HEADINGS, RESULT_HEADINGS
-from ..fields.labels import LABELS
+from ..fields.header import LABELS
 from ..fields.text import clean
 from ..read import PageRecord
 from ..review.columns import LISTS, NAMED_BY

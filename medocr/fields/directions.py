@@ -9,34 +9,17 @@ import re
 from fractions import Fraction
 
 from . import languages, words
-from .sig import SEVERAL_SLOTS, SLOT
+from .sig import SEVERAL_SLOTS
 from .text import number
 
 NUMBERS = {"once": 1, "one": 1, "a": 1, "an": 1, "twice": 2, "two": 2, "thrice": 3, "three": 3, "four": 4, "five": 5}
 NUMBERS |= {"six": 6, "half": 0.5, "½": 0.5, "¼": 0.25, "single": 1}
 A_DAY = {word: float(Fraction(times)) for word, times in words.meanings("a day").items()}  # without points and spaces
 DAYS = {"h": 1 / 24, "d": 1.0, "w": 7.0, "m": 30.0, "y": 365.0}  # by the first letter of the period
-PERIOD = r"(?P<unit>hours?|hourly|hrly|hrs?|h|days?|d|nights?|weeks?|wks?|wk|w|months?|mths?|mos?|m|years?|y)"
-COUNT = r"(?P<count>\d{1,3}(?:\.\d)?|once|one|twice|two|thrice|three|four|five|six)"
-DAILY = re.compile(r"(\d{1,2})\s?(?:dd|x)\s?(?:\d(?!\d)|½|$)")  # 2dd1, 3x1
-EACH = re.compile(r"(\d{1,2})\s?(?:em|/)\s?\1\s?h")  # de 8 em 8 horas, 8/8 h
-EVERY = re.compile(rf"(?:q|every|c/)\s?{COUNT}(?:\s?(?:-|to)\s?(?P<high>\d{{1,2}}))?\s?-?{PERIOD}\b")
-HOURLY = re.compile(rf"{COUNT}\s?-?(?P<unit>hourly|hrly)\b")
-TIMES = re.compile(
-    rf"{COUNT}\s?(?:times|x)?\s?(?:daily|nightly|weekly|monthly|(?:a|per|each|every|in a|/)\s?{PERIOD})\b"
-)
-SLOTS = re.compile(r"(?:\d{1,2}(?:[./]\d)?|½|¼|x)(?:\s?[-+|]\s?(?:\d{1,2}(?:[./]\d)?|½|¼|x)){2,3}")
-LASTS = re.compile(rf"{COUNT}(?:\s?(?:-|to)\s?(?P<high>\d{{1,3}}))?\s?-?(?:{PERIOD}\b|/\s?(?P<of>7|52|12))")
+PRINTED = words.compiled("direction")
 OF_A_YEAR = {"7": 1.0, "52": 7.0, "12": 30.0}  # 7/7 days, 3/52 weeks, 3/12 months
-NEEDED = re.compile(
-    r"p\.?r\.?n\b|as needed|if needed|as required|(?:when|if) (?:needed|required)|s\.?o\.?s\b"
-    rf"|{languages.pattern('needed')}"
-)
 ROUTE_OF = words.meanings("route")
 ORDER = words.patterns("order")
-MASS = re.compile(
-    r"(?<!\w)(?:take|inject|give|apply|use)\s(?P<dose>(?P<amount>\d{1,4}(?:\.\d{1,2})?)\s?(?P<form>mg|mcg|g))\b"
-)
 FORMS = {"tab": "tablet", "cap": "capsule", "gtt": "drop", "iu": "unit", "cc": "ml", "teaspoon": "tsp"}
 FORMS |= {"patche": "patch"} | {word.rstrip("s"): meaning for word, meaning in languages.meanings("form")}
 ENGLISH_OF = {"times": "times", "day": "a day", "every": "every", "hour": "hours", "days": "days", "weeks": "weeks"}
@@ -45,7 +28,6 @@ ENGLISH = {word: english for kind, english in ENGLISH_OF.items() for word in lan
 ENGLISH |= {word: f"{times} times" for word, times in languages.meanings("often")}
 del ENGLISH["week"]  # Dutch has it too
 FOREIGN = re.compile(rf"(?<![\w.])(?:{'|'.join(sorted(map(re.escape, ENGLISH), key=len, reverse=True))})(?![\w.])")
-ONE_SLOT = re.compile(rf"(?:(\d(?:\.\d)?|½)\s?(?:[a-z]{{2,8}}\s)?)?(?:{SLOT})")
 AMOUNT = re.compile(
     r"(?<![\w.,/-])(?P<amount>\d{1,3}(?:\.\d{1,2})?(?:\s?(?:-|to)\s?\d{1,2})?|½|¼|half|one|two|three|four|five|six|a)"
     rf"(?:\s?\(\d{{1,2}}\))?(?:\s?(?P<form>{ORDER['taken']})(?![\w/])(?!\s?/)|(?=\sto be (?:taken|used|inhaled)))"
@@ -58,24 +40,24 @@ ASKED_BEFORE = re.compile(rf"(?<!\w){ASK}\s(?P<taken>{AMOUNT.pattern})\s(?:of|de
 @functools.lru_cache(20_000)
 def times_a_day(frequency: str) -> float | None:
     """How often a day: 2 for `BID`, `twice daily`, `1-0-1`, `q12h`; 1/7 for `weekly`; a range gives its least."""
-    flat = " ".join(NEEDED.sub(" ", frequency.lower()).replace("(", " ").replace(")", " ").split())
+    flat = " ".join(PRINTED["needed"].sub(" ", frequency.lower()).replace("(", " ").replace(")", " ").split())
     if SEVERAL_SLOTS.fullmatch(flat):
-        amounts = ONE_SLOT.findall(flat)
+        amounts = PRINTED["one slot"].findall(flat)
         alike = len(set(amounts)) == 1 or set(amounts[1:]) == {""}  # `1 cap mane and nocte`: one each time
         return float(len(amounts)) if alike else None
-    if daily := DAILY.match(flat):
+    if daily := PRINTED["a day"].match(flat):
         return float(daily[1])
-    flat = EACH.sub(r"every \1 h", flat)
+    flat = PRINTED["each"].sub(r"every \1 h", flat)
     flat = FOREIGN.sub(lambda match: ENGLISH[match.group()], flat)
-    if slots := SLOTS.search(flat):
+    if slots := PRINTED["slots"].search(flat):
         parts = re.split(r"\s?[-+|]\s?", slots.group())
         return float(parts.count("1")) if set(parts) <= {"0", "1", "x"} else None  # amounts that differ: by their words
-    for interval in (EVERY, HOURLY):
+    for interval in (PRINTED["every"], PRINTED["hourly"]):
         if match := interval.search(flat):
             longest = match.groupdict().get("high") or match["count"]
             days_apart = _count(longest) * _days(match["unit"])
             return round(1 / days_apart, 4) if days_apart else None  # a misread `q0h`
-    if match := TIMES.search(flat):
+    if match := PRINTED["times"].search(flat):
         period = match["unit"] or ("w" if "weekly" in match.group() else "m" if "monthly" in match.group() else "d")
         return round(_count(match["count"]) / _days(period), 4)
     parts = [part for part in re.split(r"\band\b|\+|,", flat) if part.strip()]
@@ -96,13 +78,13 @@ def _days(unit: str) -> float:
 
 def is_as_needed(text: str) -> bool:
     """Whether a frequency says as needed: `PRN`, `when required`, `SOS`."""
-    return NEEDED.search(text.lower()) is not None
+    return PRINTED["needed"].search(text.lower()) is not None
 
 
 @functools.lru_cache(20_000)
 def days(duration: str) -> float | None:
     """For how many days: 7 for `x 7 days`, `1 week`, `7/7`; a range gives its most."""
-    match = LASTS.search(FOREIGN.sub(lambda word: ENGLISH[word.group()], duration.lower()))
+    match = PRINTED["lasts"].search(FOREIGN.sub(lambda word: ENGLISH[word.group()], duration.lower()))
     if not match:
         return None
     length = OF_A_YEAR[match["of"]] if match["of"] else _days(match["unit"])
@@ -132,14 +114,14 @@ def amount_at(lowered: str, start: int, limit: int, strength: re.Match | None) -
         other = match["amount"] == "a" or lowered.endswith(" in ", start, at)  # `in 250 mL`, dissolved
         if not (large or other or (at < dose[1] and dose[0] < end)):
             first = first or (at, end)
-    mass = None if first else MASS.search(lowered, dose[1], limit)
+    mass = None if first else PRINTED["mass"].search(lowered, dose[1], limit)
     return mass.span("dose") if mass else first
 
 
 @functools.lru_cache(20_000)
 def amount_of(amount: str) -> tuple[float, str] | None:
     """How much at a time, and of what: (2, tablet) for `2 tabs`, `two tablets`; a range gives its most."""
-    match = AMOUNT.search(amount.lower()) or MASS.search(f"take {amount.lower()}")
+    match = AMOUNT.search(amount.lower()) or PRINTED["mass"].search(f"take {amount.lower()}")
     if not match:
         return None
     most = re.split(r"\s?(?:-|to)\s?", match["amount"])[-1]

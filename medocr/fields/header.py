@@ -1,9 +1,24 @@
-"""Header fields: facility, patient, age, sex, birth date, identifiers, doctor and dates, by their usual labels."""
+"""Header fields: facility, patient, age, sex, birth date, identifiers, doctor and dates, by their usual"""
 
 import re
 
-from . import labels, lexicon
-from .text import clean, lower, plain
+from . import languages, lexicon
+from .text import DATE, MONTH_FIRST, clean, lower, plain
+from .words import compiled, patterns, words
+
+LABELS = {name: f"{languages.pattern('label', name)}|{regex}".strip("|") for name, regex in patterns("label").items()}
+LABEL = re.compile(  # of `text.lower`; no label starts with another letter than those
+    r"(?=[a-il-pr-wzâéü])(?<![\w./'-])(?:"
+    + "|".join(f"(?P<{name}>{pattern})" for name, pattern in LABELS.items())
+    + r")(?![\w'])[ ]?\.?(?:on\b|at\b|by\b)?(?:[ ]?[(/][ ]?(?:time|yrs?|years?|dd/mm/yyyy)[ ]?\)?)?"
+)
+PRINTED = compiled("header")
+LONG_DATE = rf"\d{{1,2}}\.?[ ](?:de[ ])?(?:{'|'.join(languages.month_numbers())})[ ](?:de[ ])?\d{{4}}"
+DATE_VALUE = re.compile(rf"(?=[\djfmasond])(?:{DATE}|{MONTH_FIRST}|{LONG_DATE})")  # of `text.lower`
+PARTICLES, TITLES, DEGREES, STOP_WORDS = map(words, ("particles", "titles", "degrees", "stop_words"))
+SURNAMES = words("surnames")  # that are also analytes: anti-Smith antibodies
+MORE = "|".join(sorted((re.escape(word.strip(",")) for word in words("more_facility")), key=len, reverse=True))
+REST_OF_PLACE = re.compile(rf"(?:[ ](?!{PRINTED['title'].pattern})(?i:{MORE})[.,]*(?![\w&'-]))*")
 
 
 def read_header(text: str) -> dict:
@@ -15,7 +30,7 @@ def read_header(text: str) -> dict:
     original = clean(text)
     flat = plain(original)
     values: dict[str, str] = {}
-    printed = list(labels.LABEL.finditer(lower(flat)))
+    printed = list(LABEL.finditer(lower(flat)))
     for index, label in enumerate(printed):
         following = (
             other for other in printed[index + 1 : index + 6] if not other.lastgroup == label.lastgroup == "facility"
@@ -28,7 +43,7 @@ def read_header(text: str) -> dict:
     if len(names) > 1 or (names and "patient" not in values):
         values["patient"] = " ".join(names)
     _take_unlabelled(values, flat, original, printed)
-    return {name: values[name] for name in (*labels.LABELS, "facility") if name in values}
+    return {name: values[name] for name in (*LABELS, "facility") if name in values}
 
 
 def _take(values: dict[str, str], label: re.Match, flat: str, text: str, limit: int) -> None:
@@ -38,26 +53,26 @@ def _take(values: dict[str, str], label: re.Match, flat: str, text: str, limit: 
         if not label.group().lower().rstrip(" .").endswith("name"):
             return
         name = "patient"  # `Northside Clinic Name: …`
-    separator = labels.SEPARATOR.match(flat, label.end())
+    separator = PRINTED["separator"].match(flat, label.end())
     start = separator.end()
     marked = bool(separator.group("mark"))
     if start >= len(flat) or (separator.group("break") and not marked and not _alone(flat, label)):
         return
     if name in ("collected", "received", "reported", "date_of_birth", "date"):
-        if value := labels.DATE_VALUE.match(lower(flat), start):
+        if value := DATE_VALUE.match(lower(flat), start):
             values.setdefault(name, text[slice(*value.span())].strip(" .,"))
-            sex = labels.SEX_AFTER.match(flat, value.end())
+            sex = PRINTED["sex after"].match(flat, value.end())
             if sex and name == "date_of_birth":
                 values.setdefault("sex", sex.group(1))
     elif name in ("age_sex", "age", "sex"):
         _take_person(values, name, flat, start)
     elif name in ("mrn", "accession", "report", "npi"):
-        value = labels.NHS.match(flat, start) or labels.ID_VALUE.match(flat, start)
-        if value and not labels.DATE_VALUE.match(lower(flat), start) and (marked or value.group().strip()[0].isalnum()):
+        value = PRINTED["identifier"].match(flat, start)
+        if value and not DATE_VALUE.match(lower(flat), start) and (marked or value.group().strip()[0].isalnum()):
             values.setdefault(name, value.group().strip(" -/"))
     elif name in ("patient", "surname", "forename", "doctor", "verified"):
         _take_name(values, name, flat, text, start, limit, marked)
-    elif name == "facility" and marked and (line := labels.PLACE.match(flat, start)):
+    elif name == "facility" and marked and (line := PRINTED["place"].match(flat, start)):
         values.setdefault(name, text[start : min(line.end(), limit)].strip(" ,.-"))
 
 
@@ -68,13 +83,12 @@ def _alone(flat: str, label: re.Match) -> bool:
 
 
 def _take_person(values: dict[str, str], name: str, flat: str, start: int) -> None:
-    if name != "sex" and _take_age_and_sex(values, flat, start):
-        return
-    if name != "sex" and (age := labels.AGE_VALUE.match(flat, start)) and int(age.group(1)) < 130:
-        unit = (age.group("unit") or "y").lower()
-        values.setdefault("age", age.group(1) if unit.startswith("y") else age.group().strip(" ."))
-    elif name == "sex" and (sex := labels.SEX_VALUE.match(flat, start)):
-        values.setdefault("sex", sex.group(1))
+    if name == "sex":
+        if sex := PRINTED["sex"].match(flat, start):
+            values.setdefault("sex", sex.group(1))
+    elif not _take_age_and_sex(values, flat, start) and (age := PRINTED["age"].match(flat, start)):
+        years = (age["unit"] or "y").lower().startswith("y")
+        values.setdefault("age", age.group(1) if years else age.group().strip(" ."))
 
 
 def _take_name(values: dict[str, str], name: str, flat: str, text: str, start: int, limit: int, marked: bool) -> None:
@@ -82,24 +96,20 @@ def _take_name(values: dict[str, str], name: str, flat: str, text: str, start: i
     end = _name_end(flat, start, max(limit, start), doctor)
     if end <= start or not (marked or flat[start].isupper()):
         return
-    given = labels.GIVEN_NAMES.match(flat, end) if doctor and " " not in flat[start:end] else None
-    other = given and (labels.OF_A_FIELD.search(given["given"]) or given["given"].lower().strip(".") in labels.DEGREES)
+    given = PRINTED["given names"].match(flat, end) if doctor and " " not in flat[start:end] else None
+    other = given and (PRINTED["of a field"].search(given["given"]) or given["given"].lower().strip(".") in DEGREES)
     if given and not other:
         end = given.end()  # `Ferrante, Luis, MD`
     person = _untitled(text[start:end], doctor)
     if person and name not in values and (marked or " " in person or doctor):
         values[name] = person
         if name == "patient":
-            _take_after_name(values, flat, end)
-
-
-def _take_after_name(values: dict[str, str], flat: str, end: int) -> None:
-    """`…, 33 y, M` after a patient's name."""
-    _take_age_and_sex(values, flat, labels.AFTER_NAME.match(flat, end).end())
+            _take_age_and_sex(values, flat, end)
 
 
 def _take_age_and_sex(values: dict[str, str], flat: str, at: int) -> bool:
-    both = labels.AGE_SEX.match(flat, at)
+    """`33 y, M`, after a label or a patient's name."""
+    both = PRINTED["age and sex"].match(flat, at)
     if both:
         values.setdefault("age", both["age"] or both["age2"])
         values.setdefault("sex", both["sex"] or both["sex2"])
@@ -110,34 +120,34 @@ def _name_end(flat: str, start: int, limit: int, doctor: bool) -> int:
     """Where a person's name that starts at an offset ends: before a digit, a line's end, a word that names nobody."""
     at, end, words, shouting = start, start, 0, False
     while words < 5 and at < limit:
-        match = labels.NAME_WORD.match(flat, at, limit)
+        match = PRINTED["name word"].match(flat, at, limit)
         if not match:
             break
         word = match.group()
         lowered = word.lower().rstrip(".")
         if _no_name(word, lowered, words):
             break
-        shouted = word.isupper() and len(lowered) > 2 and not labels.ENDS_CELL.match(flat, match.end())
-        if words == 0 or (words == 1 and (lowered in labels.TITLES or at - start <= 3)):
+        shouted = word.isupper() and len(lowered) > 2 and not PRINTED["cell's end"].match(flat, match.end())
+        if words == 0 or (words == 1 and (lowered in TITLES or at - start <= 3)):
             shouting = word.isupper() and len(word) > 2
-        elif words and shouted and not shouting and lowered not in labels.DEGREES:
+        elif words and shouted and not shouting and lowered not in DEGREES:
             break
-        at, end, words = match.end(), match.end(), words + (lowered not in labels.TITLES)
-        if lowered in labels.DEGREES and words > 1:
+        at, end, words = match.end(), match.end(), words + (lowered not in TITLES)
+        if lowered in DEGREES and words > 1:
             break
-        gap = labels.BETWEEN_NAMES.match(flat, at)
+        gap = PRINTED["between names"].match(flat, at)
         following = flat[gap.end() : gap.end() + 5].split(" ")[0].split("\n")[0].lower().strip(".,")
-        if not gap.group() or (doctor and "," in gap.group() and following not in labels.DEGREES):
+        if not gap.group() or (doctor and "," in gap.group() and following not in DEGREES):
             break
         at = gap.end()
-    initial = labels.INITIAL_AT_END.search(flat, start, end)
-    return initial.start() if initial and labels.SMALL_LETTER.match(flat, end) else end
+    initial = PRINTED["initial at the end"].search(flat, start, end)
+    return initial.start() if initial and PRINTED["small letter"].match(flat, end) else end
 
 
 def _no_name(word: str, lowered: str, words: int) -> bool:
-    if (lowered in labels.STOP_WORDS and word != "R.") or (not word[0].isupper() and lowered not in labels.PARTICLES):
+    if (lowered in STOP_WORDS and word != "R.") or (not word[0].isupper() and lowered not in PARTICLES):
         return True
-    if words == 0 or len(lowered) <= 2 or lowered in labels.SURNAMES:
+    if words == 0 or len(lowered) <= 2 or lowered in SURNAMES:
         return False
     return lowered in lexicon.drugs() or lexicon.squeeze(lowered) in lexicon.analytes()
 
@@ -148,10 +158,10 @@ def _untitled(name: str, doctor: bool) -> str:
     if doctor:
         while words and words[0].lower().strip(".,") in ("dr", "dra", "prof", "doctor", "med", "dott", "lek"):
             words = words[1:]
-        while len(words) > 1 and words[-1].lower().strip(".,") in labels.DEGREES:
+        while len(words) > 1 and words[-1].lower().strip(".,") in DEGREES:
             words = words[:-1]
     joined = " ".join(words).strip(" ,-")
-    return joined if labels.LETTER_AT_END.search(joined) else joined.rstrip(".")
+    return joined if PRINTED["letter at the end"].search(joined) else joined.rstrip(".")
 
 
 def _take_unlabelled(values: dict[str, str], flat: str, text: str, printed: list[re.Match]) -> None:
@@ -169,11 +179,11 @@ def _take_unlabelled(values: dict[str, str], flat: str, text: str, printed: list
 
 def _titled(flat: str, text: str) -> str | None:
     """A name after `Dr.` that is no practice's."""
-    for title in list(labels.UNLABELLED_DOCTOR.finditer(flat, 0, 2000))[:4]:
+    for title in list(PRINTED["doctor"].finditer(flat, 0, 2000))[:4]:
         end = _name_end(flat, title.end(), min(len(flat), title.end() + 60), True)
         name = flat[title.end() : end]
-        after = labels.FACILITY.match(flat[end : end + 24].lstrip(" "))
-        place = after or labels.FACILITY.search(name) or name.lower().endswith("'s")
+        after = PRINTED["facility"].match(flat[end : end + 24].lstrip(" "))
+        place = after or PRINTED["facility"].search(name) or name.lower().endswith("'s")
         if name and not place:
             return _untitled(text[title.end() : end], True)
     return None
@@ -182,17 +192,17 @@ def _titled(flat: str, text: str) -> str | None:
 def _words_before(flat: str, end: int, reach: int, most: int) -> list[re.Match]:
     """The last words of a line before an offset that may be a name; those before a word that is none are left out."""
     start = max(flat.rfind("\n", max(0, end - reach), end) + 1, end - reach, 0)
-    words = list(labels.NAME_WORD.finditer(flat, start, end))[-most:]
+    words = list(PRINTED["name word"].finditer(flat, start, end))[-most:]
     for at in range(len(words) - 1, -1, -1):
         word = words[at].group().rstrip(".")
-        if labels.FACILITY.fullmatch(word) or _no_name(word, word.lower(), 1) or flat[words[at].end()] == ":":
+        if PRINTED["facility"].fullmatch(word) or _no_name(word, word.lower(), 1) or flat[words[at].end()] == ":":
             return words[at + 1 :]
     return words
 
 
 def _degreed(flat: str, text: str) -> str | None:
     """A name before `, MD` near the head, that is no label's value."""
-    degree = labels.DEGREED.search(flat, 0, 400)
+    degree = PRINTED["degree"].search(flat, 0, 400)
     words = _words_before(flat, degree.start(), 40, 2) if degree else []
     labelled = words and flat[max(0, words[0].start() - 2) : words[0].start()] == ": "
     return text[words[0].start() : words[-1].end()] if words and not labelled else None
@@ -200,7 +210,7 @@ def _degreed(flat: str, text: str) -> str | None:
 
 def _unlabelled_date(values: dict[str, str], flat: str, text: str) -> None:
     """The first date that is nobody's birth date."""
-    for date in labels.DATE_VALUE.finditer(lower(flat), 0, 3000):
+    for date in DATE_VALUE.finditer(lower(flat), 0, 3000):
         printed = text[slice(*date.span())].strip(" .,")
         if printed != values.get("date_of_birth") and (not date.start() or flat[date.start() - 1] in " \n\t|("):
             values["date"] = printed
@@ -212,16 +222,16 @@ def _facility(flat: str, text: str) -> str | None:
     at = 0
     for line in flat[:600].split("\n")[:4]:
         start, at = at, at + len(line) + 1
-        skipped = labels.PAGE_TITLE.match(line) if len(line) > 60 else None  # run together
+        skipped = PRINTED["page title"].match(line) if len(line) > 60 else None  # run together
         if skipped:
             line, start = line[skipped.end() :], start + skipped.end()
-        head = labels.HEAD.match(line).group()
-        titled = labels.TITLE.match(line)
-        place = next((word for word in labels.FACILITY.finditer(head) if word.start() or not titled), None)
-        end = labels.REST_OF_PLACE.match(line, place.end()).end() if place else 0
+        head = PRINTED["head"].match(line).group()
+        titled = PRINTED["title"].match(line)
+        place = next((word for word in PRINTED["facility"].finditer(head) if word.start() or not titled), None)
+        end = REST_OF_PLACE.match(line, place.end()).end() if place else 0
         if 1 < len(line[:end].split()) <= 8 and line[0].isupper():
             rest = line[end:].strip().lower()
-            further = rest.startswith(("patient", "report")) or labels.LABEL.search(rest) or labels.TITLE.search(line)
+            further = rest.startswith(("patient", "report")) or LABEL.search(rest) or PRINTED["title"].search(line)
             whole = "\n" in flat and head == line and len(line.split()) <= 7 and not further
             return text[start : start + (len(line) if whole else end)].strip(" ,.-")
     return None
@@ -229,11 +239,11 @@ def _facility(flat: str, text: str) -> str | None:
 
 def _unlabelled_patient(values: dict[str, str], flat: str, text: str, printed: list[re.Match]) -> None:
     birth = next((label for label in printed if label.lastgroup == "date_of_birth"), None)
-    for mark in (labels.AGED.search(flat, 0, 1500), labels.NUMBERED.search(flat, 0, 1500), birth):
+    for mark in (*(PRINTED[name].search(flat, 0, 1500) for name in ("aged", "numbered")), birth):
         words = _words_before(flat, mark.start(), 60, 3) if mark else []
         if "\n" not in flat and len(words) > 2 and not words[1].group().endswith("."):
             words = words[-2:]
         if len(words) > 1 and not flat[words[-1].end() : mark.start()].strip(" ,|-"):
             values["patient"] = text[words[0].start() : words[-1].end()]
-            _take_after_name(values, flat, words[-1].end())
+            _take_age_and_sex(values, flat, words[-1].end())
             return

@@ -41,3 +41,9 @@ def patterns(kind: str) -> dict[str, str]:
             regex = PART.sub(lambda part: parts.get(part[1]) or languages.pattern(*part[1].split(" ")), regex)
             joined[name] = f"{joined[name]}|{regex}" if name in joined else regex
     return joined
+
+
+@functools.cache
+def compiled(kind: str) -> dict[str, re.Pattern]:
+    """`patterns` of one kind, each compiled."""
+    return {name: re.compile(regex) for name, regex in patterns(kind).items()}
