@@ -6,6 +6,7 @@ of their own. A name is one of the lexicon's, or words that stand before a value
 
 import bisect
 import dataclasses
+import itertools
 import re
 
 from . import dated, directions, languages, lexicon, mentions
@@ -20,10 +21,10 @@ from .words import words
 SEX = re.compile(  # of `text.lower`
     r"\b(?:sex|gender)\b[^\w\n]{0,4}(m|f|male|female)\b|\b\d{1,3}[ ]?(?:y|yrs?|years?)?[ ]?/[ ]?(m|f|male|female)\b"
 )
-STROKE_SEX = re.compile(r"/[ ]?(?:m|f|male|female)\b")  # quickly found, and most pages have none
 NAME_HEADINGS = words("name_headings")
 RANGE_HEADINGS = words("range_headings") | set(languages.words("lead_in"))
 RESULT_HEADINGS = words("result_headings")
+COLUMN_HEADINGS = RESULT_HEADINGS | EARLIER
 RESULT_WORDS = {"result", *languages.words("result")}
 AMOUNTS = {"mL", "L", "U", "[IU]"}  # of what is given, unless the lexicon knows the name
 ANDS = {"and", "or", "to", *languages.words("and")}
@@ -75,8 +76,7 @@ class _Reader:
         self.starts, self.ends = self.atoms.starts, self.atoms.ends
         self.lines = line_starts(text)
         self.sex = _sex(lower(self.plain))
-        self.range_first = _range_first(self.lowered)
-        self.earlier = _earlier_column(self.atoms)
+        self.range_first, self.earlier = _table_heading(self.atoms)
         lowest = self.lowered.index("min") if "min" in self.lowered else self.atoms.count
         self.limits = "max" in self.lowered[lowest + 1 : lowest + 3]  # `Min | Max`, columns of a table
         self.scopes = scopes(self.atoms)
@@ -182,22 +182,16 @@ class _Reader:
         start = self.names.back(end, self.begin, "(),-/&.'", 9, NO_UNKNOWN)
         while start < end and (self.kinds[start] == "sym" or self.lowered[start] in NOT_FIRST):
             start += 1
-        blocked = start > self.begin and self.lowered[start - 1] in NEVER and not self._is_heading_row(start)
+        barred = start > self.begin and self.lowered[start - 1] in NEVER
+        headed = not NEVER.isdisjoint(self.lowered[max(0, start - 3) : max(0, start - 1)])  # two: of a table's heading
         letters = sum(map(len, self.lowered[start:end]))
         plausible = (
-            start < end
-            and not blocked
+            (headed or not barred)
             and 2 <= letters <= 60
             and not NO_NAME_ALONE.issuperset(self.lowered[start:end])  # `DEFICIENCY : <20 ng/mL`
             and self.lowered[end - 1] not in ANDS  # `between 4 and 7 mmol/L`
-            and self.words[start][0].isalpha() | self.words[start][0].isdigit()
         )
         return (start if plausible else None), end, flag
-
-    def _is_heading_row(self, start: int) -> bool:
-        """Whether the words before are the headings of a table: two or more in a row."""
-        before = [self.lowered[index] for index in range(max(0, start - 5), start) if self.kinds[index] == "word"]
-        return len(before) > 1 and before[-1] in NEVER and before[-2] in NEVER
 
     def _valid(self, columns: Columns, *, known: bool, drug: bool, linked: int = 0) -> bool:
         """Whether the columns make a result, not a dose, an age or a telephone number."""
@@ -253,45 +247,33 @@ class _Reader:
 
     def _leading_flag(self, begin: int) -> str | None:
         """A flag that opens the line: `* Glucose 105`, `H Glucose 105`."""
-        if begin == 0 or (begin > 1 and self.kinds[begin - 2] not in ("nl", "cell")):
-            return None
-        flag = flag_at(self.atoms, begin - 1)
-        return flag[0] if flag and flag[1] == begin else None
+        opens = begin == 1 or (begin > 1 and self.kinds[begin - 2] in ("nl", "cell"))
+        flag = flag_at(self.atoms, begin - 1) if opens else None
+        return flag[0] if flag else None
 
 
 def _sex(lowered: str) -> str:
     """The patient's sex, M or F, where the page tells it."""
-    stated = "sex" in lowered or "gender" in lowered or STROKE_SEX.search(lowered)
-    match = SEX.search(lowered) if stated else None
+    match = SEX.search(lowered) if "sex" in lowered or "gender" in lowered or "/" in lowered else None
     return (match.group(1) or match.group(2))[0].upper() if match else ""
 
 
-def _range_first(words: list[str]) -> bool:
-    """Whether a table's heading has the reference range before the result: `Test Range Units Result`."""
-    for at in () if RESULT_HEADINGS.isdisjoint(words) else range(len(words)):
-        if words[at] in RESULT_HEADINGS:
-            before, after = words[max(0, at - 8) : at], words[at + 1 : at + 5]
-            if not any(other in NAME_HEADINGS for other in before):
-                continue
-            if any(other in RANGE_HEADINGS for other in after):
-                return False
-            if any(other in RANGE_HEADINGS for other in before):
-                return True
-    return False
-
-
-def _earlier_column(atoms: Atoms) -> bool:
-    """Whether a table's heading has a column of earlier results: `Test  Result  Reference  Previous`."""
-    for at in () if EARLIER.isdisjoint(atoms.lowered) else range(atoms.count):
+def _table_heading(atoms: Atoms) -> tuple[bool, bool]:
+    """Whether a table's heading has the reference range before the result (`Test Range Units Result`), and whether it
+    has a column of earlier results (`Test  Result  Reference  Previous`)."""
+    range_first, earlier = None, False
+    for at in itertools.compress(range(atoms.count), map(COLUMN_HEADINGS.__contains__, atoms.lowered)):
+        before = [*itertools.takewhile("\n".__ne__, reversed(atoms.lowered[max(0, at - 2 * AHEAD) : at]))]
+        after = [*itertools.takewhile("\n".__ne__, atoms.lowered[at + 1 : at + AHEAD])]
+        ranged = [not RANGE_HEADINGS.isdisjoint(words) for words in (before, after)]
+        if not any(ranged):
+            continue
         if atoms.lowered[at] in EARLIER:
-            begin = next(
-                (left for left in range(at, max(-1, at - 24), -1) if atoms.kinds[left] == "nl"), max(0, at - 24)
-            )
-            end = next((right for right in range(at, at + AHEAD) if atoms.kinds[right] in ("nl", "end")), at + AHEAD)
-            headed = not RANGE_HEADINGS.isdisjoint(atoms.lowered[begin:end])
-            if headed and "num" not in atoms.kinds[begin:end] and RESULT_HEADINGS.isdisjoint(atoms.lowered[at:end]):
-                return True
-    return False
+            numbered = "num" in atoms.kinds[at - len(before) : at + len(after)]
+            earlier = earlier or (RESULT_HEADINGS.isdisjoint(after) and not numbered)
+        elif range_first is None and not NAME_HEADINGS.isdisjoint(before):
+            range_first = not ranged[1]
+    return bool(range_first), earlier
 
 
 def _line_of(starts: tuple[int, ...], offset: int) -> int:

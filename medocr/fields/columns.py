@@ -36,8 +36,9 @@ def read_columns(atoms: Atoms, at: int, names: list[int], range_first: bool = Fa
     the result, which decides between two columns that look alike.
     """
     row = Columns(atoms, names, at, range_first)
-    while (take := STEPS.get(row.kinds[row.here])) and take(row):
-        pass
+    while take := STEPS.get(row.kinds[row.here]):
+        if (names[row.here] and row.started()) or not take(row):
+            break
     settle.settle(row)
     return row
 
@@ -76,7 +77,7 @@ class Columns:
         """What is printed from one atom up to another."""
         return self.atoms.text[self.atoms.starts[at] : self.atoms.ends[after - 1]]
 
-    def _started(self) -> bool:
+    def started(self) -> bool:
         """Whether there are columns, so that a name is the next row's."""
         return bool(self.printed) or self._ranged()
 
@@ -89,13 +90,12 @@ class Columns:
         while self.kinds[after] not in {"nl", "end"} and after - at < 8:
             after += 1
         lone = self.kinds[at] == "num" and (after - at == 1 or (after - at == 2 and flag_at(self.atoms, at + 1)))
-        complete = self.value is not None and self.unit is not None and self.ranges and self.flag is not None
         if lone and self.printed:  # an earlier result, where its date has the next line
             lone = self.kinds[after + 1] != "date" or self.further is not None
             return not lone and self._skip()
         if self.printed and not self._ranged() and self.lowered[at] in LEAD_IN and reaches(self.atoms, at + 1, 6):
             return self._skip()  # `Valores de referência: 0,60 a 1,20 mg/dL`, below the result
-        if after == at or after - at > 7 or complete:
+        if after == at or after - at > 7:
             return False
         if self.kinds[at] == "date" and self.further is not None:
             return after - at == 1 and self._skip()
@@ -119,8 +119,6 @@ class Columns:
 
     def _number(self) -> bool:
         atoms, here = self.atoms, self.here
-        if self.names[here] and self._started():
-            return False
         if self.lowered[here - 1] == "from" and self.lowered[here + 1] == "to" and self.lowered[here - 2] in CHANGED:
             return settle.changed(self)
         other = len(self.words[here]) < 4 and NO_RESULT.match(atoms.text, atoms.starts[here])
@@ -132,10 +130,6 @@ class Columns:
         if not (single := signed(atoms, here)):
             return False
         if two := range_from(atoms, here, *single):
-            if len(self.ranges) >= 2 + bool(self.sex) or (
-                self.ranges and self.printed and not (self.sex or self.ranges[-1][2])
-            ):
-                return False
             self.ranges.append((two[0], two[1], self.sex, self._printed(here, two[2])))
             self.here, self.sex = two[2], ""
             return True
@@ -168,9 +162,6 @@ class Columns:
             return True
         self.extra += 1
         after += self.lowered[after] in DATED and self.kinds[after + 1] == "date"
-        ends = self.kinds[after] in ("word", "code") and not (flag_at(self.atoms, after) or unit_at(self.atoms, after))
-        if ends or self.extra > 2:
-            return False
         if not self.words[self.here].startswith("0") or "." in self.words[self.here]:  # `01` is a laboratory's code
             self.further, self.further_at = value, self.here
             self.extras.append(value)
@@ -197,8 +188,6 @@ class Columns:
         if not bound or len(self.bounds) > 2:
             return False
         low, high, after, in_words = bound
-        if (self.bounds or self.ranges) and self.printed and not self.sex:
-            return False
         self.bounds.append((low, high, self.sex, self._printed(self.here, after), in_words, self.here))
         self.here, self.sex = after, ""
         return True
@@ -211,7 +200,7 @@ class Columns:
         if word in "+-" and self._amount():
             return True
         unit = unit_at(self.atoms, here) if self.unit is None else None
-        if unit and (self._started() or "/" in unit[0] or unit[0] == "%"):
+        if unit and (self.started() or "/" in unit[0] or unit[0] == "%"):
             self.unit, self.here = unit
             return True
         if word == "*" and self.kinds[here + 1] == "power":
@@ -257,7 +246,7 @@ class Columns:
 
     def _unit(self, code: str, after: int) -> bool:
         """A unit; before any other column only one that cannot be a word."""
-        started = self._started()
+        started = self.started()
         if not (started or "/" in code or code in {"fL", "{ratio}"}):
             return False
         if self.unit is None and (started or not code.startswith("/")):
@@ -267,8 +256,6 @@ class Columns:
 
     def _word(self) -> bool:
         atoms, here = self.atoms, self.here
-        if self.names[here] and self._started():
-            return False
         if (unit := unit_at(atoms, here)) and self._unit(*unit):
             return True
         lowered = self.lowered[here]

@@ -108,8 +108,6 @@ def _starts(items: Atoms, lowered: str) -> list[_Start]:
         lead = strengths.before(lowered, begin, ended, led)
         status, cue = scopes(items).status(at, cue)
         begin = begin if lead is None else lead
-        if cue and not (last and cue.at < last.after):
-            begin = min(begin, items.starts[cue.at])
         exact = _is_drug(word) or word in lexicon.drug_starts()
         nutrient = word.split("-")[0] in sig.NUTRIENTS
         span = items.starts[at], items.ends[end - 1]
@@ -254,8 +252,6 @@ def _order(text: str, flat: str, start: _Start, at: int, limit: int, line: int) 
             dose, unit = before
     duration = sig.DURATION.search(lowered, at, limit)
     frequency = _frequency(flat, dosed, limit, duration)
-    if frequency is None and dosed > at:
-        frequency = _frequency(flat, at, limit, duration)
     form = sig.FORMS.search(lowered, at, limit)
     routes = list(itertools.islice(sig.ROUTES.finditer(lowered, at, limit), 2))
     if routes and routes[0].group(1) == "inh" and (form.start() > routes[0].start() if form else len(routes) > 1):

@@ -57,8 +57,8 @@ def _is_parted(page: "_Reader", here: int, after: int, columns: "Columns") -> bo
         not (CURRENCIES.isdisjoint(between) and (columns.ranges or SALT.isdisjoint(between)))
         or not BOXES.isdisjoint(between)
         or (columns.bare and len(between) > 1 and YEAR.fullmatch(columns.printed) is not None)
-        or ("of" in between and not CHANGES.isdisjoint(page.lowered[max(0, here - 3) : here]))  # `a rise in … of 26`
         or "by" in between[-2:]  # `raises haemoglobin by about 10`
+        or ("of" in between and not CHANGES.isdisjoint(page.lowered[max(0, here - 3) : here]))  # `a rise in … of 26`
     )
 
 
@@ -67,7 +67,7 @@ def _is_number(page: "_Reader", here: int, after: int, columns: "Columns") -> bo
     return (
         (columns.printed.isdigit() and _is_identifier(page, here, after, columns))
         or _is_time(page, columns)
-        or (page.kinds[columns.at - 1] == "nl" and _is_apart(page, here, columns))
+        or _is_apart(page, columns)
     )
 
 
@@ -109,13 +109,9 @@ def _is_identifier(page: "_Reader", here: int, after: int, columns: "Columns") -
     return zero or len(columns.printed) >= (5 if short else 7)
 
 
-def _is_apart(page: "_Reader", here: int, columns: "Columns") -> bool:
+def _is_apart(page: "_Reader", columns: "Columns") -> bool:
     """Whether names stand in one block and bare numbers in another, so that nobody knows which is whose."""
-    if page.kinds[columns.end] != "nl" or page.kinds[columns.end + 1] != "num":
-        return False
-    breaks = [at for at in range(max(0, here - 24), here) if page.kinds[at] == "nl"]  # before this line and the last
-    above = breaks[-2] + 1 if len(breaks) > 1 else 0
-    return bool(breaks) and page.after[above] > 0 and "num" not in page.kinds[above : breaks[-1]]
+    return page.kinds[columns.at - 1] == "nl" == page.kinds[columns.end] and page.kinds[columns.end + 1] == "num"
 
 
 def _is_time(page: "_Reader", columns: "Columns") -> bool:

@@ -17,7 +17,6 @@ NEVER = words("never")  # words that make what follows no result: headings of co
 HEADINGS = words("headings")
 STOPS = words("stops")
 ARTICLES = words("articles") | set(languages.words("article"))
-LAST_COLUMN = METHODS | {"calculated"}
 # At a name's end they are none of it:
 LOOSE = METHODS | LINKS | {*languages.words("preposition"), "-", ",", "(", ".", ":", "by", "/", "*"}
 NO_NAME = NEVER | HEADINGS | LINKS | ARTICLES
@@ -67,13 +66,9 @@ class Names:
         return after
 
     def _ends_name(self, at: int, last: int, squeezed: str) -> bool:
-        """Short names need their usual case and a value after them; a name never ends in the value's digits."""
-        if self.kinds[last] == "num" and last > at and not squeezed[-1].isdigit():
-            return False
+        """Short names need their usual case and a value after them."""
         if len(squeezed) > 2:
             return True
-        if last > at and self.lowered[at + 1] != "/":
-            return False
         if "".join(self.lowered[at : last + 1]) not in lexicon.short_names():
             return False
         if not (self.words[last][0].isupper() or squeezed == "ph"):
@@ -206,8 +201,6 @@ class Names:
     def start(self, here: int, begin: int) -> int:
         """Where a printed name starts that holds a name of the lexicon at an atom."""
         at = here
-        if 0 < begin < here and self.lowered[begin] in LAST_COLUMN and self.kinds[begin - 1] != "nl":
-            begin += 1  # the last column of the row before: `0.1 - 1.0 Calculated SGOT`
         while at > begin and (
             self.lowered[at - 1] in BEFORE
             or (self.lowered[at - 1] in ".-,(" and at - 2 >= begin and self.lowered[at - 2] in BEFORE)

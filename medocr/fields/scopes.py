@@ -170,9 +170,8 @@ class Scopes:
             return False
         start, end = self.sentence(at)
         asked = self.atoms.words[end] == "?" and end - start > 4 and self._has(self.verbs, start, end)
-        before, after = self.atoms.words[max(start, at - NEAR) : at], self.atoms.words[at : min(end, at + NEAR)]
-        quoted = '"' in before and '"' in after and self.is_prose(at, end)
-        return asked or quoted or self._is_general(at)
+        quoted = self.atoms.words[max(start, at - NEAR) : at].count('"') % 2 and self.is_prose(at, end)
+        return asked or bool(quoted) or self._is_general(at)
 
     def _is_general(self, at: int) -> bool:
         index = bisect_right(self.general, (at, self.atoms.count)) - 1
@@ -245,9 +244,6 @@ class Scopes:
         """Whether a sentence tells of a drug, and not that it is taken: what nobody orders is no order."""
         start, end = self.sentence(at)
         start, end = max(start, at - NEAR), min(end, at + 2 * NEAR)
-        before, after = self.atoms.lowered[start:at], self.atoms.lowered[at:end]
-        start = at - before[::-1].index(";") if ";" in before else start
-        end = at + after.index(";") if ";" in after else end
         if self.atoms.lowered[at - 1] == "on":  # `his Hb is stable on ferrous sulfate 200 mg`
             return False
         told = not TELLING.isdisjoint(self.atoms.lowered[start:end])
