@@ -59,8 +59,6 @@ class Columns:
     end = 0
     # While they are read:
     sex = ""  # whose range comes next
-    star = False  # `7.9 * 10^3/uL`: a sign of multiplication, or a flag
-    qualities = 0
     further: float | str | None = None  # the last number beyond the value, and where it stands
     further_at = flagged = -1  # and where the flag does
     sign = ""  # `1,34 +`: the laboratory's mark for above or below its range
@@ -171,12 +169,9 @@ class Columns:
     def _take(self, value: str, after: int) -> bool:
         """A value in words or a titre; a second one is the reference."""
         if self.printed or (self.bounds and not self.bounds[0][4] and not self.range_first):
-            self.qualities += 1
-            self.repeated = True
-            if self.qualities > 2:
-                return False
-            if self.range_first and self.qualities == 1 and self.quality:
+            if self.range_first and self.quality and not self.repeated:
                 self.value = self.printed = value
+            self.repeated = True
         else:
             self.value = self.printed = value
             self.at, self.quality = self.here, True
@@ -203,10 +198,8 @@ class Columns:
         if unit and (self.started() or "/" in unit[0] or unit[0] == "%"):
             self.unit, self.here = unit
             return True
-        if word == "*" and self.kinds[here + 1] == "power":
-            self.star = True
-            return self._skip()
-        if word in ("*", "!") and (flag := flag_at(self.atoms, here)):
+        multiplies = word == "*" and self.kinds[here + 1] == "power"  # `7.9 * 10^3/uL`
+        if word in ("*", "!") and not multiplies and (flag := flag_at(self.atoms, here)):
             return self._mark(*flag)
         leading = word == "+" and not self.printed and "num" in (self.kinds[here + 1], self.kinds[here + 2])
         if leading or (isinstance(self.value, float) and self._is_mark(here)):
@@ -215,7 +208,8 @@ class Columns:
         if word == "+" and (grade := quality_at(self.atoms, here)):
             return self._take(*grade)
         leads = (
-            word in "([{:=,;-"
+            multiplies
+            or word in "([{:=,;-"
             or (word == "#" and flag_at(self.atoms, here + 1))
             or (word in "._" and (not self.printed or self.lowered[here - 1] in LEAD_IN))
             or (word in "/%" and self.unit)

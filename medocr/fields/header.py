@@ -50,9 +50,7 @@ def _take(values: dict[str, str], label: re.Match, flat: str, text: str, limit: 
     """Read the value after a label into `values`, unless the field is known already."""
     name = label.lastgroup
     if name == "facility" and label.start() and flat[label.start() - 1] not in "\n|":
-        if not label.group().lower().rstrip(" .").endswith("name"):
-            return
-        name = "patient"  # `Northside Clinic Name: …`
+        return
     separator = PRINTED["separator"].match(flat, label.end())
     start = separator.end()
     marked = bool(separator.group("mark"))
@@ -94,13 +92,11 @@ def _take_person(values: dict[str, str], name: str, flat: str, start: int) -> No
 def _take_name(values: dict[str, str], name: str, flat: str, text: str, start: int, limit: int, marked: bool) -> None:
     doctor = name in ("doctor", "verified")
     end = _name_end(flat, start, max(limit, start), doctor)
-    if end <= start or not (marked or flat[start].isupper()):
-        return
     given = PRINTED["given names"].match(flat, end) if doctor and " " not in flat[start:end] else None
     other = given and (PRINTED["of a field"].search(given["given"]) or given["given"].lower().strip(".") in DEGREES)
     if given and not other:
         end = given.end()  # `Ferrante, Luis, MD`
-    person = _untitled(text[start:end], doctor)
+    person = _untitled(text[start:end])
     if person and name not in values and (marked or " " in person or doctor):
         values[name] = person
         if name == "patient":
@@ -128,7 +124,7 @@ def _name_end(flat: str, start: int, limit: int, doctor: bool) -> int:
         if _no_name(word, lowered, words):
             break
         shouted = word.isupper() and len(lowered) > 2 and not PRINTED["cell's end"].match(flat, match.end())
-        if words == 0 or (words == 1 and (lowered in TITLES or at - start <= 3)):
+        if words == 0:
             shouting = word.isupper() and len(word) > 2
         elif words and shouted and not shouting and lowered not in DEGREES:
             break
@@ -152,14 +148,13 @@ def _no_name(word: str, lowered: str, words: int) -> bool:
     return lowered in lexicon.drugs() or lexicon.squeeze(lowered) in lexicon.analytes()
 
 
-def _untitled(name: str, doctor: bool) -> str:
-    """A doctor's name without `Dr.` before and degrees after; a patient's as printed."""
+def _untitled(name: str) -> str:
+    """A name without `Dr.` before and degrees after."""
     words = name.split()
-    if doctor:
-        while words and words[0].lower().strip(".,") in ("dr", "dra", "prof", "doctor", "med", "dott", "lek"):
-            words = words[1:]
-        while len(words) > 1 and words[-1].lower().strip(".,") in DEGREES:
-            words = words[:-1]
+    while words and words[0].lower().strip(".,") in ("dr", "dra", "prof", "doctor", "med", "dott", "lek"):
+        words = words[1:]
+    while len(words) > 1 and words[-1].lower().strip(".,") in DEGREES:
+        words = words[:-1]
     joined = " ".join(words).strip(" ,-")
     return joined if PRINTED["letter at the end"].search(joined) else joined.rstrip(".")
 
@@ -185,7 +180,7 @@ def _titled(flat: str, text: str) -> str | None:
         after = PRINTED["facility"].match(flat[end : end + 24].lstrip(" "))
         place = after or PRINTED["facility"].search(name) or name.lower().endswith("'s")
         if name and not place:
-            return _untitled(text[title.end() : end], True)
+            return _untitled(text[title.end() : end])
     return None
 
 
@@ -222,16 +217,12 @@ def _facility(flat: str, text: str) -> str | None:
     at = 0
     for line in flat[:600].split("\n")[:4]:
         start, at = at, at + len(line) + 1
-        skipped = PRINTED["page title"].match(line) if len(line) > 60 else None  # run together
-        if skipped:
-            line, start = line[skipped.end() :], start + skipped.end()
         head = PRINTED["head"].match(line).group()
         titled = PRINTED["title"].match(line)
         place = next((word for word in PRINTED["facility"].finditer(head) if word.start() or not titled), None)
         end = REST_OF_PLACE.match(line, place.end()).end() if place else 0
         if 1 < len(line[:end].split()) <= 8 and line[0].isupper():
-            rest = line[end:].strip().lower()
-            further = rest.startswith(("patient", "report")) or LABEL.search(rest) or PRINTED["title"].search(line)
+            further = LABEL.search(line[end:].lower()) or PRINTED["title"].search(line)
             whole = "\n" in flat and head == line and len(line.split()) <= 7 and not further
             return text[start : start + (len(line) if whole else end)].strip(" ,.-")
     return None
@@ -243,7 +234,7 @@ def _unlabelled_patient(values: dict[str, str], flat: str, text: str, printed: l
         words = _words_before(flat, mark.start(), 60, 3) if mark else []
         if "\n" not in flat and len(words) > 2 and not words[1].group().endswith("."):
             words = words[-2:]
-        if len(words) > 1 and not flat[words[-1].end() : mark.start()].strip(" ,|-"):
+        if len(words) > 1:
             values["patient"] = text[words[0].start() : words[-1].end()]
             _take_age_and_sex(values, flat, words[-1].end())
             return

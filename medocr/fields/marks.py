@@ -67,15 +67,9 @@ def range_from(atoms: Atoms, at: int, low: float, link: int) -> tuple[float | No
         link = unit[1]
     if atoms.lowered[link] == "and" and atoms.lowered[at - 1] != "between":
         return None
-    here = link + 1
-    if atoms.words[here] == "-" and atoms.ends[here] < len(atoms.text) and atoms.ends[link] == atoms.starts[here]:
-        here += 1
-    second = signed(atoms, here)
+    second = signed(atoms, link + 1)
     if not second or second[0] < low or (second[0] == low and low):
         return None
-    glued = atoms.starts[here] == atoms.ends[link]
-    if glued and atoms.kinds[at] == "sym" and atoms.ends[here - 2] < atoms.starts[link]:
-        return None  # `-5 -3`: the dash is the second number's sign
     after = second[1]
     if atoms.words[after] == "-" and atoms.starts[after] == atoms.ends[after - 1] and signed(atoms, after + 1):
         return None  # 1-0-1, a telephone number, a date
@@ -125,8 +119,6 @@ def flag_at(atoms: Atoms, at: int) -> tuple[str, int] | None:
     code = FLAGS.get(lowered)
     if not code or (len(word) < 3 and not word.isupper()):
         return None
-    if following in {"*", "!"} and atoms.starts[after] == atoms.ends[at] and (following == "*" or len(code) == 1):
-        return code * 2 if following == "!" and code in "HL" else code, at + 2
     return code, after
 
 

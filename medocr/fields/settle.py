@@ -77,9 +77,7 @@ def _unbound(row: "Columns") -> None:
     """Of a bound and a number before a date, the second is the earlier result and no range: `<0.2 0.3 06/03/2023`."""
     if not row.bounds or row.ranges or row.unit or not isinstance(row.value, float):
         return
-    *_, printed, in_words, at = row.bounds[0]
-    if in_words:
-        return
+    *_, printed, _, at = row.bounds[0]
     row.bounds.clear()
     if at < row.at:
         row.further, row.further_at = row.value, row.at
@@ -114,8 +112,6 @@ def settle(row: "Columns") -> None:
 
 def _settle_flag(row: "Columns") -> None:
     low, high = row.ranges[0][:2] if row.ranges else (None, None)
-    if row.flag is None and row.star and outside(row.value, low, high):
-        row.flag = "A"
     if row.flag is None and row.sign == "+" and outside(row.value, None, high):
         row.flag = "H"
     if row.flag is None and row.sign == "-" and outside(row.value, low, None):
