@@ -5,8 +5,8 @@ import datetime
 import re
 from collections.abc import Iterable
 
-from ..fields.languages import month_numbers
 from ..fields.text import MONTHS
+from ..fields.words import month_numbers
 
 YEAR_FIRST = re.compile(r"(\d{4})[-/.](\d{1,2})[-/.](\d{1,2})(?!\d)")
 NUMBERS = re.compile(r"(?<![\d./-])(\d{1,2})([-/.])(\d{1,2})\2(\d{4})(?!\d|[-./]\d)")  # not amid an identifier

@@ -1,11 +1,11 @@
 """Why a person should look at a field: what the page itself says against it, apart from how surely it was read."""
 
-import functools
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from ..fields import forms, languages, lexicon, quantities, recognise_drug, unit_code
+from ..fields import forms, lexicon, quantities, recognise_drug, unit_code
 from ..fields.text import plain
+from ..fields.words import words
 from ..metrics import consistency
 from ..review.columns import PLACES
 from . import dates, printed
@@ -26,6 +26,7 @@ UNLABELLED = re.compile(rf"{BOX.pattern}\s*{BOX.pattern}")
 YES_NO = re.compile(r"\byes\W*no\b", re.IGNORECASE)
 HAN = re.compile("[\u3400-\u9fff]")  # what the recogniser sees in a sign that it does not know
 WORD = re.compile(r"[^\W\d_]{2,}")
+VERBS = words("verb")
 SENTENCE = 6  # words on a line that has a verb
 DATES = ("date_of_birth", "collected", "received", "reported", "date")  # fields of a header
 
@@ -86,14 +87,9 @@ def _of_prose(record: Mapping, text: str) -> Iterator[str]:
     """What may be nobody's: a sentence speaks of aims, relatives and plans as well, a page without a patient of any."""
     if not record["patient"].keys() & {"name", "ids"}:
         yield "no patient is named in this document"
-    words = WORD.findall(text.lower())
-    if len(words) >= SENTENCE and not _verbs().isdisjoint(words):
+    printed_words = WORD.findall(text.lower())
+    if len(printed_words) >= SENTENCE and not VERBS.isdisjoint(printed_words):
         yield "it stands in a sentence"
-
-
-@functools.cache
-def _verbs() -> frozenset[str]:
-    return frozenset(languages.words("verb"))
 
 
 def _left_over(text: str, rows: Sequence[Mapping]) -> list[str]:
@@ -101,8 +97,8 @@ def _left_over(text: str, rows: Sequence[Mapping]) -> list[str]:
     text = plain(ASIDE.sub(" ", text))
     values = [value for row in rows for name, value in row.items() if name not in PLACES]
     units = [printed.unit(row["unit"], text) for row in rows if row.get("unit")]
-    words = " ".join([*units, *(plain(value) for value in values if isinstance(value, str))])
-    known = set(printed.UNSPACED.findall(words))
+    in_rows = " ".join([*units, *(plain(value) for value in values if isinstance(value, str))])
+    known = set(printed.UNSPACED.findall(in_rows))
     numbers = [value for value in values if isinstance(value, float)]
     for value in numbers:
         text = text.replace(f"{value:,.0f}".replace(",", " "), " ") if value >= 1000 else text  # `231 000`

@@ -9,7 +9,7 @@ import dataclasses
 import itertools
 import re
 
-from . import dated, directions, languages, lexicon, mentions
+from . import dated, directions, lexicon, mentions
 from .columns import Columns, read_columns
 from .marks import EARLIER, FLAGS, LEAD_IN, PERIODS, QUALITIES, STRONG, bound_at, flag_at
 from .names import HEADINGS, LINKS, LOOSE, NEVER, STOPS, Names
@@ -22,12 +22,12 @@ SEX = re.compile(  # of `text.lower`
     r"\b(?:sex|gender)\b[^\w\n]{0,4}(m|f|male|female)\b|\b\d{1,3}[ ]?(?:y|yrs?|years?)?[ ]?/[ ]?(m|f|male|female)\b"
 )
 NAME_HEADINGS = words("name_headings")
-RANGE_HEADINGS = words("range_headings") | set(languages.words("lead_in"))
+RANGE_HEADINGS = words("range_headings") | words("lead_in")
 RESULT_HEADINGS = words("result_headings")
 COLUMN_HEADINGS = RESULT_HEADINGS | EARLIER
-RESULT_WORDS = {"result", *languages.words("result")}
+RESULT_WORDS = words("result")
 AMOUNTS = {"mL", "L", "U", "[IU]"}  # of what is given, unless the lexicon knows the name
-ANDS = {"and", "or", "to", *languages.words("and")}
+ANDS = {"and", "or", "to", *words("and")}
 BEFORE_VALUE = {"h", "l", "hh", "ll", "high", "low"}
 NOT_FIRST = HEADINGS | FLAGS.keys()  # of an unknown name
 NO_NAME_ALONE = LEAD_IN | LOOSE | PERIODS | directions.NUMBERS.keys()  # `at three hours 17 ng/L`
@@ -66,14 +66,11 @@ def read_analytes(text: str) -> list[Analyte]:
     return [dataclasses.replace(row, line=line, date=date) for row, line, date in placed]
 
 
-class _Reader:
+class _Reader(Names):
     """One pass over a text's atoms."""
 
     def __init__(self, text: str) -> None:
-        self.names = Names(text)
-        self.plain, self.atoms, self.after = self.names.plain, self.names.atoms, self.names.after
-        self.kinds, self.words, self.lowered = self.atoms.kinds, self.atoms.words, self.atoms.lowered
-        self.starts, self.ends = self.atoms.starts, self.atoms.ends
+        super().__init__(text)
         self.lines = line_starts(text)
         self.sex = _sex(lower(self.plain))
         self.range_first, self.earlier = _table_heading(self.atoms)
@@ -108,13 +105,13 @@ class _Reader:
         elif kind == "word" and self.lowered[here] in QUALITIES and self.begin < here:
             return self._unknown(here) or here + 1
         elif kind == "sym" and self.words[here] in ".;?":
-            ends = not here or self.kinds[here + 1] in ("nl", "end") or self.names.ends_sentence(here)
+            ends = not here or self.kinds[here + 1] in ("nl", "end") or self.ends_sentence(here)
             self.begin = here + 1 if ends else self.begin
         return here + 1
 
     def _known(self, here: int, after: int) -> int:
         """A name of the lexicon: read on to its columns."""
-        name_end, columns_at = self.names.extend(here, after)
+        name_end, columns_at = self.extend(here, after)
         if columns_at < 0:  # another name comes before any column
             return after
         alone = columns_at == name_end and self.kinds[name_end] == "nl" and (not here or self.kinds[here - 1] == "nl")
@@ -126,12 +123,12 @@ class _Reader:
         if mentions.is_mention(self, here, after, columns):
             self.begin = columns.end
             return columns.end
-        begin = self.names.start(here, self.begin)
+        begin = self.start(here, self.begin)
         if self.scopes.tells and self.scopes.is_prose(here, columns.at):
             name_end = after  # `sodium this morning was 131`
         if isinstance(columns.value, float) and self._is_negative(here, name_end, columns):
             columns.value = -columns.value
-        return self._add(self.names.printed(begin, name_end, here), begin, columns)
+        return self._add(self.printed(begin, name_end, here), begin, columns)
 
     def _titled(self, here: int) -> int:
         """The result of a test whose name has a line of its own above: `FIBRINOGEN`, then `Result: 412 mg/dL`."""
@@ -141,7 +138,7 @@ class _Reader:
         if not near or not columns.printed or not self._valid(columns, known=True, drug=False, linked=0):
             return here + 1
         self.titled = None
-        return self._add(self.names.printed(begin, name_end, begin), begin, columns)
+        return self._add(self.printed(begin, name_end, begin), begin, columns)
 
     def _is_negative(self, here: int, name_end: int, columns: Columns) -> bool:
         """Whether the dash before a value is its sign: only of what can be below zero, such as a base excess."""
@@ -169,7 +166,7 @@ class _Reader:
         strong = {self.lowered[here], columns.printed.lower()} & STRONG or columns.repeated or columns.flag
         if columns.quality and not (strong and ((alone and first) or between)):
             return 0
-        return self._add(self.names.printed(start, end, start), start, columns)
+        return self._add(self.printed(start, end, start), start, columns)
 
     def _unknown_name(self, here: int) -> tuple[int | None, int, str | None]:
         """The words before an atom that may be a name: start, end, and a flag that stands between name and value."""
@@ -179,7 +176,7 @@ class _Reader:
             end -= 1
         if end > self.begin and self.kinds[end - 1] == "word" and self.lowered[end - 1] in BEFORE_VALUE:
             flag, end = FLAGS[self.lowered[end - 1]], end - 1
-        start = self.names.back(end, self.begin, "(),-/&.'", 9, NO_UNKNOWN)
+        start = self.back(end, self.begin, "(),-/&.'", 9, NO_UNKNOWN)
         while start < end and (self.kinds[start] == "sym" or self.lowered[start] in NOT_FIRST):
             start += 1
         barred = start > self.begin and self.lowered[start - 1] in NEVER

@@ -1,4 +1,4 @@
-"""Codes that others' systems ask for: LOINC of an analyte, RxNorm of an ingredient, UCUM of a unit; '' where unknown.
+"""Codes that others' systems ask for: LOINC of an analyte and RxNorm of an ingredient; '' where unknown.
 
 `data/codes.tsv` holds the commonest alone. A site names a file of the same form in MEDOCR_CODES; its lines come first.
 """
@@ -9,7 +9,6 @@ import os
 from pathlib import Path
 
 from . import lexicon
-from .units import unit_code
 
 SITE = "MEDOCR_CODES"
 SYSTEMS = ("loinc", "rxnorm")
@@ -27,11 +26,6 @@ def rxnorm(ingredient: str) -> str:
     """The RxNorm number of an ingredient, salts apart: `Metformin HCl` → 6809. A brand has none here."""
     bare = [word for word in ingredient.lower().split() if word.strip("().") not in {"hcl", "hydrochloride", "sodium"}]
     return _code("rxnorm", ingredient, None) or _code("rxnorm", " ".join(bare), None)
-
-
-def ucum(unit: str) -> str:
-    """The UCUM code of a unit as printed or as a code: `K/uL` → 10*3/uL."""
-    return unit_code(unit) or ""
 
 
 def _code(system: str, name: str, unit: str | None) -> str:

@@ -8,31 +8,31 @@ import functools
 import re
 from fractions import Fraction
 
-from . import languages, words
 from .sig import SEVERAL_SLOTS
 from .text import number
+from .words import compiled, meanings, pattern, patterns, words
 
 NUMBERS = {"once": 1, "one": 1, "a": 1, "an": 1, "twice": 2, "two": 2, "thrice": 3, "three": 3, "four": 4, "five": 5}
 NUMBERS |= {"six": 6, "half": 0.5, "½": 0.5, "¼": 0.25, "single": 1}
-A_DAY = {word: float(Fraction(times)) for word, times in words.meanings("a day").items()}  # without points and spaces
+A_DAY = {word: float(Fraction(times)) for word, times in meanings("daily").items()}  # without points and spaces
 DAYS = {"h": 1 / 24, "d": 1.0, "w": 7.0, "m": 30.0, "y": 365.0}  # by the first letter of the period
-PRINTED = words.compiled("direction")
+PRINTED = compiled("direction")
 OF_A_YEAR = {"7": 1.0, "52": 7.0, "12": 30.0}  # 7/7 days, 3/52 weeks, 3/12 months
-ROUTE_OF = words.meanings("route")
-ORDER = words.patterns("order")
+ROUTE_OF = meanings("route")
+ORDER = patterns("order")
 FORMS = {"tab": "tablet", "cap": "capsule", "gtt": "drop", "iu": "unit", "cc": "ml", "teaspoon": "tsp"}
-FORMS |= {"patche": "patch"} | {word.rstrip("s"): meaning for word, meaning in languages.meanings("form")}
+FORMS |= {"patche": "patch"} | {word.rstrip("s"): meaning for word, meaning in meanings("form").items()}
 ENGLISH_OF = {"times": "times", "day": "a day", "every": "every", "hour": "hours", "days": "days", "weeks": "weeks"}
 ENGLISH_OF |= {"slot": "morning", "and": "and", "per": "day", "weekly": "weekly"}
-ENGLISH = {word: english for kind, english in ENGLISH_OF.items() for word in languages.words(kind)}
-ENGLISH |= {word: f"{times} times" for word, times in languages.meanings("often")}
+ENGLISH = {word: english for kind, english in ENGLISH_OF.items() for word in words(kind)}
+ENGLISH |= {word: f"{times} times" for word, times in meanings("often").items()}
 del ENGLISH["week"]  # Dutch has it too
 FOREIGN = re.compile(rf"(?<![\w.])(?:{'|'.join(sorted(map(re.escape, ENGLISH), key=len, reverse=True))})(?![\w.])")
 AMOUNT = re.compile(
     r"(?<![\w.,/-])(?P<amount>\d{1,3}(?:\.\d{1,2})?(?:\s?(?:-|to)\s?\d{1,2})?|½|¼|half|one|two|three|four|five|six|a)"
     rf"(?:\s?\(\d{{1,2}}\))?(?:\s?(?P<form>{ORDER['taken']})(?![\w/])(?!\s?/)|(?=\sto be (?:taken|used|inhaled)))"
 )
-ASK = rf"(?:take|inject|give|apply|use|instil|inhale|sig:?|{languages.pattern('take')})"
+ASK = rf"(?:take|inject|give|apply|use|instil|inhale|sig:?|{pattern('take')})"
 ASKED = re.compile(rf"(?<!\w){ASK}\s*$")
 ASKED_BEFORE = re.compile(rf"(?<!\w){ASK}\s(?P<taken>{AMOUNT.pattern})\s(?:of|de|di|von)\s$")  # the drug
 

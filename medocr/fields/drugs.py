@@ -7,10 +7,11 @@ import itertools
 import re
 from collections.abc import Iterator
 
-from . import directions, languages, lexicon, sig, strengths
+from . import directions, lexicon, sig, strengths
 from .conventions import with_points
 from .scopes import scopes
 from .text import AHEAD, Atoms, atoms, clean, line_starts, lower, plain
+from .words import unaccented
 
 # What follows the drug on a line of a receipt: no order, but an item with its price.
 PRICED = re.compile(r"[^\n]{0,30}[ ](?:\d{1,4}[.,]\d{2}[ ]?[$£€]?|[$£€][ ]?\d{1,4}[.,]\d{2})[ ]*(?:\n|$)")
@@ -136,7 +137,7 @@ def _is_form(word: str) -> bool:
 
 def _is_drug(word: str) -> bool:
     """Whether a word, or what stands before its hyphen or stroke (`Dolo-650`), is a drug of the lexicon."""
-    known, word = lexicon.drugs(), word if word.isascii() or word in lexicon.drugs() else languages.unaccented(word)
+    known, word = lexicon.drugs(), word if word.isascii() or word in lexicon.drugs() else unaccented(word)
     return word in known or GERMAN_SALT.sub("", word) in known or JOINED.split(word, maxsplit=1)[0] in known
 
 

@@ -3,10 +3,10 @@
 import dataclasses
 import re
 
-from .languages import words
 from .text import clean, plain
+from .words import words
 
-YES, NO = {"yes", *words("yes")}, {"no", *words("no")}
+YES, NO = words("yes"), words("no")
 ANSWERS = YES | NO | {"y", "n"}
 
 TICKED = "☑☒✓✔✗✘⊠⬛■●◉⦿🗹🗷✅❎🅇⊗"

@@ -2,18 +2,18 @@
 
 import re
 
-from . import languages, lexicon
+from . import lexicon
 from .text import DATE, MONTH_FIRST, clean, lower, plain
-from .words import compiled, patterns, words
+from .words import compiled, month_numbers, pattern, patterns, words
 
-LABELS = {name: f"{languages.pattern('label', name)}|{regex}".strip("|") for name, regex in patterns("label").items()}
+LABELS = {name: f"{pattern('label', name)}|{regex}".strip("|") for name, regex in patterns("label").items()}
 LABEL = re.compile(  # of `text.lower`; no label starts with another letter than those
     r"(?=[a-il-pr-wzâéü])(?<![\w./'-])(?:"
     + "|".join(f"(?P<{name}>{pattern})" for name, pattern in LABELS.items())
     + r")(?![\w'])[ ]?\.?(?:on\b|at\b|by\b)?(?:[ ]?[(/][ ]?(?:time|yrs?|years?|dd/mm/yyyy)[ ]?\)?)?"
 )
 PRINTED = compiled("header")
-LONG_DATE = rf"\d{{1,2}}\.?[ ](?:de[ ])?(?:{'|'.join(languages.month_numbers())})[ ](?:de[ ])?\d{{4}}"
+LONG_DATE = rf"\d{{1,2}}\.?[ ](?:de[ ])?(?:{'|'.join(month_numbers())})[ ](?:de[ ])?\d{{4}}"
 DATE_VALUE = re.compile(rf"(?=[\djfmasond])(?:{DATE}|{MONTH_FIRST}|{LONG_DATE})")  # of `text.lower`
 PARTICLES, TITLES, DEGREES, STOP_WORDS = map(words, ("particles", "titles", "degrees", "stop_words"))
 SURNAMES = words("surnames")  # that are also analytes: anti-Smith antibodies

@@ -3,12 +3,10 @@
 import functools
 import itertools
 import re
-from pathlib import Path
 from typing import NamedTuple
 
-from . import languages
+from .words import DATA, unaccented, words
 
-DATA = Path(__file__).parent / "data"
 SQUEEZED = re.compile(r"[\W_]+")
 MISSPELT = range(6, 25)  # letters of a drug's name that is known for what it is when misspelt
 WORD = re.compile(r"[^\W\d_][^\W_]*(?:[.\-/][^\W_]+)*")
@@ -81,7 +79,7 @@ def recognise_drug(word: str) -> tuple[str, bool] | None:
     None where nothing is near: one edit for a name of 6 or 7 letters, two for a longer one.
     """
     name = word.lower().strip(".,;:()")
-    return (name, True) if name in drugs() else _nearest(languages.unaccented(name))
+    return (name, True) if name in drugs() else _nearest(unaccented(name))
 
 
 @functools.lru_cache(maxsize=4096)
@@ -162,8 +160,8 @@ def _analyte_rows() -> tuple[tuple[str, tuple[str, ...], tuple[str, ...]], ...]:
 
 
 def _aliases(name: str, english: str) -> tuple[str, ...]:
-    others = languages.words("analyte", name)
-    return (*english.split("|"), *others, *map(languages.unaccented, others))
+    others = words("analyte", name)
+    return (*english.split("|"), *others, *map(unaccented, others))
 
 
 def _lines(file: str) -> list[str]:

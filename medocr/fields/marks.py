@@ -2,31 +2,30 @@
 
 import re
 
-from . import languages
 from .text import Atoms, number
 from .units import unit_at, unit_code
 from .words import meanings, words
 
 HIGH, LOW = "H", "L"
-FLAGS = meanings("flag") | dict(languages.meanings("flag"))
+FLAGS = meanings("flag")
 EMPHATIC = {"critical", "crit", "panic", "very", "critically", "extremely"}
 SOMEWHAT = {"abnormal", "borderline", "slightly", "mildly", "abnormally", "markedly", "above", "below"}
 FLAG_WORDS = FLAGS.keys() | EMPHATIC | SOMEWHAT
-LEAD_IN = words("lead_in") | set(languages.words("lead_in"))
+LEAD_IN = words("lead_words") | words("lead_in")
 SEXES = {word: word[0].upper() for word in words("sexes")} | {"women": "F", "woman": "F"}
 OPENERS = words("openers")
-UPTO, FROM = ({word.replace(" ", "") for word in languages.words(kind)} for kind in ("upto", "from"))
-FOREIGN_OPENERS = {word.split()[0] for kind in ("upto", "from") for word in languages.words(kind)}
+UPTO, FROM = ({word.replace(" ", "") for word in words(kind)} for kind in ("upto", "from"))
+FOREIGN_OPENERS = {word.split()[0] for kind in ("upto", "from") for word in words(kind)}
 OPENERS = OPENERS | FOREIGN_OPENERS
-OF_OTHERS = languages.words("quality")
+OF_OTHERS = words("quality")
 QUALITIES = words("qualities") | {word for word in OF_OTHERS if " " not in word}
-EARLIER = {"prev", "previous", "prior", "earlier", "baseline"} | set(languages.words("earlier"))
+EARLIER = words("earlier")
 TELLING = EARLIER | SEXES.keys() | OPENERS | LEAD_IN | FLAG_WORDS | QUALITIES | {"a", "b", "ab", "o"}  # and units
 NOT_PROSE = TELLING | words("methods") | words("headings") | words("stops") | {"for", "comment", "result"}
 NOT_PROSE |= {"reviewed", "verified", "signed", "printed", "reported"}
 JOINED = words("joined") | {word.split()[0] for word in OF_OTHERS if " " in word}
 AFTER_JOINED = words("after_joined") | {word.split()[1] for word in OF_OTHERS if " " in word}
-STRONG = words("strong") | set(OF_OTHERS)
+STRONG = words("strong") | OF_OTHERS
 REMARKS = {"end", "note", "notes", "comment", "comments", "please"}
 PERIODS = {"h", "hr", "hrs", "hour", "hours", "min", "mins", "minutes", "day", "days", "weeks"}
 BOUND = re.compile(
@@ -67,7 +66,10 @@ def range_from(atoms: Atoms, at: int, low: float, link: int) -> tuple[float | No
         link = unit[1]
     if atoms.lowered[link] == "and" and atoms.lowered[at - 1] != "between":
         return None
-    second = signed(atoms, link + 1)
+    here = link + 1
+    if atoms.words[here] == "-" and atoms.ends[link] == atoms.starts[here]:
+        here += 1
+    second = signed(atoms, here)
     if not second or second[0] < low or (second[0] == low and low):
         return None
     after = second[1]

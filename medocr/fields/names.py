@@ -4,21 +4,21 @@ import functools
 import itertools
 import re
 
-from . import languages, lexicon
+from . import lexicon
 from .marks import FLAGS, FOREIGN_OPENERS, QUALITIES, flag_at, quality_at, range_at
 from .text import AHEAD, atoms, plain
 from .units import unit_code
 from .words import words
 
 BEFORE = words("before")  # words that stand before a name of the lexicon and belong to it
-LINKS = words("links") | set(languages.words("link"))
+LINKS = words("link")
 METHODS = words("methods")
 NEVER = words("never")  # words that make what follows no result: headings of columns, contact, money, vital signs, time
 HEADINGS = words("headings")
 STOPS = words("stops")
-ARTICLES = words("articles") | set(languages.words("article"))
+ARTICLES = words("article")
 # At a name's end they are none of it:
-LOOSE = METHODS | LINKS | {*languages.words("preposition"), "-", ",", "(", ".", ":", "by", "/", "*"}
+LOOSE = METHODS | LINKS | {*words("preposition"), "-", ",", "(", ".", ":", "by", "/", "*"}
 NO_NAME = NEVER | HEADINGS | LINKS | ARTICLES
 HOURS = {"h", "hr", "hrs", "hour", "hours", "min", "mins", "minutes"}
 NOT_BRACKETED = {"nl", "cell", "cmp", "date", "arrow"}  # in a name

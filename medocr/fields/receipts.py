@@ -4,9 +4,8 @@ import bisect
 import dataclasses
 import re
 
-from . import languages
 from .text import DATE, MONTH_FIRST, clean, lower, number, plain
-from .words import patterns
+from .words import pattern, patterns
 
 PRINTED = {name: re.compile(regex, re.IGNORECASE) for name, regex in patterns("receipt").items()}
 AMOUNT = re.compile(rf"(?<![\w.,/-])(?:{PRINTED['money'].pattern})", re.IGNORECASE)
@@ -14,7 +13,7 @@ WHOLE = re.compile(r"(?<![\w.,/-])(?:[$£€₹¥]|rs\.?|inr)[ ]?(\d{1,3}(?:,\d{
 AFTER_RATE = re.compile(r"[^\d\n]{0,4}\d{1,2}(?:[.,]\d{1,3})?[ ]?%[ ]+(\d{1,6})(?![\d.,%])")  # `CGST 9% 117`
 BARE_TOTAL = re.compile(r"[ :.|]{1,6}(\d{2,7})[ ]?(?:/-)?[ |]*(?:\n|$)")  # where the page has no decimals at all
 SUMS = dict(patterns("sum"))
-SUMS |= {name: f"{languages.pattern('sum', name)}|{SUMS[name]}" for name in ("subtotal", "total", "discount")}
+SUMS |= {name: f"{pattern('sum', name)}|{SUMS[name]}" for name in ("subtotal", "total", "discount")}
 SUM = re.compile(  # of `text.lower`
     r"(?<![\w-])(?:" + "|".join(f"(?P<{name}>{pattern})" for name, pattern in SUMS.items()) + r")(?![\w])"
 )

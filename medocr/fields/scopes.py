@@ -10,8 +10,8 @@ import re
 from bisect import bisect_left, bisect_right
 from typing import NamedTuple
 
-from . import languages
 from .text import ELISION, Atoms
+from .words import words
 
 NO_RESULT = {"condition", "rule", "aim", "average", "fluid"}
 STATUS = {"stopped": "stopped", "stop": "stopped", "negator": "denied", "denied": "denied", "refused": "denied"}
@@ -47,10 +47,10 @@ def _phrases() -> dict[str, list[tuple[list[str], str]]]:
     """First word → the cues that begin with it, the longest first."""
     phrases: dict[str, list[tuple[list[str], str]]] = {}
     for kind in GOVERNING | MARKS:
-        for phrase in languages.words(kind):
-            words = WORD.findall(ELISION.sub(lambda match: match.group()[:-1] + " ", f"{phrase}xx")[:-2])
-            for last in (words[-1].rstrip("'"), words[-1] + "'s")[: 1 + (kind == "relative")]:
-                phrases.setdefault(words[0] if len(words) > 1 else last, []).append(([*words[:-1], last], kind))
+        for phrase in words(kind):
+            parts = WORD.findall(ELISION.sub(lambda match: match.group()[:-1] + " ", f"{phrase}xx")[:-2])
+            for last in (parts[-1].rstrip("'"), parts[-1] + "'s")[: 1 + (kind == "relative")]:
+                phrases.setdefault(parts[0] if len(parts) > 1 else last, []).append(([*parts[:-1], last], kind))
     return {first: sorted(cues, key=lambda cue: -len(cue[0])) for first, cues in phrases.items()}
 
 
@@ -60,13 +60,13 @@ def _cues(atoms: Atoms) -> tuple[list[Cue], list[Cue]]:
     cues: list[Cue] = []
     marks: list[Cue] = []
     for at in itertools.compress(range(atoms.count), map(phrases.__contains__, atoms.lowered)):
-        for words, kind in phrases[atoms.lowered[at]]:
-            if len(words) > 1 and atoms.lowered[at : at + len(words)] != words:
+        for parts, kind in phrases[atoms.lowered[at]]:
+            if len(parts) > 1 and atoms.lowered[at : at + len(parts)] != parts:
                 continue
             if kind in MARKS:
-                marks.append(Cue(at, at + len(words), kind))
+                marks.append(Cue(at, at + len(parts), kind))
             elif at >= end:
-                end = at + len(words)
+                end = at + len(parts)
                 cues.append(Cue(at, end, kind))
     return cues, marks
 
@@ -291,13 +291,13 @@ class Scopes:
         return status
 
 
-JOINING = {",", ";", ".", "and", "but", "then", *languages.words("and")}
-TELLING = set(languages.words("telling"))  # words of running text that directions have none of
+JOINING = {",", ";", ".", "and", "but", "then", *words("and")}
+TELLING = words("telling")  # words of running text that directions have none of
 APART = {*JOINING, "\n"}
 INTO = {"to", "auf", "naar"}
-NEEDS = set(languages.words("need"))
-WOULD = set(languages.words("would"))
-ABBREVIATIONS = set(languages.words("abbreviation"))
+NEEDS = words("need")
+WOULD = words("would")
+ABBREVIATIONS = words("abbreviation")
 
 
 @functools.lru_cache(maxsize=4)

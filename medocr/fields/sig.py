@@ -3,9 +3,7 @@ and a bare number are of `text.lower`. Their words are in `data/patterns.tsv`.""
 
 import re
 
-from . import languages
-from .languages import pattern
-from .words import patterns, words
+from .words import pattern, patterns, words
 
 ORDER = patterns("order")
 PREFIX = re.compile(ORDER["form before"], re.IGNORECASE)
@@ -17,7 +15,7 @@ SEVERAL_SLOTS = re.compile(rf"(?<![\w.,/-]){ORDER['several slots']}(?!\w)")  # `
 SLOT_WORDS = SLOT.split("|")
 MEALS = re.compile(rf"(?<!\w)(?:{ORDER['meals']})(?!\w)")  # where no other frequency is printed
 FREQUENCY = re.compile(rf"(?<![\w.,/-])(?:{ORDER['frequency']})(?![\w/-])\.?")
-NOT_EVERY = "".join(f"(?<!{word} )" for word in ("every", *languages.words("every")))  # `every 21 days` is a frequency
+NOT_EVERY = "".join(f"(?<!{word} )" for word in words("every"))  # `every 21 days` is a frequency
 NEXT_MEAL = r",[ ](?=\d{1,3}[ ]?(?:units?|u|iu)[ ](?:[a-z]{2,6}[ ])?(?:lunch|dinner|supper))"
 THEN = re.compile(rf"[ ]?[,;.]?\s(?:and )?(?:then|{pattern('then')})[ ]|{NEXT_MEAL}")  # before a course's next step
 DURATION = re.compile(
