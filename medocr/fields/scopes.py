@@ -22,7 +22,7 @@ BEHIND = {"stopped", "refused", "proposed"}  # may stand behind the drug: `ramip
 REACH = {"stopped": 4, "stop": 4, "negator": 2, "denied": 3, "refused": 3, "mentioned": 9, "proposed": 6, "ceiling": 4}
 RULING = {*NO_RESULT, "relative", "general", "fiction"}
 GOVERNING = {*RULING, *STATUS, "companion", "resumed", "reset"}
-MARKS = {"patient", "verb"}
+MARKS = {"patient", "someone", "verb"}
 STOPPING = {".", "?", "!"}
 FAR = (60, 30)  # characters from a cue, or a relative, to a name where no verb makes it a sentence
 MOST = 24  # cues before a name that are looked at
@@ -79,10 +79,10 @@ class Scopes:
         cues, marks = _cues(atoms)
         self.cues = self._merged(cues)
         self.places = [cue.at for cue in self.cues]
-        self.verbs = [mark.at for mark in marks]
-        self.patients = [mark.at for mark in marks if mark.kind == "patient"]
+        self.verbs = [mark.at for mark in marks if mark.kind != "someone"]
+        self.patients = [mark.at for mark in marks if mark.kind != "verb"]
         # Whether a result may be none; most pages of results are told off here.
-        self.tells = bool(marks) or any(cue.kind in RULING for cue in self.cues)
+        self.tells = bool(self.verbs) or any(cue.kind in RULING for cue in self.cues)
         self.heads: list[Cue] = []
         self.general: list[tuple[int, int]] = []  # the atoms of what is about nobody
         for cue in self.cues:
@@ -90,6 +90,8 @@ class Scopes:
                 self.heads.append(cue)
             if cue.kind in ("general", "fiction") and not self._is_general(cue.at):
                 self.general.append(self._paragraph(cue))
+        # Whether the page is about no patient: something makes a part of it general, and nobody is in it.
+        self.of_nobody = any(start < end for start, end in self.general) and not self.patients
 
     def _merged(self, cues: list[Cue]) -> list[Cue]:
         """A verb of taking that depends on the cue before it is a part of it: `denies taking`, `was never given`."""
@@ -180,9 +182,9 @@ class Scopes:
 
         `bounded`: it is a bound, which makes rules of words that else say when (`Hb when admitted 9.2`).
         """
-        if self.is_of_nobody(at):
-            return True
         prose = self.is_prose(at, value)
+        if (self.of_nobody and prose) or self.is_of_nobody(at):
+            return True
         for cue in reversed(self._between(self.sentence(at)[0], value)):
             far = not prose and self.atoms.starts[at] - self.atoms.starts[cue.at] > FAR[cue.kind == "relative"]
             if cue.kind == "reset" or far:
@@ -214,7 +216,7 @@ class Scopes:
         """
         if not self.cues and not self.verbs:
             return "active", None
-        if self.is_of_nobody(at):
+        if (self.of_nobody and self.is_prose(at, at + NEAR)) or self.is_of_nobody(at):
             return "mentioned", None
         before = self._between(self.sentence(at)[0], at)
         turned = max((index for index, cue in enumerate(before) if cue.kind == "reset"), default=-1) + 1
