@@ -115,7 +115,13 @@ PROVIDER = {
     **{"cost": 0.02, "faults": {"rate_limited": 3, "timeout": 1}, "unusable": {"cut_off": 2}, "dropped": ""},
 }
 IDLE = {**PROVIDER, "provider": "two", "read": 0, "pages_per_second": None, "latency_median_s": None}
-IDLE |= {"cost": 0.0, "latency_p95_s": None, "faults": {}, "unusable": {}, "dropped": "it does not accept the key (401)"}
+IDLE |= {
+    "cost": 0.0,
+    "latency_p95_s": None,
+    "faults": {},
+    "unusable": {},
+    "dropped": "it does not accept the key (401)",
+}
 AGREED = [
     {"text": 0.99, "numbers": 1.0, "units": 1.0, "drugs": 0.5},
     {"text": 0.7, "numbers": 0.4, "units": 1, "drugs": 1},

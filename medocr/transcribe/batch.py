@@ -180,7 +180,7 @@ def _is_name(value: object) -> bool:
 
 
 async def _answers(api, provider: OpenAIProvider, file_id: str) -> dict[str, Answer | Fault]:
-    """Id → answer or fault of the lines of an output file. Raises Fault where no line names a page: it is no such file."""
+    """Id → answer or fault of the lines of an output file. Raises Fault where no line names a page."""
     named, answers = 0, dict[str, Answer | Fault]()
     for line in (await client.without_words(api.files.content(file_id))).content.splitlines():
         with contextlib.suppress(ValueError, RecursionError, TypeError, KeyError):
