@@ -65,7 +65,7 @@ def read_receipt(text: str) -> Receipt:
     amounts = [*AMOUNT.finditer(flat)]
     lined = "\n" in flat
     labels = [match for match in SUM.finditer(lower(flat)) if _is_label(flat, match, lined)]
-    sums, used = _sums(flat, labels, amounts)
+    sums = _sums(flat, labels, amounts)
     sums.pop("paid", None)
     first = min((match.start() for match in labels), default=len(flat))
     date = _date(flat)
@@ -74,7 +74,7 @@ def read_receipt(text: str) -> Receipt:
         issuer=_issuer(flat, text),
         number=(numbered["id"] or numbered["hash"]) if numbered else None,
         date=text[slice(*date.span())] if date else None,
-        items=tuple(_items(flat, [a for a in amounts if a.start() not in used], first)),
+        items=tuple(_items(flat, amounts, first)),
         **sums,
     )
 
@@ -99,10 +99,9 @@ def _is_label(flat: str, match: re.Match, lined: bool) -> bool:
     return follows is not None and (apart or not before[-1:].isalpha())
 
 
-def _sums(flat: str, labels: list[re.Match], amounts: list[re.Match]) -> tuple[dict[str, float], set[int]]:
-    """The amount after each label; the last total wins, taxes add up, and which amounts were taken."""
+def _sums(flat: str, labels: list[re.Match], amounts: list[re.Match]) -> dict[str, float]:
+    """The amount after each label; the last total wins, and taxes add up."""
     sums: dict[str, float] = {}
-    used: set[int] = set()
     starts = [amount.start() for amount in amounts]
     for index, label in enumerate(labels):
         limit = labels[index + 1].start() if index + 1 < len(labels) else len(flat)
@@ -116,7 +115,6 @@ def _sums(flat: str, labels: list[re.Match], amounts: list[re.Match]) -> tuple[d
         if not amount:
             _take_whole(sums, label, flat, limit, bare=not amounts)
             continue
-        used.add(amount.start())
         value = money(amount.group()) + _thousands(flat[label.end() : amount.start()], amount.group())
         if name == "subtotal" and label.group().startswith("net") and sums.keys() & {"subtotal", "tax", "discount"}:
             name = "total"  # `Net Amount` under a subtotal is what is to be paid
@@ -128,7 +126,7 @@ def _sums(flat: str, labels: list[re.Match], amounts: list[re.Match]) -> tuple[d
             sums["total"] = value if reduced else max(value, sums.get("total", value))
         else:
             sums.setdefault(name, value)
-    return sums, used
+    return sums
 
 
 def _take_whole(sums: dict[str, float], label: re.Match, flat: str, limit: int, *, bare: bool) -> None:
