@@ -53,8 +53,8 @@ def pages(
 
     `groups` are the numbers of the template × issuer groups to draw from: pages from disjoint numbers
     share no group, and from different tens no template either. Each form is a group of its own, so that
-    of their numbers the last three digits have to differ. Types in `unlabelled` come without `text` (as scans do), all with `truth` and `fields`. The
-    pages do not depend on `workers`.
+    of their numbers the last three digits have to differ. Types in `unlabelled` come without `text` (as
+    scans do), all with `truth` and `fields`. The pages do not depend on `workers`.
 
     Raises ValueError for an unknown type, a negative count or an empty `groups`.
     """
