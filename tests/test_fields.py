@@ -895,3 +895,14 @@ def test_a_dose_before_its_drug_is_not_replaced_by_that_of_an_unknown_one_behind
 def test_a_table_read_cell_by_cell_with_the_number_of_each_row():
     rows = fields.read_analytes("1\nSodium\n140\n2\nPotassium\n4.2\n3\nChloride\n101")
     assert [(row.name, row.value) for row in rows] == [("Sodium", 140.0), ("Potassium", 4.2), ("Chloride", 101.0)]
+
+
+@pytest.mark.parametrize("band", ["High 160-189", ">190 critical"])
+def test_a_band_of_an_interpretation_flags_nothing(band):
+    (row,) = fields.read_analytes(f"LDL 100 mg/dL 0-129 {band}")
+    assert (row.high, row.flag) == (129.0, None)
+
+
+def test_a_frequency_stands_before_a_changed_dose_too():
+    (order,) = fields.read_drugs("Metformin BD was increased to 1000 mg")
+    assert (order.dose, order.frequency) == (1000.0, "BD")

@@ -68,7 +68,8 @@ def read_receipt(text: str) -> Receipt:
     sums = _sums(flat, labels, amounts)
     sums.pop("paid", None)
     first = min((match.start() for match in labels), default=len(flat))
-    date = _date(flat)
+    issued = (DATE_VALUE.match(flat, label.end()) for label in PRINTED["issued"].finditer(flat))
+    date = next(filter(None, issued), None) or DATE_VALUE.search(flat)
     numbered = PRINTED["number"].search(flat)
     return Receipt(
         issuer=_issuer(flat, text),
@@ -160,24 +161,12 @@ def _issuer(flat: str, text: str) -> str | None:
             return labelled.group(1).strip()
         if not several:
             head = re.match(r"[^\d:#]{2,60}", printed)
-            return _before_title(printed[: head.end() + 3])[: head.end()].strip(" -|,") or None if head else None
+            title = OWN_TEXT.search(printed, 0, head.end() + 3) if head else None  # `Stokes Deli Ticket:`
+            return (printed[: title.start()] if title else head.group()).strip(" -|,") or None if head else None
         named = sum(map(str.isalpha, printed)) >= 3 and not PRINTED["title"].match(printed)
         if named and not DATE_VALUE.match(printed):
             return re.split(r"\s{3,}|[|]", printed)[0].strip() or None
     return None
-
-
-def _before_title(head: str) -> str:
-    """Words up to one that opens the receipt's own text: `Stokes Deli Ticket:` → `Stokes Deli`."""
-    match = OWN_TEXT.search(head)
-    return head[: match.start()] if match else head
-
-
-def _date(flat: str) -> re.Match | None:
-    for label in PRINTED["issued"].finditer(flat):
-        if match := DATE_VALUE.match(flat, label.end()):
-            return match
-    return DATE_VALUE.search(flat)
 
 
 def _items(flat: str, amounts: list[re.Match], first_sum: int) -> list[Item]:
@@ -200,19 +189,11 @@ def _items(flat: str, amounts: list[re.Match], first_sum: int) -> list[Item]:
         else:
             pending.append((words, [amount]))
     for words, prices in pending:
-        words = words[-70:] if lined else _tail(words[-200:])
+        words = (words if lined else HEADING.split(words[-200:])[-1].strip())[-70:]  # run together: after its heading
         item = _item(words, prices)
         if item:
             items.append(item)
     return items
-
-
-def _tail(words: str) -> str:
-    """In a text run together, what stands after the last label, date or number of the heading."""
-    last = 0
-    for match in HEADING.finditer(words):
-        last = match.end()
-    return words[last:].strip()[-70:]
 
 
 def _item(words: str, amounts: list[re.Match]) -> Item | None:
