@@ -73,6 +73,13 @@ def test_unknown_name_and_option_are_refused_with_the_valid_ones():
         sources.load("folder", path=".", phi=True)
     with pytest.raises(ValueError, match="needs the option 'path'"):
         sources.fingerprint("folder")
+    for option in ({"dpi": "300"}, {"contains_phi": "false"}, {"dpi": True}, {"max_page_pixels": 1.5}):
+        with pytest.raises(ValueError, match=f"{next(iter(option))} is .*: give a value of type"):
+            sources.load("folder", path=".", **option)
+    with pytest.raises(ValueError, match="unlabelled is 'form': give a value of type Sequence"):
+        sources.load("synthetic", unlabelled="form")
+    with pytest.raises(ValueError, match="dpi is 0: at least 1"):
+        sources.load("folder", path=".", dpi=0)
 
 
 def test_synthetic_pages_pass_through():
