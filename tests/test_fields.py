@@ -667,6 +667,8 @@ def test_a_unit_that_no_table_knows_does_not_cost_the_row(line, value, unit, low
         "Patient Name: John Smith MRN: 7890123",
         "Patient Name: John Smith MRN: 78901",
         "Troponin I lab draws at 0 and 3 hours",
+        "Second specimen: N/A 12",
+        "Sodium\nPotassium\n140\n4.2",
     ],
 )
 def test_conditions_and_identifiers_are_no_results(text):
@@ -888,3 +890,19 @@ def test_a_route_before_a_drug_is_its_own_and_not_that_of_the_order_before(text,
 def test_a_dose_before_its_drug_is_not_replaced_by_that_of_an_unknown_one_behind_it(between):
     orders = fields.read_drugs(f"30 mg Duloxetine 1 cap OD 30 days{between}875/125mg Xyzzyol 1 tab BD 7 days")
     assert [(order.drug, order.dose, order.unit) for order in orders] == [("Duloxetine", 30.0, "mg")]
+
+
+def test_a_table_read_cell_by_cell_with_the_number_of_each_row():
+    rows = fields.read_analytes("1\nSodium\n140\n2\nPotassium\n4.2\n3\nChloride\n101")
+    assert [(row.name, row.value) for row in rows] == [("Sodium", 140.0), ("Potassium", 4.2), ("Chloride", 101.0)]
+
+
+@pytest.mark.parametrize("band", ["High 160-189", ">190 critical"])
+def test_a_band_of_an_interpretation_flags_nothing(band):
+    (row,) = fields.read_analytes(f"LDL 100 mg/dL 0-129 {band}")
+    assert (row.high, row.flag) == (129.0, None)
+
+
+def test_a_frequency_stands_before_a_changed_dose_too():
+    (order,) = fields.read_drugs("Metformin BD was increased to 1000 mg")
+    assert (order.dose, order.frequency) == (1000.0, "BD")

@@ -272,3 +272,17 @@ def test_a_drug_that_a_sentence_only_tells_of_is_no_order(text, active):
 )
 def test_a_text_about_no_patient_has_no_result(text):
     assert fields.read_analytes(text) == []
+
+
+@pytest.mark.parametrize(
+    ("of_whom", "rows"),
+    [
+        ("Sodium was 118 mmol/L.", []),
+        ("Sodium this morning was 118 mmol/L.", ["Sodium"]),
+        ("DOB 3 May 1950. Sodium was 118 mmol/L.", ["Sodium"]),
+        ("Sodium 118 mmol/L 133-146", ["Sodium"]),
+    ],
+)
+def test_a_page_with_a_study_and_no_patient_states_nobodys_results(of_whom, rows):
+    page = f"Two hundred volunteers were enrolled.\n\n{of_whom}"
+    assert [row.name for row in fields.read_analytes(page)] == rows

@@ -11,6 +11,7 @@ import medocr
 import medocr.fields
 from medocr.demo import synthetic
 from medocr.demo.synthetic import analytes, draw, drugs, issuers
+from medocr.demo.tiny import corpus
 from medocr.schema import DOMAIN_OF
 
 TYPES = tuple(synthetic.RECIPE)
@@ -64,9 +65,13 @@ def test_groups_are_many_and_held_out_ones_apart():
         groups = {issuers.group(doc_type, number) for number in range(160)}
         assert len(groups) == 160
         run = {issuers.group(doc_type, n) for n in synthetic._groups(doc_type, 500, 3407, range(120))}
-        held_out = {issuers.group(doc_type, n) for n in synthetic._groups(doc_type, 200, 3407, range(120, 160))}
+        numbers = {*synthetic._groups(doc_type, 200, 3407, synthetic.HELD_OUT_GROUPS)}
+        assert not numbers & {*corpus.GROUPS}
+        held_out = {issuers.group(doc_type, number) for number in numbers}
         assert not run & held_out
-        assert not {name.split("/")[1] for name in run} & {name.split("/")[1] for name in held_out}
+        templates = {name.split("/")[1] for name in held_out}
+        assert not {name.split("/")[1] for name in run} & templates
+        assert len(templates) == (200 if doc_type == "form" else 40)
         assert len(run) == (500 if doc_type == "form" else 120)
     titles = {issuers.template("form", n, synthetic.form.STYLE).title for n in range(8)}
     assert titles == {*synthetic.form.STYLE["title"]}

@@ -1,8 +1,8 @@
 """From scored pages to metrics.json: every slice's figures with intervals, and base against tuned.
 
-The slices: `all`; the domains (`medical`, `general`, `unknown`); the document types; both pool the test split and held
-out pages, which are apart as `test` and `held_out` where there are both; `peers`, the pages that RapidOCR read as well
-where those are a part; and `labels:<origin>`.
+The slices: `all`; the domains (`medical`, `general`, `unknown`); the document types; `test`; `peers`, the pages that
+RapidOCR read as well where those are a part; and `labels:<origin>`. Where there are held-out pages, whose layouts no
+split holds, the first three are of those alone, and `test` has the test split, whose layouts stand in training as well.
 """
 
 import numpy as np
@@ -23,14 +23,15 @@ PER_PAGE = (
 
 def slices(frame: pd.DataFrame) -> dict[str, tuple[pd.Series, str]]:
     """The slices of a scored frame, in the order of reading: name → (which rows, prefix of the score columns)."""
-    chosen = {"all": (pd.Series(True, frame.index), "")}
+    unseen = frame["set"] == "held_out"
+    reported = unseen if unseen.any() else ~unseen
+    chosen = {"all": (reported, "")}
     for domain in ("medical", "general", "unknown"):
-        chosen[domain] = (frame["domain"] == domain, "")
+        chosen[domain] = (reported & (frame["domain"] == domain), "")
     for doc_type in DOC_TYPES:
-        chosen.setdefault(doc_type, (frame["doc_type"] == doc_type, ""))
-    if frame["set"].nunique() > 1:
-        for name in ("test", "held_out"):
-            chosen[name] = (frame["set"] == name, "")
+        chosen.setdefault(doc_type, (reported & (frame["doc_type"] == doc_type), ""))
+    if not reported.all():
+        chosen["test"] = (~unseen, "")
     by_ocr = set(frame[frame["model"] == "ocr"]["id"])
     if by_ocr and by_ocr < set(frame["id"]):
         chosen["peers"] = (frame["id"].isin(by_ocr), "")

@@ -36,9 +36,8 @@ def read_columns(atoms: Atoms, at: int, names: list[int], range_first: bool = Fa
     the result, which decides between two columns that look alike.
     """
     row = Columns(atoms, names, at, range_first)
-    while take := STEPS.get(row.kinds[row.here]):
-        if (names[row.here] and row.started()) or not take(row):
-            break
+    while (take := STEPS.get(row.kinds[row.here])) and not names[row.here] and take(row):
+        pass
     settle.settle(row)
     return row
 
@@ -183,6 +182,8 @@ class Columns:
         if not bound or len(self.bounds) > 2:
             return False
         low, high, after, in_words = bound
+        if self._ranged() and self.printed and not self.sex:
+            return False
         self.bounds.append((low, high, self.sex, self._printed(self.here, after), in_words, self.here))
         self.here, self.sex = after, ""
         return True

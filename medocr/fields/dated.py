@@ -36,7 +36,8 @@ def unfolded(text: str) -> tuple[str, list[tuple[int, str | None]]]:
     for number, line in enumerate(text.split("\n")):
         heading = _dates(line)
         if len(heading) > 1:
-            dates, range_first, begun = heading, _range_first(line, heading[0]), False
+            dates, begun = heading, False
+            range_first = any(word.strip(":|") in HEADED_BY_RANGE for word in line.lower().split()[: -len(heading)])
         rows = _rows(line, dates, range_first) if dates and not heading else []
         begun = begun or bool(rows)
         if not begun and not heading and any(map(str.isdigit, line)):
@@ -53,11 +54,6 @@ def _dates(line: str) -> list[str]:
     matches = list(DATES.finditer(line.lower()))
     apart = [a for a, b in itertools.pairwise(matches) if not BETWEEN.fullmatch(line[a.end() : b.start()])]
     return [] if apart else [line[date.start() : date.end()] for date in matches]
-
-
-def _range_first(line: str, date: str) -> bool:
-    before = line[: line.index(date)].lower().split()
-    return any(word.strip(":|") in HEADED_BY_RANGE for word in before)
 
 
 def _rows(line: str, dates: list[str], range_first: bool) -> list[tuple[str, str]]:

@@ -252,7 +252,7 @@ def _order(text: str, flat: str, start: _Start, at: int, limit: int, line: int) 
         if unit in COUNTED_UNITS or (dosed == at and before[1] not in COUNTED_UNITS):  # what follows is the next one's
             dose, unit = before
     duration = sig.DURATION.search(lowered, at, limit)
-    frequency = _frequency(flat, dosed, limit, duration)
+    frequency = _frequency(flat, dosed, limit) or _frequency(flat, at, limit)
     form = sig.FORMS.search(lowered, at, limit)
     routes = list(itertools.islice(sig.ROUTES.finditer(lowered, at, limit), 2))
     if routes and routes[0].group(1) == "inh" and (form.start() > routes[0].start() if form else len(routes) > 1):
@@ -293,7 +293,7 @@ def _holds(order: DrugOrder, start: _Start, text: str) -> bool:
     return order.dose is not None or order.frequency is not None or order.duration is not None
 
 
-def _frequency(flat: str, start: int, limit: int, duration: re.Match | None) -> tuple[int, int] | None:
+def _frequency(flat: str, start: int, limit: int) -> tuple[int, int] | None:
     """The span of the frequency; pieces that follow each other (`q6h PRN`, `once daily at bedtime`) are one."""
     lowered = lower(flat)
     words = lowered[start:limit]
@@ -303,8 +303,6 @@ def _frequency(flat: str, start: int, limit: int, duration: re.Match | None) -> 
     span = None
     for match in sig.FREQUENCY.finditer(lowered, start, limit):
         if flat[slice(*match.span())] in ("on", "om", "On", "Om"):  # the word, not `ON`, every night
-            continue
-        if duration and match.start() < duration.end() and duration.start() < match.end() and duration.group("bare"):
             continue
         end = match.end() - (match.group().endswith(".") and match.group().count(".") == 1)
         if span is None:

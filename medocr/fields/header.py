@@ -50,7 +50,9 @@ def _take(values: dict[str, str], label: re.Match, flat: str, text: str, limit: 
     """Read the value after a label into `values`, unless the field is known already."""
     name = label.lastgroup
     if name == "facility" and label.start() and flat[label.start() - 1] not in "\n|":
-        return
+        if not label.group().rstrip(" .").endswith("name"):
+            return
+        name = "patient"  # `Northside Clinic Name: …`
     separator = PRINTED["separator"].match(flat, label.end())
     start = separator.end()
     marked = bool(separator.group("mark"))

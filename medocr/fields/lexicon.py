@@ -101,54 +101,33 @@ def _by_length(length: int) -> list[str]:
 
 def read_terms(text: str) -> list[Term]:
     """The lexicon's terms in a text, in order, each as often as it stands there. The longest name wins."""
-    printed = WORD.findall(text)
-    words = list(map(str.lower, printed))
-    several, terms, end = drug_starts(), [], 0
-    for at in itertools.compress(itertools.count(), map(_opens_term, words)):
-        if at >= end:
-            drug = _drug_of_words(words, at) if words[at] in several else None
-            term, end = drug or _analyte_at(words, at) or (_term(printed[at]), at + 1)
-            if term:
+    printed, terms, end = WORD.findall(text), [], 0
+    for at in itertools.compress(itertools.count(), map(_opens_term, printed)):
+        for length in range(5, 0, -1) if at >= end else ():
+            if term := _term(" ".join(printed[at : at + length])):
                 terms.append(term)
+                end = at + length
+                break
     return terms
 
 
 @functools.lru_cache(maxsize=50_000)
 def _opens_term(word: str) -> bool:
     """Whether any term may start with a word: most words of a page are told off here."""
-    names = squeeze(word) in analyte_starts() or word in drugs() or word in drug_starts()
-    return names or word.replace(".", "") in abbreviations()
+    lowered = word.lower()
+    names = squeeze(word) in analyte_starts() or lowered in drugs() or lowered in drug_starts()
+    return names or lowered.replace(".", "") in abbreviations()
 
 
 @functools.lru_cache(maxsize=50_000)
 def _term(printed: str) -> Term | None:
-    """The drug or the abbreviation that a word is; abbreviations of two letters are printed in capitals."""
-    lowered, bare = printed.lower(), printed.replace(".", "")
-    if lowered in drugs():
+    """What some words are together; a name of an analyte has three letters, an abbreviation of two is in capitals."""
+    lowered, bare, alias = printed.lower(), printed.replace(".", ""), squeeze(printed)
+    analyte = alias in analytes() and len(alias) > 2
+    if lowered in drugs() and (" " in lowered or not analyte):
         return Term("drug", lowered)
     known = bare.lower() in abbreviations() and (len(bare) > 2 or bare.isupper())
-    return Term("abbreviation", bare.lower()) if known else None
-
-
-def _drug_of_words(words: list[str], at: int) -> tuple[Term, int] | None:
-    """A drug of several words that start at one, and the index after them."""
-    for length in (3, 2):
-        name = " ".join(words[at : at + length])
-        if name in drugs():
-            return Term("drug", name), at + length
-    return None
-
-
-def _analyte_at(words: list[str], at: int) -> tuple[Term, int] | None:
-    """The longest alias of three letters or more that starts at a word and takes up to five, and the index after it."""
-    known, starts, alias, term = analytes(), analyte_starts(), "", None
-    for here, word in enumerate(words[at : at + 5], at + 1):
-        alias += squeeze(word)
-        if alias not in starts:
-            break
-        if alias in known and len(alias) > 2:
-            term = Term("analyte", alias), here
-    return term
+    return Term("analyte", alias) if analyte else Term("abbreviation", bare.lower()) if known else None
 
 
 @functools.cache

@@ -72,6 +72,12 @@ def range_from(atoms: Atoms, at: int, low: float, link: int) -> tuple[float | No
     second = signed(atoms, here)
     if not second or second[0] < low or (second[0] == low and low):
         return None
+    if (
+        atoms.kinds[at] == "sym"
+        and atoms.starts[here] == atoms.ends[link]
+        and atoms.ends[here - 2] < atoms.starts[link]
+    ):
+        return None  # `-5 -3`: the dash is the second number's sign
     after = second[1]
     if atoms.words[after] == "-" and atoms.starts[after] == atoms.ends[after - 1] and signed(atoms, after + 1):
         return None  # 1-0-1, a telephone number, a date

@@ -67,7 +67,7 @@ def _is_number(page: "_Reader", here: int, after: int, columns: "Columns") -> bo
     return (
         (columns.printed.isdigit() and _is_identifier(page, here, after, columns))
         or _is_time(page, columns)
-        or _is_apart(page, columns)
+        or _is_apart(page, here, columns)
     )
 
 
@@ -109,9 +109,10 @@ def _is_identifier(page: "_Reader", here: int, after: int, columns: "Columns") -
     return zero or len(columns.printed) >= (5 if short else 7)
 
 
-def _is_apart(page: "_Reader", columns: "Columns") -> bool:
+def _is_apart(page: "_Reader", here: int, columns: "Columns") -> bool:
     """Whether names stand in one block and bare numbers in another, so that nobody knows which is whose."""
-    return page.kinds[columns.at - 1] == "nl" == page.kinds[columns.end] and page.kinds[columns.end + 1] == "num"
+    alone = page.kinds[columns.at - 1] == "nl" == page.kinds[columns.end]
+    return alone and page.kinds[columns.end + 1] == "num" and page.kinds[here - 2] != "num"
 
 
 def _is_time(page: "_Reader", columns: "Columns") -> bool:

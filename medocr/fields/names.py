@@ -30,7 +30,6 @@ SYSTEM = re.compile(r";(?:P|B|S|U|F?P|Pt|Csv)(?=[ (])")  # what is measured in, 
 AREA = re.compile(r"/1\.73[ ]?m[*^]?[2²](?=[ ]{2,}|[ ]\d)")  # `eGFR/1.73 m*2 82`: a part of the name, not a value
 INTERVAL = re.compile(r"q\d{1,2}h|q[aph]m|b\.?i\.?d|t\.?i\.?d")  # of a test that is ordered: `Lactate q6h x 2`
 COLUMN_WORDS = FOREIGN_OPENERS | words("column_words")
-LONG = 160  # characters: a longer line holds rows run together
 
 
 class Names:
@@ -69,9 +68,8 @@ class Names:
         """Short names need their usual case and a value after them."""
         if len(squeezed) > 2:
             return True
-        if "".join(self.lowered[at : last + 1]) not in lexicon.short_names():
-            return False
-        if not (self.words[last][0].isupper() or squeezed == "ph"):
+        short = "".join(self.lowered[at : last + 1]) in lexicon.short_names()  # `Na` is, `N/A` is not
+        if not short or not (self.words[last][0].isupper() or squeezed == "ph"):
             return False
         after = last + 1
         while after < last + 7 and (
@@ -125,7 +123,7 @@ class Names:
                 closed = True
             elif lowered in STOPS or INTERVAL.fullmatch(lowered):
                 return end, -1
-            elif not open_ and (self._starts_column(at, at == after) or (at == after and self._precedes_value(at))):
+            elif not open_ and self._starts_column(at, at == after):
                 return end, at
             elif not open_ and self.lowered[at - 1] not in JOINERS and self.after[at]:
                 return end, -1
@@ -139,13 +137,6 @@ class Names:
         """Whether a stop ends a sentence and not a short word: `LDL above goal. Consider …`, but `Leuk. esterase`."""
         return len(self.lowered[at - 1]) > 4 and self.kinds[at - 1] == "word" and self.words[at + 1][:1].isupper()
 
-    def _precedes_value(self, at: int) -> bool:
-        """Whether an atom is a flag, `A` or `N`, before a value."""
-        after = at + 1
-        return self.words[at] in ("A", "N") and (
-            self.kinds[after] in ("num", "cmp", "titre") or self.lowered[after] in QUALITIES
-        )
-
     def _times(self, at: int) -> bool:
         """Whether a number is part of a name: `Glucose, 2 h 81`, `Cortisol 30 min 18.2`."""
         if self.lowered[at + 1] not in HOURS or self.words[at + 1] == "H":
@@ -156,6 +147,9 @@ class Names:
         word, lowered = self.words[at], self.lowered[at]
         if self.lowered[at + 1] in GOES_ON:
             return False
+        value = self.kinds[at + 1] in ("num", "cmp", "titre") or self.lowered[at + 1] in QUALITIES
+        if first and value and word in ("A", "N"):
+            return True
         flag = lowered in FLAGS and (len(word) > 2 or (word.isupper() and word not in ("A", "N", "CH")))
         if lowered in COLUMN_WORDS or (flag and (first or self.lowered[at - 1] != "factor")):
             return True
@@ -211,19 +205,12 @@ class Names:
         first = begin
         opened = first == 0 or self.kinds[first - 1] == "nl"
         words = self.lowered[first:here]
-        if self.lowered[here - 1] == "(" and at == here and self.lowered[self.after[here]] == ")":
-            at = self._before_bracket(here, begin)
-        if not opened or not words or len(words) > 7 or self._line_is_long(here):
+        if not opened or not words or len(words) > 7:
             return at
         if self.lowered[first] in ("h", "l", "a", "hh", "ll") and self.words[first].isupper():
             first += 1
         plain_words = all(self.kinds[at] == "word" or self.words[at] in "-,./&()" for at in range(first, here))
         return first if plain_words and NO_NAME.isdisjoint(words) and not self._capitalised_heading(first, here) else at
-
-    def _before_bracket(self, here: int, begin: int) -> int:
-        """Where a name starts whose bracket holds a name of the lexicon: `Mean Corp. Volume (MCV)`."""
-        at = self.back(here - 1, begin, ".-,/", 5, NEVER | HEADINGS)
-        return at if at < here - 1 else here
 
     def back(self, end: int, begin: int, signs: str, most: int, stops: frozenset[str]) -> int:
         """Where the words and signs before an atom begin, `most` at most, none of them among `stops`."""
@@ -233,11 +220,6 @@ class Names:
                 break
             at -= 1
         return at
-
-    def _line_is_long(self, at: int) -> bool:
-        start = self.plain.rfind("\n", 0, self.starts[at]) + 1
-        end = self.plain.find("\n", start)
-        return (len(self.plain) if end < 0 else end) - start > LONG
 
     def _capitalised_heading(self, start: int, here: int) -> bool:
         """`LIPIDS Cholesterol 205`: words in capitals before a name that is not."""

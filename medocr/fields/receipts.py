@@ -65,16 +65,17 @@ def read_receipt(text: str) -> Receipt:
     amounts = [*AMOUNT.finditer(flat)]
     lined = "\n" in flat
     labels = [match for match in SUM.finditer(lower(flat)) if _is_label(flat, match, lined)]
-    sums, used = _sums(flat, labels, amounts)
+    sums = _sums(flat, labels, amounts)
     sums.pop("paid", None)
     first = min((match.start() for match in labels), default=len(flat))
-    date = _date(flat)
+    issued = (DATE_VALUE.match(flat, label.end()) for label in PRINTED["issued"].finditer(flat))
+    date = next(filter(None, issued), None) or DATE_VALUE.search(flat)
     numbered = PRINTED["number"].search(flat)
     return Receipt(
         issuer=_issuer(flat, text),
         number=(numbered["id"] or numbered["hash"]) if numbered else None,
         date=text[slice(*date.span())] if date else None,
-        items=tuple(_items(flat, [a for a in amounts if a.start() not in used], first)),
+        items=tuple(_items(flat, amounts, first)),
         **sums,
     )
 
@@ -99,10 +100,9 @@ def _is_label(flat: str, match: re.Match, lined: bool) -> bool:
     return follows is not None and (apart or not before[-1:].isalpha())
 
 
-def _sums(flat: str, labels: list[re.Match], amounts: list[re.Match]) -> tuple[dict[str, float], set[int]]:
-    """The amount after each label; the last total wins, taxes add up, and which amounts were taken."""
+def _sums(flat: str, labels: list[re.Match], amounts: list[re.Match]) -> dict[str, float]:
+    """The amount after each label; the last total wins, and taxes add up."""
     sums: dict[str, float] = {}
-    used: set[int] = set()
     starts = [amount.start() for amount in amounts]
     for index, label in enumerate(labels):
         limit = labels[index + 1].start() if index + 1 < len(labels) else len(flat)
@@ -116,7 +116,6 @@ def _sums(flat: str, labels: list[re.Match], amounts: list[re.Match]) -> tuple[d
         if not amount:
             _take_whole(sums, label, flat, limit, bare=not amounts)
             continue
-        used.add(amount.start())
         value = money(amount.group()) + _thousands(flat[label.end() : amount.start()], amount.group())
         if name == "subtotal" and label.group().startswith("net") and sums.keys() & {"subtotal", "tax", "discount"}:
             name = "total"  # `Net Amount` under a subtotal is what is to be paid
@@ -128,7 +127,7 @@ def _sums(flat: str, labels: list[re.Match], amounts: list[re.Match]) -> tuple[d
             sums["total"] = value if reduced else max(value, sums.get("total", value))
         else:
             sums.setdefault(name, value)
-    return sums, used
+    return sums
 
 
 def _take_whole(sums: dict[str, float], label: re.Match, flat: str, limit: int, *, bare: bool) -> None:
@@ -162,24 +161,12 @@ def _issuer(flat: str, text: str) -> str | None:
             return labelled.group(1).strip()
         if not several:
             head = re.match(r"[^\d:#]{2,60}", printed)
-            return _before_title(printed[: head.end() + 3])[: head.end()].strip(" -|,") or None if head else None
+            title = OWN_TEXT.search(printed, 0, head.end() + 3) if head else None  # `Stokes Deli Ticket:`
+            return (printed[: title.start()] if title else head.group()).strip(" -|,") or None if head else None
         named = sum(map(str.isalpha, printed)) >= 3 and not PRINTED["title"].match(printed)
         if named and not DATE_VALUE.match(printed):
             return re.split(r"\s{3,}|[|]", printed)[0].strip() or None
     return None
-
-
-def _before_title(head: str) -> str:
-    """Words up to one that opens the receipt's own text: `Stokes Deli Ticket:` → `Stokes Deli`."""
-    match = OWN_TEXT.search(head)
-    return head[: match.start()] if match else head
-
-
-def _date(flat: str) -> re.Match | None:
-    for label in PRINTED["issued"].finditer(flat):
-        if match := DATE_VALUE.match(flat, label.end()):
-            return match
-    return DATE_VALUE.search(flat)
 
 
 def _items(flat: str, amounts: list[re.Match], first_sum: int) -> list[Item]:
@@ -202,19 +189,11 @@ def _items(flat: str, amounts: list[re.Match], first_sum: int) -> list[Item]:
         else:
             pending.append((words, [amount]))
     for words, prices in pending:
-        words = words[-70:] if lined else _tail(words[-200:])
+        words = (words if lined else HEADING.split(words[-200:])[-1].strip())[-70:]  # run together: after its heading
         item = _item(words, prices)
         if item:
             items.append(item)
     return items
-
-
-def _tail(words: str) -> str:
-    """In a text run together, what stands after the last label, date or number of the heading."""
-    last = 0
-    for match in HEADING.finditer(words):
-        last = match.end()
-    return words[last:].strip()[-70:]
 
 
 def _item(words: str, amounts: list[re.Match]) -> Item | None:

@@ -22,7 +22,7 @@ BEHIND = {"stopped", "refused", "proposed"}  # may stand behind the drug: `ramip
 REACH = {"stopped": 4, "stop": 4, "negator": 2, "denied": 3, "refused": 3, "mentioned": 9, "proposed": 6, "ceiling": 4}
 RULING = {*NO_RESULT, "relative", "general", "fiction"}
 GOVERNING = {*RULING, *STATUS, "companion", "resumed", "reset"}
-MARKS = {"patient", "verb"}
+MARKS = {"patient", "someone", "verb"}
 STOPPING = {".", "?", "!"}
 FAR = (60, 30)  # characters from a cue, or a relative, to a name where no verb makes it a sentence
 MOST = 24  # cues before a name that are looked at
@@ -79,10 +79,10 @@ class Scopes:
         cues, marks = _cues(atoms)
         self.cues = self._merged(cues)
         self.places = [cue.at for cue in self.cues]
-        self.verbs = [mark.at for mark in marks]
-        self.patients = [mark.at for mark in marks if mark.kind == "patient"]
+        self.verbs = [mark.at for mark in marks if mark.kind != "someone"]
+        self.patients = [mark.at for mark in marks if mark.kind != "verb"]
         # Whether a result may be none; most pages of results are told off here.
-        self.tells = bool(marks) or any(cue.kind in RULING for cue in self.cues)
+        self.tells = bool(self.verbs) or any(cue.kind in RULING for cue in self.cues)
         self.heads: list[Cue] = []
         self.general: list[tuple[int, int]] = []  # the atoms of what is about nobody
         for cue in self.cues:
@@ -90,6 +90,8 @@ class Scopes:
                 self.heads.append(cue)
             if cue.kind in ("general", "fiction") and not self._is_general(cue.at):
                 self.general.append(self._paragraph(cue))
+        # Whether the page is about no patient: something makes a part of it general, and nobody is in it.
+        self.of_nobody = any(start < end for start, end in self.general) and not self.patients
 
     def _merged(self, cues: list[Cue]) -> list[Cue]:
         """A verb of taking that depends on the cue before it is a part of it: `denies taking`, `was never given`."""
@@ -125,7 +127,7 @@ class Scopes:
             long = at and self.atoms.starts[at] - self.atoms.text.rfind("\n", 0, self.atoms.starts[at]) > WRAPPED
             return self.atoms.lowered[at - 1] not in (",", "and", "or") and not (long and after[:1].islower())
         ends = self.atoms.kinds[at + 1] in ("nl", "end") or after[:1].isupper() or after in "¿\"'("
-        before = self.atoms.lowered[at - 1] if at else ""
+        before = self.atoms.lowered[at - 1]
         return ends and (word != "." or (len(before) > 1 and before not in ABBREVIATIONS))
 
     def sentence(self, at: int) -> tuple[int, int]:
@@ -145,7 +147,7 @@ class Scopes:
         kinds, lowered = self.atoms.kinds, self.atoms.lowered
         start, end = self.sentence(cue.at)
         after = lowered[cue.end : min(end, cue.end + 3)]
-        if cue.kind == "general" and (lowered[cue.at - 1] in AGREED or not HANDED.isdisjoint(after)):
+        if lowered[cue.at - 1] in AGREED or not HANDED.isdisjoint(after):
             return cue.at, cue.at
         opens = start == 0 or kinds[start - 1] == "nl" or cue.kind == "fiction"
         while opens and end + 1 < self.atoms.count and not (kinds[end] == "nl" == kinds[end + 1]):
@@ -166,8 +168,6 @@ class Scopes:
 
     def is_of_nobody(self, at: int) -> bool:
         """Whether an atom is in a question, in a quotation, or in a text about no patient: a study, a leaflet."""
-        if not self.verbs and not self.general:
-            return False
         start, end = self.sentence(at)
         asked = self.atoms.words[end] == "?" and end - start > 4 and self._has(self.verbs, start, end)
         quoted = self.atoms.words[max(start, at - NEAR) : at].count('"') % 2 and self.is_prose(at, end)
@@ -182,38 +182,32 @@ class Scopes:
 
         `bounded`: it is a bound, which makes rules of words that else say when (`Hb when admitted 9.2`).
         """
-        if self.is_of_nobody(at):
-            return True
         prose = self.is_prose(at, value)
+        if (self.of_nobody and prose) or self.is_of_nobody(at):
+            return True
         for cue in reversed(self._between(self.sentence(at)[0], value)):
             far = not prose and self.atoms.starts[at] - self.atoms.starts[cue.at] > FAR[cue.kind == "relative"]
             if cue.kind == "reset" or far:
                 break
             if cue.kind == "relative" and self._is_subject(cue, at):
                 return True
-            if cue.kind in NO_RESULT and self._limits(cue, at, value, bounded, prose):
+            if cue.kind in NO_RESULT and self._limits(cue, at, bounded, prose):
                 return True
         return False
 
-    def _limits(self, cue: Cue, at: int, value: int, bounded: bool, prose: bool) -> bool:
-        lowered = self.atoms.lowered
+    def _limits(self, cue: Cue, at: int, bounded: bool, prose: bool) -> bool:
         if cue.kind == "rule":
             return bounded
         if cue.kind == "average":
-            return prose and (cue.end >= at - 1 or cue.at > at)
-        if cue.at > at:
-            return prose or cue.end >= value - 1
-        return "egfr" not in lowered[max(0, cue.at - 3) : cue.at]  # `eGFR if African American`
+            return prose and cue.end >= at - 1
+        return "egfr" not in self.atoms.lowered[max(0, cue.at - 3) : cue.at]  # `eGFR if African American`
 
     def _is_subject(self, cue: Cue, at: int) -> bool:
         """Whether a relative is whom the sentence is about, and not who came along or tells of the patient."""
         start, end = self.sentence(cue.at)
-        owned = self.atoms.lowered[cue.end - 1].endswith("'s")
-        before = self.atoms.lowered[max(start, cue.at - 2) : cue.at]
-        if not owned and not BESIDE.isdisjoint(before):
-            return False
+        beside = not BESIDE.isdisjoint(self.atoms.lowered[max(start, cue.at - 2) : cue.at])
         tells = any(other.kind == "companion" and other.at - cue.end < 4 for other in self._between(cue.end, at))
-        return not tells or "own" in self.atoms.lowered[cue.end : min(end, at + NEAR)]
+        return not beside and (not tells or "own" in self.atoms.lowered[cue.end : min(end, at + NEAR)])
 
     def status(self, at: int, earlier: Cue | None) -> tuple[str, Cue | None]:
         """What the words before a drug at an atom make of it, and the cue among them that does.
@@ -222,7 +216,7 @@ class Scopes:
         """
         if not self.cues and not self.verbs:
             return "active", None
-        if self.is_of_nobody(at):
+        if (self.of_nobody and self.is_prose(at, at + NEAR)) or self.is_of_nobody(at):
             return "mentioned", None
         before = self._between(self.sentence(at)[0], at)
         turned = max((index for index, cue in enumerate(before) if cue.kind == "reset"), default=-1) + 1
@@ -278,7 +272,7 @@ class Scopes:
 
         The next drug stands at the atom `following`: words right before it are its own.
         """
-        status, end = None, self.sentence(at)[1] if self.cues else 0
+        status, end = None, self.sentence(at)[1]
         for cue in self._between(at, min(following, end + 2)):  # `lorazepam 4 mg IV. Not given.`
             if following - cue.end <= 2 and APART.isdisjoint(self.atoms.lowered[cue.end : following]):
                 break
@@ -286,8 +280,8 @@ class Scopes:
             later = self.atoms.lowered[cue.at - 1] == "be" and self.atoms.lowered[cue.at - 2] not in ("should", "must")
             if capped or (cue.kind in BEHIND and not later):
                 status = STATUS[cue.kind]
-            elif cue.kind in ("resumed", "takes"):
-                status = None if cue.kind == "resumed" else status
+            elif cue.kind == "resumed":
+                status = None
         return status
 
 

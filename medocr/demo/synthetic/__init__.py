@@ -35,7 +35,7 @@ DRAWN_BY = {
 }
 
 RUN_GROUPS = range(120)  # what a run draws from
-HELD_OUT_GROUPS = range(120, 160)  # further templates and issuers, to test on
+HELD_OUT_GROUPS = range(1120, 2000, 22)  # to test on: forty issuers, each with a template of its own
 
 MOST_DRAFTS = 200
 FORMS_APART = 1000  # forms beyond the groups asked for go on this much further up
@@ -52,9 +52,9 @@ def pages(
     """Draw `counts[doc_type]` pages of each type, in the order of `counts`.
 
     `groups` are the numbers of the template × issuer groups to draw from: pages from disjoint numbers
-    below 1,000 share no group, and from different tens no template either. Each form is a group of its
-    own. Types in `unlabelled` come without `text` (as scans do), all with `truth` and `fields`. The
-    pages do not depend on `workers`.
+    share no group, and from different tens no template either. Each form is a group of its own, so that
+    of their numbers the last three digits have to differ. Types in `unlabelled` come without `text` (as
+    scans do), all with `truth` and `fields`. The pages do not depend on `workers`.
 
     Raises ValueError for an unknown type, a negative count or an empty `groups`.
     """
