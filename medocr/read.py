@@ -25,7 +25,6 @@ import io
 import itertools
 import json
 import math
-import os
 import sys
 import time
 import warnings
@@ -39,7 +38,7 @@ from . import BASES, fields, ocr, sources
 from .curate import gates
 from .ocr.pool import Pool
 from .schema import Page, Rejection, open_image
-from .storage import atomic, batches, model_hash, private
+from .storage import atomic, batches, locked, model_hash, private
 
 SCHEMA = 1
 TOGETHER = 16  # pages that a model reads at once
@@ -257,34 +256,32 @@ class Output:
         if out is not None and out.exists():
             self.known = self._take_up(out)
 
-    def _take_up(self, out: Path) -> set[tuple[str, str | None]]:
-        """What an earlier reading wrote; a line that was cut off by a kill, and errors, are taken away.
+    def _take_up(self, out: Path, errors: bool = False) -> set[tuple[str, str | None]]:
+        """What was read before: of each page by each reader the last line, so that no replaced scan or model stays.
 
-        Raises ValueError where the file is no output of this command.
+        A line that was cut off by a kill is taken away, and so are errors unless `errors` is true. Raises ValueError
+        where the file is no output of this command.
         """
-        whole, known = [], set()
+        last: dict[tuple, tuple] = {}
         for line in out.read_bytes().splitlines(keepends=True):
             try:
                 row = json.loads(line) if line.endswith(b"\n") else None
-                if row is not None and "error" not in row:
-                    whole.append(line)
-                    if (row["reader"], row.get("hash")) == self.by:  # not a model trained into the same folder before
-                        known.add((row["origin"], row["sha256"]))
+                if row is not None and (errors or "error" not in row):
+                    key = (row["reader"], row["origin"], row.get("error"))  # an error replaces no text
+                    last.pop(key, None)
+                    last[key] = (line, row.get("hash"), row.get("sha256"))
             except (ValueError, KeyError, TypeError, RecursionError):
                 raise ValueError(f"{out} is no output of read: give --out another name") from None
         with private(), atomic(out) as temporary:
-            temporary.write_bytes(b"".join(whole))
-        return known
+            temporary.write_bytes(b"".join(line for line, *_ in last.values()))
+        return {(key[1], sha256) for key, (_, digest, sha256) in last.items() if (key[0], digest) == self.by}
 
     def write(self, lines: Iterator[dict], total: int | None) -> int:
         """Write the lines as they come; returns the exit status."""
         read = refused = 0
         with contextlib.ExitStack() as stack:
-            if self.out is None:
-                target = sys.stdout.buffer
-            else:
-                self.out.parent.mkdir(parents=True, exist_ok=True)
-                target = stack.enter_context(open(self.out, "ab", opener=_for_its_owner))
+            with private():
+                target = stack.enter_context(self.out.open("ab")) if self.out else sys.stdout.buffer
             bar = stack.enter_context(
                 tqdm(total=total, initial=len(self.known), unit="page", disable=not sys.stderr.isatty(), leave=False)
             )
@@ -295,6 +292,8 @@ class Output:
                 refused += "error" in line
                 read += "error" not in line
                 bar.update()
+        if self.out is not None:
+            self._take_up(self.out, errors=True)
         if not (read or self.known):
             return NONE_READ
         return SOME_REFUSED if refused else READ
@@ -302,11 +301,6 @@ class Output:
     def _summary(self, read: int, refused: int) -> str:
         before = f", {len(self.known)} read before" if self.known else ""
         return f"{read} pages read{before}, {refused} refused" + (f": {self.out}" if self.out else "")
-
-
-def _for_its_owner(path: str, flags: int) -> int:
-    """Opens a file that, where it is new, this user alone can read: it holds what stands on the pages."""
-    return os.open(path, flags, 0o600)
 
 
 def read(model: str, paths: Sequence[str | Path], out: Path | None, jobs: int) -> int:
@@ -317,12 +311,17 @@ def read(model: str, paths: Sequence[str | Path], out: Path | None, jobs: int) -
     """
     warnings.simplefilter("ignore")  # a library's warning does not say of which file it speaks
     digest = identity(model)
-    output = Output(out, model, digest)
-    lines = records(model, paths, jobs=jobs, known=output.known.__contains__, digest=digest)
-    try:
-        total = sum(sources.folder.count(path) for path in paths) if sys.stderr.isatty() else None
-        return output.write(lines, total)
-    except KeyboardInterrupt:
-        again = "the same command goes on after what is written" if out else "give --out FILE to be able to go on"
-        print(f"stopped: {again}", file=sys.stderr)
-        return 130
+    with contextlib.ExitStack() as stack:
+        if out is not None:
+            out.parent.mkdir(parents=True, exist_ok=True)
+            busy = f"another read is writing {out}: wait for it, or give --out another name"
+            stack.enter_context(locked(out.parent, busy, f".{out.name}.lock"))  # beside it: `out` is written anew
+        output = Output(out, model, digest)
+        lines = records(model, paths, jobs=jobs, known=output.known.__contains__, digest=digest)
+        try:
+            total = sum(sources.folder.count(path) for path in paths) if sys.stderr.isatty() else None
+            return output.write(lines, total)
+        except KeyboardInterrupt:
+            again = "the same command goes on after what is written" if out else "give --out FILE to be able to go on"
+            print(f"stopped: {again}", file=sys.stderr)
+            return 130

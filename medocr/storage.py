@@ -77,9 +77,9 @@ def _set_environment(values: Mapping[str, str | None]) -> None:
 
 
 @contextlib.contextmanager
-def locked(folder: Path, busy: str) -> Iterator[None]:
+def locked(folder: Path, busy: str, name: str = ".lock") -> Iterator[None]:
     """Nobody else works in `folder` meanwhile. Raises ValueError, which says `busy`, where somebody does."""
-    with (folder / ".lock").open("a") as file:  # not "w", which would empty what a link leads to
+    with (folder / name).open("a") as file:  # not "w", which would empty what a link leads to
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:

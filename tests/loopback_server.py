@@ -78,6 +78,9 @@ class Hostile(Behaviour):
             return web.Response(text="Internal Server Error", status=500)
         return await super().faulty(fault, request, headers)
 
+    def answer(self, page: str, request: dict) -> dict:
+        return super().answer(page, {**request, "model": self.settings["served_as"] or request["model"]})
+
     def choices(self, fault: str, text: str, finish: str) -> list[dict]:
         content = {"parts": [{"type": "text", "text": text}], "tool_call": None}.get(fault, text)
         made = super().choices(fault, content, "tool_calls" if fault == "tool_call" else finish)

@@ -190,7 +190,7 @@ def test_near_duplicates_stay_together(tokenizer_file):
 
 
 def test_pages_of_one_document_stay_together():
-    pages = [page(n, source="folder") for n in range(40)]
+    pages = [page(n, source="folder", page=n % 4 + 1, pages=4) for n in range(40)]
     for n, known in enumerate(pages):
         known.origin = f"scan{n // 4}.pdf#{n % 4 + 1}"
     hashes = np.random.default_rng(1).integers(0, 2**63, (40, 4)).astype(np.uint64)
@@ -198,6 +198,12 @@ def test_pages_of_one_document_stay_together():
     assert [len(indices) for indices in parts.values()] == [32, 4, 4]
     assert (report["groups"], report["groups_shared_across_splits"]) == (10, 0)
     assert len({pages[i].origin.partition("#")[0] for i in parts["test"]}) == 1
+
+
+def test_a_number_sign_in_a_name_makes_no_group():
+    pages = [page(n, source="folder") for n in range(2)]
+    pages[0].origin, pages[1].origin = "Patient #1/a.png", "Patient #2/b.png"
+    assert [splitting.group_of(scan) for scan in pages] == [None, None]
 
 
 def test_pages_of_one_template_with_other_text_may_be_apart(tokenizer_file):

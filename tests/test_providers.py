@@ -748,6 +748,39 @@ def test_a_server_that_asks_for_no_wait_is_not_hammered():
     assert fault.wait >= 0.5
 
 
+@pytest.mark.parametrize("batched", [False, True])
+def test_a_server_that_answers_as_another_model_is_dropped_and_what_it_took_is_counted(store, monkeypatch, batched):
+    monkeypatch.setattr(batch.asyncio, "sleep", _at_once) if batched else None
+    todo, (other,) = pages(6), pages(1, start=50)
+    with Loopback([*todo, other], [dataclasses.replace(QUICK, served_as="gpt-4o-2024-08-06", batch_s=0)]) as servers:
+        asked = servers.providers(in_flight=1, price_in=1000.0, batch=batched)
+        labelled, report = run(todo, asked, store)
+        requests, files = (servers.stats()[0][name] for name in ("requests", "files"))
+    (row,) = report["providers"]
+    assert (labelled, files, requests) == ([], 0, 6 if batched else 1)
+    assert "as another model (gpt-4o-2024-08-06) than known-text: give the name" in row["dropped"]
+    assert row["cost"] == report["cost"] > 0
+    assert row["faults"] == {"another_model": 6 if batched else 1}
+
+
+def test_a_model_s_name_that_could_be_anything_is_not_repeated(monkeypatch):
+    monkeypatch.setenv("A_KEY", "sk-secret")
+    body = {"choices": [{"message": {"content": "x"}}], "usage": {"prompt_tokens": 9}}
+    for answered in ("Sodium 139", "sk-secret", "x" * 65, "a\nb"):
+        with pytest.raises(client.Fault) as caught:
+            client.completion(provider(key_variable="A_KEY"), {**body, "model": answered})
+        assert answered not in caught.value.dropped
+
+
+def test_paid_answers_that_are_no_labels_are_counted(store):
+    todo = pages(30)
+    with Loopback(todo, [dataclasses.replace(QUICK, faults={"cut_off": 0.3, "refusal": 0.3})]) as servers:
+        _, report = run(todo, [*servers.providers(), KnownText(todo)], store)
+    row = report["providers"][0]
+    assert set(row["unusable"]) == {"cut_off", "refused"}
+    assert report["reasons"] == {}
+
+
 @pytest.mark.parametrize("answered", ["m", "owner/M", "m-2026-01-31", None, ""])
 def test_a_model_by_another_spelling_is_the_same(answered):
     assert client._same_model("owner/m", answered)

@@ -112,10 +112,16 @@ SAFETY = {
 RATES = [{"in_flight": n, "pages_per_second": 2.0 * n, "ideal": 2.2 * n, "share_of_ideal": 0.91} for n in (2, 4, 8, 16)]
 PROVIDER = {
     **{"provider": "one", "read": 40, "pages_per_second": 3.5, "latency_median_s": 0.4, "latency_p95_s": 0.9},
-    **{"cost": 0.02, "faults": {"rate_limited": 3, "timeout": 1}, "dropped": ""},
+    **{"cost": 0.02, "faults": {"rate_limited": 3, "timeout": 1}, "unusable": {"cut_off": 2}, "dropped": ""},
 }
 IDLE = {**PROVIDER, "provider": "two", "read": 0, "pages_per_second": None, "latency_median_s": None}
-IDLE |= {"cost": 0.0, "latency_p95_s": None, "faults": {}, "dropped": "it does not accept the key (401)"}
+IDLE |= {
+    "cost": 0.0,
+    "latency_p95_s": None,
+    "faults": {},
+    "unusable": {},
+    "dropped": "it does not accept the key (401)",
+}
 AGREED = [
     {"text": 0.99, "numbers": 1.0, "units": 1.0, "drugs": 0.5},
     {"text": 0.7, "numbers": 0.4, "units": 1, "drugs": 1},
@@ -364,7 +370,8 @@ def test_transcription_is_drawn(draw):
 
 def test_the_provider_table_says_why_one_was_dropped():
     table = report.provider_table([PROVIDER, IDLE])
-    assert table.shape == (2, 8)
+    assert table.shape == (2, 9)
+    assert table["unusable"].tolist() == ["2 cut off", "–"]
     assert table["share"].tolist() == ["100%", "0%"]
     assert table["cost per 1,000 pages"].tolist() == ["0.50", "none"]
     assert table["per second"].tolist()[1] == "–"  # nothing was read: no speed, and not a speed of zero

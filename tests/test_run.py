@@ -145,6 +145,13 @@ def test_a_notebook_opens_with_its_finding_until_it_is_made_anew(tmp_path):
     )
 
 
+def test_the_finding_counts_answers_that_are_no_labels(tmp_path):
+    rows = [{"provider": "one", "unusable": {"cut_off": 4}}, {"provider": "rapidocr", "unusable": {}}]
+    made = {"labelled": 9, "set_aside": [], "read": 0, "cost": 0.2, "providers": rows}
+    (tmp_path / "transcribe.json").write_text(json.dumps({"report": made}))
+    assert ", answers of one that are no labels: 4 cut off;" in summary_cell.findings(tmp_path)["02_transcribe"]
+
+
 def test_columns_of_figures_stand_right_and_words_left(tmp_path):
     frame = pd.DataFrame(
         {"what": ["a 1", "b"], "share": ["−0.3 [−0.4, +0.1]", ""], "p": ["≤ 0.006", "1.000"]}, ["x", "y"]

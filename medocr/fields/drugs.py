@@ -252,7 +252,7 @@ def _order(text: str, flat: str, start: _Start, at: int, limit: int, line: int) 
         if unit in COUNTED_UNITS or (dosed == at and before[1] not in COUNTED_UNITS):  # what follows is the next one's
             dose, unit = before
     duration = sig.DURATION.search(lowered, at, limit)
-    frequency = _frequency(flat, dosed, limit) or _frequency(flat, at, limit)
+    frequency = _frequency(flat, dosed, limit) or (_frequency(flat, at, limit) if dosed > at else None)
     form = sig.FORMS.search(lowered, at, limit)
     routes = list(itertools.islice(sig.ROUTES.finditer(lowered, at, limit), 2))
     if routes and routes[0].group(1) == "inh" and (form.start() > routes[0].start() if form else len(routes) > 1):

@@ -168,6 +168,8 @@ class Scopes:
 
     def is_of_nobody(self, at: int) -> bool:
         """Whether an atom is in a question, in a quotation, or in a text about no patient: a study, a leaflet."""
+        if not self.verbs and not self.general:
+            return False
         start, end = self.sentence(at)
         asked = self.atoms.words[end] == "?" and end - start > 4 and self._has(self.verbs, start, end)
         quoted = self.atoms.words[max(start, at - NEAR) : at].count('"') % 2 and self.is_prose(at, end)
@@ -272,7 +274,7 @@ class Scopes:
 
         The next drug stands at the atom `following`: words right before it are its own.
         """
-        status, end = None, self.sentence(at)[1]
+        status, end = None, self.sentence(at)[1] if self.cues else 0
         for cue in self._between(at, min(following, end + 2)):  # `lorazepam 4 mg IV. Not given.`
             if following - cue.end <= 2 and APART.isdisjoint(self.atoms.lowered[cue.end : following]):
                 break

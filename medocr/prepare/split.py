@@ -74,8 +74,8 @@ def near_duplicates(pages: Sequence[Page], hashes: np.ndarray) -> list[tuple[int
 
 def group_of(page: Page) -> str | None:
     """What a page must not be parted from: its group, or else the document of several pages that it is one of."""
-    if page.group is None and page.source == "folder" and "#" in page.origin:
-        return page.origin.rpartition("#")[0]
+    if page.group is None and page.pages > 1:
+        return page.origin.removesuffix(f"#{page.page}")
     return page.group
 
 

@@ -135,7 +135,8 @@ def provider_table(providers: Sequence[Mapping]) -> pd.DataFrame:
                 if row["read"]
                 else "–",
                 "faults": sum(row["faults"].values()),
-                "cost per 1,000 pages": f"{1000 * row['cost'] / row['read']:.2f}" if row["cost"] else "none",
+                "unusable": ", ".join(f"{n} {why.replace('_', ' ')}" for why, n in row["unusable"].items()) or "–",
+                "cost per 1,000 pages": f"{1000 * row['cost'] / max(row['read'], 1):.2f}" if row["cost"] else "none",
                 "dropped because": row["dropped"] or "–",
             }
             for row in providers

@@ -66,6 +66,10 @@ def _transcribed(record: dict) -> str:
         parts[0] += f" at a mean CER of {known['cer']:.1%}, {known['exact']:.0%} without any error"
         parts[0] += "" if known["pages"] == made["labelled"] else f" (text known of {known['pages']:,})"
     parts.append(f"{len(made['set_aside']):,} set aside")
+    for row in made.get("providers", ()):
+        if unusable := row.get("unusable"):
+            reasons = ", ".join(f"{number:,} {reason.replace('_', ' ')}" for reason, number in unusable.items())
+            parts.append(f"answers of {row['provider']} that are no labels: {reasons}")
     if made["read"]:
         parts.append(f"{made['pages_per_second']:.1f} pages per second")
     cost = f"cost {made['cost']:.2f} in the currency of the prices" if made.get("cost") else "nothing was paid"

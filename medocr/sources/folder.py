@@ -41,6 +41,9 @@ def folder(
     """
     if doc_type not in (None, *DOC_TYPES):
         raise ValueError(f"document type {doc_type!r} is not one of {', '.join(DOC_TYPES)}")
+    for name, value in (("dpi", dpi), ("max_page_pixels", max_page_pixels)):
+        if value < 1:
+            raise ValueError(f"source 'folder': {name} is {value}: at least 1")
     root, files, problems = find(path)
     rows, bad_lines = labels.read_metadata(files) if labelled else ({}, [])
     if not problems and not any(is_document(file) for file in files):

@@ -148,36 +148,53 @@ async def _collect(api, provider, store, seen: Seen, token: str, batch_id: str, 
     """Wait for one batch and keep its answers; what it lacks has failed."""
     batch = await _ended(api, batch_id)
     failed = dict.fromkeys(images, f"{provider.name}: the batch ended as {batch.status}")
+    faults: dict[str, Fault] = {}
     output, errors, sent = (getattr(batch, f"{name}_file_id", None) for name in ("output", "error", "input"))
     for name in filter(_is_name, (output, errors)):
         answers = await _patiently(lambda name=name: _answers(api, provider, name))
         for image, answer in answers.items():
-            if image in failed:
+            if image in failed and isinstance(answer, Answer):
                 store.put(provider, image, answer)
                 seen(provider, image, answer)
                 del failed[image]
+            elif image in failed:
+                faults[image] = answer
     for image in failed:
-        seen(provider, image, Fault("server_error", "the batch holds no answer for a page"))
+        seen(provider, image, faults.get(image) or Fault("server_error", "the batch holds no answer for a page"))
     store.put_batch(provider, token, batch_id, images, finished=True)
     for name in filter(_is_name, (sent, output, errors)):
-        with contextlib.suppress(Fault):
-            await _patiently(lambda name=name: api.files.delete(name))
+        await _delete(api, name)
+    for fault in faults.values():
+        if fault.dropped:
+            raise fault
     return failed
+
+
+async def _delete(api, file_id: str) -> None:
+    with contextlib.suppress(Fault):
+        await _patiently(lambda: api.files.delete(file_id))
 
 
 def _is_name(value: object) -> bool:
     return isinstance(value, str) and bool(value)
 
 
-async def _answers(api, provider: OpenAIProvider, file_id: str) -> dict[str, Answer]:
-    """Id → answer of the lines of an output file. Raises Fault where no line names a page: then it is no such file."""
-    named, answers = 0, {}
+async def _answers(api, provider: OpenAIProvider, file_id: str) -> dict[str, Answer | Fault]:
+    """Id → answer or fault of the lines of an output file. Raises Fault where no line names a page."""
+    named, answers = 0, dict[str, Answer | Fault]()
     for line in (await client.without_words(api.files.content(file_id))).content.splitlines():
-        with contextlib.suppress(Fault, ValueError, RecursionError, TypeError, KeyError):
+        with contextlib.suppress(ValueError, RecursionError, TypeError, KeyError):
             row = json.loads(line)
             named += isinstance(row["custom_id"], str)
             if row["response"]["status_code"] == 200:
-                answers.setdefault(row["custom_id"], client.completion(provider, row["response"]["body"]))
+                answers.setdefault(row["custom_id"], _answer(provider, row["response"]["body"]))
     if not named:
         raise Fault("invalid_answer", "the file of answers holds none")
     return answers
+
+
+def _answer(provider: OpenAIProvider, body) -> Answer | Fault:
+    try:
+        return client.completion(provider, body)
+    except Fault as fault:
+        return fault

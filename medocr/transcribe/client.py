@@ -9,6 +9,7 @@ import functools
 import json
 import logging
 import os
+import re
 import time
 from collections.abc import Awaitable
 from typing import TYPE_CHECKING, TypeVar
@@ -43,11 +44,16 @@ REFUSED = {
 
 
 class Fault(Exception):
-    """A request that gave no answer. `kind` is what happened; `dropped` says why the provider is of no more use."""
+    """A request that gave no answer. `kind` is what happened; `dropped` says why the provider is of no more use.
 
-    def __init__(self, kind: str, detail: str, wait: float = 0.0, dropped: str = "") -> None:
+    `paid` is an answer that is paid for and not used.
+    """
+
+    def __init__(
+        self, kind: str, detail: str, wait: float = 0.0, dropped: str = "", paid: Answer | None = None
+    ) -> None:
         super().__init__(f"{kind}: {detail}")
-        self.kind, self.detail, self.wait, self.dropped = kind, detail, wait, dropped
+        self.kind, self.detail, self.wait, self.dropped, self.paid = kind, detail, wait, dropped, paid
 
 
 class Client:
@@ -186,16 +192,19 @@ def completion(provider: OpenAIProvider, body) -> Answer:
             raise Fault("server_error", "the server ended the answer with an error")
     except (AttributeError, TypeError, KeyError, IndexError):
         raise Fault("invalid_answer", "what came is no chat completion") from None
-    if not _same_model(provider.model, body.get("model")):
-        raise Fault("another_model", f"the answer is of another model than {provider.model}")
     tokens = [count if isinstance(count, int) and 0 <= count < MOST_TOKENS else None for count in tokens]
-    return Answer(
+    answer = Answer(
         text.encode("utf-16", "surrogatepass").decode("utf-16", "replace"),  # an answer may end inside a character
         finish="refusal" if refusal else "stop" if finish == "eos" else finish,
         prompt_tokens=tokens[0],
         answer_tokens=tokens[1],
         cost=provider.cost(*tokens),
     )
+    if not _same_model(provider.model, named := body.get("model")):
+        shown = f" ({named})" if re.fullmatch(r"[A-Za-z0-9._:/-]{1,64}", named) and provider.key() not in named else ""
+        dropped = f"it answers as another model{shown} than {provider.model}: give the name that it answers with"
+        raise Fault("another_model", f"the answer is of another model than {provider.model}", 0.0, dropped, answer)
+    return answer
 
 
 def _same_model(asked: str, answered) -> bool:

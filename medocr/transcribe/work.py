@@ -85,14 +85,17 @@ class Work:
     def _read(self, asked: Sequence[Provider], jobs: Iterator[dispatch.Job], bar: tqdm) -> None:
         def seen(provider: Provider, image: str, answer: Answer | Fault) -> None:
             row = self.rows[provider.name]
+            paid = answer.paid if isinstance(answer, Fault) else answer
+            for name in ("prompt_tokens", "answer_tokens", "cost"):
+                row[name] += getattr(paid, name, None) or 0
             if isinstance(answer, Fault):
                 row["faults"][answer.kind] += 1
                 return
             self.new.add(image)
             row["read"] += 1
             row["latencies"].append(answer.seconds or 0.0)
-            for name in ("prompt_tokens", "answer_tokens", "cost"):
-                row[name] += getattr(answer, name) or 0
+            if reason := labelling.flaw(provider, answer):
+                row["unusable"][reason] += 1
             spent = sum(of_provider["cost"] for of_provider in self.rows.values())
             bar.set_postfix_str(f"cost {spent:.2f}" if spent else "", refresh=False)
             bar.update()
@@ -181,7 +184,7 @@ def _finished(row: dict) -> dict:
 def _row(provider: Provider) -> dict:
     counts = dict.fromkeys(("read", "seconds", "prompt_tokens", "answer_tokens", "cost"), 0)
     named = {"provider": provider.name, "label_origin": provider.label_origin}
-    return {**named, **counts, "faults": Counter(), "dropped": "", "latencies": []}
+    return {**named, **counts, "faults": Counter(), "unusable": Counter(), "dropped": "", "latencies": []}
 
 
 def _expected(fates: Iterable[Fate]) -> dict[str, float]:
