@@ -238,6 +238,26 @@ def test_metadata_columns_and_missing_files(tmp_path):
     assert load(tmp_path, contains_phi=False)[0].contains_phi
 
 
+def test_a_table_of_labels_is_read(tmp_path):
+    for name in "abc":
+        (tmp_path / f"{name}.png").write_bytes(encoded(picture(name)))
+    receipt = json.dumps({"receipt": {"total": 12.5}}).replace('"', '""')
+    table = f'file_name,text,contains_phi,fields\na.png,"Hb, 13.5\nNa 140",True,\nb.png,,,"{receipt}"\nc.png,x,maybe,\n'
+    (tmp_path / "metadata.csv").write_text(table, encoding="utf-8-sig")
+    problem, *loaded = load(tmp_path, contains_phi=False)
+    assert (problem.origin, problem.detail) == ("metadata.csv:5", "contains_phi is 'maybe', not a bool")
+    assert [page.text for page in loaded] == ["Hb, 13.5\nNa 140", None, None]
+    assert [page.contains_phi for page in loaded] == [True, False, False]
+    assert loaded[1].fields == {"receipt": {"total": 12.5}}
+    for content, message in (
+        (b"file_name;text\n", "names no column file_name"),
+        (b"\xff", "not UTF-8"),
+        (b"", "names no"),
+    ):
+        (tmp_path / "metadata.csv").write_bytes(content)
+        assert message in load(tmp_path)[0].detail
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
