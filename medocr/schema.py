@@ -4,7 +4,11 @@ import dataclasses
 import hashlib
 import io
 import math
+import types
+import typing
 import warnings
+from collections.abc import Mapping
+from typing import Any
 
 from PIL import Image, ImageOps
 
@@ -136,3 +140,16 @@ def _on_white(image: Image.Image) -> Image.Image:
     if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
         image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image.convert("RGBA"))
     return image.convert("RGB")
+
+
+def check_types(values: Mapping[str, object], hints: Mapping[str, Any]) -> None:
+    """Raise ValueError, naming it, for a value that is not of its type; a whole number may stand for a float."""
+    for name, value in values.items():
+        hint = hints[name]
+        kinds = typing.get_args(hint) if isinstance(hint, types.UnionType) else (hint,)
+        kinds = tuple(typing.get_origin(kind) or kind for kind in kinds)
+        fits = isinstance(value, (*kinds, int) if float in kinds else kinds)
+        confused = any(isinstance(value, kind) and kind not in kinds for kind in (bool, str))  # bools are int
+        if not fits or confused or (isinstance(value, float) and not math.isfinite(value)):
+            expected = " or ".join(kind.__name__ for kind in kinds if kind is not types.NoneType)
+            raise ValueError(f"{name} is {value!r}: give a value of type {expected}")

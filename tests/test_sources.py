@@ -12,6 +12,7 @@ from pathlib import Path
 
 import datasets
 import huggingface_hub
+import pyarrow.parquet
 import pytest
 from PIL import Image, ImageDraw
 
@@ -72,6 +73,13 @@ def test_unknown_name_and_option_are_refused_with_the_valid_ones():
         sources.load("folder", path=".", phi=True)
     with pytest.raises(ValueError, match="needs the option 'path'"):
         sources.fingerprint("folder")
+    for option in ({"dpi": "300"}, {"contains_phi": "false"}, {"dpi": True}, {"max_page_pixels": 1.5}):
+        with pytest.raises(ValueError, match=f"{next(iter(option))} is .*: give a value of type"):
+            sources.load("folder", path=".", **option)
+    with pytest.raises(ValueError, match="unlabelled is 'form': give a value of type Sequence"):
+        sources.load("synthetic", unlabelled="form")
+    with pytest.raises(ValueError, match="dpi is 0: at least 1"):
+        sources.load("folder", path=".", dpi=0)
 
 
 def test_synthetic_pages_pass_through():
@@ -228,6 +236,26 @@ def test_metadata_columns_and_missing_files(tmp_path):
     rows[0]["contains_phi"] = True  # a row can add protection, but not lift it
     (tmp_path / "train" / "metadata.jsonl").write_text(json.dumps(rows[0]))
     assert load(tmp_path, contains_phi=False)[0].contains_phi
+
+
+def test_a_table_of_labels_is_read(tmp_path):
+    for name in "abc":
+        (tmp_path / f"{name}.png").write_bytes(encoded(picture(name)))
+    receipt = json.dumps({"receipt": {"total": 12.5}}).replace('"', '""')
+    table = f'file_name,text,contains_phi,fields\na.png,"Hb, 13.5\nNa 140",True,\nb.png,,,"{receipt}"\nc.png,x,maybe,\n'
+    (tmp_path / "metadata.csv").write_text(table, encoding="utf-8-sig")
+    problem, *loaded = load(tmp_path, contains_phi=False)
+    assert (problem.origin, problem.detail) == ("metadata.csv:5", "contains_phi is 'maybe', not a bool")
+    assert [page.text for page in loaded] == ["Hb, 13.5\nNa 140", None, None]
+    assert [page.contains_phi for page in loaded] == [True, False, False]
+    assert loaded[1].fields == {"receipt": {"total": 12.5}}
+    for content, message in (
+        (b"file_name;text\n", "names no column file_name"),
+        (b"\xff", "not UTF-8"),
+        (b"", "names no"),
+    ):
+        (tmp_path / "metadata.csv").write_bytes(content)
+        assert message in load(tmp_path)[0].detail
 
 
 @pytest.mark.parametrize(
@@ -532,6 +560,38 @@ def test_omr_forms_have_an_image_and_nothing_else(tmp_path):
     pages = list(sources.load("omr_forms", path=snapshot))
     assert [page.origin for page in pages] == [f"saurabh1896/OMR-scanned-documents@0a1b#train/{n}" for n in range(3)]
     assert {(page.text, page.doc_type, page.contains_phi) for page in pages} == {(None, "form", True)}
+
+
+@pytest.mark.parametrize("column", ["path", "text"])
+def test_an_image_that_lies_beside_the_table_is_read_and_none_from_elsewhere(tmp_path, column):
+    copy = tmp_path / "copy"
+    (copy / "images").mkdir(parents=True)
+    (copy / "images/1.png").write_bytes(encoded(picture()))
+    (tmp_path / "outside.png").write_bytes(encoded(picture()))
+    (copy / "link.png").symlink_to(tmp_path / "outside.png")
+    paths = [
+        "images/1.png",
+        "images/2.png",
+        "../outside.png",
+        str(tmp_path / "outside.png"),
+        "link.png",
+        "images",
+        "a\0",
+        None,
+    ]
+    rows = [{"image": {"bytes": None, "path": path} if column == "path" else path} for path in paths]
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist(rows), copy / "train.parquet")
+    page, *items, empty = sources.load("omr_forms", path=copy)
+    assert page.image == encoded(picture())
+    assert {item.reason for item in items} == {"image_missing"}
+    assert "names 'images/2.png', a file that is not in the copy" in items[0].detail
+    assert empty.detail == "the row has no image"
+
+
+def test_an_image_column_of_another_kind_is_named(tmp_path):
+    pyarrow.parquet.write_table(pyarrow.Table.from_pylist([{"image": [1, 2]}]), tmp_path / "train.parquet")
+    (item,) = sources.load("omr_forms", path=tmp_path)
+    assert (item.reason, item.detail) == ("image_missing", "its column image holds a list")
 
 
 def invoice_row(n: int, parsed: object = None, words: object = None) -> dict:

@@ -1,7 +1,9 @@
 """A training on a small random model: its batches, its adapter, and going on after a kill."""
 
 import dataclasses
+import functools
 import json
+import math
 
 import pytest
 import torch
@@ -11,10 +13,11 @@ from torch.utils.data import BatchSampler
 from transformers import PaddleOCRVLForConditionalGeneration
 from trl.trainer.sft_trainer import DataCollatorForVisionLanguageModeling
 
-from medocr import metrics, prepare, review, train
+from medocr import metrics, prepare, review, storage, train
 from medocr import model as models
+from medocr.__main__ import main
 from medocr.demo import synthetic
-from medocr.train import data, guard
+from medocr.train import data, guard, several
 from tests.bench import loop
 
 
@@ -226,6 +229,32 @@ def test_bad_requests_are_named(base, samples, tmp_path):
         train.train(base, samples, [], tmp_path, precision="int4")
     with pytest.raises(ValueError, match="epochs is 0"):
         train.train(base, samples, [], tmp_path, epochs=0)
+    with pytest.raises(ValueError, match="device is 'gpu': use auto, cpu or cuda"):
+        train.train(base, samples, [], tmp_path, device="gpu")
+    for setting in ({"learning_rate": math.nan}, {"learning_rate": -1.0}, {"warmup": -1.0}, {"save_every": "two"}):
+        with pytest.raises(ValueError, match=f"{next(iter(setting))} is "):
+            train.Recipe(**setting)
+
+
+def test_training_a_folder_takes_known_parameters_and_works_there_alone(tmp_path, monkeypatch, capsys):
+    made = {"steps": 1, "processes": 1, "seconds": 1.0, "best_step": 1, "best_loss": None}
+    settings = {"base": "tiny", "min_pixels": None, "max_pixels": None}
+    storage.write_json(tmp_path / "prepare.json", {"settings": settings})
+    for split in ("train", "validation"):
+        storage.write(tmp_path / f"{split}.parquet", [], prepare.Sample)
+    statuses = []
+
+    def busy(*arguments, **options):
+        statuses.append((options, main(["train", str(tmp_path)])))
+        return made
+
+    monkeypatch.setattr(several, "train", functools.wraps(several.train)(busy))
+    assert main(["train", str(tmp_path), "max_steps=20", "device=cpu"]) == 0
+    assert statuses == [({"min_pixels": None, "max_pixels": None, "max_steps": 20, "device": "cpu"}, 2)]
+    assert "another training or run is working in" in capsys.readouterr().err
+    for option in ("max_stesp=20", "save_every=two", "max_pixels=9"):
+        assert main(["train", str(tmp_path), option]) == 2
+        assert option.partition("=")[0] in capsys.readouterr().err
 
 
 def test_the_rows_are_looked_at_before_training(base, samples):

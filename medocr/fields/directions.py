@@ -30,7 +30,8 @@ ENGLISH |= {word: f"{times} times" for word, times in meanings("often").items()}
 del ENGLISH["week"]  # Dutch has it too
 FOREIGN = re.compile(rf"(?<![\w.])(?:{'|'.join(sorted(map(re.escape, ENGLISH), key=len, reverse=True))})(?![\w.])")
 AMOUNT = re.compile(
-    r"(?<![\w.,/-])(?P<amount>\d{1,3}(?:\.\d{1,2})?(?:\s?(?:-|to)\s?\d{1,2})?|½|¼|one[ -]half|half(?: a)?|one|two|three|four|five|six|a)"
+    r"(?<![\w.,/-])(?P<amount>\d{1,3}(?:\.\d{1,2})?(?:\s?(?:-|to)\s?\d{1,2})?|½|¼"
+    r"|one[ -]half|half(?: a)?|one|two|three|four|five|six|a)"
     rf"(?:\s?\(\d{{1,2}}\))?(?:\s?(?P<form>{ORDER['taken']})(?![\w/])(?!\s?/)|(?=\sto be (?:taken|used|inhaled))"
     r"|(?:(?<=take\s(?:one|two))|(?<=take\s[1-9]))(?=\s(?:daily|once|twice|three|four|each|every|at|up|in)\s))"
 )
@@ -113,7 +114,7 @@ def amount_at(lowered: str, start: int, limit: int, strength: re.Match | None) -
         if ASKED.search(lowered, max(start, at - 12), at):
             return at, end  # `21 capsules. Take 1 capsule`: not what is dispensed
         large = at <= start + 1 and match["amount"].isdigit() and int(match["amount"]) >= 10  # `DOLO 650 TABLET`
-        other = match["amount"] == "a" or lowered.endswith((" in ", " than "), start, at)  # `in 250 mL`, dissolved; a limit
+        other = match["amount"] == "a" or lowered.endswith((" in ", " than "), start, at)  # `in 250 mL`
         if not (large or other or (at < dose[1] and dose[0] < end)):
             first = first or (at, end)
     mass = None if first else PRINTED["mass"].search(lowered, dose[1], limit)

@@ -75,6 +75,10 @@ def _device(device: str) -> str:
     available = torch.cuda.is_available()
     if device == "auto":
         return "cuda" if available else "cpu"
+    try:
+        torch.device(device)
+    except RuntimeError:
+        raise ValueError(f"device is {device!r}: use auto, cpu or cuda") from None
     if device.startswith("cuda") and not available:
         raise ValueError(
             "device is 'cuda' but this machine has no CUDA device that torch can use: "

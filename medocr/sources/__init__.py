@@ -4,11 +4,12 @@ import importlib
 import inspect
 import itertools
 import json
+import typing
 from collections.abc import Iterator
 from hashlib import sha256
 
 from .. import DEMO_SOURCES
-from ..schema import Page, Rejection
+from ..schema import Page, Rejection, check_types
 from . import folder, hub
 from . import reviewed as reviews
 
@@ -77,6 +78,7 @@ def _check(name: str, options: dict) -> None:
     for option in options:
         if option not in parameters:
             raise ValueError(f"source {name!r} has no option {option!r}: it takes {', '.join(parameters)}")
+    check_types(options, typing.get_type_hints(SOURCES[name][0]))
     for parameter in parameters.values():
         if parameter.default is parameter.empty and parameter.name not in options:
             raise ValueError(f"source {name!r} needs the option {parameter.name!r}")

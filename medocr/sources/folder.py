@@ -27,11 +27,11 @@ def folder(
     - PNG, JPEG, WebP, BMP, TIFF, PDF, HEIC and AVIF are read; a file without suffix is what its first bytes say.
     - Every page of a multi-page TIFF or PDF is a page of its own, `name#1`, `name#2`, …. PDF pages are
       rendered at `dpi`, forms and annotations included; a page larger than `max_page_pixels` comes coarser.
-    - A label is the `text` of a `metadata.jsonl` row (the imagefolder convention), else a text file of the
-      same name (`scan.txt` or `scan.png.txt`); form feeds separate the pages of a multi-page file. A label that
-      cannot be used is a rejection of its own, and its pages come without one. With `labelled` False no label is
+    - A label is the `text` of a row of `metadata.jsonl` or `metadata.csv` (the imagefolder convention), else a text
+      file of the same name (`scan.txt` or `scan.png.txt`); form feeds separate the pages of a multi-page file. A label
+      that cannot be used is a rejection of its own, and its pages come without one. With `labelled` False no label is
       looked for.
-    - The document type is that of the `metadata.jsonl` row, else `doc_type`, else what the nearest subfolder
+    - The document type is that of the row, else `doc_type`, else what the nearest subfolder
       is called (`prescriptions`, `lab-reports`, …), else `unknown`.
     - Pages are taken to hold PHI unless `contains_phi` is False and their row does not say otherwise.
 
@@ -41,6 +41,9 @@ def folder(
     """
     if doc_type not in (None, *DOC_TYPES):
         raise ValueError(f"document type {doc_type!r} is not one of {', '.join(DOC_TYPES)}")
+    for name, value in (("dpi", dpi), ("max_page_pixels", max_page_pixels)):
+        if value < 1:
+            raise ValueError(f"source 'folder': {name} is {value}: at least 1")
     root, files, problems = find(path)
     rows, bad_lines = labels.read_metadata(files) if labelled else ({}, [])
     if not problems and not any(is_document(file) for file in files):
@@ -48,7 +51,7 @@ def folder(
         held = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common()) or "nothing"
         raise ValueError(f"{path} has no document: put {', '.join(documents.KINDS)} files there (it holds {held})")
     problems += [(file.parent / f"{file.name}:{line}", "bad_metadata", why) for file, line, why in bad_lines]
-    problems += [(file, "missing_file", "metadata.jsonl names it") for file in sorted(set(rows) - set(files))]
+    problems += [(file, "missing_file", "a row of metadata names it") for file in sorted(set(rows) - set(files))]
     options = {"doc_type": doc_type, "contains_phi": contains_phi, "labelled": labelled}
     return _all(root, files, problems, rows, options, dpi, max_page_pixels)
 

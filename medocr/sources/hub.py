@@ -6,6 +6,7 @@ be read becomes a `Rejection`. Without a network they raise ValueError within se
 """
 
 import ast
+import contextlib
 import dataclasses
 import json
 import random
@@ -115,11 +116,11 @@ def _pages(
     for name, row in rows:
         origin = f"{copy.origin}#{name}"
         columns, problem = _convert(convert, row)
-        image = _image(row)
+        image, missing = _image(row, copy)
         if problem:
             yield Rejection(origin, source, *problem)
         elif image is None:
-            yield Rejection(origin, source, "image_missing", "the row has no image")
+            yield Rejection(origin, source, "image_missing", missing)
         else:
             yield Page(image, origin, source, licence=copy.licence, contains_phi=contains_phi, **columns)
 
@@ -134,9 +135,21 @@ def _convert(convert: Convert, row: dict) -> tuple[dict | None, tuple[str, str] 
         return None, ("label_broken", f"{type(error).__name__}: {error}")
 
 
-def _image(row: dict) -> bytes | None:
+def _image(row: dict, copy: Copy) -> tuple[bytes | None, str]:
+    """A row's image, from its column or the file in the copy that this names; or None, and what the column holds."""
     image = row.get("image")
-    return image.get("bytes") if isinstance(image, dict) else image
+    content, path = (image.get("bytes"), image.get("path")) if isinstance(image, dict) else (image, image)
+    if isinstance(content, bytes):
+        return content, ""
+    if not isinstance(path, str):
+        return None, "the row has no image" if path is None else f"its column image holds a {type(path).__name__}"
+    root = copy.folder if copy.folder.is_dir() else copy.folder.parent
+    home = root.parents[1] if root.parent.name == "snapshots" else root  # the Hub's cache holds links to its files
+    with contextlib.suppress(OSError, ValueError, RuntimeError):
+        file = (root / path).resolve()
+        if ".." not in Path(path).parts and file.is_relative_to(home.resolve()):
+            return file.read_bytes(), ""
+    return None, f"its column image names {path!r:.200}, a file that is not in the copy or cannot be read"
 
 
 def prescription_row(row: dict) -> dict:

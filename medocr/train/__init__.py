@@ -3,10 +3,12 @@
 import dataclasses
 import math
 import shutil
+import typing
 from pathlib import Path
 
 from medocr import model as models
 from medocr import storage
+from medocr.schema import check_types
 from medocr.train import checkpoints, data, guard, parallel, trainer
 
 __all__ = ["Recipe", "train"]
@@ -36,11 +38,15 @@ class Recipe:
     seed: int = 3407
 
     def __post_init__(self) -> None:
+        check_types(vars(self), typing.get_type_hints(Recipe))
         if self.precision not in PRECISIONS:
             raise ValueError(f"precision is {self.precision!r}: use one of {', '.join(PRECISIONS)}")
         for name in ("epochs", "batch_size", "accumulation", "r", "alpha", "save_every"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} is {getattr(self, name)}: give a whole number of at least 1")
+        for name in ("learning_rate", "warmup"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} is {getattr(self, name)}: 0 or more")
 
     def steps(self, rows: int) -> int:
         """Optimizer steps for `rows` pages: an epoch's last, smaller batch is left out."""
