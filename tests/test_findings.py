@@ -176,7 +176,7 @@ def test_the_interval_holds_what_it_says_where_seeds_differ_more_than_groups():
         sure += low <= 0 <= high
         made = Measurement(Contrast(LEFT, RIGHT), 0, low, high, advantages.mean(axis=0).tolist())
         misled += made.verdict == HOLDS
-    assert sure > 0.9 * 600  # resampling groups and seeds: 0.855
+    assert sure > 0.88 * 600  # 0.925; by resampling groups and seeds 0.82
     assert misled < 0.06 * 600
 
 
