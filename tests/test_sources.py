@@ -335,6 +335,19 @@ def test_missing_empty_and_pageless_folders(tmp_path):
         curated.require_pages()
 
 
+def test_a_tilde_is_the_home_only_where_no_file_has_that_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for name in ("~$scan.png", "~/a.png", "home/b.png"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_bytes(encoded(picture(name)))
+    origins = [item.origin for path in ("~$scan.png", "~/b.png", "~") for item in load(path)]
+    assert origins == ["~$scan.png", "b.png", "a.png"]
+    for name, options in (("folder", {}), ("omr_forms", {})):
+        with pytest.raises(ValueError, match="is not there"):
+            sources.load(name, path="~nobody-of-this-name/scans", **options)
+
+
 def test_bad_files_end_as_named_rejections(tmp_path):
     scan = encoded(picture(size=(900, 700)), "JPEG", quality=95)
     zeros = zlib.compress(bytes(2501 * 20_000))

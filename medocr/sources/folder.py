@@ -94,12 +94,24 @@ def _refusal(error: OSError) -> tuple[str, str]:
     return "unreadable", error.strerror or str(error)
 
 
+def expanded(path: str | Path) -> Path:
+    """A path as it is given where something lies there, `~$scan.png` say; else with a `~` at its start written out.
+
+    Raises ValueError where nobody has the home that it names.
+    """
+    given = Path(path)
+    try:
+        return given if given.exists() else given.expanduser()
+    except RuntimeError:
+        raise ValueError(f"{path} is not there, and there is no such user") from None
+
+
 def find(path: str | Path) -> tuple[Path, list[Path], list[tuple[Path, str, str]]]:
     """A folder, every file in it, sorted, hidden ones left out, and what cannot be listed (path, reason, detail).
 
     A file is a folder of one. Raises ValueError when there is nothing at `path`.
     """
-    root = Path(path).expanduser()
+    root = expanded(path)
     if root.is_file():
         return root.parent, [root], []
     if not root.is_dir():
