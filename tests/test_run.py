@@ -185,7 +185,7 @@ def test_the_page_shows_results_first_and_folds_the_code(tmp_path):
     summary = page[: page.index("<section")]
     assert "0 &lt; 1" in summary
     assert "All results are of a small model." in summary
-    assert re.search(r"lab report</td>.*1,200.*0\.200.*0\.100.*−0\.100 \[−0\.200, 0\.000\]", summary)
+    assert re.search(r"lab report</td>.*1,200.*0\.200.*0\.100.*−0\.100 \[−0\.200, −0\.0001\]", summary)
     assert "figures/cer_by_slice.png" in summary
     assert re.search(r"<details><summary>code</summary>.*secret.*</details>", page, re.DOTALL)
     assert 'alt="CER fell"' in page

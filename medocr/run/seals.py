@@ -103,8 +103,8 @@ def check(run: Run, stages: Sequence[Stage], hashes: Hashes, alone: bool = False
     if damaged:
         listed = "\n".join(f"- {stage.notebook}: {', '.join(changes)}" for stage, changes in damaged.items())
         raise ValueError(
-            f"files in {run.data} are not what their stages wrote, or were made from others:\n{listed}\nPut them back, or make them anew with "
-            f"--from {next(iter(damaged)).notebook[:2]}"
+            f"files in {run.data} are not what their stages wrote, or were made from others:\n{listed}\nPut "
+            f"them back, or make them anew with --from {next(iter(damaged)).notebook[:2]}"
         )
 
 
