@@ -62,7 +62,9 @@ def test_tables_of_unseen_layouts_render_as_well():
     demos = {}
     for name in ("demo", "balanced"):
         metrics = environment.globals[name]["metrics"]
-        parts = {part: [row for row in metrics[part] if row["slice"] != "held_out"] for part in ("scores", "comparisons")}
+        parts = {
+            part: [row for row in metrics[part] if row["slice"] != "held_out"] for part in ("scores", "comparisons")
+        }
         demos[name] = environment.globals[name] | {"metrics": {**metrics, **parts}}
     template = environment.get_template("readme.md.jinja", globals=environment.globals | demos)
     text = template.make_module(demos).results_demo()

@@ -171,7 +171,9 @@ def _harm(paired: list[dict]) -> str:
         parts += [f"{how}: {kinds}"] if rows else []
     if not shifted:
         return "the 95 % interval of every kind's difference includes zero"
-    return f"{'; '.join(parts)} per 100 pages. 95 % intervals exclude zero; {surviving(shifted)} survive Holm's correction"
+    return (
+        f"{'; '.join(parts)} per 100 pages. 95 % intervals exclude zero; {surviving(shifted)} survive Holm's correction"
+    )
 
 
 def _safety_bars(ax, rows: dict, kinds: list[str], ending: str) -> None:
@@ -230,11 +232,11 @@ def paired_change(changes: pd.DataFrame, metric: str = "cer") -> Figure:
 
 
 def model_table(summary: dict, metrics: Sequence[str], slices: Sequence[str] = ("all",)) -> pd.DataFrame:
-    """Metrics of base, tuned, merged and RapidOCR as far as they were scored, with the paired difference, its p,
-    and Holm's, corrected for all metrics of the slice.
+    """Metrics of base, tuned, merged and RapidOCR as far as they were scored, with the paired difference and p.
 
-    One row per slice and metric, taken from the content of metrics.json; means of CER and WER are capped at 1. Intervals are not corrected, so p can be large although one excludes
-    zero. "≤" stands where so many permutations give nothing smaller.
+    One row per slice and metric, taken from the content of metrics.json; means of CER and WER are capped at 1. The second
+    p is Holm's, corrected for all metrics of the slice; intervals are not, so it can be large although one excludes zero.
+    "≤" stands where so many permutations give nothing smaller.
     """
     scores = {(row["slice"], row["metric"], row["model"]): row for row in summary["scores"]}
     paired = {(row["slice"], row["metric"]): row for row in summary["comparisons"]}
