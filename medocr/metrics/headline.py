@@ -12,7 +12,7 @@ ALPHA = 0.05  # a Holm-corrected p below this survives the correction
 def headline(summary: dict[str, list[dict]]) -> str:
     """What became of CER; then what improved on medical pages, what got worse, and what is undecided.
 
-    The 95 % interval of what improved or got worse excludes zero. Intervals are not corrected for the number of metrics:
+    The 95 % interval of what improved or got worse excludes zero. They are not corrected for the number of metrics:
     a sentence says how many of the clinical errors survive Holm's correction. Without medical pages, all are meant.
     Clinical errors are told by document type: pooled with pages that cannot have them, they would look too rare.
     """

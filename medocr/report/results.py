@@ -234,9 +234,9 @@ def paired_change(changes: pd.DataFrame, metric: str = "cer") -> Figure:
 def model_table(summary: dict, metrics: Sequence[str], slices: Sequence[str] = ("all",)) -> pd.DataFrame:
     """Metrics of base, tuned, merged and RapidOCR as far as they were scored, with the paired difference and p.
 
-    One row per slice and metric, taken from the content of metrics.json; means of CER and WER are capped at 1. The second
-    p is Holm's, corrected for all metrics of the slice; intervals are not, so it can be large although one excludes zero.
-    "≤" stands where so many permutations give nothing smaller.
+    One row per slice and metric, taken from the content of metrics.json; means of CER and WER are capped at 1. The
+    second p is Holm's, corrected for all metrics of the slice; intervals are not corrected, so it can be large although
+    one excludes zero. "≤" stands where so many permutations give nothing smaller.
     """
     scores = {(row["slice"], row["metric"], row["model"]): row for row in summary["scores"]}
     paired = {(row["slice"], row["metric"]): row for row in summary["comparisons"]}
