@@ -110,7 +110,7 @@ def route_of(route: str) -> str | None:
 
 
 def way_of(form: str) -> str | None:
-    """How a form is given: a tablet is swallowed, an ampoule injected; None for one that may be given in many ways."""
+    """How a form is given: a tablet by mouth, an ampoule into the body; None for one that may be given in many ways."""
     return WAY_OF.get(form.lower().rpartition(" ")[2])
 
 

@@ -12,7 +12,7 @@ from scipy.optimize import linear_sum_assignment
 
 from medocr import fields as medical
 from medocr.fields import directions, lexicon, quantities, unit_code
-from medocr.fields.sig import SALTS
+from medocr.fields.sig import COUNT_UNITS, SALTS
 from medocr.metrics.text import shared
 from medocr.metrics.values import comparable, header, letters, plain, rows
 
@@ -38,6 +38,7 @@ KINDS = {  # what is counted on a page
     "invented_value": "rows, orders or doses that are not on the page",
 }
 DIRECTIONS = ("amount", "frequency", "route", "duration")
+COUNTS = frozenset(COUNT_UNITS.values())  # puffs and drops, which have no strength
 IDENTITY = ("patient", "mrn", "date_of_birth", "collected")
 SAME_ROW = 0.6  # names at least so alike may be one row's
 BESIDE = 0.15  # what agreement of values adds, to tell rows of like names apart
@@ -100,6 +101,7 @@ def _analyte_errors(reference: list[Mapping], prediction: list[Mapping]):
 
 def _drug_errors(reference: list[Mapping], prediction: list[Mapping]):
     pairs, invented = _match(reference, prediction, "drug", "dose")
+    pairs = [(row, _without_strength(read) if _counted(read) and not _counted(row) else read) for row, read in pairs]
     for row, read, kind in _number_errors(pairs, "dose"):
         if kind:
             yield kind, _shown(row), _shown(read)
@@ -114,6 +116,15 @@ def _drug_errors(reference: list[Mapping], prediction: list[Mapping]):
         if (comparable(row, "status") is None) != (comparable(read, "status") is None):
             yield "changed_status", _shown(row, "status"), _shown(read, "status")
     yield from invented
+
+
+def _counted(order: Mapping) -> bool:
+    return order.get("unit") in COUNTS
+
+
+def _without_strength(order: Mapping) -> Mapping:
+    """An order whose strength was lost, so that the `2 puffs` to be taken were read in its place."""
+    return {**order, "dose": None, "unit": None}
 
 
 def _another_range(row: Mapping, read: Mapping) -> bool:

@@ -106,14 +106,13 @@ def _meaning(of: Callable[[str], object]) -> Callable[[object], object]:
     return compare
 
 
-
 class Timed(float):
     """So many times a day, at stated times of the day: not equal to other times, but to so many at no stated time."""
 
     of_day: frozenset[str] = frozenset()
 
     def __eq__(self, other: object) -> bool:
-        return float.__eq__(self, other) and getattr(other, "of_day", self.of_day) == self.of_day
+        return float.__eq__(self, other) is True and getattr(other, "of_day", self.of_day) == self.of_day
 
     def __ne__(self, other: object) -> bool:
         return not self == other
