@@ -100,7 +100,8 @@ def identity(model: str) -> str:
     if folder.is_dir():
         return model_hash(folder)
     named = f"rapidocr {importlib.metadata.version('rapidocr')} rules {ocr.RULES} {CONFIDENCE}"
-    named = f"{named}{model.removeprefix('rapidocr')}" if is_rapidocr(model) else model
+    _, colon, language = model.partition(":")
+    named = f"{named}{colon}{ocr.fingerprint(language)}" if is_rapidocr(model) else model
     return hashlib.sha256(named.encode()).hexdigest()
 
 
@@ -111,7 +112,7 @@ def is_rapidocr(model: str) -> bool:
 
 def _items(path: str | Path) -> Iterator[Page | Rejection]:
     """The pages of a file or a folder without their labels, called by the path as it was given."""
-    given = Path(path).expanduser()
+    given = sources.folder.expanded(path)
     before = given.parent if given.is_file() else given
     pages = sources.load("folder", path=str(path), labelled=False)
     return (dataclasses.replace(item, origin=(before / item.origin).as_posix()) for item in pages)

@@ -155,7 +155,7 @@ def test_the_experiments_differ_in_what_they_ask_about_alone():
     for name in ("batch_size", "accumulation"):
         assert len({trial.run.parameters["train"][name] for trial in trials}) == 1
     rates = {trial.variant for trial in trials if trial.run.parameters["train"]["learning_rate"] != 2e-3}
-    assert rates <= {side.variant for side in claims.SUITED.values()}
+    assert rates <= {side.variant for side in claims.PICKED.values()}
     for name in ("held_out_per_type", "seed", "test_pages"):
         assert len({trial.run.parameters["evaluate"][name] for trial in trials}) == 1
 

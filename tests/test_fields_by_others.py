@@ -8,7 +8,7 @@ from tests.bench import fields_cases
 
 CASES = [
     case
-    for name in ("fields_by_others", "held_out_fields_3", "held_out_fields_4", "held_out_fields_5", "held_out_fields_6")
+    for name in ("fields_by_others", *(f"held_out_fields_{number}" for number in range(3, 8)))
     for case in fields_cases.load(f"{name}.jsonl")
     if not case.get("unread")
 ]

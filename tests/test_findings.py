@@ -1,5 +1,6 @@
 """The rule that draws verdicts, the words, tables and figures that tell them, and the notebook that shows these."""
 
+import collections
 import dataclasses
 import json
 import re
@@ -10,6 +11,7 @@ import nbformat
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from medocr.findings import benchmarks, claims, evidence, experiments, figures, takeaways
 from medocr.findings.evidence import FAILS, HOLDS, MISSING, UNSURE, Contrast, Measurement, Side
@@ -91,9 +93,29 @@ def test_figures_are_told_with_their_direction_and_without_a_signed_zero():
     assert str(Measurement(general, **found)) == (
         "CER, general pages: left 0.0061, right 0.0042, worse by 0.0019 [−0.0004,\u00a00.0030]"
     )
-    assert Contrast(LEFT, RIGHT).number(-0.0004, "+") == "0.000"
+    assert str(Measurement(general, **found | {"seeds": [-0.0019]})).endswith("0.0030], one seed")
+    assert Contrast(LEFT, RIGHT).number(-0.0, "+") == "0.000"
     assert general.number(-0.0004, "+") == "−0.0004"
     assert Contrast(LEFT, RIGHT, "range_f1").number(0.2, "+") == "+0.200"
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        *((-0.0004, "−0.0004"), (5.9e-06, "+0.00001"), (-5.9e-08, "0.000")),
+        *((0.00497, "+0.00497"), (-0.00502, "−0.00502"), (0.005, "+0.005"), (0.0062, "+0.006")),
+    ],
+)
+def test_a_figure_shows_on_which_side_of_the_rules_limits_it_lies(value, shown):
+    assert Contrast(LEFT, RIGHT).number(value, "+") == shown
+
+
+def test_an_end_that_cannot_be_shown_decides_nothing(tmp_path):
+    """The ends are kept with the digits that can be shown, so that no verdict rests on others."""
+    made_up_runs.write(tmp_path, {"baseline": 0.0, "other": 0.0051234567})
+    found = evidence.measure(evidence.load(tmp_path)[0], Contrast(LEFT, RIGHT))
+    shown = (found.advantage, found.low, found.high, *found.seeds)
+    assert all(value == round(value, 6) for value in shown)
 
 
 def test_a_figures_title_says_what_came_out(tmp_path):
@@ -122,21 +144,40 @@ def test_what_would_decide_an_undecided_contrast():
 
     better, no_worse = Contrast(LEFT, RIGHT), Contrast(LEFT, RIGHT, no_loss=True)
     assert needed(better, 0.01, 0.02, 0.03, seeds=1) == "more seeds than one"
-    assert needed(better, -0.02, 0.02, 0.06).startswith("about 4.0 times as many")
-    assert needed(better, -0.009, -0.001, 0.011).startswith("about 4.0 times as many"), "to rule a gain out"
-    assert needed(no_worse, -0.015, 0.0, 0.015).startswith("about 9.0 times as many")
+    assert needed(better, -0.02, 0.02, 0.06).startswith("at most about 4.0 times as many")
+    assert needed(better, -0.009, -0.001, 0.011).startswith("at most about 4.0 times as many"), "to rule a gain out"
+    assert needed(no_worse, -0.015, 0.0, 0.015).startswith("at most about 9.0 times as many")
     assert needed(better, 0.01, 0.02, 0.03) == "seeds that agree"
     assert needed(no_worse, -0.02, -0.005, 0.02).startswith("more than such runs can decide")
 
 
-def test_the_interval_widens_where_groups_or_seeds_differ():
-    rng = np.random.default_rng(1)
-    pages = rng.normal(0, 0.1, (200, 1)).repeat(3, axis=1)
-    width = np.ptp(evidence.crossed_interval(pages, np.arange(200)))
-    assert width == pytest.approx(2 * 1.96 * 0.1 / np.sqrt(200), rel=0.15)
-    alike = pages[:20].repeat(10, axis=0)
-    assert np.ptp(evidence.crossed_interval(alike, np.repeat(np.arange(20), 10))) > 1.6 * width
-    assert np.ptp(evidence.crossed_interval(pages + np.array([-0.05, 0, 0.05]), np.arange(200))) > 1.6 * width
+def test_the_interval_is_that_of_its_formula():
+    """Three groups of 1, 1 and 2 pages, two seeds; the seeds' means are 2 and 4, the groups' sums −2, 1 and 1."""
+    differences = np.array([[0, 2], [3, 5], [2, 4], [3, 5]])
+    of_groups, of_seeds = (4 + 1 + 1) / 16 * 3 / 2, 2 / 2
+    variance = of_groups + of_seeds
+    freedom = variance**2 / (of_groups**2 / 2 + of_seeds**2 / 1)
+    reach = stats.t.ppf(0.975, freedom) * np.sqrt(variance)
+    assert evidence.crossed_interval(differences, list("abcc")) == pytest.approx((3 - reach, 3 + reach))
+    one_seed = stats.t.ppf(0.975, 2) * np.sqrt(of_groups)
+    found = evidence.crossed_interval(differences[:, :1], list("abcc"))
+    assert found == pytest.approx((2 - one_seed, 2 + one_seed))
+    assert evidence.crossed_interval(np.full((4, 2), 0.5), list("abcc")) == (0.5, 0.5)
+    assert np.isnan(evidence.crossed_interval(differences, list("aaaa"))).all()
+
+
+def test_the_interval_holds_what_it_says_where_seeds_differ_more_than_groups():
+    """No difference, three seeds whose standard error is 2.8 times that of 160 groups, as in the runs at most."""
+    rng, sure, misled = np.random.default_rng(0), 0, 0
+    for _ in range(600):
+        seeds, groups = rng.normal(0, 2.8 * np.sqrt(3), 3), rng.normal(0, np.sqrt(160), (160, 1))
+        advantages = seeds + groups + rng.normal(0, 0.7 * np.sqrt(160), (160, 3))
+        low, high = evidence.crossed_interval(advantages, np.arange(160))
+        sure += low <= 0 <= high
+        made = Measurement(Contrast(LEFT, RIGHT), 0, low, high, advantages.mean(axis=0).tolist())
+        misled += made.verdict == HOLDS
+    assert sure > 0.88 * 600  # 0.925; by resampling groups and seeds 0.82
+    assert misled < 0.06 * 600
 
 
 def test_verdicts_of_ratios_need_every_measurement():
@@ -191,24 +232,36 @@ def test_gigabytes_are_held_against_what_is_claimed(tmp_path, whole, lora, verdi
 
 def test_merging_is_judged_by_times_taken_side_by_side(tmp_path):
     def timed(way: str, at_once: int, ratio: float) -> dict:
-        ratios = [ratio, ratio - 0.01, ratio + 0.3]
+        ratios = [ratio, ratio - 0.01, ratio + 0.3] if way == "merged" else [ratio] * 3
         own = {"way": way, "batch_size": at_once, "seconds_per_page": ratio, "over_adapter": ratios}
         return own | {"megabytes": 6.0 if way == "merged" else 8.0}
 
     cers = [{"slice": "all", "metric": "cer", "model": name, "value": 0.03} for name in ("tuned", "merged")]
-    latency = [timed(way, n, 0.5 if way == "merged" else 1.0) for n in (1, 4) for way in ("adapter", "merged")]
+    ways = {"adapter": 1.0, "adapter, composed": 0.4, "merged": 0.5}
+    latency = [timed(way, n, ratio) for n in (1, 4) for way, ratio in ways.items()]
     (tmp_path / "demo").mkdir()
     (tmp_path / "demo-balanced").mkdir()  # timed by nobody
-    for folder, more in (("demo", {"latency": latency}), ("demo-balanced", {})):
+    (tmp_path / "demo-on-a-card").mkdir()
+    timings = {"latency": latency, "machine": {"cores": 2, "cpu": "A processor"}}
+    on_a_card = {"latency": [row for row in latency if row["way"] in ("adapter", "merged")]}
+    on_a_card |= {"machine": {"cores": 2, "cpu": "A processor", "gpu": "A card"}}
+    for folder, more in (("demo", timings), ("demo-balanced", {}), ("demo-on-a-card", on_a_card)):
         record = {"scores": cers, "parity": {"passed": True}} | more
         (tmp_path / folder / "merge.json").write_text(json.dumps(record))
     table = benchmarks.merging(tmp_path)
-    assert table.values.tolist() == [["demo", n, "1.000, 0.500", 0.5, 0.75, 0.0, "passed"] for n in (1, 4)]
-    verdict, why = benchmarks.judged(tmp_path)["merge"]
-    assert (verdict, why) == (
-        HOLDS,
-        "seconds per page, merged ÷ adapter as PEFT applies it: 0.50 (demo, 1 at once), 0.50 (demo, 4 at once)",
+    machine, rest = "2 cores of A processor", [0.75, 0.0, "passed"]
+    on_cpu = [[f"demo, {n} at once", machine, "1.000, 0.400, 0.500", 0.5, 1.25, *rest] for n in (1, 4)]
+    assert table[:2].values.tolist() == on_cpu
+    assert list(table["machine"][2:]) == ["A card"] * 2
+    assert list(table["s per page: adapter, composed, merged"][2:]) == ["1.000, –, 0.500"] * 2
+    judged = benchmarks.judged(tmp_path)
+    verdict, why = judged["merge"]
+    assert verdict == HOLDS
+    assert why.startswith(
+        "seconds per page on 2 cores of A processor and A card, merged ÷ adapter as PEFT applies it: 0.5"
     )
+    listed = "merged ÷ composed adapter: 1.25 (demo, 1 at once), 1.25 (demo, 4 at once)"
+    assert judged["composed"] == (FAILS, f"seconds per page on the same machine, {listed}")
 
 
 def test_without_any_run_everything_says_so(tmp_path):
@@ -216,7 +269,7 @@ def test_without_any_run_everything_says_so(tmp_path):
     assert set(claims.verdicts(scores, tmp_path)["verdict"]) == {MISSING, evidence.UNTESTED}
     assert "No run has been made" in claims.provenance(scores, facts)
     assert takeaways.takeaways(scores) == ""
-    assert claims.overview(facts).empty
+    assert claims.overview(scores, facts).empty
     for claim in claims.CLAIMS.values():
         assert MISSING in claims.conclusion(scores, facts, claim)
         figures.forest(scores, claim.contrasts)
@@ -240,8 +293,8 @@ def test_07_runs_alone_on_whatever_runs_there_are(tmp_path):
     text = (runs / "08_findings.ipynb").read_text()
     cells = nbformat.reads(text, as_version=4).cells
     said = "\n".join(o["data"].get("text/markdown", "") for c in cells for o in c.get("outputs", ()) if "data" in o)
-    assert cells[1].source.startswith("**Found:** Of 14 claims ")
-    assert "9 runs: 3 variants, three seeds each; every run of 120 optimizer steps (0.5 epochs)" in said
+    assert cells[1].source.startswith("**Found:** Of 15 claims ")
+    assert "9 runs: 3 variants, three seeds each. Every run took 120 optimizer steps (0.5 epochs)" in said
     assert (
         f"reference ranges.** Verdict on the tiny model: **{HOLDS}**. Test values, F1, medical pages: tuned 0." in said
     )
@@ -260,7 +313,7 @@ def test_longer_runs_are_told_with_what_they_did_to_general_pages(tmp_path):
     (tmp_path / "demo-balanced/metrics.json").write_text(json.dumps({"comparisons": [change]}))
     scores, facts = evidence.load(tmp_path / "experiments")
     told = claims.provenance(scores, facts)
-    assert "one seed each, of which one alone decides nothing; every run of 120 optimizer steps (" in told
+    assert "1 variant, one seed each; one seed alone decides nothing. Every run took 120 optimizer steps (" in told
     change = "change the CER of general pages by −0.0002 [−0.0020, +0.0010]"
     assert f"demo-balanced's 480 steps in float32 {change}" in claims.demos(tmp_path)
 
@@ -268,7 +321,7 @@ def test_longer_runs_are_told_with_what_they_did_to_general_pages(tmp_path):
 def test_runs_of_machines_that_trained_in_other_precisions_are_told_apart(tmp_path):
     made_up_runs.write(tmp_path, {"baseline": 0.0, "rank-8": 0.01}, seeds=(1,))
     alike = claims.provenance(*evidence.load(tmp_path))
-    assert " in float32, scored on" in alike
+    assert " in float32 and was scored on the same 60 pages in" in alike
     assert "Precisions differ" not in alike
     run = tmp_path / "rank-8-1/run.json"
     run.write_text(run.read_text().replace('"float32"', '"bfloat16"'))
@@ -277,12 +330,54 @@ def test_runs_of_machines_that_trained_in_other_precisions_are_told_apart(tmp_pa
     assert "bfloat16" in mixed
 
 
+def test_runs_of_unlike_seeds_steps_and_pages_are_told_as_they_are(tmp_path):
+    made_up_runs.write(tmp_path, {"baseline": 0.0, "rank-8": 0.01})
+    made_up_runs.write(tmp_path, {"long-60-40": 0.0}, seeds=(1, 2), pages=90)
+    made_up_runs.write(tmp_path, {"long-100-0": 0.02}, seeds=(1,), pages=90)
+    for path in tmp_path.glob("long-*/run.json"):
+        path.write_text(path.read_text().replace('"steps": 120', '"steps": 369'))
+    scores, facts = evidence.load(tmp_path)
+    told = claims.provenance(scores, facts)
+    seeds = "4 variants, 2 with three seeds, 1 with two seeds, 1 with one seed; one seed alone decides nothing."
+    assert told.startswith(f"9 runs: {seeds} Every run took 120 to 369 optimizer steps (")
+    assert " and was scored on 60 to 90 pages in " in told
+    overview = claims.overview(scores, facts).set_index("variant")
+    assert overview.loc["long-100-0", "training / held-out pages"] == "1,970 / 90"
+    long = evidence.Contrast(claims.LONG["60/40"], claims.LONG["100/0"], "cer", "medical")
+    found = evidence.measure(scores, long)
+    assert (found.pages, len(found.seeds), found.verdict) == (54, 1, UNSURE)
+
+
+def test_a_gain_is_told_with_what_it_cost_on_general_pages(tmp_path):
+    made_up_runs.write(
+        tmp_path, {"suited-64": 0.0, "suited-16": 0.02, "suited-8": 0.04, "baseline": 0.0, "rank-8": 0.9}
+    )
+    scores, _ = evidence.load(tmp_path)
+    _, told = claims.judge(scores, claims.CLAIMS["suited"])
+    assert [one.partition(":")[0] for one in told] == ["CER, medical pages"] * 2 + ["CER, general pages"] * 2
+    assert told[2].endswith("(alike)")
+    assert "rank 8 " not in takeaways.takeaways(scores), "a contrast whose sides differ in more than the rank"
+
+
+def test_the_picked_settings_are_the_best_of_as_many_as_the_claim_says():
+    record = json.loads((NOTEBOOK.parents[1] / "results/bench/rank.json").read_text())
+    tried = collections.Counter(row["rank"] for row in record["rows"])
+    assert tried == {64: 2, 16: 4, 8: 4}, "two (rank 64) or four settings"
+    trials = experiments.load_table("experiments")
+    for row in record["best"]:
+        train = next(t.run.parameters["train"] for t in trials if t.variant == f"suited-{row['rank']}")
+        assert {name: train[name] for name in ("alpha", "learning_rate")} == {
+            name: row[name] for name in ("alpha", "learning_rate")
+        }
+        assert row["learning_rate"] == max(other["learning_rate"] for other in record["rows"])
+
+
 def test_no_table_has_more_than_eight_columns(tmp_path):
     made_up_runs.write(tmp_path, {"baseline": 0.0, "mix-100-0": 0.01, "mix-30-70": 0.02})
     scores, facts = evidence.load(tmp_path)
     for table in (
         evidence.table(scores, claims.CLAIMS["mix"].contrasts),
-        claims.overview(facts),
+        claims.overview(scores, facts),
         benchmarks.merging(tmp_path),
     ):
         assert isinstance(table, pd.DataFrame)

@@ -586,19 +586,31 @@ def test_an_interrupted_batch_is_found_again(store, monkeypatch, after):
         asked = servers.providers(batch=True)
         noting = store.put_batch
 
-        def note(provider, token, batch_id, images, finished=False):
-            noting(provider, token, batch_id, images, finished) if batch_id is None else _interrupt()
+        def note(provider, token, batch_id, images, **more):
+            noting(provider, token, batch_id, images, **more) if batch_id is None else _interrupt()
 
         monkeypatch.setattr(store, "put_batch", note)
         if after == "upload":
-            monkeypatch.setattr(batch.client, "without_words", _upload_only(batch.client.without_words))
+            monkeypatch.setattr(
+                batch.client, "without_words", _upload_only(batch.client.without_words, InterruptedError)
+            )
         with pytest.raises(InterruptedError):
             run(todo, asked, store)
         monkeypatch.undo()
         labelled, _ = run(todo, asked, store)
         counted = servers.stats()[0]
     assert len(labelled) == 10
-    assert (counted["batches"], counted["twice"]) == (1, 0)
+    assert (counted["batches"], counted["twice"], counted["files"]) == (1, 0, 0)
+
+
+def test_pages_of_a_batch_that_is_refused_stay_nowhere(store, monkeypatch):
+    refused, todo = client.Fault("bad_request", "400"), pages(3)
+    monkeypatch.setattr(batch.client, "without_words", _upload_only(batch.client.without_words, refused))
+    with Loopback(todo, [Server()]) as servers:
+        labelled, report = run(todo, servers.providers(batch=True), store)
+        counted = servers.stats()[0]
+    assert (labelled, report["reasons"]) == ([], {"transcription_failed": 3})
+    assert (counted["calls"], counted["files"]) == (2, 0)  # the file came, and went
 
 
 async def _in_a_cell(*arguments, read=run):
@@ -609,11 +621,11 @@ def _interrupt():
     raise InterruptedError
 
 
-def _upload_only(real):
+def _upload_only(real, error):
     async def request(made):
         if "Batches" in type(made).__qualname__ or "Batches" in getattr(made, "__qualname__", ""):
             made.close()
-            raise InterruptedError
+            raise error
         return await real(made)
 
     return request

@@ -15,6 +15,7 @@ from test_ocr import LINES, drawn
 from medocr import ocr
 from medocr import read as reading
 from medocr.__main__ import main
+from medocr.transcribe import annotator
 
 ROOT = Path(__file__).parents[1]
 
@@ -122,6 +123,24 @@ def test_a_model_is_known_by_what_its_folder_holds(tmp_path):
     before = reading.identity(str(tmp_path))
     (tmp_path / "model.safetensors").write_bytes(b"weights")
     assert reading.identity(str(tmp_path)) != before
+
+
+def test_a_recogniser_of_ones_own_is_known_by_its_file(tmp_path):
+    (tmp_path / "my.onnx").write_bytes(b"one")
+    reader = f"rapidocr:{tmp_path}/my.onnx"
+    before, parameters = reading.identity(reader), annotator(reader).parameters
+    (tmp_path / "my.onnx").write_bytes(b"trained again")
+    assert reading.identity(reader) != before
+    assert annotator(reader).parameters != parameters
+    with pytest.raises(ValueError, match="there is no such file"):
+        reading.identity("rapidocr:gone.onnx")
+
+
+def test_a_file_whose_name_begins_with_a_tilde_is_read(scans, quick, monkeypatch, capsys):
+    monkeypatch.chdir(scans)
+    Path("0.png").rename("~$0.png")
+    assert main(["read", "rapidocr", "~$0.png"]) == 0
+    assert json.loads(capsys.readouterr().out)["origin"] == "~$0.png"
 
 
 def test_lines_are_for_their_owner_alone(scans, tmp_path, quick):

@@ -238,6 +238,26 @@ def test_metadata_columns_and_missing_files(tmp_path):
     assert load(tmp_path, contains_phi=False)[0].contains_phi
 
 
+def test_a_table_of_labels_is_read(tmp_path):
+    for name in "abc":
+        (tmp_path / f"{name}.png").write_bytes(encoded(picture(name)))
+    receipt = json.dumps({"receipt": {"total": 12.5}}).replace('"', '""')
+    table = f'file_name,text,contains_phi,fields\na.png,"Hb, 13.5\nNa 140",True,\nb.png,,,"{receipt}"\nc.png,x,maybe,\n'
+    (tmp_path / "metadata.csv").write_text(table, encoding="utf-8-sig")
+    problem, *loaded = load(tmp_path, contains_phi=False)
+    assert (problem.origin, problem.detail) == ("metadata.csv:5", "contains_phi is 'maybe', not a bool")
+    assert [page.text for page in loaded] == ["Hb, 13.5\nNa 140", None, None]
+    assert [page.contains_phi for page in loaded] == [True, False, False]
+    assert loaded[1].fields == {"receipt": {"total": 12.5}}
+    for content, message in (
+        (b"file_name;text\n", "names no column file_name"),
+        (b"\xff", "not UTF-8"),
+        (b"", "names no"),
+    ):
+        (tmp_path / "metadata.csv").write_bytes(content)
+        assert message in load(tmp_path)[0].detail
+
+
 @pytest.mark.parametrize(
     ("given", "message"),
     [
@@ -313,6 +333,19 @@ def test_missing_empty_and_pageless_folders(tmp_path):
     curated = curate.curate(load(tmp_path))
     with pytest.raises(ValueError, match=r"no page left: 2 inputs, 2 rejected \(1 unreadable, 1 empty\)"):
         curated.require_pages()
+
+
+def test_a_tilde_is_the_home_only_where_no_file_has_that_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    for name in ("~$scan.png", "~/a.png", "home/b.png"):
+        Path(name).parent.mkdir(exist_ok=True)
+        Path(name).write_bytes(encoded(picture(name)))
+    origins = [item.origin for path in ("~$scan.png", "~/b.png", "~") for item in load(path)]
+    assert origins == ["~$scan.png", "b.png", "a.png"]
+    for name, options in (("folder", {}), ("omr_forms", {})):
+        with pytest.raises(ValueError, match="is not there"):
+            sources.load(name, path="~nobody-of-this-name/scans", **options)
 
 
 def test_bad_files_end_as_named_rejections(tmp_path):

@@ -73,6 +73,17 @@ def test_store_keeps_answers_by_identity(tmp_path):
         Store(tmp_path / "broken.sqlite")
 
 
+def test_a_store_that_knew_no_files_of_batches_is_taken_up(tmp_path):
+    provider = Scripted()
+    with Store(tmp_path / "s.sqlite") as store:
+        store.put_batch(provider, "token", None, ["image"])
+        store._db.execute("ALTER TABLE batches DROP COLUMN file")
+    with Store(tmp_path / "s.sqlite") as store:
+        assert store.batches(provider) == [("token", None, ["image"], None)]
+        store.put_batch(provider, "token", None, ["image"], file="file-1")
+        assert store.batches(provider) == [("token", None, ["image"], "file-1")]
+
+
 def test_a_large_store_knows_what_is_missing_at_once(tmp_path):
     provider = Scripted()
     with Store(tmp_path / "answers.sqlite") as store:

@@ -13,7 +13,7 @@ from .text import number
 from .words import compiled, meanings, pattern, patterns, words
 
 NUMBERS = {"once": 1, "one": 1, "a": 1, "an": 1, "twice": 2, "two": 2, "thrice": 3, "three": 3, "four": 4, "five": 5}
-NUMBERS |= {"six": 6, "half": 0.5, "½": 0.5, "¼": 0.25, "single": 1}
+NUMBERS |= {"six": 6, "half": 0.5, "half a": 0.5, "one half": 0.5, "one-half": 0.5, "½": 0.5, "¼": 0.25, "single": 1}
 A_DAY = {word: float(Fraction(times)) for word, times in meanings("daily").items()}  # without points and spaces
 DAYS = {"h": 1 / 24, "d": 1.0, "w": 7.0, "m": 30.0, "y": 365.0}  # by the first letter of the period
 PRINTED = compiled("direction")
@@ -27,14 +27,17 @@ ORDER = patterns("order")
 FORMS = {"tab": "tablet", "cap": "capsule", "gtt": "drop", "iu": "unit", "cc": "ml", "teaspoon": "tsp"}
 FORMS |= {"patche": "patch"} | {word.rstrip("s"): meaning for word, meaning in meanings("form").items()}
 ENGLISH_OF = {"times": "times", "day": "a day", "every": "every", "hour": "hours", "days": "days", "weeks": "weeks"}
+ENGLISH_OF |= {"months": "months"}
 ENGLISH_OF |= {"slot": "morning", "and": "and", "per": "day", "weekly": "weekly"}
 ENGLISH = {word: english for kind, english in ENGLISH_OF.items() for word in words(kind)}
 ENGLISH |= {word: f"{times} times" for word, times in meanings("often").items()}
 del ENGLISH["week"]  # Dutch has it too
 FOREIGN = re.compile(rf"(?<![\w.])(?:{'|'.join(sorted(map(re.escape, ENGLISH), key=len, reverse=True))})(?![\w.])")
 AMOUNT = re.compile(
-    r"(?<![\w.,/-])(?P<amount>\d{1,3}(?:\.\d{1,2})?(?:\s?(?:-|to)\s?\d{1,2})?|½|¼|half|one|two|three|four|five|six|a)"
-    rf"(?:\s?\(\d{{1,2}}\))?(?:\s?(?P<form>{ORDER['taken']})(?![\w/])(?!\s?/)|(?=\sto be (?:taken|used|inhaled)))"
+    r"(?<![\w.,/-])(?P<amount>\d{1,3}(?:\.\d{1,2})?(?:\s?(?:-|to)\s?\d{1,2})?|½|¼"
+    r"|one[ -]half|half(?: a)?|one|two|three|four|five|six|a)"
+    rf"(?:\s?\(\d{{1,2}}\))?(?:\s?(?P<form>{ORDER['taken']})(?![\w/])(?!\s?/)|(?=\sto be (?:taken|used|inhaled))"
+    r"|(?:(?<=take\s(?:one|two))|(?<=take\s[1-9]))(?=\s(?:daily|once|twice|three|four|each|every|at|up|in)\s))"
 )
 ASK = rf"(?:take|inject|give|apply|use|instil|inhale|sig:?|{pattern('take')})"
 ASKED = re.compile(rf"(?<!\w){ASK}\s*$")
@@ -129,7 +132,7 @@ def amount_at(lowered: str, start: int, limit: int, strength: re.Match | None) -
         if ASKED.search(lowered, max(start, at - 12), at):
             return at, end  # `21 capsules. Take 1 capsule`: not what is dispensed
         large = at <= start + 1 and match["amount"].isdigit() and int(match["amount"]) >= 10  # `DOLO 650 TABLET`
-        other = match["amount"] == "a" or lowered.endswith(" in ", start, at)  # `in 250 mL`, dissolved
+        other = match["amount"] == "a" or lowered.endswith((" in ", " than "), start, at)  # `in 250 mL`
         if not (large or other or (at < dose[1] and dose[0] < end)):
             first = first or (at, end)
     mass = None if first else PRINTED["mass"].search(lowered, dose[1], limit)

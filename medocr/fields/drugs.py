@@ -11,7 +11,7 @@ from . import directions, lexicon, sig, strengths
 from .conventions import with_points
 from .scopes import scopes
 from .text import AHEAD, Atoms, atoms, clean, line_starts, lower, plain
-from .words import unaccented
+from .words import pattern, unaccented
 
 # What follows the drug on a line of a receipt: no order, but an item with its price.
 PRICED = re.compile(r"[^\n]{0,30}[ ](?:\d{1,4}[.,]\d{2}[ ]?[$£€]?|[$£€][ ]?\d{1,4}[.,]\d{2})[ ]*(?:\n|$)")
@@ -19,7 +19,8 @@ COUNTED_UNITS = {None, "mL", *sig.COUNT_UNITS.values()}  # of an amount at a tim
 GERMAN_SALT = re.compile(r"(?:succinat|tartrat|hydrochlorid|maleat|besilat|natrium|kalium)$")  # `Metoprololsuccinat`
 JOINED = re.compile(r"[-/+]")
 PARTED = re.compile(r"\n|\.\s(?:\w+\s){2}|(?:[,;•]|\band)\s*\Z")  # an order ends before the next one's route
-CONTAINS = re.compile(r"\b(?:contains|composition)\b[^\n]*$")  # what a brand is made of, and no order of its own
+CONTAINS = re.compile(rf"\b(?:{pattern('contains')})\b(?:[^\n.]|\.\d)*\Z")  # what a tablet is made of, and no order
+OTHER_NAME = re.compile(rf"(?:{sig.ORDER['other name']})\Z")  # of the drug before: `lispro (Humalog)`, a brand's line
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,8 +100,8 @@ def _starts(items: Atoms, lowered: str) -> list[_Start]:
             continue
         end = after
         last = starts[-1] if starts else None
-        in_bracket = last and lowered[last.end : items.starts[at]] == " ("  # `Insulin lispro (Humalog) 8 units`
-        if in_bracket or (last and CONTAINS.search(lowered, max(0, items.starts[at] - 60), items.starts[at])):
+        renamed = last and OTHER_NAME.match(lowered, last.end, items.starts[at])
+        if renamed or CONTAINS.search(lowered, max(0, items.starts[at] - 60), items.starts[at]):
             continue
         begin, form = _form_before(items, at)
         ended, led = (last.end, last.lead is not None) if last else (0, False)

@@ -232,6 +232,9 @@ def _facility(flat: str, text: str) -> str | None:
 
 def _unlabelled_patient(values: dict[str, str], flat: str, text: str, printed: list[re.Match]) -> None:
     birth = next((label for label in printed if label.lastgroup == "date_of_birth"), None)
+    if birth and (above := PRINTED["above"].search(flat, max(0, birth.start() - 80), birth.start())):
+        values["patient"] = text[slice(*above.span("name"))]
+        return
     for mark in (*(PRINTED[name].search(flat, 0, 1500) for name in ("aged", "numbered")), birth):
         words = _words_before(flat, mark.start(), 60, 3) if mark else []
         if "\n" not in flat and len(words) > 2 and not words[1].group().endswith("."):

@@ -60,7 +60,7 @@ def range_at(atoms: Atoms, at: int) -> tuple[float | None, float | None, int] | 
 def range_from(atoms: Atoms, at: int, low: float, link: int) -> tuple[float | None, float | None, int] | None:
     """The range that starts at an atom with a number, which ends before the atom `link`."""
     if atoms.lowered[link] not in LINKS and atoms.words[link] != "a":  # `12,0 a 16,0`; `A` is a flag
-        unit = unit_at(atoms, link) if atoms.kinds[link] in {"word", "power"} else None
+        unit = unit_at(atoms, link) if atoms.kinds[link] in {"word", "power"} or atoms.words[link] == "%" else None
         if not unit or atoms.lowered[unit[1]] not in {"-", "to"}:
             return None
         link = unit[1]

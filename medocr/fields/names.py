@@ -27,7 +27,9 @@ JOINERS = {"/", "-", ",", "(", "&", "+"}
 GLUED = re.compile(r"([A-Za-z](?<![\w-].)[A-Za-z0-9]{0,11})[-–](?=\d)")
 CODE = re.compile(r"\d{3,5}-\d(?=[)\]])")  # LOINC's, in brackets
 SYSTEM = re.compile(r";(?:P|B|S|U|F?P|Pt|Csv)(?=[ (])")  # what is measured in, after a Danish name: `Kalium;P`
-AREA = re.compile(r"/1\.73[ ]?m[*^]?[2²](?=[ ]{2,}|[ ]\d)")  # `eGFR/1.73 m*2 82`: a part of the name, not a value
+NUMBERED = re.compile(  # a part of the name, not a value: `eGFR/1.73 m*2 82`, `Vitamin D 25(OH) 17.4`
+    r"/1\.73[ ]?m[*^]?[2²](?=[ ]{2,}|[ ]\d)|25[ -]?\(?OH\)?D?\d?(?!\w)"
+)
 INTERVAL = re.compile(r"q\d{1,2}h|q[aph]m|b\.?i\.?d|t\.?i\.?d")  # of a test that is ordered: `Lactate q6h x 2`
 COLUMN_WORDS = FOREIGN_OPENERS | words("column_words")
 
@@ -94,8 +96,8 @@ class Names:
             if kind == "num" and self._times(at):
                 end, at = (end, at + 2) if closed else (at + 2, at + 2)
                 continue
-            if word == "/" and (area := AREA.match(self.plain, start)):
-                end = at = at + sum(end <= area.end() for end in self.ends[at : at + 6])
+            if word in ("/", "25") and (part := NUMBERED.match(self.plain, start)):
+                end = at = at + sum(end <= part.end() for end in self.ends[at : at + 6])
                 continue
             if kind in {"num", "cmp", "titre", "power", "arrow", "nl"} or (
                 kind == "sym" and not open_ and (word in "*%/" or (word == "+" and self._is_grade(at)))

@@ -15,7 +15,9 @@ BARE_TOTAL = re.compile(r"[ :.|]{1,6}(\d{2,7})[ ]?(?:/-)?[ |]*(?:\n|$)")  # wher
 SUMS = dict(patterns("sum"))
 SUMS |= {name: f"{pattern('sum', name)}|{SUMS[name]}" for name in ("subtotal", "total", "discount")}
 SUM = re.compile(  # of `text.lower`
-    r"(?<![\w-])(?:" + "|".join(f"(?P<{name}>{pattern})" for name, pattern in SUMS.items()) + r")(?![\w])"
+    r"(?<![\w-])(?:"
+    + "|".join(f"(?P<{name}>{pattern})" for name, pattern in SUMS.items())
+    + r")(?![\w])(?:[ .]{2,90}(?=[ ][\d$£€₹¥]))?"  # leaders, or the gap to a column
 )
 RATE_BEFORE = re.compile(r"(\d{1,2}(?:[.,]\d{1,3})?)[ ]?%\)?[ ]*$")
 RATE = re.compile(r"[(@ ]?(\d{1,2}(?:[.,]\d{1,3})?)[ ]?%")

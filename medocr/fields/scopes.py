@@ -253,7 +253,8 @@ class Scopes:
 
     def _reaches(self, cue: Cue, at: int) -> bool:
         between = self.atoms.lowered[cue.end : at]
-        return len(between) <= REACH[cue.kind] + 2 * (":" in between) and JOINING.isdisjoint(between)
+        lasting = cue.kind == "ceiling" and not LASTING.isdisjoint(between)  # `for more than 5 years metformin`
+        return len(between) <= REACH[cue.kind] + 2 * (":" in between) and JOINING.isdisjoint(between) and not lasting
 
     def _is_heading(self, cue: Cue) -> bool:
         """Whether a cue's line is a few words that head a list: `STOPPED:`, and a drug a line."""
@@ -293,6 +294,7 @@ APART = {*JOINING, "\n"}
 INTO = {"to", "auf", "naar"}
 NEEDS = words("need")
 WOULD = words("would")
+LASTING = words("lasting")
 ABBREVIATIONS = words("abbreviation")
 
 

@@ -32,5 +32,5 @@ TAGS = words("tags")
 NUTRIENTS = words("nutrients")
 STOPS = re.compile(rf"\n[ ]*\n|(?<!\w)(?:{ORDER['stop']})(?!\w)|(?:^|\n)[ ]*(?:bp|pulse|c/o|adv)\b")
 NO_ORDER_AFTER = re.compile(ORDER["no order after"])  # a drug's name: `morphine equivalents`
-NOT_DRUGS = words("not_drugs")
+NOT_DRUGS = words("not_drugs") | words("contains")
 LONGEST = 240  # characters that an order may go on for

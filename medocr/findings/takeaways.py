@@ -15,6 +15,7 @@ def takeaways(scores: pd.DataFrame) -> str:
     by_claim = {
         claim.says: [evidence.measure(scores, contrast) for contrast in claim.contrasts]
         for claim in claims.CLAIMS.values()
+        if not claim.confounded
     }
     run = [measurement for measurements in by_claim.values() for measurement in measurements if measurement.seeds]
     sentences = [*_largest(run), *_undecided(by_claim)]
@@ -57,9 +58,9 @@ def needs(undecided: Measurement) -> str:
         ways.append((at - undecided.low) / (at - floor))
     if at < least:
         ways.append((undecided.high - at) / (least - at))
-    times = min(ways, default=MOST) ** 2  # an interval's width goes with the root of what it rests on
+    times = min(ways, default=MOST) ** 2  # an interval's width goes with the root of what it rests on, or faster
     if times <= 1:
         return "seeds that agree"
     if times >= MOST:
         return "more than such runs can decide: the difference is too close to the limit"
-    return f"about {times:.1f} times as many pages and seeds, if the difference stays the same"
+    return f"at most about {times:.1f} times as many pages and seeds, if the difference stays the same"

@@ -11,11 +11,12 @@ import re
 import numpy as np
 from PIL import Image
 
+from ..storage import file_hash
 from . import overprint, reading_order, tick_boxes
 from .tick_boxes import TickBox
 from .turn import SAMPLE, LyingOnItsSide
 
-__all__ = ["Line", "PageText", "check_installed", "read", "upright"]
+__all__ = ["Line", "PageText", "check_installed", "fingerprint", "read", "upright"]
 
 RULES = 9  # of the settings here and the rules in reading_order: a new number makes stored answers stale
 SMALL = 600  # px: a page whose shorter side is less is searched for text at about its own size
@@ -94,6 +95,14 @@ def check_installed(language: str = "") -> None:
     from .engine import recogniser
 
     recogniser(language)
+
+
+def fingerprint(language: str) -> str:
+    """What tells a recogniser from others: its language, or its file's hash. Raises ValueError without the file."""
+    if not language.endswith(".onnx"):
+        return language
+    check_installed(language)
+    return file_hash(language)
 
 
 def read(page: Image.Image, language: str = "") -> PageText:

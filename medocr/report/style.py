@@ -38,6 +38,7 @@ MODELS = {"base": "base", "tuned": "tuned", "merged": "merged", "ocr": "RapidOCR
 MARKERS = {"prescription": "o", "lab_report": "s", "form": "^", "receipt": "D", "invoice": "v"}
 LABEL_SIZE = 11  # points, of what is smaller than a title: half as large on a telephone
 TITLE_COLUMNS = 72  # characters of a title beside one another in WIDTH
+MOST_DIGITS = 6  # after the point
 
 
 def style() -> None:
@@ -120,7 +121,13 @@ def bars(ax: Axes, names: Sequence[str], counts: Sequence[int], colours: list[st
     bare(ax)
 
 
-def rounded(value: float, digits: int = 3, sign: str = "") -> str:
-    """A figure with a true minus, "+" where `sign` asks for it, and neither where it rounds to zero."""
+def rounded(value: float, digits: int = 3, sign: str = "", limits: Sequence[float] = (0.0,)) -> str:
+    """A figure with a true minus, "+" where `sign` asks for it, and neither where it is zero.
+
+    It gets as many more digits, up to MOST_DIGITS, as show on which side of one of the limits it lies.
+    """
+    value = round(value, MOST_DIGITS)
+    while digits < MOST_DIGITS and value not in limits and round(value, digits) in limits:
+        digits += 1
     text = f"{value:{sign}.{digits}f}"
     return (text if float(text) else text.lstrip("+-")).replace("-", "−")

@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pyarrow.parquet
 
+from .folder import expanded
+
 SECONDS_TO_ANSWER = 10
 IMAGES = (".png", ".jpg", ".jpeg")
 
@@ -36,7 +38,7 @@ def fetch(dataset: Dataset, path: str | Path | None, revision: str | None) -> Co
     Raises ValueError when there is nothing at `path`, or the data set cannot be reached.
     """
     if path is not None:
-        folder = Path(path).expanduser()
+        folder = expanded(path)
         if not folder.exists():
             raise ValueError(f"{path} is not there: give the path of a copy of {dataset.handle}")
     elif dataset.host == "kaggle":

@@ -27,11 +27,11 @@ def folder(
     - PNG, JPEG, WebP, BMP, TIFF, PDF, HEIC and AVIF are read; a file without suffix is what its first bytes say.
     - Every page of a multi-page TIFF or PDF is a page of its own, `name#1`, `name#2`, …. PDF pages are
       rendered at `dpi`, forms and annotations included; a page larger than `max_page_pixels` comes coarser.
-    - A label is the `text` of a `metadata.jsonl` row (the imagefolder convention), else a text file of the
-      same name (`scan.txt` or `scan.png.txt`); form feeds separate the pages of a multi-page file. A label that
-      cannot be used is a rejection of its own, and its pages come without one. With `labelled` False no label is
+    - A label is the `text` of a row of `metadata.jsonl` or `metadata.csv` (the imagefolder convention), else a text
+      file of the same name (`scan.txt` or `scan.png.txt`); form feeds separate the pages of a multi-page file. A label
+      that cannot be used is a rejection of its own, and its pages come without one. With `labelled` False no label is
       looked for.
-    - The document type is that of the `metadata.jsonl` row, else `doc_type`, else what the nearest subfolder
+    - The document type is that of the row, else `doc_type`, else what the nearest subfolder
       is called (`prescriptions`, `lab-reports`, …), else `unknown`.
     - Pages are taken to hold PHI unless `contains_phi` is False and their row does not say otherwise.
 
@@ -51,7 +51,7 @@ def folder(
         held = ", ".join(f"{n} {kind}" for kind, n in kinds.most_common()) or "nothing"
         raise ValueError(f"{path} has no document: put {', '.join(documents.KINDS)} files there (it holds {held})")
     problems += [(file.parent / f"{file.name}:{line}", "bad_metadata", why) for file, line, why in bad_lines]
-    problems += [(file, "missing_file", "metadata.jsonl names it") for file in sorted(set(rows) - set(files))]
+    problems += [(file, "missing_file", "a row of metadata names it") for file in sorted(set(rows) - set(files))]
     options = {"doc_type": doc_type, "contains_phi": contains_phi, "labelled": labelled}
     return _all(root, files, problems, rows, options, dpi, max_page_pixels)
 
@@ -94,12 +94,24 @@ def _refusal(error: OSError) -> tuple[str, str]:
     return "unreadable", error.strerror or str(error)
 
 
+def expanded(path: str | Path) -> Path:
+    """A path as it is given where something lies there, `~$scan.png` say; else with a `~` at its start written out.
+
+    Raises ValueError where nobody has the home that it names.
+    """
+    given = Path(path)
+    try:
+        return given if given.exists() else given.expanduser()
+    except RuntimeError:
+        raise ValueError(f"{path} is not there, and there is no such user") from None
+
+
 def find(path: str | Path) -> tuple[Path, list[Path], list[tuple[Path, str, str]]]:
     """A folder, every file in it, sorted, hidden ones left out, and what cannot be listed (path, reason, detail).
 
     A file is a folder of one. Raises ValueError when there is nothing at `path`.
     """
-    root = Path(path).expanduser()
+    root = expanded(path)
     if root.is_file():
         return root.parent, [root], []
     if not root.is_dir():

@@ -1,5 +1,8 @@
-"""What a folder says about its pages: sidecar text files, `metadata.jsonl`, the names of subfolders."""
+"""What a folder says about its pages: sidecar text files, `metadata.jsonl` or `.csv`, the names of subfolders."""
 
+import contextlib
+import csv
+import io
 import json
 import re
 from collections.abc import Iterable
@@ -76,19 +79,20 @@ def split_pages(text: str, pages: int) -> list[str]:
 
 
 def read_metadata(files: Iterable[Path]) -> tuple[dict[Path, dict], list[tuple[Path, int, str]]]:
-    """The rows of every `metadata.jsonl` among `files`, by the file that they describe, and the lines that are none.
+    """The rows of every `metadata.jsonl` and `.csv` among `files`, by the file that they describe; lines that are none.
 
-    Each line is a JSON object with `file_name`, relative to its own folder, and any of `COLUMNS`; other columns are
-    left alone. A line that is anything else is given as (file, line number, what is wrong), and the others hold.
+    Each line is a JSON object, or a table's row, with `file_name`, relative to its own folder, and any of `COLUMNS`;
+    other columns are left alone. A line that is anything else is given as (file, line number, what is wrong), and the
+    others hold.
     """
     rows, bad = {}, []
-    for file in (file for file in files if file.name == "metadata.jsonl"):
+    for file in (file for file in files if file.name in ("metadata.jsonl", "metadata.csv")):
         try:
-            lines = file.read_bytes().splitlines()
-        except OSError as error:
-            bad.append((file, 0, f"it cannot be read ({error.strerror})"))
+            lines = _lines(file)
+        except (OSError, ValueError, csv.Error) as error:
+            bad.append((file, 0, f"it cannot be read ({getattr(error, 'strerror', error)})"))
             continue
-        for number, line in enumerate(lines, 1):
+        for number, line in lines:
             try:
                 if line.strip():
                     name, row = _metadata_row(line)
@@ -96,6 +100,24 @@ def read_metadata(files: Iterable[Path]) -> tuple[dict[Path, dict], list[tuple[P
             except ValueError as error:
                 bad.append((file, number, str(error)))
     return rows, bad
+
+
+def _lines(file: Path) -> list[tuple[int, bytes]]:
+    """Line numbers and lines of a metadata file; those of a table are written as JSON."""
+    if file.suffix == ".jsonl":
+        return list(enumerate(file.read_bytes().splitlines(), 1))
+    table = csv.DictReader(io.StringIO(read_text(file), newline=""))
+    if "file_name" not in (table.fieldnames or ()):
+        raise ValueError("its first line names no column file_name: separate the columns by commas")
+    return [(table.line_num, json.dumps({name: _cell(name, row[name]) for name in row}).encode()) for row in table]
+
+
+def _cell(name: str, value: str):
+    """The value of a table's cell; one that is not of its column's kind stays text."""
+    with contextlib.suppress(ValueError, RecursionError):
+        if COLUMNS.get(name, str) is not str:
+            return json.loads(value if name == "fields" else value.casefold())
+    return value or None
 
 
 def _add(rows: dict[Path, dict], folder: Path, name: str, row: dict) -> None:

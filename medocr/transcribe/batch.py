@@ -82,10 +82,12 @@ async def _patiently(request: Callable[[], Awaitable], *names: str, begun: Calla
 async def _resumed(api, provider, store) -> list[Batch]:
     """The batches of an earlier run. One that was killed while sending may have got through: its token tells."""
     noted = store.batches(provider)
-    tokens = await _tokens(api) if any(batch is None for _, batch, _ in noted) else {}
+    tokens = await _tokens(api) if any(batch is None for _, batch, _, _ in noted) else {}
     batches = []
-    for token, batch, images in noted:
+    for token, batch, images, file in noted:
         batch = batch or getattr(tokens.get(token), "id", None)
+        if file and batch is None:
+            await _delete(api, file)
         store.put_batch(provider, token, batch, images, finished=batch is None)
         batches += [(token, batch, images)] if batch else []
     return batches
@@ -123,13 +125,20 @@ async def _send(api, provider: OpenAIProvider, store: Store, part: dict[str, byt
     token, images = uuid.uuid4().hex, list(part)
     content = b"".join(part.values())
     uploaded = await _patiently(lambda: api.files.create(file=("pages.jsonl", content), purpose="batch"), "id")
-    store.put_batch(provider, token, None, images)
+    store.put_batch(provider, token, None, images, file=uploaded.id)
     settings = {"endpoint": ENDPOINT, "completion_window": "24h", "metadata": {"medocr": token}}
 
     async def begun():
         return (await _tokens(api)).get(token)
 
-    batch = await _patiently(lambda: api.batches.create(input_file_id=uploaded.id, **settings), "id", begun=begun)
+    try:
+        batch = await _patiently(lambda: api.batches.create(input_file_id=uploaded.id, **settings), "id", begun=begun)
+    except Fault as fault:
+        if (
+            fault.dropped or fault.kind == "bad_request"
+        ):  # after another fault, there may be a batch that needs the file
+            await _delete(api, uploaded.id)
+        raise
     store.put_batch(provider, token, batch.id, images)
     return token, batch.id, images
 

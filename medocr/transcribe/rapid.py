@@ -30,7 +30,7 @@ class RapidOcr(contextlib.AbstractContextManager):
         self.name = "rapidocr" if scale == 1 else f"rapidocr-at-{scale:g}"
         self.label_origin = f"{self.name}/{self.model}"
         self.parameters = {"rapidocr": importlib.metadata.version("rapidocr"), "rules": ocr.RULES}
-        self.parameters |= {"language": language} if language else {}
+        self.parameters |= {"language": ocr.fingerprint(language)} if language else {}
         self.pool = Pool(functools.partial(read_image, scale=scale, language=language), processes)
 
     def close(self) -> None:

@@ -55,7 +55,7 @@ NAMES = ("image", *KEY, *COLUMNS, "created")
 SCHEMA = f"""
 CREATE TABLE IF NOT EXISTS answers ({", ".join(NAMES)}, PRIMARY KEY (image, {", ".join(KEY)})) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS batches (
-    token TEXT PRIMARY KEY, {", ".join(KEY)}, batch TEXT, images TEXT, finished INTEGER DEFAULT 0
+    token TEXT PRIMARY KEY, {", ".join(KEY)}, batch TEXT, images TEXT, finished INTEGER DEFAULT 0, file TEXT
 ) WITHOUT ROWID;
 """
 
@@ -76,6 +76,8 @@ class Store(contextlib.AbstractContextManager):
             self._db.executescript(SCHEMA)
             if tuple(row[1] for row in self._db.execute("PRAGMA table_info(answers)")) != NAMES:
                 raise sqlite3.DatabaseError("another version of medocr made it")
+            if "file" not in [row[1] for row in self._db.execute("PRAGMA table_info(batches)")]:  # 0.1 knew no files
+                self._db.execute("ALTER TABLE batches ADD COLUMN file TEXT")
         except sqlite3.DatabaseError as error:
             self._db.close()
             raise ValueError(f"{self.path} is no store of answers ({error}): move it away, or name another") from error
@@ -117,17 +119,19 @@ class Store(contextlib.AbstractContextManager):
                 (*key(provider), *part),
             )
 
-    def batches(self, provider: Provider) -> list[tuple[str, str | None, list[str]]]:
-        """The provider's unfinished batches: their token, its own id (None while it may not know of it), images."""
+    def batches(self, provider: Provider) -> list[tuple[str, str | None, list[str], str | None]]:
+        """The provider's unfinished batches: token, its own id (None while it may not know of it), images, file."""
         rows = self._db.execute(
-            f"SELECT token, batch, images FROM batches WHERE NOT finished AND ({', '.join(KEY)}) = (?, ?, ?, ?)",
+            f"SELECT token, batch, images, file FROM batches WHERE NOT finished AND ({', '.join(KEY)}) = (?, ?, ?, ?)",
             key(provider),
         )
-        return [(token, batch, json.loads(images)) for token, batch, images in rows]
+        return [(token, batch, json.loads(images), file) for token, batch, images, file in rows]
 
-    def put_batch(self, provider: Provider, token: str, batch: str | None, images: list[str], finished=False) -> None:
-        """Note a batch before it is sent (without its id), when it is there, and when its answers are in."""
-        values = (token, *key(provider), batch, json.dumps(images), finished)
+    def put_batch(
+        self, provider: Provider, token: str, batch: str | None, images: list[str], finished=False, file=None
+    ) -> None:
+        """Note a batch before it is sent (its file without its id), when it is there, and when its answers are in."""
+        values = (token, *key(provider), batch, json.dumps(images), finished, file)
         self._db.execute(f"INSERT OR REPLACE INTO batches VALUES ({', '.join('?' * len(values))})", values)
 
 
