@@ -36,7 +36,7 @@ RATES = {  # chance for each row or order that it gets an error of this kind, wh
     "changed_duration": 0.15,
     "changed_status": 0.1,
     "changed_identity": 0.1,
-    "invented_value": 0.04,
+    "invented_value": 0.08,
 }
 
 
@@ -80,13 +80,15 @@ def corrupt(page: Page, rng: random.Random) -> tuple[str, Counter]:
     rows = [(*row, RESULT) for row in results] + [(*row, ORDER) for row in _placed(lines, drugs)]
     for at, row, kinds in rows:
         kind, column, change = next((choice for choice in kinds if rng.random() < RATES[choice[0]]), (None,) * 3)
-        if kind is None:
+        if kind is None or (kind == "invented_value" and at != rows[0][0]):
             continue
         new = change(row[column], rng) if row[column] else None
         for place in (at, at + 1) if column in safety.DIRECTIONS else (at,):  # directions may stand below the drug
             if new is not None and place < len(lines) and (line := _replaced(lines[place], row, column, new)):
                 lines[place] = f"{line}\n{lines[place]}" if kind == "invented_value" else line
                 made[kind] += 1
+                if kind == "invented_value":  # alone on its page: beside another drug nobody could tell which is which
+                    return "\n".join(lines), made
                 break
     return "\n".join(lines), made
 
@@ -177,7 +179,7 @@ def _other_result(printed: str, rng: random.Random) -> str | None:
 
 
 TESTS = [name for analyte in ANALYTES for name in analyte.names if lexicon.squeeze(name) in lexicon.analytes()]
-MEDICINES = [drug.name for drug in DRUGS]
+MEDICINES = [drug.name for drug in DRUGS if drug.name.lower() in lexicon.drugs()]
 # Kind of error, column of a row or an order, and what stands in it instead of what is printed, or None.
 RESULT = [
     ("changed_digit", "value", lambda printed, rng: _other_digit(printed, rng) if _is_number(printed) else None),
@@ -195,7 +197,7 @@ ORDER = [
     ("changed_digit", "value", lambda printed, rng: _other_digit(printed, rng) if "/" not in printed else None),
     ("changed_drug", "name", _other(MEDICINES)),
     ("changed_unit", "value", lambda printed, _: f"{printed[:-2]}mcg" if printed.endswith("mg") else None),
-    ("lost_value", "value", lambda *_: ""),
+    ("lost_value", "value", lambda printed, _: "" if printed.endswith("mg") else None),
     ("changed_status", "value", lambda printed, _: f"{printed} (stopped)"),
     ("invented_value", "name", _other(MEDICINES)),
     ("changed_frequency", "frequency", _other(("BID", "once weekly", "q4h", "HS", "mane", "TID PRN", ""), frequency)),
