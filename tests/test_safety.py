@@ -155,7 +155,7 @@ def test_the_page_itself_has_no_error_and_one_without_rows_no_count():
 
 
 def test_corruption_of_known_kinds_is_counted_back():
-    found = seeded_errors.count_back(300).set_index("kind")
+    found = seeded_errors.count_back(240).set_index("kind")
     assert set(found[found["made"] > 0].index) == set(safety.KINDS)
     assert (found["made"] - found["counted"] <= 0.05 * found["made"] + 1).all(), found
     assert found["not made"].sum() < 0.03 * found["made"].sum(), found
