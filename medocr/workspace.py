@@ -18,8 +18,9 @@ FINISHED = ("demo", "smoke")  # runs that a notebook may take its inputs from
 def enter(data: str | Path, record: str, reads: Sequence[str] = ()) -> Path:
     """The folder `data` for a notebook that reads the files `reads` there, and writes `record` and more.
 
-    Where one of `reads` is missing, all are copied from a finished run beside `data` (demo or smoke); where there is
-    none, a small one is made first, in two minutes. Raises ValueError where the stage's finished result would be lost.
+    Where none of `reads` is there, all are copied from a finished run beside `data` (demo or smoke); where there is
+    none, a small one is made first, in two minutes. Raises ValueError where the stage's finished result would be lost,
+    and where some of `reads` are missing: those of another run do not belong to what lies there.
     """
     data = Path(data)
     if HEADLESS in os.environ:
@@ -30,7 +31,13 @@ def enter(data: str | Path, record: str, reads: Sequence[str] = ()) -> Path:
             f"which gets a copy of what is read; or delete {data / record} first, if the run may be lost"
         )
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
-    if any(not (data / name).exists() for name in reads):
+    missing = [name for name in reads if not (data / name).exists()]
+    if missing and len(missing) < len(reads):
+        raise ValueError(
+            f"{data} lacks {', '.join(missing)}: run here first the notebooks that write this, or give a `data` of its "
+            f"own, which gets a copy of all that is read"
+        )
+    if missing:
         _bring(data, reads)
     return data
 

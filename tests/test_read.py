@@ -108,12 +108,13 @@ def test_a_second_reading_into_a_file_is_refused(scans, tmp_path, quick, monkeyp
     read = ocr.read
 
     def read_twice(page, language=""):
+        monkeypatch.setattr(ocr, "read", read)
         statuses.append(main(["read", "rapidocr", str(scans), "--out", str(out)]))
         return read(page, language)
 
     monkeypatch.setattr(ocr, "read", read_twice)
     assert main(["read", "rapidocr", str(scans), "--out", str(out)]) == 0
-    assert statuses == [2] * 3
+    assert statuses == [2]
     assert len(rows(out)) == 3
     assert "another read is writing" in capsys.readouterr().err
 

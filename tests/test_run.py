@@ -185,7 +185,7 @@ def test_the_page_shows_results_first_and_folds_the_code(tmp_path):
     summary = page[: page.index("<section")]
     assert "0 &lt; 1" in summary
     assert "All results are of a small model." in summary
-    assert re.search(r"lab report</td>.*1,200.*0\.200.*0\.100.*−0\.100 \[−0\.200, 0\.000\]", summary)
+    assert re.search(r"lab report</td>.*1,200.*0\.200.*0\.100.*−0\.100 \[−0\.200, −0\.0001\]", summary)
     assert "figures/cer_by_slice.png" in summary
     assert re.search(r"<details><summary>code</summary>.*secret.*</details>", page, re.DOTALL)
     assert 'alt="CER fell"' in page
@@ -482,6 +482,38 @@ def test_damage_between_stages_is_named_whole_and_nothing_is_made_of_it(quick, c
     assert run(quick, "--from", "04") == 0
     assert run(quick) == 0
     assert set(states(quick).values()) == {"skipped"}
+
+
+def test_a_stage_alone_reads_nothing_that_was_made_from_other_files(quick, capsys):
+    assert run(quick) == 0
+    scores = (quick / "data/small/metrics.json").read_text()
+    assert run(quick, "--only", "03", "-p", "prepare.value=5") == 0
+    assert run(quick, "--only", "05", "-p", "prepare.value=5") == 2
+    error = capsys.readouterr().err
+    assert "04_train: was made from another train.parquet" in error
+    assert "--from 04" in error
+    assert (quick / "data/small/metrics.json").read_text() == scores
+    assert run(quick, "-p", "prepare.value=5") == 0
+
+
+def test_checkpoints_by_other_code_are_not_sealed_as_this_codes(quick, monkeypatch, capsys):
+    checkpoint, adapter = quick / "data/small/checkpoints/checkpoint-2", quick / "data/small/adapter"
+    assert run(quick) == 0
+    checkpoint.mkdir(parents=True)
+    assert run(quick, "-p", "train.value=3") == 0
+    assert checkpoint.exists(), "a training by the same code looks at its checkpoints itself"
+    of = provenance.version
+    monkeypatch.setattr(provenance, "version", lambda name: "9.9" if name == "torch" else of(name))
+    monkeypatch.setattr(provenance, "code_hashes", provenance.code_hashes.__wrapped__)
+    assert run(quick) == 0
+    assert not checkpoint.exists()
+    checkpoint.mkdir(parents=True)
+    adapter.unlink()  # an unfinished training
+    monkeypatch.setattr(provenance, "version", of)
+    assert run(quick) == 2
+    assert "04_train is unfinished" in capsys.readouterr().err
+    assert checkpoint.exists()
+    assert run(quick, "--from", "04") == 0
 
 
 def test_a_change_that_keeps_size_and_time_is_found_where_all_is_verified(quick, capsys):

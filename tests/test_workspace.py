@@ -56,3 +56,13 @@ def test_where_no_run_is_finished_a_small_one_is_made(by_hand, monkeypatch):
     scratch = workspace.enter(by_hand / "scratch", "train.json", READS)
     assert commands[0][1:] == ["-m", "medocr", "run", "smoke", "--out", str(scratch / "made")]
     assert json.loads((scratch / "prepare.json").read_text()) == {"settings": {"base": "tiny"}}
+
+
+def test_what_was_made_here_is_never_replaced_by_a_finished_runs(by_hand):
+    finish(by_hand / "demo")
+    scratch = workspace.enter(by_hand / "scratch", "train.json", READS)
+    (scratch / "adapter/weights").write_text("trained here")
+    (scratch / "train.parquet").unlink()
+    with pytest.raises(ValueError, match=r"lacks train\.parquet: run here first"):
+        workspace.enter(scratch, "merge.json", READS)
+    assert (scratch / "adapter/weights").read_text() == "trained here"

@@ -27,8 +27,7 @@ ORDER = patterns("order")
 FORMS = {"tab": "tablet", "cap": "capsule", "gtt": "drop", "iu": "unit", "cc": "ml", "teaspoon": "tsp"}
 FORMS |= {"patche": "patch"} | {word.rstrip("s"): meaning for word, meaning in meanings("form").items()}
 ENGLISH_OF = {"times": "times", "day": "a day", "every": "every", "hour": "hours", "days": "days", "weeks": "weeks"}
-ENGLISH_OF |= {"months": "months"}
-ENGLISH_OF |= {"slot": "morning", "and": "and", "per": "day", "weekly": "weekly"}
+ENGLISH_OF |= {"slot": "morning", "and": "and", "per": "day", "weekly": "weekly", "months": "months"}
 ENGLISH = {word: english for kind, english in ENGLISH_OF.items() for word in words(kind)}
 ENGLISH |= {word: f"{times} times" for word, times in meanings("often").items()}
 del ENGLISH["week"]  # Dutch has it too

@@ -44,7 +44,7 @@ def execute(
     with _locked(run.data):
         run.claim()
         hashes = seals.Hashes(run.data, verify)
-        seals.check(run, before, hashes)
+        seals.check(run, before, hashes, alone=only is not None)
         storage.write_json(run.data / "run.json", report)  # what is planned: the machine is held against it
         if chosen[0] is STAGES[0]:  # sources' fingerprints already ask hub and Kaggle
             preflight.check(run.data)
@@ -83,7 +83,7 @@ def _execute_stage(run: Run, stage: Stage, must: bool, hashes: seals.Hashes, row
     if must or record is None or record["made_from"] != made_from:
         row |= {"state": "failed", "seconds": 0.0}  # until it is not
         _check_inputs(run, stage)  # before anything of an earlier time is removed
-        _clear(run, stage, everything=must)
+        _clear(run, stage, everything=must or _by_other_code(run, stage, record, made_from))
         _show(f"{stage.notebook:<14} running", end="\r")
         start = time.perf_counter()
         try:
@@ -120,6 +120,26 @@ def _check_inputs(run: Run, stage: Stage) -> None:
 def _show(text: str, end: str = "\n") -> None:
     if end == "\n" or sys.stdout.isatty():
         print(text, end=end, flush=True)
+
+
+def _by_other_code(run: Run, stage: Stage, record: dict | None, made_from: dict) -> bool:
+    """Whether other code or libraries made a finished stage's scratch; what this code goes on with is noted.
+
+    Raises ValueError where they began a training that is unfinished: its checkpoints would be lost.
+    """
+    code = {name: made_from[name] for name in ("code", "libraries")}
+    note = run.data / f".{stage.name}.json"
+    known = record["made_from"] if record else storage.read_json(note) if note.is_file() else code
+    differs = any(known[name] != code[name] for name in code)
+    there = [name for name in stage.scratch if (run.data / name).exists()]
+    if there and differs and not record:
+        raise ValueError(
+            f"{stage.notebook} is unfinished, and code or libraries have changed since it began: put them back to go "
+            f"on, or begin anew with --from {stage.notebook[:2]}, which removes {', '.join(there)}"
+        )
+    if stage.scratch:
+        storage.write_json(note, code)
+    return differs
 
 
 def _clear(run: Run, stage: Stage, everything: bool) -> None:

@@ -85,15 +85,26 @@ def damage(folder: Path, stage: Stage, hashes: Hashes) -> list[str]:
     return changes
 
 
-def check(run: Run, stages: Sequence[Stage], hashes: Hashes) -> None:
-    """Raise ValueError, naming all damage and what to do, where these stages' files are not what they wrote."""
-    damaged = {stage: changes for stage in stages if (changes := damage(run.data, stage, hashes))}
+def outdated(folder: Path, stage: Stage, hashes: Hashes) -> list[str]:
+    """What a finished stage was made from that is no longer what lies there."""
+    reads = (finished(folder, stage) or {"made_from": {"reads": {}}})["made_from"]["reads"]
+    there = [name for name in stage.reads if name in reads and (folder / name).exists()]
+    return [f"was made from another {name}" for name in there if hashes.of(name) != reads[name]]
+
+
+def check(run: Run, stages: Sequence[Stage], hashes: Hashes, alone: bool = False) -> None:
+    """Raise ValueError, naming all damage and what to do, where these stages' files are not what they wrote.
+
+    With `alone`, these stages are not run again, so that none may have been made from what has changed since.
+    """
+    changed = {s: damage(run.data, s, hashes) + (outdated(run.data, s, hashes) if alone else []) for s in stages}
+    damaged = {stage: changes for stage, changes in changed.items() if changes}
     hashes.save()
     if damaged:
         listed = "\n".join(f"- {stage.notebook}: {', '.join(changes)}" for stage, changes in damaged.items())
         raise ValueError(
-            f"files in {run.data} are not what their stages wrote:\n{listed}\nPut them back, or make them anew with "
-            f"--from {next(iter(damaged)).notebook[:2]}"
+            f"files in {run.data} are not what their stages wrote, or were made from others:\n{listed}\nPut "
+            f"them back, or make them anew with --from {next(iter(damaged)).notebook[:2]}"
         )
 
 
