@@ -291,14 +291,14 @@ def test_the_headline_names_gains_harm_and_what_did_not_change():
     assert "better (95 % interval excludes zero): drug orders, F1 0.200 to 0.700; reference ranges" in said
     assert (
         "; and 1 more. Worse (95 % interval excludes zero): fields found with the right value 0.900 to 0.800; "
-        "values with another unit" in said
+        f"{metrics.KINDS['changed_unit']}" in said
     )
     assert "0.9 to 6.5 per 100 pages (95 % interval of the difference +2.8 to +8.4, n = 9)." in said
     assert "0 of 1 kinds that became more frequent and 1 of 1 that became rarer survive Holm's correction." in said
     assert said.endswith("Undecided (interval includes zero): ticked and empty boxes, F1.")
     by_type = compared("changed_unit", 0.017, 0.145) | {"slice": "lab_report"}
     said = evaluate.headline({"comparisons": [*rows, by_type]})
-    assert "values with another unit on lab reports, 1.7 to 14.5 per 100 pages" in said
+    assert f"{metrics.KINDS['changed_unit']} on lab reports, 1.7 to 14.5 per 100 pages" in said
     assert "0.9 to 6.5" not in said  # pooled with pages that have no test values
     assert "Worse (95 % interval excludes zero): nothing." in evaluate.headline({"comparisons": rows[:3]})
 
