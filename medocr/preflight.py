@@ -10,6 +10,7 @@ import os
 import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 from . import BASES, ocr
 
@@ -77,7 +78,7 @@ def _wrong(parameters: dict[str, dict]) -> list[str]:
     return wrong
 
 
-def _problem(name: str, value: object) -> str:
+def _problem(name: str, value: Any) -> str:
     """What a parameter of this name should be instead; empty where nothing is known against its value."""
     if name in CHOICES and not set(value if isinstance(value, list) else [value]) <= set(CHOICES[name]):
         return f"use {' or '.join(CHOICES[name])}"

@@ -122,8 +122,9 @@ def _prediction(page: Page, read, **about) -> Prediction:
 
 
 def score(predictions: Iterable[Prediction]) -> pd.DataFrame:
-    """One row per page and model, a page that was read twice counted once: the prediction's fields, `against` ("truth" or "label"), and the scores of the page.
+    """One row per page and model, a page that was read twice counted once.
 
+    It has the prediction's fields, `against` ("truth" or "label"), and the scores of the page.
     `fields_from` says where the page's fields come from that those read are held against: "source" (the generator, an
     annotation), or the "text" that the page is scored against; what the parser does not read from the exact text as the
     source has it is left out. A score that a page gives no ground for is NaN.

@@ -198,7 +198,9 @@ def _relative(parameters: dict, folder: Path) -> dict:
     def seen(path: str) -> str:
         return os.path.relpath(path, folder) if path.startswith("/") else path
 
-    made = {name: seen(value) if name in ("data", "base") else value for name, value in parameters.items()}
+    made: dict[str, Any] = {
+        name: seen(value) if name in ("data", "base") else value for name, value in parameters.items()
+    }
     if "annotator" in made:
         engine, colon, file = made["annotator"].partition(":")
         made["annotator"] = f"{engine}{colon}{seen(file)}"

@@ -245,7 +245,7 @@ def _resolve_paths(parameters: dict[str, dict], folder: Path) -> None:
 
 def _from_home(path: str) -> str:
     """The path with `~` as its user's home; as it is where there is no such user."""
-    return os.path.expanduser(path)  # noqa: PTH111: Path's raises there
+    return os.path.expanduser(path)  # noqa: PTH111
 
 
 def _check_providers(parameters: dict[str, dict]) -> None:
