@@ -19,6 +19,10 @@ DAYS = {"h": 1 / 24, "d": 1.0, "w": 7.0, "m": 30.0, "y": 365.0}  # by the first 
 PRINTED = compiled("direction")
 OF_A_YEAR = {"7": 1.0, "52": 7.0, "12": 30.0}  # 7/7 days, 3/52 weeks, 3/12 months
 ROUTE_OF = meanings("route")
+TIME_OF = meanings("time")
+TIMES = re.compile(rf"(?<!\w)(?:{'|'.join(sorted(map(re.escape, TIME_OF.keys() - {'on', 'om'}), reverse=True))})(?!\w)")
+SLOTS = "morning", "noon", "evening", "evening"  # of `1-0-1`; a fourth is the night
+WAY_OF = meanings("given")
 ORDER = patterns("order")
 FORMS = {"tab": "tablet", "cap": "capsule", "gtt": "drop", "iu": "unit", "cc": "ml", "teaspoon": "tsp"}
 FORMS |= {"patche": "patch"} | {word.rstrip("s"): meaning for word, meaning in meanings("form").items()}
@@ -70,6 +74,15 @@ def times_a_day(frequency: str) -> float | None:
     return round(words[0], 4) if words else None
 
 
+def times_of_day(frequency: str) -> frozenset[str]:
+    """At which times of the day, of morning, noon and evening (nights too): none where the frequency does not say."""
+    flat = frequency.lower().replace(".", "").strip()
+    if slots := PRINTED["slots"].search(flat):
+        parts = zip(re.split(r"\s?[-+|]\s?", slots.group()), SLOTS, strict=False)
+        return frozenset(time for part, time in parts if part != "0")
+    return frozenset(TIME_OF[word] for word in [flat, *TIMES.findall(flat)] if word in TIME_OF)
+
+
 def _count(word: str) -> float:
     return float(NUMBERS.get(word) or word)
 
@@ -96,6 +109,11 @@ def days(duration: str) -> float | None:
 def route_of(route: str) -> str | None:
     """The route by its whole name: `oral` for `PO`, `by mouth`, `per os`."""
     return ROUTE_OF.get(re.sub(r"[.\s-]", "", route.lower()))
+
+
+def way_of(form: str) -> str | None:
+    """How a form is given: a tablet by mouth, an ampoule into the body; None for one that may be given in many ways."""
+    return WAY_OF.get(form.lower().rpartition(" ")[2])
 
 
 def amount_before(lowered: str, name: int) -> tuple[int, int] | None:
