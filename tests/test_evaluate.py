@@ -233,7 +233,7 @@ def test_unknown_documents_make_one_slice():
     summary = evaluate.summarise(evaluate.score(predictions))
     assert [one["slice"] for one in summary["slices"]][:2] == ["all", "unknown"]
     assert "medical pages" not in evaluate.headline(summary)
-    assert "On all pages, clearly improved" in evaluate.headline(summary)
+    assert "On all pages, better (95 % interval excludes zero)" in evaluate.headline(summary)
 
 
 def test_one_page_has_figures_and_no_interval():
@@ -275,9 +275,9 @@ def test_the_headline_follows_the_interval(low, high, verb):
 
 
 def test_the_headline_names_gains_harm_and_what_did_not_change():
-    def compared(metric: str, base: float, tuned: float, clear: bool = True) -> dict:
+    def compared(metric: str, base: float, tuned: float, clear: bool = True, p_holm: float = 0.65) -> dict:
         difference, reach = tuned - base, abs(tuned - base) * (0.5 if clear else 2)
-        figures = {"base": base, "tuned": tuned, "difference": difference, "n": 9}
+        figures = {"base": base, "tuned": tuned, "difference": difference, "n": 9, "p_holm": p_holm}
         return {"slice": "medical", "metric": metric, **figures, "low": difference - reach, "high": difference + reach}
 
     rows = [
@@ -286,21 +286,22 @@ def test_the_headline_names_gains_harm_and_what_did_not_change():
         *(compared("drug_f1", 0.2, 0.7), compared("range_f1", 0.2, 0.6), compared("test_row_f1", 0.2, 0.5)),
         *(compared("header_recall", 0.2, 0.25), compared("field_recall", 0.9, 0.8)),
         *(compared("option_f1", 0.25, 0.3, clear=False), compared("lost_flag", 0.1, 0.11, clear=False)),
-        compared("changed_unit", 0.009, 0.065),
+        *(compared("changed_unit", 0.009, 0.065), compared("lost_unit", 0.2, 0.1, p_holm=0.0074)),
     ]
     said = evaluate.headline({"comparisons": rows})
-    assert "clearly improved: drug orders, F1 0.200 to 0.700; reference ranges" in said
+    assert "better (95 % interval excludes zero): drug orders, F1 0.200 to 0.700; reference ranges" in said
     assert (
-        "; and 1 more. Clearly worse: fields found with the right value 0.900 to 0.800; values with another unit"
-        in said
+        "; and 1 more. Worse (95 % interval excludes zero): fields found with the right value 0.900 to 0.800; "
+        "values with another unit" in said
     )
     assert "0.9 to 6.5 per 100 pages (95 % interval of the difference +2.8 to +8.4, n = 9)." in said
-    assert said.endswith("Not clearly changed: ticked and empty boxes, F1.")
+    assert "0 of 1 kinds that became more frequent and 1 of 1 that became rarer survive Holm's correction." in said
+    assert said.endswith("Undecided (interval includes zero): ticked and empty boxes, F1.")
     by_type = compared("changed_unit", 0.017, 0.145) | {"slice": "lab_report"}
     said = evaluate.headline({"comparisons": [*rows, by_type]})
     assert "values with another unit on lab reports, 1.7 to 14.5 per 100 pages" in said
     assert "0.9 to 6.5" not in said  # pooled with pages that have no test values
-    assert "Clearly worse: nothing." in evaluate.headline({"comparisons": rows[:3]})
+    assert "Worse (95 % interval excludes zero): nothing." in evaluate.headline({"comparisons": rows[:3]})
 
 
 class WithAdapter:

@@ -104,7 +104,7 @@ NUMBERS = pd.DataFrame(
 )
 SAFETY = {
     "scores": [
-        {"model": model, "slice": "medical", "metric": kind, "value": 0.1, "low": low, "high": high, "n": 9}
+        {"model": model, "slice": "lab_report", "metric": kind, "value": 0.1, "low": low, "high": high, "n": 9}
         for model in ("base", "tuned")
         for kind, low, high in (("changed_digit", 0.0, 0.2), ("lost_flag", None, None))
     ]
@@ -168,8 +168,8 @@ FIGURES = {
         lambda: report.paired_change(CHANGES[:0]),
         lambda: report.example({"target": "a b", "base": "", "tuned": "a c", "example": "best"}, PAGES[0]),
         lambda: report.example({"target": "中文 $x$ " * 900, "ocr": "$" * 9000}, PAGES[2]),
-        lambda: report.safety(SAFETY),
-        lambda: report.safety(NOTHING),
+        lambda: report.safety(SAFETY, "lab_report"),
+        lambda: report.safety(NOTHING, "lab_report"),
         lambda: report.calibration(NUMBERS),
         lambda: report.calibration(NUMBERS[:1]),
         lambda: report.calibration(NUMBERS[:0]),
@@ -186,7 +186,7 @@ def title(figure: Figure) -> str:
 
 
 def harm(low: float, high: float) -> dict:
-    row = {"slice": "medical", "metric": "changed_digit", "base": 0.01, "tuned": 0.065}
+    row = {"slice": "lab_report", "metric": "changed_digit", "base": 0.01, "tuned": 0.065, "p_holm": 0.65}
     return SAFETY | {"comparisons": [row | {"difference": (low + high) / 2, "low": low, "high": high}]}
 
 
@@ -195,13 +195,16 @@ def harm(low: float, high: float) -> dict:
     [
         (lambda: report.dumbbell(SUMMARY), "CER fell on all pages (0.400 → 0.100)"),
         (
-            lambda: report.safety(harm(0.03, 0.08)),
-            "Clearly more frequent: numbers with a wrong, missing or extra digit (1.0 → 6.5",
+            lambda: report.safety(harm(0.03, 0.08), "lab_report"),
+            "Lab reports: more frequent: numbers with a wrong, missing or extra digit (1.0 → 6.5",
         ),
-        (lambda: report.safety(harm(-0.08, -0.03)), "No error became clearly more frequent; clearly rarer: numbers"),
         (
-            lambda: report.safety(harm(-0.03, 0.08)),
-            "No error became clearly more frequent; no error became clearly rarer",
+            lambda: report.safety(harm(-0.08, -0.03), "lab_report"),
+            "95 % intervals exclude zero; 0 of 1 survive Holm's correction",
+        ),
+        (
+            lambda: report.safety(harm(-0.03, 0.08), "lab_report"),
+            "Lab reports: the 95 % interval of every kind's difference includes zero",
         ),
         (lambda: report.training(HISTORY), "training loss: 1.000 at step 20, from 2.000 at step 10"),
         (lambda: report.paired_change(CHANGES), "better on 1 of 3 pages, worse on 1, the same on 1"),
@@ -231,10 +234,24 @@ def test_base_and_tuned_are_told_apart_without_colour():
     base, tuned = (points[report.COLOURS[model]] for model in ("base", "tuned"))
     assert (base.get_markerfacecolor(), tuned.get_markerfacecolor()) == ("none", report.COLOURS["tuned"])
     assert base.get_markersize() > tuned.get_markersize()
-    bars = report.safety(SAFETY).axes[0].patches
+    bars = report.safety(SAFETY, "lab_report").axes[0].patches
     assert {bar.get_hatch() for bar in bars} == {"///", None}
     dashes = [line.get_linestyle() for line in report.calibration(NUMBERS).axes[0].lines]
     assert dashes == [":", "--", "-"]
+
+
+def test_clinical_errors_have_a_figure_for_each_type_that_has_some():
+    pooled = [{**row, "slice": "medical"} for row in SAFETY["scores"]]
+    none = [{**row, "slice": "prescription", "value": 0.0} for row in SAFETY["scores"]]
+    assert report.with_errors({"scores": [*pooled, *none, *SAFETY["scores"]]}) == ["lab_report"]
+
+
+def test_the_risk_figure_shows_a_kind_over_its_limit():
+    fields = pd.DataFrame({"kind": ["tick"], "confidence": [0.9], "reasons": [[]], "right": [False]})
+    ticks = {"kind": "tick", "fields": 83, "passed": 80, "wrong": 2, "share": 0.96, "passed_wrong": 0.025}
+    pooled = {"kind": "all", "fields": 701, "passed": 601, "wrong": 2, "share": 0.86, "passed_wrong": 0.0033}
+    figure = report.risk_curves({"rapidocr": fields}, {"rapidocr": pd.DataFrame([ticks, pooled])}, 0.02)
+    assert title(figure).endswith("rapidocr: ticks\u00a02\u00a0/\u00a080\u00a0of\u00a083")
 
 
 def test_a_marker_at_zero_is_seen_whole():
@@ -250,7 +267,7 @@ def test_slices_are_named_in_plain_words():
     "draw",
     [
         lambda: report.dumbbell(SUMMARY),
-        lambda: report.safety(SAFETY),
+        lambda: report.safety(SAFETY, "lab_report"),
         lambda: report.label_quality(QUALITY),
         lambda: report.lengths(SAMPLES, 156, 200),
         lambda: report.paired_change(CHANGES),
@@ -305,14 +322,16 @@ def test_the_split_table_adds_up():
 
 def test_the_model_table_gives_differences_and_says_nothing_where_there_is_none():
     table = report.model_table(SUMMARY, ["cer", "wer"])
-    assert list(table.columns) == ["base", "tuned", "merged", "RapidOCR", "tuned − base [95 %]", "p (Holm)", "n"]
+    assert list(table.columns) == ["base", "tuned", "merged", "RapidOCR", "tuned − base [95 %]", "p, p (Holm)", "n"]
     assert table.iloc[0].tolist() == ["0.400", "0.100", "0.100", "0.020", "−0.300 [−0.350, −0.250]", "0.010", 40]
-    assert table.iloc[1]["p (Holm)"] == ""
+    assert table.iloc[1]["p, p (Holm)"] == ""
 
 
 def test_the_least_p_that_permutations_can_give_is_an_upper_bound():
     row = COMPARISONS[0] | {"p": 0.0002, "p_holm": 0.0064}
-    assert report.model_table(SUMMARY | {"comparisons": [row]}, ["cer"])["p (Holm)"].tolist() == ["≤ 0.006"]
+    assert report.model_table(SUMMARY | {"comparisons": [row]}, ["cer"])["p, p (Holm)"].tolist() == [
+        "≤ 0.0002, ≤ 0.006"
+    ]
 
 
 def test_differences_mark_what_is_wrong_and_what_is_lacking():

@@ -4,6 +4,7 @@
 """
 
 import re
+import tomllib
 
 import nbformat
 import pytest
@@ -46,6 +47,30 @@ def test_fine_tuning_halved_the_medical_errors_and_left_general_pages_alone(run)
     assert cer["medical"]["tuned"] <= cer["medical"]["base"] / 2
     assert cer["medical"]["high"] < 0
     assert cer["general"]["tuned"] <= cer["general"]["base"] + 0.005
+
+
+def test_of_the_rates_that_teach_the_demos_leaves_general_pages_best_read():
+    teaching = [row for row in load(RESULTS / "bench")["learning_rate"]["rows"] if row["learning_rate"] >= 2e-4]
+    profile = tomllib.loads((ROOT / "notebooks/profiles/demo.toml").read_text())
+    rate = profile["train"]["learning_rate"]
+    assert min(teaching, key=lambda row: row["general_cer"])["learning_rate"] == rate
+    assert sorted(teaching, key=lambda row: row["medical_cer"])[1]["learning_rate"] == rate
+
+
+def test_tables_of_unseen_layouts_render_as_well():
+    environment = readme._environment()
+    demos = {}
+    for name in ("demo", "balanced"):
+        metrics = environment.globals[name]["metrics"]
+        parts = {
+            part: [row for row in metrics[part] if row["slice"] != "held_out"] for part in ("scores", "comparisons")
+        }
+        demos[name] = environment.globals[name] | {"metrics": {**metrics, **parts}}
+    template = environment.get_template("readme.md.jinja", globals=environment.globals | demos)
+    text = template.make_module(demos).results_demo()
+    assert "so the tables are of pages with layouts of their own" in text
+    assert "| test split: layouts seen in training |" in text
+    assert "held-out pages" not in text
 
 
 @pytest.mark.parametrize(

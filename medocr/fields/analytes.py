@@ -97,9 +97,10 @@ class _Reader(Names):
             return here + 1
         if self.after[here] and kind in {"word", "code", "num"}:
             return self._known(here, self.after[here])
-        heading = here + (self.lowered[here] == "your")  # `Your Value: 5.2 mg/dL`
-        if self.lowered[heading] in RESULT_WORDS and self.titled and self.begin == here:
-            return self._titled(heading)
+        if self.titled and self.begin == here:
+            heading = here + (self.lowered[here] == "your")  # `Your Value: 5.2 mg/dL`
+            if self.lowered[heading] in RESULT_WORDS:
+                return self._titled(heading)
         if kind in {"num", "cmp", "titre"} and self.begin < here:
             if after := self._unknown(here):
                 return after

@@ -19,12 +19,15 @@ DAYS = {"h": 1 / 24, "d": 1.0, "w": 7.0, "m": 30.0, "y": 365.0}  # by the first 
 PRINTED = compiled("direction")
 OF_A_YEAR = {"7": 1.0, "52": 7.0, "12": 30.0}  # 7/7 days, 3/52 weeks, 3/12 months
 ROUTE_OF = meanings("route")
+TIME_OF = meanings("time")
+TIMES = re.compile(rf"(?<!\w)(?:{'|'.join(sorted(map(re.escape, TIME_OF.keys() - {'on', 'om'}), reverse=True))})(?!\w)")
+SLOTS = "morning", "noon", "evening", "evening"  # of `1-0-1`; a fourth is the night
+WAY_OF = meanings("given")
 ORDER = patterns("order")
 FORMS = {"tab": "tablet", "cap": "capsule", "gtt": "drop", "iu": "unit", "cc": "ml", "teaspoon": "tsp"}
 FORMS |= {"patche": "patch"} | {word.rstrip("s"): meaning for word, meaning in meanings("form").items()}
 ENGLISH_OF = {"times": "times", "day": "a day", "every": "every", "hour": "hours", "days": "days", "weeks": "weeks"}
-ENGLISH_OF |= {"months": "months"}
-ENGLISH_OF |= {"slot": "morning", "and": "and", "per": "day", "weekly": "weekly"}
+ENGLISH_OF |= {"slot": "morning", "and": "and", "per": "day", "weekly": "weekly", "months": "months"}
 ENGLISH = {word: english for kind, english in ENGLISH_OF.items() for word in words(kind)}
 ENGLISH |= {word: f"{times} times" for word, times in meanings("often").items()}
 del ENGLISH["week"]  # Dutch has it too
@@ -33,7 +36,7 @@ AMOUNT = re.compile(
     r"(?<![\w.,/-])(?P<amount>\d{1,3}(?:\.\d{1,2})?(?:\s?(?:-|to)\s?\d{1,2})?|½|¼"
     r"|one[ -]half|half(?: a)?|one|two|three|four|five|six|a)"
     rf"(?:\s?\(\d{{1,2}}\))?(?:\s?(?P<form>{ORDER['taken']})(?![\w/])(?!\s?/)|(?=\sto be (?:taken|used|inhaled))"
-    r"|(?:(?<=take\s(?:one|two))|(?<=take\s[1-9]))(?=\s(?:daily|once|twice|three|four|each|every|at|up|in)\s))"
+    r"|(?:(?<=take\s(?:one|two))|(?<=take\s[1-9]))(?=\s(?:daily|once|twice|three|four|each|every|at|up|in)\b))"
 )
 ASK = rf"(?:take|inject|give|apply|use|instil|inhale|sig:?|{pattern('take')})"
 ASKED = re.compile(rf"(?<!\w){ASK}\s*$")
@@ -71,6 +74,15 @@ def times_a_day(frequency: str) -> float | None:
     return round(words[0], 4) if words else None
 
 
+def times_of_day(frequency: str) -> frozenset[str]:
+    """At which times of the day, of morning, noon and evening (nights too): none where the frequency does not say."""
+    flat = frequency.lower().replace(".", "").strip()
+    if slots := PRINTED["slots"].search(flat):
+        parts = zip(re.split(r"\s?[-+|]\s?", slots.group()), SLOTS, strict=False)
+        return frozenset(time for part, time in parts if part != "0")
+    return frozenset(TIME_OF[word] for word in [flat, *TIMES.findall(flat)] if word in TIME_OF)
+
+
 def _count(word: str) -> float:
     return float(NUMBERS.get(word) or word)
 
@@ -99,6 +111,11 @@ def route_of(route: str) -> str | None:
     return ROUTE_OF.get(re.sub(r"[.\s-]", "", route.lower()))
 
 
+def way_of(form: str) -> str | None:
+    """How a form is given: a tablet by mouth, an ampoule into the body; None for one that may be given in many ways."""
+    return WAY_OF.get(form.lower().rpartition(" ")[2])
+
+
 def amount_before(lowered: str, name: int) -> tuple[int, int] | None:
     """The span of what is taken at a time where that stands before the drug: `Take 1 tablet of metoprolol`."""
     asked = ASKED_BEFORE.search(lowered, max(0, name - 50), name)
@@ -124,7 +141,8 @@ def amount_at(lowered: str, start: int, limit: int, strength: re.Match | None) -
 @functools.lru_cache(20_000)
 def amount_of(amount: str) -> tuple[float, str] | None:
     """How much at a time, and of what: (2, tablet) for `2 tabs`, `two tablets`; a range gives its most."""
-    match = AMOUNT.search(amount.lower()) or PRINTED["mass"].search(f"take {amount.lower()}")
+    taken = f"take {amount.lower()} daily"  # `one` alone is an amount only so
+    match = AMOUNT.search(taken) or PRINTED["mass"].search(taken)
     if not match:
         return None
     most = re.split(r"\s?(?:-|to)\s?", match["amount"])[-1]

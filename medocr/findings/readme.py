@@ -11,11 +11,13 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import jinja2
+from scipy import stats
 
 from medocr import markdown
 from medocr.findings import claims, evidence
 from medocr.metrics import KINDS, LABELS
-from medocr.metrics.headline import shifted
+from medocr.metrics.headline import shifted, surviving
+from medocr.report.results import p_value
 from medocr.report.style import rounded
 from medocr.run import summary_cell
 from medocr.schema import DOC_TYPES
@@ -49,6 +51,12 @@ def by(rows: Iterable[dict], *names: str) -> dict:
     return {tuple(row[name] for name in names) if len(names) > 1 else row[names[0]]: row for row in rows}
 
 
+def proportion(wrong: float, number: float) -> str:
+    """So many of so many with the exact 95 % interval (Clopper and Pearson) of their share, in percent."""
+    low, high = (100 * end for end in stats.binomtest(round(wrong), round(number)).proportion_ci())
+    return f"{wrong:.0f} of {number:,.0f} numbers ({100 * wrong / number:.1f} % [{low:.1f}, {high:.1f}])"
+
+
 @functools.cache
 def _environment() -> jinja2.Environment:
     """Everything that the templates can name."""
@@ -69,8 +77,9 @@ def _environment() -> jinja2.Environment:
         **{name: load(RESULTS / name) for name in ("demo", "pretrain", "bench", "gpu")},
         "balanced": load(RESULTS / "demo-balanced"),
         "published": tomllib.loads((ROOT / "notebooks/profiles/l4.toml").read_text()),
-        **{"by": by, "shifted": shifted, "fields": FIELDS, "labels": LABELS, "kinds": KINDS},
-        "slices": ("all", "medical", "general", *(name for name in DOC_TYPES if name != "unknown")),
+        **{"by": by, "shifted": shifted, "surviving": surviving, "p_value": p_value, "share": proportion},
+        **{"fields": FIELDS, "labels": LABELS, "kinds": KINDS},
+        "slices": ("all", "medical", "general", *(name for name in DOC_TYPES if name != "unknown"), "test", "held_out"),
         "stage_findings": lambda run: summary_cell.findings(RESULTS / run),
         "same_run": lambda run: all(run["same_bytes"].values()) and run["same_scores"],
         **{"runs": len(facts), "total": total, "counted": counted, "demos": claims.demos(RESULTS)},

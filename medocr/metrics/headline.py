@@ -6,23 +6,26 @@ from medocr.metrics.statistics import clear
 from medocr.schema import DOC_TYPES
 
 NAMED = 3  # of the greatest gains
+ALPHA = 0.05  # a Holm-corrected p below this survives the correction
 
 
 def headline(summary: dict[str, list[dict]]) -> str:
-    """What became of CER; then what clearly improved on medical pages, what got worse, and what did not change.
+    """What became of CER; then what improved on medical pages, what got worse, and what is undecided.
 
-    Clearly means that the 95 % interval lies on one side of zero. Where no page is medical, all pages are meant.
+    The 95 % interval of what improved or got worse excludes zero. They are not corrected for the number of metrics:
+    a sentence says how many of the clinical errors survive Holm's correction. Without medical pages, all are meant.
     Clinical errors are told by document type: pooled with pages that cannot have them, they would look too rare.
     """
     paired = {(row["slice"], row["metric"]): row for row in summary["comparisons"]}
     if ("all", "cer") not in paired:
         return "Base and tuned have read no page in common, so nothing can be said about what fine-tuning changed."
     where = "medical" if ("medical", "cer") in paired else "all"
-    return " ".join([_error_rate(paired), *_fields(paired, where, shifted(summary))])
+    errors = shifted(summary), shifted(summary, rarer=True)
+    return " ".join([_error_rate(paired), *_fields(paired, where, *errors)])
 
 
 def shifted(summary: dict[str, list[dict]], rarer: bool = False) -> list[dict]:
-    """The comparisons of clinical errors that became clearly more frequent, or rarer; by type where one of them did."""
+    """The clinical errors that became more frequent, or rarer, by an interval without zero; by type where one did."""
     paired = {(row["slice"], row["metric"]): row for row in summary["comparisons"]}
     rows = []
     for kind in KINDS:
@@ -31,6 +34,12 @@ def shifted(summary: dict[str, list[dict]], rarer: bool = False) -> list[dict]:
         chosen = [row for row in by_type if _shifted(row, rarer)]
         rows += chosen or ([pooled] if pooled and _shifted(pooled, rarer) else [])
     return rows
+
+
+def surviving(rows: list[dict]) -> str:
+    """How many comparisons survive Holm's correction for all metrics of their slice."""
+    corrected = [row.get("p_holm") for row in rows]
+    return f"{sum(p is not None and p < ALPHA for p in corrected)} of {len(rows)}"
 
 
 def _shifted(row: dict, rarer: bool) -> bool:
@@ -48,8 +57,8 @@ def _error_rate(paired: dict[tuple[str, str], dict]) -> str:
     return sentence + (f"; {' and '.join(parts)}" if len(parts) > 1 else "") + "."
 
 
-def _fields(paired: dict[tuple[str, str], dict], where: str, harm: list[dict]) -> list[str]:
-    """A sentence on what improved, one on what got worse, and one on what did not clearly change."""
+def _fields(paired: dict[tuple[str, str], dict], where: str, harm: list[dict], rarer: list[dict]) -> list[str]:
+    """A sentence on what improved, one on what got worse, and one on what is undecided."""
     rows = [paired[where, name] for name in MEDICAL if (where, name) in paired]
     if not rows and not harm:
         return []
@@ -60,10 +69,13 @@ def _fields(paired: dict[tuple[str, str], dict], where: str, harm: list[dict]) -
     named = "; ".join(map(_field, gains[:NAMED])) or "nothing"
     more = f"; and {len(gains) - NAMED} more" if len(gains) > NAMED else ""
     sentences = [
-        f"On {where} pages, clearly improved: {named}{more}.",
-        f"Clearly worse: {'; '.join(worse) or 'nothing'}.",
+        f"On {where} pages, better (95 % interval excludes zero): {named}{more}.",
+        f"Worse (95 % interval excludes zero): {'; '.join(worse) or 'nothing'}.",
     ]
-    return sentences + ([f"Not clearly changed: {'; '.join(same)}."] if same else [])
+    if harm or rarer:
+        counts = f"{surviving(harm)} kinds that became more frequent and {surviving(rarer)} that became rarer"
+        sentences.append(f"Of the clinical errors, {counts} survive Holm's correction.")
+    return sentences + ([f"Undecided (interval includes zero): {'; '.join(same)}."] if same else [])
 
 
 def _worse(row: dict) -> bool:

@@ -42,8 +42,8 @@ def score_fields(reference: Mapping, prediction: str) -> dict[str, float]:
     right value; `header_recall` over the header's; `test_value_f1` over (analyte, value), `test_row_f1` over (analyte,
     value, unit, low, high, flag) and `range_f1` over (analyte, low, high) where a range is printed; `drug_f1` over
     (drug, dose, unit), `order_f1` over these, route, frequency, duration, amount at a time and status; `option_f1` over
-    (label, ticked). Names are compared without case, spaces and punctuation,
-    numbers as numbers, units by their UCUM code.
+    (label, ticked). Names are compared without case, spaces and punctuation, numbers as numbers, units by their UCUM
+    code, directions by what they mean: how often, at which times of the day where both say, and whether as needed only.
     """
     reading = _read(reference, prediction)
     return _shares(reference, reading) | safety.count(reference, reading)

@@ -11,31 +11,35 @@ from rapidfuzz import fuzz
 from scipy.optimize import linear_sum_assignment
 
 from medocr import fields as medical
-from medocr.fields import lexicon, quantities, unit_code
-from medocr.fields.sig import SALTS
+from medocr.fields import directions, lexicon, quantities, unit_code
+from medocr.fields.sig import COUNT_UNITS, SALTS
 from medocr.metrics.text import shared
-from medocr.metrics.values import comparable, letters, plain, rows
+from medocr.metrics.values import comparable, header, letters, plain, rows
 
 KINDS = {  # what is counted on a page
     "changed_digit": "numbers with a wrong, missing or extra digit",
     "shifted_point": "numbers with a misplaced decimal point",
     "changed_result": "results with another word, sign or bound",
-    "changed_unit": "values with another unit",
+    "lost_value": "results or doses lost",
+    "changed_unit": "wrong or invented units",
     "lost_unit": "values with a missing unit",
     "swapped_rows": "values assigned to the wrong row",
     "lost_flag": "abnormal flags missed or downgraded",
     "invented_flag": "abnormal flags invented or upgraded",
     "changed_analyte": "tests read as a different test",
     "changed_drug": "drugs read as a different drug",
-    "moved_limit": "reference-range limits misread",
-    "changed_amount": "wrong amount per dose",
-    "changed_frequency": "wrong frequency",
-    "changed_route": "wrong route",
-    "changed_duration": "wrong duration",
-    "revived_drug": "stopped or denied drugs read as active",
-    "invented_value": "rows or orders that are not on the page",
+    "moved_limit": "reference ranges misread or lost",
+    "changed_amount": "amounts per dose misread or lost",
+    "changed_frequency": "frequency, time of day or 'as needed' misread or lost",
+    "changed_route": "routes misread or lost, or another kind of form",
+    "changed_duration": "durations misread or lost",
+    "changed_status": "stopped drugs read as active, or active as stopped",
+    "changed_identity": "patient names, numbers, birth or collection dates misread",
+    "invented_value": "rows, orders or doses that are not on the page",
 }
 DIRECTIONS = ("amount", "frequency", "route", "duration")
+COUNTS = frozenset(COUNT_UNITS.values())  # puffs and drops, which have no strength
+IDENTITY = ("patient", "mrn", "date_of_birth", "collected")
 SAME_ROW = 0.6  # names at least so alike may be one row's
 BESIDE = 0.15  # what agreement of values adds, to tell rows of like names apart
 MOST_PAIRS = 10_000  # that are compared letter by letter: no page has so many rows, a loop may
@@ -44,23 +48,25 @@ MOST_PAIRS = 10_000  # that are compared letter by letter: no page has so many r
 def errors(reference: Mapping, prediction: Mapping) -> list[tuple[str, str, str]]:
     """(kind, what the page says, what was read) for each dangerous error; both mappings as `fields.read_fields` gives.
 
-    Kinds are those of KINDS. Values are compared as numbers and units by their UCUM code; a row that is not read
-    at all is lost, not wrong, and is the business of the recall metrics.
+    Kinds are those of KINDS. Values are compared as numbers, units by their UCUM code and directions by what they mean;
+    a row or a header field that is not read at all is lost, not wrong, and is the business of the recall metrics.
     """
     kinds = {"analytes": _analyte_errors, "drugs": _drug_errors}
     return [
         error for kind, compare in kinds.items() for error in compare(rows(reference, kind), rows(prediction, kind))
-    ]
+    ] + list(_identity_errors(reference, prediction))
 
 
 def count(reference: Mapping, prediction: Mapping) -> dict[str, float]:
-    """How many errors of each kind, and `rows_read`; empty for a page that has no analytes and no drugs.
+    """How many errors of each kind, and `rows_read`; for a page that has no analytes and no drugs `changed_identity`
+    alone, and nothing where its header does not say who the patient is.
 
     `rows_read` is the number of rows and orders that were read, those of one name at most as often as the page has it:
     who reads few rows makes few errors, so errors are to be seen beside it.
     """
     if not rows(reference, "analytes") and not rows(reference, "drugs"):
-        return {}
+        named = any(name in IDENTITY for name, _ in header(reference))
+        return {"changed_identity": float(len([*_identity_errors(reference, prediction)]))} if named else {}
     counts = Counter(kind for kind, _, _ in errors(reference, prediction))
     read = sum(_rows_read(reference, prediction, *names) for names in (("analytes", "name"), ("drugs", "drug")))
     return {kind: float(counts[kind]) for kind in KINDS} | {"rows_read": float(read)}
@@ -71,17 +77,23 @@ def _rows_read(reference: Mapping, prediction: Mapping, kind: str, name: str) ->
     return shared(known, read) + len(set(read).difference(known))
 
 
+def _identity_errors(reference: Mapping, prediction: Mapping):
+    read = dict(header(prediction))
+    for name, value in header(reference):
+        if name in IDENTITY and name in read and letters(value) != letters(read[name]):
+            yield "changed_identity", f"{name} {value}", f"{name} {read[name]}"
+
+
 def _analyte_errors(reference: list[Mapping], prediction: list[Mapping]):
     pairs, invented = _match(reference, prediction, "name", "value")
     for row, read, kind in _number_errors(pairs, "value"):
         if kind:
             yield kind, _shown(row), _shown(read)
-        yield from _unit_errors(row, read)
+        yield from _unit_errors(row, read, "value")
         if _another_analyte(row.get("name"), read.get("name")):
             yield "changed_analyte", _shown(row), _shown(read)
-        for limit in ("low", "high"):
-            if None not in (row.get(limit), read.get(limit)) and plain(row[limit]) != plain(read[limit]):
-                yield "moved_limit", _shown(row, limit), _shown(read, limit)
+        if _another_range(row, read):
+            yield "moved_limit", _shown(row, "low", "high"), _shown(read, "low", "high")
         if row.get("flag") != read.get("flag"):
             yield from ((kind, _shown(row), _shown(read)) for kind in _flag_errors(_abnormal(row), _abnormal(read)))
     yield from invented
@@ -89,18 +101,54 @@ def _analyte_errors(reference: list[Mapping], prediction: list[Mapping]):
 
 def _drug_errors(reference: list[Mapping], prediction: list[Mapping]):
     pairs, invented = _match(reference, prediction, "drug", "dose")
+    pairs = [(row, _without_strength(read) if _counted(read) and not _counted(row) else read) for row, read in pairs]
     for row, read, kind in _number_errors(pairs, "dose"):
-        if kind and row.get("dose") is not None and read.get("dose") is not None:
+        if kind:
             yield kind, _shown(row), _shown(read)
-        yield from _unit_errors(row, read)
+        if "dose" in row and row["dose"] is None and read.get("dose") is not None:
+            yield "invented_value", _shown(row), _shown(read)
+        yield from _unit_errors(row, read, "dose")
         if _another_drug(str(row.get("drug")), str(read.get("drug"))):
             yield "changed_drug", _shown(row), _shown(read)
         for column in DIRECTIONS:
-            if None not in (row.get(column), read.get(column)) and comparable(row, column) != comparable(read, column):
-                yield f"changed_{column}", _shown(row, column), _shown(read, column)
-        if row.get("status", "active") != "active" and read.get("status") == "active":
-            yield "revived_drug", _shown(row, "status"), _shown(read, "status")
+            if _misdirected(row, read, column):
+                yield f"changed_{column}", _shown(row, "form", column), _shown(read, "form", column)
+        if (comparable(row, "status") is None) != (comparable(read, "status") is None):
+            yield "changed_status", _shown(row, "status"), _shown(read, "status")
     yield from invented
+
+
+def _counted(order: Mapping) -> bool:
+    return order.get("unit") in COUNTS
+
+
+def _without_strength(order: Mapping) -> Mapping:
+    """An order whose strength was lost, so that the `2 puffs` to be taken were read in its place."""
+    return {**order, "dose": None, "unit": None}
+
+
+def _another_range(row: Mapping, read: Mapping) -> bool:
+    """Whether a limit was misread, lost or put on the other side, of those that the reference knows of its range."""
+    limits = [limit for limit in ("low", "high") if limit in row]
+    printed = any(row[limit] is not None for limit in limits)
+    return printed and any(plain(row[limit]) != plain(read.get(limit)) for limit in limits)
+
+
+def _misdirected(row: Mapping, read: Mapping, column: str) -> bool:
+    """Whether a direction was misread or lost, `as needed` invented, or the form is one that is given another way."""
+    known, other = row.get(column), read.get(column)
+    if known is None:
+        wrong = column == "frequency" and column in row and isinstance(other, str) and directions.is_as_needed(other)
+    else:
+        wrong = known != other and comparable(row, column) != comparable(read, column)
+    return wrong or (column == "route" and _another_way(row.get("form"), read.get("form")))
+
+
+def _another_way(form: object, read: object) -> bool:
+    if form == read:
+        return False
+    ways = [directions.way_of(name) if isinstance(name, str) else None for name in (form, read)]
+    return None not in ways and ways[0] != ways[1]
 
 
 def _number_errors(pairs: list[tuple[Mapping, Mapping]], column: str):
@@ -206,8 +254,10 @@ def _without(rows: list[int], pairs: list[tuple[int, int]], side: int) -> list[i
 
 def _number_error(reference, read) -> str | None:
     """The kind of error that made `read` of `reference` (both plain), or None where they are the same."""
-    if reference == read:
+    if reference is None or reference == read:
         return None
+    if read is None:
+        return "lost_value"
     (digits, signs), (read_digits, read_signs) = _digits(reference), _digits(read)
     if not digits or not read_digits or signs != read_signs:
         return "changed_result"
@@ -223,20 +273,23 @@ def _digits(value) -> tuple[str, str]:
     return digits if several else digits.strip("0") or digits[:1], signs
 
 
-def _unit_errors(row: Mapping, read: Mapping):
-    if _other_unit(row, read):
+def _unit_errors(row: Mapping, read: Mapping, column: str):
+    """A unit that is another, was invented, or lost; nothing where the value in that column is lost or invented."""
+    if row.get(column) is None or read.get(column) is None:
+        return
+    invented = "unit" in row and not row["unit"] and read.get("unit")
+    if invented or _other_unit(row, read, column):
         yield "changed_unit", _shown(row), _shown(read)
     if row.get("unit") and not read.get("unit"):
         yield "lost_unit", _shown(row), _shown(read)
 
 
-def _other_unit(row: Mapping, read: Mapping) -> bool:
+def _other_unit(row: Mapping, read: Mapping, column: str) -> bool:
     if row.get("unit") == read.get("unit"):
         return False
     units = comparable(row, "unit"), comparable(read, "unit")
     if None in units or units[0] == units[1]:
         return False
-    column = "value" if "value" in row else "dose"
     values = _values(row, read, column)
     return row.get(column) == read.get(column) or values[0] != values[1]
 

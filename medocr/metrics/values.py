@@ -106,7 +106,36 @@ def _meaning(of: Callable[[str], object]) -> Callable[[object], object]:
     return compare
 
 
-frequency = _meaning(directions.times_a_day)
+class Timed(float):
+    """So many times a day, at stated times of the day: not equal to other times, but to so many at no stated time."""
+
+    of_day: frozenset[str] = frozenset()
+
+    def __eq__(self, other: object) -> bool:
+        return float.__eq__(self, other) is True and getattr(other, "of_day", self.of_day) == self.of_day
+
+    def __ne__(self, other: object) -> bool:
+        return not self == other
+
+    __hash__ = float.__hash__
+
+
+def frequency(value: object) -> object:
+    """A frequency as it is compared: how often a day, at which times of it, and whether as needed only."""
+    return _frequency(value) if isinstance(value, str) else plain(value)
+
+
+@functools.lru_cache(REMEMBERED)
+def _frequency(value: str) -> object:
+    times, of_day = directions.times_a_day(value), directions.times_of_day(value)
+    if times is not None and of_day:
+        times = Timed(times)
+        times.of_day = of_day
+    if directions.is_as_needed(value):
+        return "as needed", times
+    return _text(value) if times is None else times
+
+
 duration = _meaning(directions.days)
 route = _meaning(directions.route_of)
 amount = _meaning(directions.amount_of)

@@ -9,7 +9,7 @@ from medocr.report.data import flow, label_quality, lengths, mix, split_table
 from medocr.report.gallery import gallery
 from medocr.report.models import latency_table, parity, parity_table, training
 from medocr.report.pages import example, model_view, page_grid, transcript_examples
-from medocr.report.results import dumbbell, model_table, paired_change, safety
+from medocr.report.results import dumbbell, model_table, paired_change, safety, with_errors
 from medocr.report.style import COLOURS, browse, show, style
 from medocr.report.transcription import agreement, disagreements, faults, provider_table, transcription_speed
 
@@ -43,4 +43,5 @@ __all__ = [
     "training",
     "transcript_examples",
     "transcription_speed",
+    "with_errors",
 ]

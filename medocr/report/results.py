@@ -9,6 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from medocr.metrics import HIGHER_IS_BETTER, KINDS, LABELS, LEAST_P, clear
+from medocr.metrics.headline import surviving
 from medocr.report.style import (
     COLOURS,
     FAINT,
@@ -77,7 +78,7 @@ def _words(name: str) -> str:
     if name.startswith("labels:"):
         origin = name.removeprefix("labels:").split("/")[0]
         return f"labelled by {_LABELLERS.get(origin, origin)}"
-    known = {"all": "all pages", "peers": "those RapidOCR read too", "test": "test split", "held_out": "unseen groups"}
+    known = {"all": "all pages", "peers": "those RapidOCR read too", "test": "test split, layouts seen"}
     return known.get(name, plain(name))
 
 
@@ -125,11 +126,20 @@ def difference(row: dict | None) -> str:
     return f"{by} [{', '.join(ends)}]" if ends else by
 
 
-def safety(summary: dict, name: str = "medical") -> Figure:
-    """Dangerous errors by kind, base above tuned, with 95 % intervals; kinds that neither made are counted, not drawn.
+def with_errors(summary: dict) -> list[str]:
+    """The document types on which base or tuned made clinical errors: each has a figure of its own.
 
-    Left per 100 pages with test values or drugs; right per 100 rows read, since a model that reads fewer rows can make
-    fewer errors.
+    Pooled, pages that cannot have a kind of error would dilute its rate, and could turn a change into its opposite.
+    """
+    made = {row["slice"] for row in summary["scores"] if row["metric"] in KINDS and row["value"]}
+    return [name for name in DOC_TYPES if name in made]
+
+
+def safety(summary: dict, name: str) -> Figure:
+    """Clinical errors of one document type by kind, base above tuned, with 95 % intervals.
+
+    Left per 100 pages that can have them; right per 100 rows read, since a model that reads fewer rows can make fewer
+    errors. Kinds that neither made are counted, not drawn.
     """
     rows = {(row["metric"], row["model"]): row for row in summary["scores"] if row["slice"] == name}
     counted = [kind for kind in KINDS if {(kind, "base"), (kind, "tuned")} <= rows.keys()]
@@ -141,24 +151,29 @@ def safety(summary: dict, name: str = "medical") -> Figure:
         _safety_bars(ax, rows, kinds, ending)
     axes[0].set_yticks(range(len(kinds)), [textwrap.fill(KINDS[kind], 30) for kind in kinds], fontsize=LABEL_SIZE)
     axes[0].invert_yaxis()
-    axes[0].set_xlabel(f"per 100 {plain(name)} pages\n(n = {rows[kinds[0], 'base']['n']:,})")
+    counts = [rows[kind, "base"]["n"] for kind in kinds]
+    pages = " to ".join(f"{n:,}" for n in sorted({min(counts), max(counts)}))
+    axes[0].set_xlabel(f"per 100 {plain(name)} pages\n(n = {pages})")
     left_out = len(counted) - len(kinds)
-    axes[1].set_xlabel("per 100 rows read" + f"\n(neither made any of {left_out} further kinds)" * bool(left_out))
+    axes[1].set_xlabel("per 100 rows read" + f"\n({left_out} further kinds: none)" * bool(left_out))
     figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=LABEL_SIZE)
     paired = {row["metric"]: row for row in summary.get("comparisons", ()) if row["slice"] == name}
-    conclude(figure, _harm([paired[kind] for kind in kinds if kind in paired]))
+    conclude(figure, f"{plain(name).capitalize()}s: {_harm([paired[kind] for kind in kinds if kind in paired])}")
     return figure
 
 
 def _harm(paired: list[dict]) -> str:
-    """Which kinds of error became clearly more frequent, and which rarer."""
-    parts = []
+    """Which kinds of error became more frequent or rarer by an interval without zero; how many survive correction."""
+    parts, shifted = [], [row for row in paired if clear(row["low"], row["high"])]
     for how, sign in (("more frequent", 1), ("rarer", -1)):
-        rows = [row for row in paired if clear(row["low"], row["high"]) and row["difference"] * sign > 0]
-        kinds = ", ".join(f"{KINDS[row['metric']]} ({_from_to(row, 100, 1)} per 100 pages)" for row in rows)
-        parts.append(f"clearly {how}: {kinds}" if rows else f"no error became clearly {how}")
-    text = "; ".join(parts)
-    return f"{text[0].upper()}{text[1:]}"
+        rows = [row for row in shifted if row["difference"] * sign > 0]
+        kinds = ", ".join(f"{KINDS[row['metric']]} ({_from_to(row, 100, 1)})" for row in rows)
+        parts += [f"{how}: {kinds}"] if rows else []
+    if not shifted:
+        return "the 95 % interval of every kind's difference includes zero"
+    return (
+        f"{'; '.join(parts)} per 100 pages. 95 % intervals exclude zero; {surviving(shifted)} survive Holm's correction"
+    )
 
 
 def _safety_bars(ax, rows: dict, kinds: list[str], ending: str) -> None:
@@ -219,9 +234,9 @@ def paired_change(changes: pd.DataFrame, metric: str = "cer") -> Figure:
 def model_table(summary: dict, metrics: Sequence[str], slices: Sequence[str] = ("all",)) -> pd.DataFrame:
     """Metrics of base, tuned, merged and RapidOCR as far as they were scored, with the paired difference and p.
 
-    One row per slice and metric, taken from the content of metrics.json; means of CER and WER are capped at 1, and p is
-    Holm's, corrected for all metrics of the slice. Intervals are not corrected, so p can be large although one excludes
-    zero. "≤" stands where so many permutations give nothing smaller.
+    One row per slice and metric, taken from the content of metrics.json; means of CER and WER are capped at 1. The
+    second p is Holm's, corrected for all metrics of the slice; intervals are not corrected, so it can be large although
+    one excludes zero. "≤" stands where so many permutations give nothing smaller.
     """
     scores = {(row["slice"], row["metric"], row["model"]): row for row in summary["scores"]}
     paired = {(row["slice"], row["metric"]): row for row in summary["comparisons"]}
@@ -235,7 +250,7 @@ def model_table(summary: dict, metrics: Sequence[str], slices: Sequence[str] = (
             row = paired.get((name, metric))
             cells = {MODELS.get(model, model): _value(score) for model, score in by_model.items()}
             cells["tuned − base [95 %]"] = difference(row)
-            cells["p (Holm)"] = _p(row)
+            cells["p, p (Holm)"] = ", ".join(filter(None, (p_value(row, "p"), p_value(row, "p_holm"))))
             cells["n"] = max(score["n"] for score in by_model.values() if score)
             rows.append({"slice": plain(name), "metric": LABELS.get(metric, metric), **cells})
     if not rows:
@@ -248,7 +263,9 @@ def _value(score: dict | None) -> str:
     return "" if score is None or score["value"] is None else f"{score['value']:.3f}"
 
 
-def _p(row: dict | None) -> str:
-    if row is None or (corrected := row.get("p_holm", row["p"])) is None:
+def p_value(row: dict | None, key: str = "p") -> str:
+    """A comparison's `p` or `p_holm`; "≤" where so many permutations give nothing smaller."""
+    if row is None or (value := row.get(key)) is None:
         return ""
-    return f"≤ {corrected:.3f}" if row["p"] <= LEAST_P else f"{corrected:.3f}"
+    text = f"{value:.1g}" if value < 0.001 else f"{value:.3f}"
+    return f"≤ {text}" if row["p"] <= LEAST_P else text

@@ -18,7 +18,7 @@ TEMPLATES = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).par
 PICTURES = {  # on top, where a run has them
     "example_best": "The page that improved most, its text, and what the base and the fine-tuned model read",
     "cer_by_slice": "Character error rate of the base and the fine-tuned model by kind of page",
-    "safety": "Clinical errors per 100 pages, and per row that was read",
+    **{f"safety_{name}": f"Clinical errors on {name.replace('_', ' ')}s" for name in DOC_TYPES},
 }
 
 FIGURES = re.compile(r"(nan|None|[<≤≥÷±]?\s*[+−-]?[\d.,]+\s*%?(\s*[\[,][\d\s.,+−-]+\]?)?)?")  # with an interval, if any

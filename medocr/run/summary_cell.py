@@ -145,15 +145,11 @@ def _merged(record: dict) -> str:
 def _digitized(record: dict) -> str:
     parts = []
     for name, about in record["readers"].items():
-        every = next(row for row in about["held_out"] if row["kind"] == "all")
-        kinds = ", ".join(
-            f"{row['passed']:,} of {row['fields']:,} {row['kind']}s" for row in about["held_out"] if row is not every
-        )
-        wrong = f"; {every['passed_wrong']:.1%} of them wrong" if every["passed"] else ""
-        parts.append(f"{name} {every['share']:.0%} ({kinds}{wrong})")
-    return (
-        f"Of the fields read on held-out pages, at a risk of {record['risk']:.0%}, need no review: {'; '.join(parts)}."
-    )
+        kinds = [row for row in about["held_out"] if row["kind"] != "all"]  # pooled, headers hide a kind over its limit
+        cells = [f"{row['kind']}s {row['wrong']:,} / {row['passed']:,} of {row['fields']:,}" for row in kinds]
+        parts.append(f"{name} {', '.join(cells)}")
+    limit = f"at most {record['risk']:.0%} wrong of each kind, with a confidence of {1 - record['delta']:.0%}"
+    return f"Wrong / accepted without review, of all fields of held-out pages ({limit}): {'; '.join(parts)}."
 
 
 _SENTENCES = {
