@@ -5,14 +5,26 @@ Hub and Kaggle are not asked here: the runner's next step asks them for the revi
 """
 
 import json
+import math
 import os
+import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 from . import BASES, ocr
 
 FULL_DISK_GB, TINY_DISK_GB = 15, 1  # base, data sets, splits, three checkpoints, merged model
 FULL_GPU_GB = 12  # computed for batches of four: results/gpu/l4.json
+CHOICES = {  # parameter → its values; of a list, those of its items
+    "backend": ("auto", "transformers", "unsloth"),
+    "text_format": ("continuous", "lines"),
+    "second_annotator": ("rapidocr", "tesseract"),
+    "models": ("base", "tuned"),
+}
+DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
+SHARES = ("agreement_share", "agreement_threshold", "min_confidence", "label_noise")
+POSITIVE = ("batch_size", "accumulation", "epochs", "r", "alpha", "save_every", "processes", "max_answer_tokens")
 
 
 def check(data: str | Path) -> str:
@@ -29,7 +41,8 @@ def check(data: str | Path) -> str:
     providers = [p for p in parameters.get("transcribe", {}).get("providers", ()) if p.get("may_receive")]
     keys = [provider["key_variable"] for provider in providers if provider.get("key_variable")]
     unset = [name for name in keys if not os.environ.get(name, "").strip()]
-    missing = [f"the environment variable {name} with a provider's key is not set" for name in unset]
+    missing = _wrong(parameters)
+    missing += [f"the environment variable {name} with a provider's key is not set" for name in unset]
     if cuda and card is None:
         missing.append("CUDA, which torch does not find: take a machine with an NVIDIA GPU, or set device = 'auto'")
     elif card and full and card[1] < FULL_GPU_GB:
@@ -48,6 +61,34 @@ def check(data: str | Path) -> str:
     parts = [f"{free:.0f} GB of disk", *([f"{card[0]} with {card[1]:.1f} GB free"] if card else [])]
     parts += [f"a key in {name}" for name in keys]
     return f"This machine has {', '.join(parts)}."
+
+
+def _wrong(parameters: dict[str, dict]) -> list[str]:
+    """The parameters whose values a stage would refuse, hours later it may be, each with what it may be."""
+    wrong = []
+    for stage, name, value in ((s, name, value) for s, table in parameters.items() for name, value in table.items()):
+        if problem := _problem(name, value):
+            wrong.append(f"{stage}.{name} = {value!r}: {problem}")
+    readers = parameters.get("transcribe", {})
+    names = [provider["name"] for provider in readers.get("providers", ())]
+    if (third := readers.get("third")) and third not in names:
+        wrong.append(
+            f"transcribe.third = {third!r}: a provider's name, of which there are {', '.join(names) or 'none'}"
+        )
+    return wrong
+
+
+def _problem(name: str, value: Any) -> str:
+    """What a parameter of this name should be instead; empty where nothing is known against its value."""
+    if name in CHOICES and not set(value if isinstance(value, list) else [value]) <= set(CHOICES[name]):
+        return f"use {' or '.join(CHOICES[name])}"
+    if name == "device" and not DEVICE.fullmatch(str(value)):
+        return "use auto, cpu or cuda"
+    if isinstance(value, float) and not math.isfinite(value):
+        return "give a finite number"
+    if name in SHARES and not 0 <= value <= 1:
+        return "give a share from 0 to 1"
+    return "give a whole number of at least 1" if name in POSITIVE and value < 1 else ""
 
 
 def gpu() -> tuple[str, float] | None:

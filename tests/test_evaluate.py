@@ -13,6 +13,7 @@ from PIL import Image, ImageDraw
 
 from medocr import evaluate, metrics, model, storage
 from medocr.evaluate import Prediction
+from medocr.run.profile import NOTEBOOKS
 from medocr.schema import DOMAIN_OF, Page
 from medocr.transcribe.store import Answer
 
@@ -346,3 +347,16 @@ def test_an_ocrs_answers_become_the_same_rows():
 def test_a_page_nobody_has_read_cannot_be_scored():
     with pytest.raises(ValueError, match=r"drawn#1 has no text.*transcribe"):
         evaluate.from_transcripts([page(text=None)], [Answer("x")])
+
+
+@pytest.mark.parametrize("models", [("base", "tuned", "merged"), ("base", "merged"), ("merged",)])
+def test_merged_is_held_against_what_tuned_has_read_if_anything(models):
+    predictions = [dataclasses.replace(page, model=name) for name in models for page in made_up(4, models=("tuned",))]
+    frame = evaluate.score([*predictions, *predictions[:3]])  # a page that is in the test split twice
+    assert len(frame) == len(predictions)
+    cells = json.loads((NOTEBOOKS / "06_merge.ipynb").read_text())["cells"]
+    cell = next("".join(cell["source"]) for cell in cells if "frame.pivot" in "".join(cell["source"]))
+    names = {"frame": frame, "Markdown": str}
+    exec(cell, names)
+    assert ("of 4 pages" in names["wrote"]) == ("tuned" in models)
+    assert ("no test page was read by tuned" in names["wrote"]) == ("tuned" not in models)

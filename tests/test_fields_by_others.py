@@ -59,3 +59,17 @@ def test_directions_in_other_words_mean_the_same(frequency, times):
 )
 def test_dates_with_the_months_of_other_languages(printed, day):
     assert dates.iso(printed) == day
+
+
+@pytest.mark.parametrize(
+    ("amount", "meant"),
+    [
+        ("one", (1, "")),
+        ("2", (2, "")),
+        ("ONE-HALF TABLET", (0.5, "tablet")),
+        ("500 mg", (500, "mg")),
+        ("1 tab", (1, "tablet")),
+    ],
+)
+def test_amounts_in_other_words_mean_the_same(amount, meant):
+    assert directions.amount_of(amount) == meant

@@ -78,3 +78,28 @@ def test_the_runner_looks_before_it_asks_the_sources(tmp_path, machine, monkeypa
 
 def test_free_disk_of_a_folder_that_is_yet_to_be_made():
     assert preflight.free_disk_gb(ROOT / "data/not/yet") > 0
+
+
+WRONG = {
+    "train": {"device": "gpu", "backend": "unsloht", "learning_rate": float("nan"), "save_every": 0},
+    "transcribe": {"second_annotator": "teseract", "min_confidence": 70.0, "agreement_share": 7, "third": "nobody"},
+    "evaluate": {"batch_size": 0, "models": ["base", "tunde"]},
+    "prepare": {"text_format": "line"},
+}
+
+
+def test_wrong_values_are_named_before_anything_is_paid_for(planned, machine):
+    machine()
+    with pytest.raises(ValueError, match="not ready for this run") as raised:
+        preflight.check(planned("demo", **WRONG))
+    message = str(raised.value)
+    for stage, values in WRONG.items():
+        for name in values:
+            assert f"- {stage}.{name} = " in message
+    assert message.count("\n- ") == sum(map(len, WRONG.values()))
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in (ROOT / "notebooks/profiles").glob("*.toml")))
+def test_no_profile_of_the_repository_has_a_wrong_value(name):
+    if not run.is_table(name):
+        assert preflight._wrong(load_profile(name).parameters) == []

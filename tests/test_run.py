@@ -527,6 +527,73 @@ def test_a_change_that_keeps_size_and_time_is_found_where_all_is_verified(quick,
     assert "merged has changed" in capsys.readouterr().err
 
 
+SECRET = "sk-proj-SECRET-123"
+
+
+@pytest.mark.parametrize(
+    "override",
+    [
+        f"transcribe.providers=[{{name='a', base_url='https://a.example', model='m', key_variable='{SECRET}'}}]",
+        f"transcribe.providers=[{{name='a', base_url='https://a.example', model='m', api_key='{SECRET}'}}]",
+        f"transcribe.providers=[{{name='a', base_url='https://u:{SECRET}@a.example', model='m'}}]",
+        f"transcribe.providers=['{SECRET}']",
+        f"merge.server_key_variable={SECRET}",
+        f"merge.server=https://u:{SECRET}@a.example/v1",
+    ],
+)
+def test_a_key_in_the_wrong_place_is_neither_shown_nor_written(tmp_path, capsys, override):
+    assert main(["run", "smoke", "--out", str(tmp_path), "-p", override]) == 2
+    shown = capsys.readouterr()
+    assert "SECRET" not in shown.err + shown.out
+    assert not (tmp_path / "data").exists()
+
+
+def test_only_paths_are_given_to_notebooks_as_seen_from_there(tmp_path):
+    providers = [{"name": "vllm", "model": "/models/x"}]
+    parameters = {"data": "/a/data", "base": "/a/base", "annotator": "rapidocr:/a/my.onnx", "served_as": "/models/x"}
+    parameters |= {"providers": providers, "pages_from": [{"source": "folder", "path": "/a/scans"}]}
+    assert runner._relative(parameters, Path("/a/notebooks")) == {
+        "data": "../data",
+        "base": "../base",
+        "annotator": "rapidocr:../my.onnx",
+        "served_as": "/models/x",
+        "providers": providers,
+        "pages_from": [{"source": "folder", "path": "../scans"}],
+    }
+
+
+def test_paths_in_a_profile_begin_at_its_folder_or_at_home(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    file = tmp_path / "my.onnx"
+    file.write_bytes(b"1")
+    content = "[curate]\npages_from = [{ source = 'folder', path = '~/scans' }]\n[transcribe]\n"
+    (tmp_path / "mine.toml").write_text(content + "annotator = 'rapidocr:my.onnx'\n")
+    resolved = runner.load_profile(str(tmp_path / "mine.toml"), out=tmp_path)
+    assert resolved.parameters["curate"]["pages_from"][0]["path"] == str(tmp_path / "home/scans")
+    assert resolved.parameters["transcribe"]["annotator"] == f"rapidocr:{file}"
+    before = runner.plan(resolved, STAGES[1])
+    file.write_bytes(b"2")
+    assert runner.plan(resolved, STAGES[1]) != before, "another recogniser at the same path reads anew"
+    assert results._names_for_paths(resolved)[str(file)] == "my.onnx"
+
+
+def test_a_dropped_provider_and_rejected_pages_are_said(tmp_path):
+    rows = [
+        {"provider": "one", "label_origin": "one/m", "dropped": "it does not accept the key (401)"},
+        {"provider": "rapidocr", "label_origin": "rapidocr/v6", "dropped": ""},
+    ]
+    made = {"labelled": 40, "set_aside": [], "read": 0, "providers": rows, "label_origins": {"rapidocr/v6": 40}}
+    (tmp_path / "transcribe.json").write_text(json.dumps({"report": made}))
+    said = "provider one was dropped, as it does not accept the key (401): 40 labels are by other readers"
+    assert said in summary_cell.findings(tmp_path)["02_transcribe"]
+    assert summary_cell.warnings(STAGES[1], tmp_path) == [f"{said}; --from 02 asks it again"]
+    leakage = dict.fromkeys(("groups_shared_across_splits", "near_duplicate_pairs_across_splits"), 0)
+    prepared = {"leakage": {**leakage, "pages": {"train": 8}}, "counts": {"rejected": {"answer_too_long": 32}}}
+    (tmp_path / "prepare.json").write_text(json.dumps({**prepared, "warnings": ["train has 8 pages"]}))
+    assert summary_cell.findings(tmp_path)["03_prepare"].endswith("; rejected: 32 answer too long.")
+    assert summary_cell.warnings(STAGES[2], tmp_path) == ["train has 8 pages", "rejected: 32 answer too long"]
+
+
 def test_a_stage_alone_without_its_input_says_what_to_run_first(quick, capsys):
     assert run(quick, "--only", "04") == 2
     error = capsys.readouterr().err

@@ -1,5 +1,6 @@
 """Every source on fixtures of exactly the shapes that it documents, and what each makes of bad input."""
 
+import importlib.metadata
 import io
 import json
 import os
@@ -7,6 +8,7 @@ import re
 import socket
 import threading
 import time
+import types
 import zlib
 from pathlib import Path
 
@@ -728,3 +730,14 @@ def test_lab_reports_without_kagglehub(monkeypatch):
 
 def test_fingerprint_of_a_fixed_revision_needs_no_network():
     assert sources.fingerprint("invoices", revision="a") != sources.fingerprint("invoices", revision="b")
+
+
+def test_doing_what_a_rejection_says_reads_the_folder_anew(tmp_path, monkeypatch):
+    (tmp_path / "photo.heic").write_bytes(b"1")
+    before = sources.fingerprint("folder", path=str(tmp_path))
+    monkeypatch.setattr(os, "access", lambda file, mode: False)
+    unreadable = sources.fingerprint("folder", path=str(tmp_path))
+    assert unreadable != before
+    installed = types.SimpleNamespace(version="9.9")
+    monkeypatch.setattr(importlib.metadata, "distributions", lambda name: [installed])
+    assert sources.fingerprint("folder", path=str(tmp_path)) != unreadable

@@ -122,8 +122,9 @@ def _prediction(page: Page, read, **about) -> Prediction:
 
 
 def score(predictions: Iterable[Prediction]) -> pd.DataFrame:
-    """One row per page and model: the prediction's fields, `against` ("truth" or "label"), and the scores of the page.
+    """One row per page and model, a page that was read twice counted once.
 
+    It has the prediction's fields, `against` ("truth" or "label"), and the scores of the page.
     `fields_from` says where the page's fields come from that those read are held against: "source" (the generator, an
     annotation), or the "text" that the page is scored against; what the parser does not read from the exact text as the
     source has it is left out. A score that a page gives no ground for is NaN.
@@ -131,7 +132,8 @@ def score(predictions: Iterable[Prediction]) -> pd.DataFrame:
     Columns are named as `metrics.score_page` names them; those against the label (NaN where there is none) have
     `label_` before the name. A reading that was stopped for repeating itself counts as a loop whatever its text.
     """
-    rows, legible = [], _legible(predictions := list(predictions))
+    predictions = list({(page.id, page.model): page for page in predictions}.values())
+    rows, legible = [], _legible(predictions)
     for prediction in predictions:
         scores = _scores(prediction.target, prediction, legible.get(prediction.id))
         labelled = prediction.reference is not None

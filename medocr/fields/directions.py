@@ -36,7 +36,7 @@ AMOUNT = re.compile(
     r"(?<![\w.,/-])(?P<amount>\d{1,3}(?:\.\d{1,2})?(?:\s?(?:-|to)\s?\d{1,2})?|½|¼"
     r"|one[ -]half|half(?: a)?|one|two|three|four|five|six|a)"
     rf"(?:\s?\(\d{{1,2}}\))?(?:\s?(?P<form>{ORDER['taken']})(?![\w/])(?!\s?/)|(?=\sto be (?:taken|used|inhaled))"
-    r"|(?:(?<=take\s(?:one|two))|(?<=take\s[1-9]))(?=\s(?:daily|once|twice|three|four|each|every|at|up|in)\s))"
+    r"|(?:(?<=take\s(?:one|two))|(?<=take\s[1-9]))(?=\s(?:daily|once|twice|three|four|each|every|at|up|in)\b))"
 )
 ASK = rf"(?:take|inject|give|apply|use|instil|inhale|sig:?|{pattern('take')})"
 ASKED = re.compile(rf"(?<!\w){ASK}\s*$")
@@ -141,7 +141,8 @@ def amount_at(lowered: str, start: int, limit: int, strength: re.Match | None) -
 @functools.lru_cache(20_000)
 def amount_of(amount: str) -> tuple[float, str] | None:
     """How much at a time, and of what: (2, tablet) for `2 tabs`, `two tablets`; a range gives its most."""
-    match = AMOUNT.search(amount.lower()) or PRINTED["mass"].search(f"take {amount.lower()}")
+    taken = f"take {amount.lower()} daily"  # `one` alone is an amount only so
+    match = AMOUNT.search(taken) or PRINTED["mass"].search(taken)
     if not match:
         return None
     most = re.split(r"\s?(?:-|to)\s?", match["amount"])[-1]

@@ -96,6 +96,8 @@ def _execute_stage(run: Run, stage: Stage, must: bool, hashes: seals.Hashes, row
     else:
         row |= provenance.row(record)
         _show(f"{stage.notebook:<14} skipped  {row['seconds']:8.1f} s when it ran")
+    for warning in summary_cell.warnings(stage, run.data):
+        _show(f"  {warning}")
 
 
 def make(run: Run, stage: Stage, made_from: dict, hashes: seals.Hashes) -> dict:
@@ -162,6 +164,9 @@ def plan(run: Run, stage: Stage) -> dict:
     for number, options in enumerate(parameters.get("pages_from", ())):
         settings = {key: value for key, value in options.items() if key != "source"}
         reads[f"source {number}"] = sources.fingerprint(options["source"], **settings)
+    recogniser = Path(parameters.get("annotator", "").partition(":")[2])
+    if recogniser.suffix == ".onnx" and recogniser.is_file():
+        reads["recogniser"] = storage.file_hash(recogniser)
     base = run.parameters["prepare"]["base"]
     if stage.needs_base and (folder := BASES.get(base, Path(base))).is_dir():
         reads["base"] = storage.model_hash(folder)
@@ -184,13 +189,24 @@ def open_with_finding(run: Run, stage: Stage, record: dict) -> None:
     summary_cell.insert(notebook, summary_cell.finding(stage, run.data), *origin)
 
 
-def _relative(value, folder: Path):
-    """The absolute paths in a parameter as seen from the notebooks, so that results hold no path of this machine."""
-    if isinstance(value, dict):
-        return {name: _relative(item, folder) for name, item in value.items()}
-    if isinstance(value, list):
-        return [_relative(item, folder) for item in value]
-    return os.path.relpath(value, folder) if isinstance(value, str) and value.startswith("/") else value
+def _relative(parameters: dict, folder: Path) -> dict:
+    """A stage's parameters with their paths as seen from the notebooks, so that results hold no path of this machine.
+
+    Nothing else that begins with "/" is a path: a server may well call its model so.
+    """
+
+    def seen(path: str) -> str:
+        return os.path.relpath(path, folder) if path.startswith("/") else path
+
+    made: dict[str, Any] = {
+        name: seen(value) if name in ("data", "base") else value for name, value in parameters.items()
+    }
+    if "annotator" in made:
+        engine, colon, file = made["annotator"].partition(":")
+        made["annotator"] = f"{engine}{colon}{seen(file)}"
+    if "pages_from" in made:
+        made["pages_from"] = [{**o, **({"path": seen(o["path"])} if "path" in o else {})} for o in made["pages_from"]]
+    return made
 
 
 @contextlib.contextmanager

@@ -186,6 +186,7 @@ def resolve(content: dict, name: str, path: Path, overrides: Sequence[str], out:
     for table in content:
         check_known(table, stages, f"{path}: table or setting", extra=("publish",))
     parameters = {name: _resolve(stage, content.get(name, {}), path) for name, stage in stages.items()}
+    _check_providers(parameters)
     _resolve_paths(parameters, path.resolve().parent)
     return Run(name, parameters, publish, Path(out).resolve(), path.resolve(), tuple(overrides))
 
@@ -224,17 +225,42 @@ def _resolve(stage: Stage, given: dict, path: Path) -> dict:
 
 
 def _resolve_paths(parameters: dict[str, dict], folder: Path) -> None:
-    """Paths in a profile are meant from the profile's own folder; a base model's also from where the command runs."""
+    """Paths in a profile are meant from the profile's own folder; a model's also from where the command runs."""
     for options in parameters["curate"].get("pages_from", ()):
         named = isinstance(options, dict) and isinstance(options.get("source"), str)
         if not named or not isinstance(options.get("path", ""), str):
             raise ValueError(f"pages_from holds {options!r}: as in {{ source = 'folder', path = 'scans' }}")
         if "path" in options:
-            options["path"] = str((folder / options["path"]).resolve())
-    base = parameters["prepare"]["base"]
+            options["path"] = str((folder / _from_home(options["path"])).resolve())
+    base = _from_home(parameters["prepare"]["base"])
     local = next((p for p in (folder / base, Path(base)) if p.is_dir()), None)
     if base not in BASES and local:
         parameters["prepare"]["base"] = str(local.resolve())
+    engine, _, file = parameters["transcribe"].get("annotator", "").partition(":")
+    if file.endswith(".onnx"):
+        file = _from_home(file)
+        local = next((p for p in (folder / file, Path(file)) if p.is_file()), folder / file)
+        parameters["transcribe"]["annotator"] = f"{engine}:{local.resolve()}"
+
+
+def _from_home(path: str) -> str:
+    """The path with `~` as its user's home; as it is where there is no such user."""
+    return os.path.expanduser(path)  # noqa: PTH111
+
+
+def _check_providers(parameters: dict[str, dict]) -> None:
+    """Raise ValueError for a provider's or server's wrong settings, before anything of a key among them is written."""
+    providers, merge = parameters["transcribe"].get("providers", ()), parameters["merge"]
+    server, variable = merge.get("server", ""), merge.get("server_key_variable", "")
+    if not providers and not server and not variable:
+        return
+    from ..transcribe.providers import OpenAIProvider, named  # with much that most runs do without
+
+    if not all(isinstance(table, dict) for table in providers):
+        raise ValueError("transcribe.providers: each is a table, as in { name = 'one', base_url = 'https://…', … }")
+    named(providers)
+    if server or variable:
+        OpenAIProvider("merge.server", server or "https://localhost", merge["served_as"] or "listed", variable)
 
 
 def default_parameters(notebook: Path) -> dict:

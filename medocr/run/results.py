@@ -120,7 +120,8 @@ def check_publishable(run: Run) -> None:
 def _names_for_paths(run: Run) -> dict[str, str]:
     """Paths of this machine in the run's parameters → the names that stand for them in published results."""
     names = {}
-    for path in filter(os.path.isabs, _strings(run.parameters)):
+    texts = (text.removeprefix("rapidocr:") for text in _strings(run.parameters))  # a recogniser's file
+    for path in filter(os.path.isabs, texts):
         inside = Path(path).is_relative_to(run.out)
         name = os.path.relpath(path, run.out) if inside else hashlib.sha256(path.encode()).hexdigest()[:12]
         names |= {path: name, os.path.relpath(path, NOTEBOOKS): name}

@@ -54,8 +54,7 @@ def finding(stage: Stage, folder: Path) -> str | None:
 
 def _curated(record: dict) -> str:
     counts = record["counts"]
-    reasons = ", ".join(f"{number:,} {reason.replace('_', ' ')}" for reason, number in counts["rejected"].items())
-    return f"{counts['kept']:,} of {counts['inputs']:,} pages kept; rejected: {reasons or 'none'}."
+    return f"{counts['kept']:,} of {counts['inputs']:,} pages kept; rejected: {_rejected(record) or 'none'}."
 
 
 def _transcribed(record: dict) -> str:
@@ -70,17 +69,47 @@ def _transcribed(record: dict) -> str:
         if unusable := row.get("unusable"):
             reasons = ", ".join(f"{number:,} {reason.replace('_', ' ')}" for reason, number in unusable.items())
             parts.append(f"answers of {row['provider']} that are no labels: {reasons}")
+    parts += _dropped(made)
     if made["read"]:
         parts.append(f"{made['pages_per_second']:.1f} pages per second")
     cost = f"cost {made['cost']:.2f} in the currency of the prices" if made.get("cost") else "nothing was paid"
     return f"{', '.join(parts)}; {cost}."
 
 
+def _dropped(made: dict) -> list[str]:
+    """Each provider that was dropped, why, and how many labels are by readers that were not."""
+    rows = made.get("providers", ())
+    others = {row.get("label_origin") for row in rows if not row.get("dropped")}
+    labels = sum(number for origin, number in made.get("label_origins", {}).items() if origin in others)
+    return [
+        f"provider {row['provider']} was dropped, as {row['dropped']}: {labels:,} labels are by other readers"
+        for row in rows
+        if row.get("dropped")
+    ]
+
+
+def warnings(stage: Stage, folder: Path) -> list[str]:
+    """What a stage's record says that whoever runs it should know at once."""
+    with contextlib.suppress(OSError, ValueError):
+        record = json.loads((folder / stage.record).read_text())
+        dropped = [f"{text}; --from 02 asks it again" for text in _dropped(record.get("report", {}))]
+        rejected = _rejected(record) if stage.name == "prepare" else ""
+        return [*dropped, *record.get("warnings", ()), *([f"rejected: {rejected}"] if rejected else [])]
+    return []
+
+
+def _rejected(record: dict) -> str:
+    """How many pages were rejected, by reason."""
+    reasons = record.get("counts", {}).get("rejected", {})
+    return ", ".join(f"{number:,} {reason.replace('_', ' ')}" for reason, number in reasons.items())
+
+
 def _prepared(record: dict) -> str:
     leakage = record["leakage"]
     splits = " / ".join(f"{pages:,}" for pages in leakage["pages"].values())
     shared = f"{leakage['groups_shared_across_splits']} groups and {leakage['near_duplicate_pairs_across_splits']}"
-    return f"{splits} pages to train, validate and test on; {shared} near-duplicate pairs straddle a split."
+    left_out = f"; rejected: {rejected}" if (rejected := _rejected(record)) else ""
+    return f"{splits} pages to train, validate and test on; {shared} near-duplicate pairs straddle a split{left_out}."
 
 
 def _trained(record: dict) -> str:
@@ -109,7 +138,8 @@ def _merged(record: dict) -> str:
     apart = f"logits differ by at most {figures['logit_difference']:.2g} standard deviations"
     cer = {row["model"]: row for row in scores if (row["slice"], row["metric"]) == ("all", "cer")}
     read = f"CER on {cer['merged']['n']:,} test pages {cer['merged']['value']:.3f}"
-    return f"{verdict}: {agreed}, {apart}. {read}, with the adapter {cer['tuned']['value']:.3f}."
+    tuned = f", with the adapter {cer['tuned']['value']:.3f}" if "tuned" in cer else ""
+    return f"{verdict}: {agreed}, {apart}. {read}{tuned}."
 
 
 def _digitized(record: dict) -> str:

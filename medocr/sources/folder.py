@@ -1,5 +1,6 @@
 """One's own documents: a folder of images and PDFs, with labels where there are any."""
 
+import importlib.metadata
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -167,9 +168,13 @@ def _pages_of(file: Path) -> int:
 
 
 def state(path: str | Path, **_) -> list:
-    """Name, size and time of change of every file in the folder."""
+    """Name, size and time of change of every file in the folder, whether it may be read, and by which `pillow-heif`."""
     root, files, _ = find(path)
-    return [[name_of(file, root), file.stat().st_size, file.stat().st_mtime_ns] for file in files]
+    of_files = [(file, file.stat()) for file in files]
+    known = [[name_of(f, root), about.st_size, about.st_mtime_ns, os.access(f, os.R_OK)] for f, about in of_files]
+    if any(file.suffix.lower() in (".heic", ".heif", ".avif") for file in files):
+        known += [each.version for each in importlib.metadata.distributions(name="pillow-heif")]
+    return known
 
 
 def _items(file: Path, name: str, row: dict, options: dict, dpi: int, limit: int) -> Iterator[Page | Rejection]:

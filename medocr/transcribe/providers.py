@@ -4,10 +4,11 @@ import dataclasses
 import ipaddress
 import os
 import re
+import typing
 import urllib.parse
 from collections.abc import Iterable, Mapping, Sequence
 
-from ..schema import Page
+from ..schema import Page, check_types
 from . import outgoing, prompt
 
 LOCAL_NAMES = ("localhost", "localhost.localdomain")
@@ -101,6 +102,7 @@ def named(tables: Iterable[Mapping]) -> list[OpenAIProvider]:
         missing = [name for name in ("name", "base_url", "model") if name not in table]
         if missing:
             raise ValueError(f"provider {table.get('name', '?')}: give it {' and '.join(missing)}")
+        check_types(table, typing.get_type_hints(OpenAIProvider))
         made.append(OpenAIProvider(**table))
     twice = {p.name for p in made if sum(other.name == p.name for other in made) > 1}
     if twice:
