@@ -79,7 +79,7 @@ def _environment() -> jinja2.Environment:
         "published": tomllib.loads((ROOT / "notebooks/profiles/l4.toml").read_text()),
         **{"by": by, "shifted": shifted, "surviving": surviving, "p_value": p_value, "share": proportion},
         **{"fields": FIELDS, "labels": LABELS, "kinds": KINDS},
-        "slices": ("all", "medical", "general", *(name for name in DOC_TYPES if name != "unknown"), "test", "held_out"),
+        "slices": ("all", "medical", "general", *(name for name in DOC_TYPES if name != "unknown"), "test"),
         "stage_findings": lambda run: summary_cell.findings(RESULTS / run),
         "same_run": lambda run: all(run["same_bytes"].values()) and run["same_scores"],
         **{"runs": len(facts), "total": total, "counted": counted, "demos": claims.demos(RESULTS)},

@@ -134,9 +134,7 @@ async def _send(api, provider: OpenAIProvider, store: Store, part: dict[str, byt
     try:
         batch = await _patiently(lambda: api.batches.create(input_file_id=uploaded.id, **settings), "id", begun=begun)
     except Fault as fault:
-        if (
-            fault.dropped or fault.kind == "bad_request"
-        ):  # after another fault, there may be a batch that needs the file
+        if fault.dropped or fault.kind == "bad_request":  # after others there may be a batch that needs the file
             await _delete(api, uploaded.id)
         raise
     store.put_batch(provider, token, batch.id, images)
