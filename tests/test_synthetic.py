@@ -10,7 +10,7 @@ from tokenizers import Tokenizer
 import medocr
 import medocr.fields
 from medocr.demo import synthetic
-from medocr.demo.synthetic import analytes, draw, drugs, issuers
+from medocr.demo.synthetic import draw, general, lab, prescription, templates
 from medocr.demo.tiny import corpus
 from medocr.schema import DOMAIN_OF
 
@@ -62,20 +62,20 @@ def test_counts_and_labels(drawn):
 
 def test_groups_are_many_and_held_out_ones_apart():
     for doc_type in TYPES:
-        groups = {issuers.group(doc_type, number) for number in range(160)}
+        groups = {templates.group(doc_type, number) for number in range(160)}
         assert len(groups) == 160
-        run = {issuers.group(doc_type, n) for n in synthetic._groups(doc_type, 500, 3407, range(120))}
+        run = {templates.group(doc_type, n) for n in synthetic._groups(doc_type, 500, 3407, range(120))}
         numbers = {*synthetic._groups(doc_type, 200, 3407, synthetic.HELD_OUT_GROUPS)}
         assert not numbers & {*corpus.GROUPS}
-        held_out = {issuers.group(doc_type, number) for number in numbers}
+        held_out = {templates.group(doc_type, number) for number in numbers}
         assert not run & held_out
-        templates = {name.split("/")[1] for name in held_out}
-        assert not {name.split("/")[1] for name in run} & templates
-        assert len(templates) == (200 if doc_type == "form" else 40)
+        layouts = {name.split("/")[1] for name in held_out}
+        assert not {name.split("/")[1] for name in run} & layouts
+        assert len(layouts) == (200 if doc_type == "form" else 40)
         assert len(run) == (500 if doc_type == "form" else 120)
-    titles = {issuers.template("form", n, synthetic.form.STYLE).title for n in range(8)}
-    assert titles == {*synthetic.form.STYLE["title"]}
-    names = {issuers.issuer("lab_report", n, synthetic.lab.FACILITIES, synthetic.lab.LOOKS).name for n in range(160)}
+    titles = {templates.template("form", n).title for n in range(8)}
+    assert titles == {*templates.TEMPLATES["form"]["style"]["title"]}
+    names = {templates.issuer("lab_report", n).name for n in range(160)}
     assert len(names) > 120
 
 
@@ -154,16 +154,16 @@ def test_analytes_stand_on_their_lines_and_their_flags_agree(drawn):
 
 
 def test_analytes_are_many_and_their_ranges_ordered():
-    assert len({test.names[0] for test in analytes.ANALYTES + analytes.FINDINGS}) >= 60
-    for test in analytes.ANALYTES:
-        assert test.panel in analytes.PANELS
+    assert len({test.names[0] for test in lab.ANALYTES + lab.FINDINGS}) >= 60
+    for test in lab.ANALYTES:
+        assert test.panel in lab.PANELS
         for low, high in test.ranges.values():
             assert not (low and high) or float(low) < float(high)
-    assert not {ucum for ucum in analytes.UCUM.values() if "µ" in ucum or "²" in ucum}
+    assert not {ucum for ucum in lab.UCUM.values() if "µ" in ucum or "²" in ucum}
 
 
 def test_drug_orders_stand_in_the_text(drawn):
-    assert len({drug.name for drug in drugs.DRUGS}) >= 80
+    assert len({drug.name for drug in prescription.DRUGS}) >= 80
     seen = collections.Counter()
     for page in drawn["prescription"]:
         for order in page.fields["drugs"]:
@@ -207,12 +207,22 @@ def test_totals_add_up_and_stand_in_the_text(drawn, doc_type):
 
 
 def test_general_pages_hold_no_medical_word(drawn):
-    tests = [name for test in analytes.ANALYTES + analytes.FINDINGS for name in test.names if len(name) > 2]
-    words = {*tests, *(drug.name for drug in drugs.DRUGS), "Patient", "DOB", "MRN", "Rx", "mg", "PO", "BID", "Clinic"}
+    tests = [name for test in lab.ANALYTES + lab.FINDINGS for name in test.names if len(name) > 2]
+    words = {
+        *tests,
+        *(drug.name for drug in prescription.DRUGS),
+        "Patient",
+        "DOB",
+        "MRN",
+        "Rx",
+        "mg",
+        "PO",
+        "BID",
+        "Clinic",
+    }
     words -= {"Color", "Blood"}  # everyday words
     medical = re.compile(r"(?<!\w)(" + "|".join(map(re.escape, sorted(words))) + r")(?!\w)", re.IGNORECASE)
-    goods = [name for _, table in (*synthetic.general.SHOPS.values(), *synthetic.general.SERVICES.values())
-             for name, *_ in table]  # fmt: skip
+    goods = [name for kind in general.GOODS.values() for name in kind]
     for text in [*goods, *(page.truth for page in drawn["receipt"] + drawn["invoice"])]:
         assert not medical.search(text), text
 

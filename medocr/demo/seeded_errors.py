@@ -10,8 +10,8 @@ import pandas as pd
 
 from medocr import metrics
 from medocr.demo import synthetic
-from medocr.demo.synthetic.analytes import ANALYTES
-from medocr.demo.synthetic.drugs import DRUGS
+from medocr.demo.synthetic.lab import ANALYTES
+from medocr.demo.synthetic.prescription import DRUGS
 from medocr.fields import directions, lexicon, unit_code
 from medocr.metrics import safety
 from medocr.metrics.values import duration, frequency, route

@@ -33,7 +33,7 @@ from rapidocr import RapidOCR
 
 from medocr import metrics, ocr, storage
 from medocr.__main__ import main as command_line
-from medocr.demo.synthetic.analytes import ANALYTES
+from medocr.demo.synthetic.lab import ANALYTES
 from medocr.ocr.pool import Pool
 from medocr.read import read_image
 

@@ -22,7 +22,7 @@ from concurrent.futures import ProcessPoolExecutor
 from ...schema import Page
 from . import form, general, lab, prescription
 from .draw import Draft, arrange, paint, scan
-from .issuers import group
+from .templates import group
 
 RECIPE = {"prescription": 1000, "lab_report": 426, "form": 36, "receipt": 500, "invoice": 500}
 
@@ -68,7 +68,7 @@ def pages(
         yield from itertools.starmap(page, plan)
         return
     with ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(_page, plan, chunksize=32)
+        yield from pool.map(page, *zip(*plan, strict=True), chunksize=32)
 
 
 def page(seed: int, doc_type: str, index: int, number: int, labelled: bool = True) -> Page:
@@ -88,10 +88,6 @@ def page(seed: int, doc_type: str, index: int, number: int, labelled: bool = Tru
         language="en",
         licence="CC0-1.0",
     )
-
-
-def _page(planned: tuple) -> Page:
-    return page(*planned)
 
 
 def _draw(doc_type: str, rng: random.Random, number: int) -> tuple[Draft, bytes]:

@@ -4,60 +4,15 @@ import random
 import types
 
 from . import patient
-from .draw import Draft, Line, Look
-from .issuers import issuer, template
+from .draw import Draft, Line
+from .templates import TEMPLATES, issuer, template
 
-FACILITIES = {
-    "practice": ("{} Clinic", "{} Family Clinic", "{} Health Center", "{} Dental"),
-    "hospital": ("{} Hospital", "St. {} Hospital", "{} Medical Center", "{} Surgery"),
-}
-LOOKS = tuple(
-    Look(family, (20, 19, 18, 17), decor)
-    for family in ("sans", "serif", "mono")
-    for decor in ((), ("frame", "pen"), ("pen",), ("frame",))
-)
-
-SEVERAL = {  # questions with any number of answers
-    "Allergies": ("Penicillin", "Latex", "Sulfa", "Aspirin", "Iodine", "Peanuts", "None known"),
-    "Medical history": ("Diabetes", "Asthma", "Hypertension", "Cancer", "Stroke", "Epilepsy", "Anemia"),
-    "Symptoms": ("Fever", "Cough", "Nausea", "Headache", "Fatigue", "Rash", "Dizziness", "Chest pain"),
-    "Vaccines": ("Influenza", "Tetanus", "MMR", "Hepatitis B", "COVID-19", "HPV"),
-    "Family history": ("Heart disease", "Diabetes", "Cancer", "Stroke", "Gout", "Glaucoma"),
-    "Tests ordered": ("CBC", "BMP", "TSH", "HbA1c", "Lipids", "X-ray", "ECG", "Urinalysis"),
-    "Implants": ("Pacemaker", "Stent", "Hip", "Knee", "Lens", "Hearing aid"),
-}
-ONE = {  # questions with one answer
-    "Smoker": ("Yes", "No"),
-    "Pregnant": ("Yes", "No"),
-    "Alcohol": ("Never", "Weekly", "Daily"),
-    "Pain": ("None", "Mild", "Severe"),
-    "Consent": ("Yes", "No"),
-    "Exercise": ("Rarely", "Weekly", "Daily"),
-    "Fasting": ("Yes", "No"),
-    "Insulin": ("Yes", "No"),
-    "Blood type": ("A", "B", "AB", "O"),
-    "Visit": ("New", "Follow-up"),
-    "Diabetic": ("Yes", "No"),
-    "Referred": ("GP", "Self", "ER"),
-}
-STYLE = {
-    "heading": ("c", "l", "c"),
-    "title": ("PATIENT INTAKE FORM", "Health Questionnaire", "Consent Form", "Symptom Checklist", "PRE-OP CHECKLIST",
-              "Vaccination Record", "MEDICAL HISTORY", "Lab Requisition"),
-    "who": patient.WHO,
-    "sex": patient.SEX,
-    "question": ("{}:", "{}", "{}?"),
-    "per_line": (1, 2, 2),
-    "number": ("", "", "{n}. "),
-    "rule": ("", "above"),
-    "shade": (False, True),
-}  # fmt: skip
+SEVERAL, ONE = TEMPLATES["form"]["several"], TEMPLATES["form"]["one"]
 
 
 def form(rng: random.Random, number: int) -> Draft:
     """A form that somebody ticked, drawn for group `number`."""
-    style = template("form", number, STYLE)
-    facility = issuer("form", number, FACILITIES, LOOKS)
+    style, facility = template("form", number), issuer("form", number)
     values = patient.known(rng, facility, style.sex)
     lines, header = patient.header(facility, list(style.who), values, style.heading)
     lines.insert(1, Line((style.title,), style.heading, bold=True, shade=style.shade))

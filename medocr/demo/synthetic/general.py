@@ -2,102 +2,22 @@
 
 import datetime
 import random
+import tomllib
 import types
 
 from . import words
-from .draw import Draft, Line, Look
-from .issuers import Issuer, issuer, template
-from .patterns import line, row, shown
+from .draw import Draft, Line
+from .templates import DATA, Issuer, issuer, line, row, shown, template
 
-SIZES = (22, 21, 20, 19, 18)
-LOOKS = tuple(Look(family, SIZES) for family in ("sans", "sans", "mono", "mono", "serif", "bold", "oblique"))
-
-RECEIPT = {
-    "items": (
-        "{item}|{amount}",
-        "{quantity} {item}|{amount}",
-        "{quantity} x {item}|{amount}",
-        "{item} x{quantity}|{amount}",
-        "{quantity}|{item}|{amount}",
-        "{item}|{quantity}|{amount}",
-    ),
-    "money": ("{}", "{}", "${}", "£{}", "€{}"),
-    "opening": (
-        ("{date} {time}", "#{number}"),
-        ("{date}|{time}", "Receipt {number}"),
-        ("Ticket: {number}", "{date} {time}"),
-        ("No. {number}|{date}",),
-        ("Order {number}", "Date: {date}"),
-        ("{time}|{date}", "Trans {number}"),
-    ),
-    "subtotal": ("Subtotal", "SUBTOTAL", "Sub-total", "Net", ""),
-    "tax": ("Tax {}%", "TAX ({}%)", "Sales tax {}%", "VAT {}%", "GST @ {}%", "{}% tax"),
-    "total": ("TOTAL", "Total", "Amount due", "BALANCE DUE", "Total due", "To pay"),
-    "paid": ("CASH", "Card", "VISA", "Paid by card", "Tendered", "Debit"),
-    "thanks": ("Thank you!", "THANK YOU", "Please come again", "Have a nice day", "Keep this receipt", "Welcome back!"),
-    "heading": ("c", "c", "l"),
-    "rule": ("", "above", "below"),
-}
-
-INVOICE = {
-    "opening": (
-        ("INVOICE|{number}", "Date|{date}"),
-        ("Invoice {number}", "Date: {date}"),
-        ("TAX INVOICE {number}", "{date}"),
-        ("Bill No. {number}", "Dated {date}"),
-        ("INVOICE|No. {number}", "Issued {date}"),
-        ("Invoice #{number}", "{date}"),
-    ),
-    "number": ("INV-{}", "{}", "A{}", "2025-{}", "SI/{}", "R{}"),
-    "client": ("Bill to: {client}", "To: {client}", "Customer: {client}", "Client|{client}", "Sold to {client}"),
-    "due": ("Due: {due}", "Payable by {due}", "Due date|{due}", "Terms: {days} days", "Net {days} days"),
-    "items": (
-        "{item}|{quantity}|{price}|{amount}",
-        "{quantity}|{item}|{amount}",
-        "{item}|{quantity} x {price}|{amount}",
-        "{item}|{amount}",
-        "{item}|{quantity}|{amount}",
-        "{item}|{price}|{quantity}|{amount}",
-    ),
-    "head": (
-        {},
-        {"item": "Item", "quantity": "Qty", "price": "Price", "amount": "Total"},
-        {"item": "Description", "quantity": "No.", "price": "Each", "amount": "Amount"},
-    ),
-    "money": ("{}", "{}", "${}", "£{}", "€{}"),
-    "subtotal": ("Subtotal", "Net amount", "Net", "Sum", ""),
-    "tax": ("VAT {}%", "Tax ({}%)", "Sales tax {}%", "GST {}%", "plus {}% VAT"),
-    "total": ("Total due", "TOTAL", "Amount due", "Balance", "Grand total", "Please pay"),
-    "heading": ("l", "l", "c", "r"),
-    "rule": ("", "above", "below"),
-    "shade": (False, False, True),
-}
-
+GOODS = tomllib.loads((DATA / "goods.toml").read_text(encoding="utf-8"))
 RATES = ("5", "6", "7.5", "8", "8.25", "10", "19", "20")
-
-
-def _goods(file: str) -> dict[str, tuple[tuple[str, ...], list[tuple[str, float, float]]]]:
-    """What shops sell, or firms bill: kind → (names of issuers, goods as (name, lowest price, highest price))."""
-    kinds = {}
-    for name, value in words.table(file):
-        if name.startswith("["):
-            goods: list[tuple[str, float, float]] = []
-            kinds[name.strip("[]")] = (tuple(value.split("; ")), goods)
-        else:
-            low, high = map(float, value.split())
-            goods.append((name, low, high))
-    return kinds
-
-
-SHOPS, SERVICES = _goods("shops.txt"), _goods("services.txt")
 
 
 def receipt(rng: random.Random, number: int) -> Draft:
     """A shop's receipt, drawn for group `number`."""
-    style = template("receipt", number, RECEIPT)
-    shop = issuer("receipt", number, {kind: names for kind, (names, _) in SHOPS.items()}, LOOKS)
-    goods = rng.sample(SHOPS[shop.kind][1], rng.choice((1, 1, 2, 2, 3, 4)))
-    bought = [_item(rng, name, low, high, most=4) for name, low, high in goods]
+    style, shop = template("receipt", number), issuer("receipt", number)
+    goods = rng.sample(list(GOODS[shop.kind].items()), rng.choice((1, 1, 2, 2, 3, 4)))
+    bought = [_item(rng, name, *prices, most=4) for name, prices in goods]
     known = {
         "date": words.day(rng).strftime(shop.date_format),
         "time": words.clock(rng),
@@ -117,10 +37,9 @@ def receipt(rng: random.Random, number: int) -> Draft:
 
 def invoice(rng: random.Random, number: int) -> Draft:
     """A firm's invoice, drawn for group `number`."""
-    style = template("invoice", number, INVOICE)
-    firm = issuer("invoice", number, {kind: names for kind, (names, _) in SERVICES.items()}, LOOKS)
-    goods = rng.sample(SERVICES[firm.kind][1], rng.choice((1, 1, 1, 2, 2, 3)))
-    billed = [_item(rng, name, low, high, most=12) for name, low, high in goods]
+    style, firm = template("invoice", number), issuer("invoice", number)
+    goods = rng.sample(list(GOODS[firm.kind].items()), rng.choice((1, 1, 1, 2, 2, 3)))
+    billed = [_item(rng, name, *prices, most=12) for name, prices in goods]
     issued, days = words.day(rng), rng.choice((7, 14, 21, 30))
     known = {
         "number": style.number.format(words.digits(rng, rng.choice((4, 5)))),

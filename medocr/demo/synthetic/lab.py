@@ -1,86 +1,68 @@
 """Lab reports: a patient, a panel, and rows of analytes with units, reference ranges and flags."""
 
+import dataclasses
 import random
 import types
 
 from . import patient, words
-from .analytes import ANALYTES, FINDINGS, PANELS, UCUM, Analyte, Finding
-from .draw import Draft, Line, Look
-from .issuers import issuer, template
-from .patterns import line, names, row
+from .draw import Draft, Line
+from .templates import TEMPLATES, issuer, line, names, row, template
+from .words import table
 
-FACILITIES = {
-    "lab": ("{} Labs", "{} Diagnostics", "{} Pathology", "{} Clinical Lab"),
-    "hospital": ("{} Hospital", "{} Medical Center", "{} Clinic", "St. {} Hospital"),
-}
-LOOKS = tuple(
-    Look(family, (19, 18, 17, 16, 15), decor)
-    for family in ("sans", "sans", "mono", "serif")
-    for decor in ((), ("frame",), (), ("stamp",))
-)
-
-FLAGS = (  # as printed, by HL7 interpretation code
-    {"H": "H", "L": "L", "A": "A"},
-    {"H": "H", "L": "L", "A": "A", "HH": "HH", "LL": "LL"},
-    {"H": "HIGH", "L": "LOW", "A": "ABN"},
-    {"H": "(H)", "L": "(L)", "A": "(A)"},
-    {"H": "↑", "L": "↓", "A": "*"},
-    {"H": "High", "L": "Low", "A": "Abn", "HH": "Crit", "LL": "Crit"},
-    {"H": "H", "L": "L", "A": "A", "N": "N"},
-    {"A": "*"},
-)
-RANGES = (  # both limits, only a high one, only a low one
-    ("{low}-{high}", "<{high}", ">{low}"),
-    ("{low} - {high}", "< {high}", "> {low}"),
-    ("({low}-{high})", "(<{high})", "(>{low})"),
-    ("{low}–{high}", "≤{high}", "≥{low}"),
-    ("{low} to {high}", "Up to {high}", "Over {low}"),
-    ("[{low}-{high}]", "[<{high}]", "[>{low}]"),
-)
-STYLE = {
-    "heading": ("c", "l", "l", "r"),
-    "scale": (1.0, 1.15, 1.25),
-    "title": ("", "", "LABORATORY REPORT", "Lab Report", "TEST RESULTS", "Final Report"),
-    "who": patient.WHO,
-    "sex": patient.SEX,
-    "identifier": ("MRN: {mrn}|Acc: {accession}", "MRN {mrn}", "Lab No: {report}", "Accession {accession}",
-                   "Report ID: {report}", "Specimen #{accession}"),
-    "dates": ("Collected: {collected}", "Coll {collected}", "Reported: {reported}", "Date: {date}",
-              "Received {received}", "Drawn {collected}"),
-    "doctor": ("Dr. {doctor}", "Ordering: Dr. {doctor}", "Ref by: Dr. {doctor}", "Physician: {doctor}, MD"),
-    "columns": ("{name}|{value}|{unit}|{range}|{flag}", "{name}|{value}|{flag}|{unit}|{range}",
-                "{name}|{value}|{flag}|{range}|{unit}", "{name}|{value} {unit}|{range}|{flag}",
-                "{name}|{flag}|{value}|{unit}|{range}", "{name}|{value} {flag}|{unit}|{range}",
-                "{name}|{value} {flag}|{range} {unit}", "{name}|{range}|{unit}|{value}|{flag}",
-                "{name}|{value}|{flag}|{previous}|{unit}|{range}"),
-    "head": ({}, {"name": "Test", "value": "Result", "flag": "", "unit": "Units", "range": "Range", "previous": "Prev"},
-             {"name": "TEST", "value": "RESULT", "flag": "FLAG", "unit": "UNIT", "range": "REF.", "previous": "PREV"},
-             {"name": "Analyte", "value": "Value", "flag": "", "unit": "Unit", "range": "Normal", "previous": "Prior"}),
-    "flag": FLAGS,
-    "range": RANGES,
-    "case": (str, str, str.upper),
-    "closing": ("*** End of report ***", "Reviewed: Dr. {doctor}", "H = High  L = Low", "Verified: {doctor}, MD"),
-    "shade": (False, True),
-    "rule": ("", "above", "below"),
-    "panel": (True, True, False),
-}  # fmt: skip
-
-PLAUSIBLE = {  # where a span beyond the range is not
-    "pH": (4.5, 9.0),
-    "Specific gravity": (1.001, 1.04),
-    "Albumin": (1.5, 5.6),
-    "HbA1c": (4.2, 14.0),
-    "Chol/HDL ratio": (2.0, 9.0),
-}
+PLAUSIBLE = TEMPLATES["lab_report"]["plausible"]
 TRACES = {"Troponin I", "D-dimer", "CK-MB", "hs-CRP", "CRP", "PSA", "Procalcitonin", "Anti-TPO", "Rheumatoid factor"}
+UCUM = dict(table("units.txt"))
+PANELS = {panel: tuple(headings.split("; ")) for panel, headings in table("panels.txt")}
+
+
+@dataclasses.dataclass(frozen=True)
+class Analyte:
+    """`ranges` by sex, F then M: (low, high) as printed, either empty."""
+
+    panel: str
+    names: tuple[str, ...]
+    units: tuple[str, ...]
+    decimals: int
+    ranges: dict[str, tuple[str, str]]
+
+
+@dataclasses.dataclass(frozen=True)
+class Finding:
+    """A test whose result is a word: the normal one first."""
+
+    panel: str
+    names: tuple[str, ...]
+    results: tuple[str, ...]
+
+
+def _limits(text: str) -> tuple[str, str]:
+    if text[0] == "<":
+        return "", text[1:]
+    if text[0] == ">":
+        return text[1:], ""
+    low, high = text.split("-")
+    return low, high
+
+
+def _analyte(panel: str, names: str, units: str, women: str, *men: str) -> Analyte:
+    texts = {"F": women, "M": men[0] if men else women}
+    ranges = {sex: _limits(text) for sex, text in texts.items() if text}
+    decimals = max(len(limit.partition(".")[2]) for limits in ranges.values() for limit in limits)
+    return Analyte(panel, tuple(names.split("; ")), tuple(units.split()), decimals, ranges)
+
+
+ANALYTES = tuple(_analyte(*cells) for cells in table("analytes.txt"))
+FINDINGS = tuple(
+    Finding(panel, tuple(names.split("; ")), tuple(results.split("; ")))
+    for panel, names, results in table("findings.txt")
+)
 
 
 def lab_report(rng: random.Random, number: int) -> Draft:
     """A laboratory's report, drawn for group `number`."""
-    style = template("lab_report", number, STYLE)
-    facility = issuer("lab_report", number, FACILITIES, LOOKS)
+    style, facility = template("lab_report", number), issuer("lab_report", number)
     if style.columns.startswith("{name}|{range}"):  # nobody could tell a word's reference from its result
-        style.head = style.head or STYLE["head"][1]
+        style.head = style.head or TEMPLATES["lab_report"]["style"]["head"][1]
     if facility.look.family == "mono" or rng.random() < 0.3:  # no room, or nothing earlier
         style.columns = style.columns.replace("{previous}|", "")
     values = patient.known(rng, facility, style.sex)
@@ -116,7 +98,7 @@ def _result(
     """A row as printed, by column, and as it is meant; `earlier` is the date of previous results."""
     previous = ""
     if isinstance(test, Finding):
-        reach, *abnormal = map(style.case, test.results)
+        reach, *abnormal = map(str.upper if style.case else str, test.results)
         value = text = rng.choices((reach, *abnormal), [5] + [1] * len(abnormal))[0]
         unit, low, high, code = "", None, None, "N" if text == reach else "A"
     else:

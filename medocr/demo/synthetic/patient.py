@@ -5,21 +5,7 @@ import random
 
 from . import words
 from .draw import Line
-from .issuers import Issuer
-from .patterns import line, shown
-
-SEX = ({"F": "F", "M": "M"}, {"F": "F", "M": "M"}, {"F": "Female", "M": "Male"})
-
-WHO = (
-    ("Patient: {patient}", "Age: {age}|Sex: {sex}"),
-    ("Patient: {patient}|{age} {sex}",),
-    ("Name: {patient}", "DOB: {date_of_birth}|{sex}"),
-    ("{patient}|DOB {date_of_birth}",),
-    ("Pt: {patient}|{age}/{sex}",),
-    ("Patient Name: {patient}", "Age/Sex: {age}/{sex}"),
-    ("PATIENT|{patient}", "SEX {sex}|DOB {date_of_birth}"),
-    ("{patient}, {age} y, {sex}",),
-)
+from .templates import Issuer, line, shown
 
 
 def known(rng: random.Random, facility: Issuer, sexes: dict[str, str]) -> dict[str, str]:

@@ -58,6 +58,3 @@ def day(rng: random.Random, first: int = 2021, last: int = 2026) -> datetime.dat
 
 def clock(rng: random.Random) -> str:
     return f"{rng.randrange(7, 22):02}:{rng.randrange(60):02}"
-
-
-DATE_FORMATS = ("%m/%d/%Y", "%Y-%m-%d", "%d %b %Y", "%d/%m/%Y", "%d-%b-%Y", "%b %d, %Y", "%d.%m.%Y")
