@@ -82,8 +82,8 @@ def test_boxes_come_with_their_labels_and_figures_in_frames_stay_figures():
 
 def test_text_that_goes_on_behind_a_box_is_parted_there():
     corners = np.array([[100, 10], [300, 10], [300, 40], [100, 40]], float)
-    read = ocr._Boxes(corners[None], ["Smoker Diabetes"], np.array([0.9]), [[0.9] * 6 + [0.8] * 8])
-    both = ocr._with_ticks(read, [tick_boxes.TickBox((182, 12, 208, 38), True, 1.0)])
-    assert both.texts == ["Smoker", "Diabetes", "☑"]
-    assert both.sure == [[0.9] * 6, [0.8] * 8, [1.0]]
-    assert both.corners[:, :, 0].max(1).tolist() == [182, 300, 208]
+    read = ocr.Piece(corners, "Smoker Diabetes", 0.9, [0.9] * 6 + [0.8] * 8)
+    both = ocr._with_ticks([read], [tick_boxes.TickBox((182, 12, 208, 38), True, 1.0)])
+    assert [piece.text for piece in both] == ["Smoker", "Diabetes", "☑"]
+    assert [piece.sure for piece in both] == [[0.9] * 6, [0.8] * 8, [1.0]]
+    assert [piece.corners[:, 0].max() for piece in both] == [182, 300, 208]

@@ -7,6 +7,8 @@ import dataclasses
 import functools
 import itertools
 import re
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 from PIL import Image
@@ -14,14 +16,14 @@ from PIL import Image
 from ..storage import file_hash
 from . import overprint, reading_order, tick_boxes
 from .tick_boxes import TickBox
-from .turn import SAMPLE, LyingOnItsSide
+
+if TYPE_CHECKING:
+    from .engine import Engine
 
 __all__ = ["Line", "PageText", "check_installed", "fingerprint", "read", "upright"]
 
-RULES = 9  # of the settings here and the rules in reading_order: a new number makes stored answers stale
+RULES = 9  # of the settings in this folder and the rules in reading_order: a new number makes stored answers stale
 SMALL = 600  # px: a page whose shorter side is less is searched for text at about its own size
-# What the shorter side is enlarged to at least, in px, and how far a detected box is widened, small pages and others.
-SEARCH = {True: (256, 1.8), False: (736, 1.6)}
 LONGEST = 2000  # px: RapidOCR shrinks a longer side to this, and small print on a long receipt with it
 PIECE = 1760  # px: what longer pages are cut into, on a row without print in the last fifth of the piece
 LONG = 2.2  # height over width beyond which a page is cut instead of shrunk
@@ -72,22 +74,14 @@ class PageText:
 
 
 @dataclasses.dataclass(frozen=True)
-class _Boxes:
-    """The pieces of text on a page: corners (n, 4, 2) in px, texts, scores, and for each the probabilities of its
-    characters without the spaces; and the share of the page's print that was not read."""
+class Piece:
+    """A piece of text: corners (4, 2) in px, its score, and the probabilities of its characters without the spaces."""
 
     corners: np.ndarray
-    texts: list[str]
-    scores: np.ndarray
-    sure: list[list[float]]
-    unread: float = 0.0
-    marks: tuple[str, ...] = ()  # of `overprint`, once looked for
-
-    @property
-    def score(self) -> float:
-        """The mean score of the page's characters; 0 where there are none."""
-        lengths = [len(text) for text in self.texts]
-        return float(np.average(self.scores, weights=lengths)) if sum(lengths) else 0.0
+    text: str
+    score: float
+    sure: list[float]
+    mark: str = ""  # of `overprint`, once looked for
 
 
 def check_installed(language: str = "") -> None:
@@ -111,144 +105,132 @@ def read(page: Image.Image, language: str = "") -> PageText:
     `language` is one of RapidOCR's, or the path of a recogniser's `.onnx` file (`engine.recogniser`).
     """
     pixels = np.asarray(page)
-    boxes, turn = _read_upright(pixels, language)
-    boxes = _marked(boxes, np.rot90(pixels, -turn // 90))
-    rows = reading_order.rows(boxes.corners, boxes.texts)
-    lines = [_line(boxes, row) for row in rows]
-    if not lines:
-        return PageText([], turn, unread=boxes.unread)
-    read = 1 - boxes.unread
-    page = PageText(lines, turn, boxes.score * read, float(boxes.scores.min()), round(boxes.unread, 4))
-    characters = itertools.chain.from_iterable(boxes.sure[i] for row in rows for i in row)
-    return dataclasses.replace(page, sure=tuple(1.0 if sign.isspace() else next(characters) for sign in page.text))
+    pieces, unread, turn = _read_upright(pixels, language)
+    if not pieces:
+        return PageText([], turn, unread=unread)
+    marks = overprint.find(np.rot90(pixels, -turn // 90), [p.corners for p in pieces], [p.text for p in pieces])
+    pieces = [
+        dataclasses.replace(piece, score=min(piece.score, overprint.CEILING.get(mark, 1.0)), mark=mark)
+        for piece, mark in zip(pieces, marks, strict=True)
+    ]
+    order = reading_order.rows(np.stack([piece.corners for piece in pieces]), [piece.text for piece in pieces])
+    rows = [[pieces[i] for i in row] for row in order]
+    lines, lowest = [_line(row) for row in rows], min(piece.score for piece in pieces)
+    signs = itertools.chain.from_iterable(piece.sure for row in rows for piece in row)
+    sure = tuple(1.0 if sign.isspace() else next(signs) for sign in "\n".join(line.text for line in lines))
+    return PageText(lines, turn, _score(pieces) * (1 - unread), lowest, round(unread, 4), sure)
 
 
 def upright(page: Image.Image) -> tuple[Image.Image, int]:
     """The page as it is to be read, and by how many degrees clockwise it was turned for that."""
-    turn = _read_upright(np.asarray(page))[1]
+    turn = _read_upright(np.asarray(page))[2]
     return (page.rotate(-turn, expand=True) if turn else page), turn
 
 
-def _read_upright(pixels: np.ndarray, language: str = "") -> tuple[_Boxes, int]:
-    """The boxes of the page as it is to be read, and the turn.
+def _read_upright(pixels: np.ndarray, language: str = "") -> tuple[list[Piece], float, int]:
+    """The pieces of the page as it is to be read, the share of its print that was not read, and the turn.
 
     The shapes of what is found tell a page that lies on its side, before it is read; a few pieces, read both ways,
     tell to which side, and whether a page that reads badly stands on its head.
     """
+    from .engine import LyingOnItsSide
+
     try:
-        as_given = _recognise(pixels, language, upright_only=True)
+        pieces, unread = _recognise(pixels, language, upright_only=True)
     except LyingOnItsSide as lying:
-        return _recognise(np.rot90(pixels, -lying.turn // 90), language), lying.turn
-    if len(as_given.texts) and as_given.score < DOUBTFUL and _on_its_head(as_given, pixels, language):
-        return _recognise(np.rot90(pixels, 2), language), 180
-    return as_given, 0
+        return *_recognise(np.rot90(pixels, -lying.turn // 90), language), lying.turn
+    if pieces and _score(pieces) < DOUBTFUL and _on_its_head(pieces, pixels, language):
+        return *_recognise(np.rot90(pixels, 2), language), 180
+    return pieces, unread, 0
 
 
-def _on_its_head(boxes: _Boxes, pixels: np.ndarray, language: str) -> bool:
+def _score(pieces: Sequence[Piece]) -> float:
+    """The mean score of the pieces' characters."""
+    return float(np.average([piece.score for piece in pieces], weights=[len(piece.text) for piece in pieces]))
+
+
+def _on_its_head(pieces: list[Piece], pixels: np.ndarray, language: str) -> bool:
     """Whether a few of the pieces read better upside down."""
-    rows = sorted(range(len(boxes.texts)), key=lambda row: -len(boxes.texts[row]))[:SAMPLE]
-    overhead = []
-    for left, top, right, bottom in np.column_stack([boxes.corners.min(1), boxes.corners.max(1)])[rows].astype(int):
+    from .engine import SAMPLE
+
+    longest, overhead = sorted(pieces, key=lambda piece: -len(piece.text))[:SAMPLE], []
+    for piece in longest:
+        (left, top), (right, bottom) = piece.corners.min(0).astype(int), piece.corners.max(0).astype(int)
         overhead.append(np.rot90(pixels[max(top, 0) : bottom + 1, max(left, 0) : right + 1, ::-1], 2))
-    return _engine(*SEARCH[True], language).scores(overhead).mean() > boxes.scores[rows].mean() + BETTER
+    as_given = np.mean([piece.score for piece in longest])
+    return _engine(True, language).scores(overhead).mean() > as_given + BETTER
 
 
-def _marked(boxes: _Boxes, pixels: np.ndarray) -> _Boxes:
-    """The boxes of an upright page with their marks, and the scores under the marks' ceilings."""
-    marks = overprint.find(pixels, boxes.corners, boxes.texts)
-    ceilings = np.array([overprint.CEILING.get(mark, 1.0) for mark in marks])
-    return dataclasses.replace(boxes, scores=np.minimum(boxes.scores, ceilings), marks=tuple(marks))
+def _line(row: list[Piece]) -> Line:
+    corners = np.concatenate([piece.corners for piece in row])
+    (left, top), (right, bottom) = corners.min(0), corners.max(0)
+    mark = next((piece.mark for piece in row if piece.mark), "")
+    score = min(_score(row), overprint.CEILING.get(mark, 1.0))
+    text = " ".join(piece.text.strip() for piece in row)
+    return Line(text, (round(left), round(top), round(right), round(bottom)), round(score, 4), mark)
 
 
-def _line(boxes: _Boxes, row: list[int]) -> Line:
-    corners = boxes.corners[row].reshape(-1, 2)
-    low, high = corners.min(0), corners.max(0)
-    weights = [len(boxes.texts[i]) for i in row]
-    text = " ".join(boxes.texts[i].strip() for i in row)
-    score = float(np.average(boxes.scores[row], weights=weights))
-    mark = next((boxes.marks[i] for i in row if boxes.marks[i]), "")
-    score = min(score, overprint.CEILING.get(mark, 1.0))
-    return Line(text, (round(low[0]), round(low[1]), round(high[0]), round(high[1])), round(score, 4), mark)
-
-
-def _recognise(pixels: np.ndarray, language: str, upright_only: bool = False) -> _Boxes:
+def _recognise(pixels: np.ndarray, language: str, upright_only: bool = False) -> tuple[list[Piece], float]:
     """Search and read a (height, width, 3) RGB page, and put its tick boxes where they are.
 
     With `upright_only`, raises LyingOnItsSide where its lines run upwards or downwards.
     """
     ticks = [tick for tick in tick_boxes.find(pixels) if not (tick.ticked and _is_letter(tick.inside(pixels)))]
-    read = _read_pieces(tick_boxes.erased(pixels, ticks), language, upright_only)
-    if ticks and len(HAN.findall("".join(read.texts))) > CHINESE * len("".join(read.texts)):
+    pieces, unread = _read_pieces(tick_boxes.erased(pixels, ticks), language, upright_only)
+    text = "".join(piece.text for piece in pieces)
+    if ticks and len(HAN.findall(text)) > CHINESE * len(text):
         return _read_pieces(pixels, language)
-    return _with_ticks(read, ticks)
+    return _with_ticks(pieces, ticks), unread
 
 
 def _is_letter(mark: np.ndarray) -> bool:
     """Whether what stands in a square reads as a letter or digit rather than as a tick."""
-    result = _engine(*SEARCH[True])(np.ascontiguousarray(mark[:, :, ::-1]), use_det=False, use_cls=False, use_rec=True)
-    text, score = (result.txts[0], result.scores[0]) if result.txts else ("", 0.0)
+    text, score = _engine(True, "").read_line(mark)
     if not text.isascii() or not text.isalnum() or text in TICKS:
         return False
     return score >= (LETTER if len(text) == 1 else LETTERS)
 
 
-def _with_ticks(read: _Boxes, ticks: list[TickBox]) -> _Boxes:
+def _with_ticks(pieces: list[Piece], ticks: list[TickBox]) -> list[Piece]:
     """The pieces of text with a sign for each tick box; a piece that goes on behind a box is parted there."""
-    pieces = list(zip(read.corners, read.texts, read.scores, read.sure, strict=True))
     for tick in ticks:
         left, top, right, bottom = tick.box
-        pieces = [part for piece in pieces for part in _parted(piece, tick.box)]
         corners = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], float)
-        pieces.append((corners, tick.sign, tick.confidence, [tick.confidence]))
-    if not pieces:
-        return read
-    corners, texts, scores, sure = zip(*pieces, strict=True)
-    return _Boxes(np.stack(corners), list(texts), np.asarray(scores, float), list(sure), read.unread)
+        pieces = [part for piece in pieces for part in _parted(piece, tick.box)]
+        pieces.append(Piece(corners, tick.sign, tick.confidence, [tick.confidence]))
+    return pieces
 
 
-def _parted(piece: tuple, box: tuple[int, int, int, int]) -> list[tuple]:
+def _parted(piece: Piece, box: tuple[int, int, int, int]) -> list[Piece]:
     """A piece of text, or what stands before and behind a box in it, parted at the space nearest to the box."""
-    corners, text, score, sure = piece
-    (left, top), (right, bottom) = corners.min(0), corners.max(0)
+    text, (left, top), (right, bottom) = piece.text, piece.corners.min(0), piece.corners.max(0)
     spaces = [match.start() for match in re.finditer(" ", text)]
     if not spaces or not (top < (box[1] + box[3]) / 2 < bottom and left + 4 < box[0] and box[2] < right - 4):
         return [piece]
     inked = (right - left) - (box[2] - box[0])
     cut = min(spaces, key=lambda at: abs(at / len(text) - (box[0] - left) / inked))
-    before, behind = corners.copy(), corners.copy()
+    before, behind = piece.corners.copy(), piece.corners.copy()
     before[1:3, 0], behind[[0, 3], 0] = box[0], box[2]
     signs = cut - text[:cut].count(" ")
-    return [(before, text[:cut], score, sure[:signs]), (behind, text[cut + 1 :], score, sure[signs:])]
+    parts = (before, text[:cut], piece.sure[:signs]), (behind, text[cut + 1 :], piece.sure[signs:])
+    return [Piece(corners, part, piece.score, sure) for corners, part, sure in parts]
 
 
-def _read_pieces(pixels: np.ndarray, language: str, upright_only: bool = False) -> _Boxes:
+def _read_pieces(pixels: np.ndarray, language: str, upright_only: bool = False) -> tuple[list[Piece], float]:
     """Search and read a page at the resolution that suits its size."""
-    corners, texts, scores, sure, printed = [], [], [], [], []
-    for top, piece in _pieces(pixels):
-        engine = _engine(*SEARCH[min(piece.shape[:2]) < SMALL], language)
-        bgr = np.ascontiguousarray(piece[:, :, ::-1])
-        result = engine(bgr, use_det=True, use_rec=True, upright_only=upright_only)
-        printed.append(engine.printed())
-        if result.txts:
-            corners.append(np.asarray(result.boxes, float) + np.array([0.0, top]))
-            texts += [_tidy(text) for text in result.txts]
-            scores += result.scores
-            signs = (about.confs for about in result.word_results)
-            sure += [_visible(*piece) for piece in zip(result.txts, result.scores, signs, strict=True)]
+    pieces, printed = [], []
+    for top, part in _parts(pixels):
+        found, widths = _engine(min(part.shape[:2]) < SMALL, language).read(part, upright_only)
+        printed.append(widths)
+        for corners, text, score, signs in found:
+            signs = signs if len(signs) == len(text) else [score] * len(text)
+            sure = [probability for sign, probability in zip(text, signs, strict=True) if not sign.isspace()]
+            pieces.append(Piece(corners + np.array([0.0, top]), _tidy(text), score, sure))
     unread, width = np.sum(printed, axis=0)
-    share = float(unread / width) if width else 0.0
-    if not texts:
-        return _Boxes(np.empty((0, 4, 2)), [], np.empty(0), [], share)
-    return _Boxes(np.concatenate(corners), texts, np.asarray(scores, float), sure, share)
+    return pieces, float(unread / width) if width else 0.0
 
 
-def _visible(text: str, score: float, signs: list[float]) -> list[float]:
-    """The probabilities of a piece's characters without its spaces; its score for each where there are not as many."""
-    signs = signs if len(signs) == len(text) else [score] * len(text)
-    return [probability for sign, probability in zip(text, signs, strict=True) if not sign.isspace()]
-
-
-def _pieces(pixels: np.ndarray) -> list[tuple[int, np.ndarray]]:
+def _parts(pixels: np.ndarray) -> list[tuple[int, np.ndarray]]:
     """A page, or the parts of a long one from top to bottom, each with the row that it begins at."""
     height, width = pixels.shape[:2]
     if height <= LONGEST or height <= LONG * width:
@@ -277,25 +259,7 @@ def _tidy(piece: str) -> str:
 
 
 @functools.cache
-def _engine(side: int, unclip: float, language: str = ""):
-    """RapidOCR with one thread: two processes of one thread read more pages than one process of two.
+def _engine(small: bool, language: str) -> "Engine":
+    from .engine import Engine  # which takes seconds to import
 
-    Each piece of text is recognised at its own width. The usual batches of six, padded to the widest and to
-    320 px at least, take 1.5 times as long and read small pages less exactly.
-    """
-    from .engine import Engine, recogniser
-
-    return Engine(
-        params={
-            "Global.log_level": "critical",
-            "Global.return_word_box": True,  # it then gives the characters' probabilities
-            "Global.use_cls": False,  # it turns upright lines and handwriting upside down more often than it helps
-            "Det.limit_side_len": side,
-            "Det.unclip_ratio": unclip,
-            **recogniser(language),
-            "Rec.rec_batch_num": 1,
-            "Rec.rec_img_shape": [3, 48, 48],
-            "EngineConfig.onnxruntime.intra_op_num_threads": 1,
-            "EngineConfig.onnxruntime.inter_op_num_threads": 1,
-        }
-    )
+    return Engine(small, language)

@@ -1,5 +1,7 @@
 """Lines that a pen has struck out or a stamp lies over, and through which the recogniser reads all too surely."""
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -15,21 +17,17 @@ FILLED = 0.45  # share of a box's area
 LEAST = 14  # px: what lies over lower lines cannot be told from their letters
 FINE = 24  # px: in lower lines letters touch each other, so that only a level stroke tells
 PART = 0.15  # share of the ink that either colour has: print in red alone is no stamp
-
 OVER = 0.25  # share of the coloured columns in which there is other ink, too
 
 
-def find(pixels: np.ndarray, corners: np.ndarray, texts: list[str]) -> list[str]:
-    """STRUCK, STAMPED or "" for each box of an upright (height, width, 3) RGB page; `corners` is (n, 4, 2) in px."""
-    return [_mark(_inside(pixels, box), text) for box, text in zip(corners, texts, strict=True)]
+def find(pixels: np.ndarray, corners: Sequence[np.ndarray], texts: Sequence[str]) -> list[str]:
+    """STRUCK, STAMPED or "" for each box, corners (4, 2) in px, of an upright (height, width, 3) RGB page."""
+    return [_mark(pixels, box, text) for box, text in zip(corners, texts, strict=True)]
 
 
-def _inside(pixels: np.ndarray, corners: np.ndarray) -> np.ndarray:
+def _mark(pixels: np.ndarray, corners: np.ndarray, text: str) -> str:
     (left, top), (right, bottom) = np.maximum(corners.min(0).round().astype(int), 0), corners.max(0).round().astype(int)
-    return pixels[top:bottom, left:right]
-
-
-def _mark(crop: np.ndarray, text: str) -> str:
+    crop = pixels[top:bottom, left:right]
     height, width = crop.shape[:2]
     if sum(map(str.isalnum, text)) < 2 or height < LEAST or width < RUN * height:
         return ""
@@ -41,9 +39,8 @@ def _mark(crop: np.ndarray, text: str) -> str:
         return STRUCK
     colours = crop.max(2).astype(int) - crop.min(2)
     coloured = ((colours > COLOURED) & (grey < BRIGHT)).astype(np.uint8)
-    coloured = (
-        cv2.morphologyEx(coloured, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)) > 0
-    )  # no fringe of a screen's letter
+    # opened, it holds no fringe of a screen's letter
+    coloured = cv2.morphologyEx(coloured, cv2.MORPH_OPEN, np.ones((2, 2), np.uint8)) > 0
     neutral = ink & (colours <= COLOURED // 2)
     total, across = max(1, int((ink | coloured).sum())), coloured.any(0)
     over = neutral[:, across].any(0).mean() if across.any() else 0.0  # words of two colours stand side by side

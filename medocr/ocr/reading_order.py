@@ -99,8 +99,7 @@ def _rows(boxes: list[Box]) -> list[list[Box]]:
             rows.append([box])
         else:
             best.append(box)
-    rows.sort(key=lambda row: statistics.fmean(b.y for b in row))
-    return [sorted(row, key=lambda b: b.left) for row in rows]
+    return [sorted(row, key=lambda b: b.left) for row in sorted(rows, key=_height)]
 
 
 def _unwrapped(rows: list[list[Box]]) -> list[list[Box]]:

@@ -73,7 +73,7 @@ def find(pixels: np.ndarray) -> list[TickBox]:
     if size is None:
         squares = [square for square in squares if square[2] - square[0] >= COARSE]
     else:
-        squares = [square for square in squares if _near(square, size) or _solid(ink, square)]
+        squares = [s for s in squares if 0.8 < (s[2] - s[0]) / size[0] < 1.25 or _share(ink, s) > SOLID]
         squares += _alike(ink, squares, *size)
     return [_judged(ink, square, scale) for square in squares]
 
@@ -156,13 +156,10 @@ def _usual_size(squares: list[Square], least: int) -> tuple[int, int] | None:
     return tuple(int(n) for n in np.median(alike, axis=0)) if len(alike) >= least else None
 
 
-def _near(square: Square, size: tuple[int, int]) -> bool:
-    return 0.8 < (square[2] - square[0]) / size[0] < 1.25
-
-
-def _solid(ink: np.ndarray, square: Square) -> bool:
+def _share(ink: np.ndarray, square: Square) -> float:
+    """The share of a square that is ink."""
     left, top, right, bottom = square
-    return (ink[top:bottom, left:right] > 0).mean() > SOLID
+    return float((ink[top:bottom, left:right] > 0).mean())
 
 
 def _alike(ink: np.ndarray, squares: list[Square], width: int, height: int) -> list[Square]:
