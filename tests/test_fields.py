@@ -784,6 +784,11 @@ def test_numbers_of_other_countries(line, value, low, high):
     assert [(row.value, row.low, row.high) for row in fields.read_analytes(line)] == [(value, low, high)]
 
 
+@pytest.mark.parametrize("beside", ["HBsAg 0,05", "WBC 11,800 /uL\nHb 13,2 g/dl\nCRP 2,1 mg/l"])
+def test_thousands_beside_decimal_commas(beside):
+    assert {row.value for row in fields.read_analytes(f"WBC 11,800 /uL\n{beside}") if row.name == "WBC"} == {11800}
+
+
 @pytest.mark.parametrize(
     "mark", ["Hemoglobin ▼ 10.9 g/dL 12.0-15.5", "Hemoglobin 10.9 g/dL 12.0-15.5 <-- LOW", "Hemoglobin: 10.9 g/dL (Reference: 12.0-15.5)  # Low", "Hemoglobin 10.9 g/dL 12.0-15.5 [LOW]"]
 )  # fmt: skip

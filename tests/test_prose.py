@@ -134,6 +134,7 @@ ORDERS = [  # the text, and drug, dose and status of each order
     ("She declined a statin and was started on ezetimibe 10 mg daily.", [("ezetimibe", "active")]),
     ("Stopped: atenolol 50 mg. Continue ramipril 5 mg daily.", [("atenolol", "stopped"), ("ramipril", "active")]),
     ("STOPPED:\n- atenolol 50 mg\nCONTINUED:\n- ramipril 5 mg", [("atenolol", "stopped"), ("ramipril", "active")]),
+    ("Stop atenolol 50 mg\nramipril 5 mg daily", [("atenolol", "stopped"), ("ramipril", "active")]),
     ("STOPPED:\natenolol 50 mg\n\nramipril 5 mg daily", [("atenolol", "stopped"), ("ramipril", "active")]),
     ("His wife says he takes bisoprolol 5 mg daily.", [("bisoprolol", "active")]),
     ("Do not stop aspirin 75 mg daily.", [("aspirin", "active")]),

@@ -5,7 +5,6 @@ tables. What is not in the text is absent from what is read: nothing is guessed,
 """
 
 from .analytes import Analyte, read_analytes
-from .conventions import decimal_sign
 from .drugs import DrugOrder, read_drugs
 from .forms import Option, read_options
 from .header import read_header
@@ -20,7 +19,6 @@ __all__ = [
     "Option",
     "Receipt",
     "Term",
-    "decimal_sign",
     "read_analytes",
     "read_drugs",
     "read_fields",

@@ -7,10 +7,9 @@ import itertools
 import re
 from collections.abc import Iterator
 
-from . import directions, lexicon, sig, strengths
-from .conventions import with_points
+from . import directions, lexicon, sig
 from .scopes import scopes
-from .text import AHEAD, Atoms, atoms, clean, line_starts, lower, plain
+from .text import AHEAD, Atoms, atoms, clean, line_starts, lower, plain, with_points
 from .words import pattern, unaccented
 
 # What follows the drug on a line of a receipt: no order, but an item with its price.
@@ -107,7 +106,7 @@ def _starts(items: Atoms, lowered: str) -> list[_Start]:
         ended, led = (last.end, last.lead is not None) if last else (0, False)
         route = _route_before(lowered, begin, ended, led)
         begin = route[0] if route else begin
-        lead = strengths.before(lowered, begin, ended, led)
+        lead = sig.dose_before(lowered, begin, ended, led)
         status, cue = scopes(items).status(at, cue)
         begin = begin if lead is None else lead
         exact = _is_drug(word) or word in lexicon.drug_starts()
@@ -240,16 +239,16 @@ def _route_before(lowered: str, begin: int, last: int, led: bool) -> tuple[int, 
     if not route:
         return None
     parted = not last or PARTED.search(lowered, last, route.start())
-    dosed = parted or strengths.before(lowered, route.start(), last, led) is not None  # `4 mg IV ondansetron`
+    dosed = parted or sig.dose_before(lowered, route.start(), last, led) is not None  # `4 mg IV ondansetron`
     return route.span(1) if dosed else None
 
 
 def _order(text: str, flat: str, start: _Start, at: int, limit: int, line: int) -> DrugOrder | None:
     lowered = lower(flat)
-    dosed = strengths.changed(lowered, at, limit)
-    dose, unit = strengths.strength(flat, dosed, limit)
+    dosed = sig.changed_at(lowered, at, limit)
+    dose, unit = sig.strength(flat, dosed, limit)
     if start.lead is not None:
-        before = strengths.strength(flat, start.lead, start.name)
+        before = sig.strength(flat, start.lead, start.name)
         if unit in COUNTED_UNITS or (dosed == at and before[1] not in COUNTED_UNITS):  # what follows is the next one's
             dose, unit = before
     duration = sig.DURATION.search(lowered, at, limit)
@@ -259,7 +258,7 @@ def _order(text: str, flat: str, start: _Start, at: int, limit: int, line: int) 
     if routes and routes[0].group(1) == "inh" and (form.start() > routes[0].start() if form else len(routes) > 1):
         form = routes.pop(0)  # `90 mcg inh INH q4h`, `18 mcg inh 2 puffs`
     route = start.route or (routes[0].span(1) if routes else None)
-    strength = strengths.solid(lowered, dosed, limit)
+    strength = sig.solid(lowered, dosed, limit)
     amount = directions.amount_before(lowered, start.name) or directions.amount_at(lowered, at, limit, strength)
     order = DrugOrder(
         " ".join(text[start.name : start.end].split()).rstrip("."),

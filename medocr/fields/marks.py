@@ -33,7 +33,7 @@ BOUND = re.compile(
     r"greaterthan)|atleast|atmost"
 )
 LINKS = {"-", "to", "and", "à", "bis"}  # between the ends of a range
-THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}\.\d{3}(?![\d.,])")
+THOUSANDS = re.compile(r"(?<![\d.,])\d{1,3}[.,]\d{3}(?![\d.,])")
 GRADE = re.compile(r"[1-4]\+{1,2}|\+{1,4}|\([+-]\)")
 
 

@@ -5,7 +5,7 @@ import itertools
 import re
 
 from . import lexicon
-from .marks import FLAGS, FOREIGN_OPENERS, QUALITIES, flag_at, quality_at, range_at
+from .marks import FLAGS, FOREIGN_OPENERS, flag_at, quality_at, range_at
 from .text import AHEAD, atoms, plain
 from .units import unit_code
 from .words import words
@@ -20,6 +20,7 @@ ARTICLES = words("article")
 # At a name's end they are none of it:
 LOOSE = METHODS | LINKS | {*words("preposition"), "-", ",", "(", ".", ":", "by", "/", "*"}
 NO_NAME = NEVER | HEADINGS | LINKS | ARTICLES
+FLAG_LETTERS = {"H", "L", "A", "HH", "LL"}  # of a line that they open
 HOURS = {"h", "hr", "hrs", "hour", "hours", "min", "mins", "minutes"}
 NOT_BRACKETED = {"nl", "cell", "cmp", "date", "arrow"}  # in a name
 GOES_ON = {"sensitivity", "sensitive", "density", "molecular", "at"}  # after `high`, which is no flag then
@@ -103,7 +104,7 @@ class Names:
                 kind == "sym" and not open_ and (word in "*%/" or (word == "+" and self._is_grade(at)))
             ):
                 return end, at
-            if kind in ("date", "time"):
+            if kind in ("date", "time") or lowered in STOPS or INTERVAL.fullmatch(lowered):
                 return end, -1
             if kind == "sym":
                 if word == "." and self.ends_sentence(at):
@@ -123,8 +124,6 @@ class Names:
                 closed = closed or word in ":=;" or (word == "." and start > self.ends[at - 1])
             elif kind == "cell":
                 closed = True
-            elif lowered in STOPS or INTERVAL.fullmatch(lowered):
-                return end, -1
             elif not open_ and self._starts_column(at, at == after):
                 return end, at
             elif not open_ and self.lowered[at - 1] not in JOINERS and self.after[at]:
@@ -149,9 +148,6 @@ class Names:
         word, lowered = self.words[at], self.lowered[at]
         if self.lowered[at + 1] in GOES_ON:
             return False
-        value = self.kinds[at + 1] in ("num", "cmp", "titre") or self.lowered[at + 1] in QUALITIES
-        if first and value and word in ("A", "N"):
-            return True
         flag = lowered in FLAGS and (len(word) > 2 or (word.isupper() and word not in ("A", "N", "CH")))
         if lowered in COLUMN_WORDS or (flag and (first or self.lowered[at - 1] != "factor")):
             return True
@@ -161,17 +157,15 @@ class Names:
     def _is_grade(self, at: int) -> bool:
         """Whether pluses are no part of a name: the value at the row's end (`Protein  ++`), a mark before the value."""
         grade = quality_at(self.atoms, at)
-        apart = self.kinds[at - 1] == "cell" or self.starts[at] > self.ends[at - 1]
-        if not grade or not apart:
+        if not grade or (self.kinds[at - 1] != "cell" and self.starts[at] == self.ends[at - 1]):
             return False
-        after = grade[1] + (self.kinds[grade[1]] == "cell")
-        return self.kinds[after] in ("nl", "end") or (after > grade[1] and self.kinds[after] in ("num", "word"))
+        cell = self.kinds[grade[1]] == "cell"
+        return self.kinds[grade[1] + cell] in (("num", "word", "nl", "end") if cell else ("nl", "end"))
 
     def _is_charge(self, at: int) -> bool:
         """Whether a sign stands on a name and before a gap: `K+`, `Cl-`."""
-        word, start = self.words[at], self.starts[at]
-        glued = word in "+-" and start == self.ends[at - 1]
-        return glued and self.plain[start + 1 : start + 2] in (" ", "|", ":", "")
+        glued = self.words[at] in "+-" and self.starts[at] == self.ends[at - 1]
+        return glued and self.plain[self.ends[at] : self.ends[at] + 1] in (" ", "|", ":", "")
 
     def _closing(self, at: int) -> int:
         """The bracket that closes the one at an atom, where what is between belongs to a name: `(CKD-EPI 2021)`."""
@@ -198,21 +192,22 @@ class Names:
         """Where a printed name starts that holds a name of the lexicon at an atom."""
         at = here
         while at > begin and (
-            self.lowered[at - 1] in BEFORE
-            or (self.lowered[at - 1] in ".-,(" and at - 2 >= begin and self.lowered[at - 2] in BEFORE)
+            self.lowered[at - 1] in BEFORE or (self.lowered[at - 1] in ".-,(" and self.lowered[at - 2] in BEFORE)
         ):
             at -= 1
         if at > begin and self.lowered[at] in HOURS and self.kinds[at - 1] == "num":  # `2 hr post prandial glucose`
             at -= 1
-        first = begin
-        opened = first == 0 or self.kinds[first - 1] == "nl"
-        words = self.lowered[first:here]
-        if not opened or not words or len(words) > 7:
-            return at
-        if self.lowered[first] in ("h", "l", "a", "hh", "ll") and self.words[first].isupper():
-            first += 1
-        plain_words = all(self.kinds[at] == "word" or self.words[at] in "-,./&()" for at in range(first, here))
-        return first if plain_words and NO_NAME.isdisjoint(words) and not self._capitalised_heading(first, here) else at
+        opened = begin == 0 or self.kinds[begin - 1] == "nl"
+        first = begin + (self.words[begin] in FLAG_LETTERS)
+        named = (
+            opened
+            and first < here <= begin + 7
+            and all(self.kinds[i] == "word" or self.words[i] in "-,./&()" for i in range(first, here))
+            and NO_NAME.isdisjoint(self.lowered[begin:here])
+            # not `LIPIDS Cholesterol 205`: words in capitals before a name that is not
+            and not (self.words[first].isupper() and len(self.words[first]) > 3 and not self.words[here].isupper())
+        )
+        return first if named else at
 
     def back(self, end: int, begin: int, signs: str, most: int, stops: frozenset[str]) -> int:
         """Where the words and signs before an atom begin, `most` at most, none of them among `stops`."""
@@ -223,17 +218,10 @@ class Names:
             at -= 1
         return at
 
-    def _capitalised_heading(self, start: int, here: int) -> bool:
-        """`LIPIDS Cholesterol 205`: words in capitals before a name that is not."""
-        return self.words[start].isupper() and len(self.words[start]) > 3 and not self.words[here].isupper()
-
     def _is_lettered(self, at: int) -> bool:
         """Whether a letter or a dash is of the name: `Influenza A`, `Cl-`, `HCO3-`."""
-        if self.words[at].isupper() and len(self.words[at]) == 1:
-            return True
-        before = self.words[at - 1]
-        glued = self.lowered[at] == "-" and self.ends[at - 1] == self.starts[at]
-        return glued and before[0].isupper() and len(before) < 5
+        dash = self.words[at] == "-" and self.ends[at - 1] == self.starts[at] and len(self.words[at - 1]) < 5
+        return dash or (self.words[at].isupper() and len(self.words[at]) == 1)
 
     def printed(self, begin: int, end: int, core: int) -> str:
         """The printed name of a span of atoms, without methods and loose signs at its end."""
@@ -243,11 +231,11 @@ class Names:
         behind = self.plain[self.ends[end - 1] : self.ends[end - 1] + 2]
         if behind[:1] == "." and behind[1:] != "." and len(self.lowered[end - 1]) <= 5:
             name += "."
-        if behind[:1] == ";" and (system := SYSTEM.match(self.plain, self.ends[end - 1])):
+        if system := SYSTEM.match(self.plain, self.ends[end - 1]):
             return name + system.group()
-        if "(" in name and name.count("(") > name.count(")"):
+        if name.count("(") > name.count(")"):
             name = name + ")" if behind[:1] == ")" else name.rpartition("(")[0].rstrip()
-        return name.rstrip(") ") if ")" in name and name.count(")") > name.count("(") else name
+        return name.rstrip(") ") if name.count(")") > name.count("(") else name
 
 
 @functools.lru_cache(maxsize=20_000)

@@ -9,8 +9,6 @@ import functools
 import html
 import re
 
-from .conventions import with_points
-
 KNOWN_TAG = re.compile(
     r"<(/?)(table|thead|tbody|tfoot|tr|td|th|br|hr|p|div|span|b|i|u|em|strong|sup|sub|h[1-6]|ul|ol|li|html|body|"
     r"caption|colgroup|col|font|center|small|img|figure)\b[^<>]{0,300}>",
@@ -87,6 +85,16 @@ RENAMED = {
 }
 KINDS = {group: RENAMED.get(name, name) for name, group in ATOM.groupindex.items()}
 ELISION = re.compile(r"(?<![^\W_])(?:[cdjlmnst]|qu|un|d?all|dell|nell|sull)'(?=[^\W\d_]{2})", re.IGNORECASE)  # `l'INR`
+# How a page writes numbers is decided once, from all of them: `6.540` alone may be six and a half or thousands.
+# Decimals, or thousands by the other sign (`11,800`): never a part of a date, nor of 1,25-dihydroxy.
+POINTS = re.compile(r"(?=\d)(?<![\d.,/:-])(?:\d{1,4}\.\d{1,2}|0\.\d{3}|[1-9]\d{1,2},\d{3})(?![\d.,/:])")
+COMMAS = re.compile(
+    r"(?=\d)(?<![\d.,/:])(?:\d{1,4},\d{1,2}|0,\d{3})(?![\d.,/:]|-[^\W\d])|(?=\d)(?<!\d)\d{1,3}\.\d{3},\d"
+)
+WITH_COMMA = re.compile(  # on a page with decimal commas: thousands by points, then decimals
+    r"(?=[\d,])(?:(?<![\d.,/:-])[1-9]\d{0,2}(?:\.\d{3})+(?![\d.])|(?<=\d),(?=\d{1,4}(?![\d.,]|-[^\W\d])))"
+)
+SWAPPED = str.maketrans(".,", ",.")
 AHEAD = 8  # how far readers look ahead
 
 
@@ -146,6 +154,23 @@ def lower(text: str) -> str:
 
 
 @functools.lru_cache(maxsize=8)
+def decimal_sign(text: str) -> str | None:
+    """The sign before a page's decimals, `.` or `,`, by most of its numbers; None where they do not tell."""
+    if "," not in text:
+        return "." if "." in text and POINTS.search(text) else None
+    points, commas = len(POINTS.findall(text)), len(COMMAS.findall(text))
+    return None if points == commas else "." if points > commas else ","
+
+
+@functools.lru_cache(maxsize=8)
+def with_points(text: str) -> str:
+    """The same length, with points before decimals and commas between thousands, where the page has it otherwise."""
+    if "," not in text or decimal_sign(text) != ",":
+        return text
+    return WITH_COMMA.sub(lambda match: match.group().translate(SWAPPED), text)
+
+
+@functools.lru_cache(maxsize=8)
 def atoms(text: str, printed: str) -> Atoms:
     """The atoms of a cleaned text, newlines and cell borders among them; not to be changed by the caller.
 
@@ -182,14 +207,11 @@ def number(text: str) -> float:
     """`1,200` → 1200, `1,50,000` → 150000, `231 000` → 231000, `13,2` and `0,123` → 13.2 and 0.123, `4.10` → 4.1."""
     text = text.replace(" ", "")
     whole, comma, rest = text.partition(",")
-    if not comma:
-        return float(text[:40])
-    thousands = (
-        len(rest.partition(".")[0].replace(",", "")) >= 3 and len(rest.partition(".")[0].rpartition(",")[2]) == 3
-    )
-    return float(
-        (text.replace(",", "") if thousands and (whole.strip("0") or "," in rest) else text.replace(",", ".", 1))[:40]
-    )
+    if comma:
+        last = rest.partition(".")[0].rpartition(",")[2]
+        thousands = len(last) == 3 and (whole.strip("0") or "," in rest)
+        text = text.replace(",", "") if thousands else text.replace(",", ".", 1)
+    return float(text[:40])
 
 
 def _tag(match: re.Match) -> str:
