@@ -8,7 +8,7 @@ from pathlib import Path
 
 
 def main(arguments: list[str] | None = None) -> int:
-    """Run a command; returns the exit status: 0 done, 1 it failed, 2 the request was wrong."""
+    """Run a command; returns the exit status: 0 done, 1 it failed, 2 the request was wrong, 130 the user stopped it."""
     if sys.platform == "win32":
         print("medocr: Windows is not supported: use Linux, or WSL on Windows", file=sys.stderr)
         return 2
@@ -19,6 +19,8 @@ def main(arguments: list[str] | None = None) -> int:
         return _say(error, 2)
     except OSError as error:
         return _say(_sentence(error), 1)
+    except KeyboardInterrupt as stop:
+        return _say(str(stop) or "stopped; the same command goes on", 130)
 
 
 def _say(message: object, status: int) -> int:

@@ -273,6 +273,23 @@ main(["run", "small", "--out", {str(house)!r}])
     assert not list(temporary.iterdir())
 
 
+def test_a_run_that_is_stopped_says_where_and_goes_on_from_there(quick, capsys, monkeypatch):
+    in_process = runner.execute_notebook
+
+    def stopped(run, stage):
+        if stage.name == "train":
+            raise KeyboardInterrupt
+        in_process(run, stage)
+
+    monkeypatch.setattr(runner, "execute_notebook", stopped)
+    assert run(quick) == 130
+    assert capsys.readouterr().err == "medocr: stopped in 04_train; the same command goes on from there\n"
+    assert states(quick)["04"] == "stopped"
+    monkeypatch.setattr(runner, "execute_notebook", in_process)
+    assert run(quick) == 0
+    assert [states(quick)[n] for n in ("03", "04", "06")] == ["skipped", "done", "done"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -5,7 +5,7 @@ import subprocess
 
 import pytest
 
-from medocr import workspace
+from medocr import storage, workspace
 
 READS = ("train.parquet", "prepare.json", "adapter")
 
@@ -39,7 +39,7 @@ def test_a_notebook_gets_what_it_reads_from_a_finished_run_as_a_copy(by_hand, ca
     assert "Copied from" in capsys.readouterr().out
     (scratch / "adapter/weights").write_text("2")
     assert (by_hand / "demo/adapter/weights").read_text() == "1"
-    workspace.enter(scratch, "prepare.json", READS)  # the copy is not sealed
+    workspace.enter(scratch, "prepare.json")  # the copy is not sealed
     (scratch / "train.parquet").write_text("others")
     workspace.enter(scratch, "train.json", READS)
     assert (scratch / "train.parquet").read_text() == "others", "what lies there already is kept"
@@ -66,3 +66,23 @@ def test_what_was_made_here_is_never_replaced_by_a_finished_runs(by_hand):
     with pytest.raises(ValueError, match=r"lacks train\.parquet: run here first"):
         workspace.enter(scratch, "merge.json", READS)
     assert (scratch / "adapter/weights").read_text() == "trained here"
+
+
+def test_pages_are_not_read_by_an_adapter_of_other_splits(by_hand):
+    splits, reads = ["train.parquet", "test.parquet"], ["test.parquet", "prepare.json", "train.json", "adapter"]
+    finish(by_hand / "demo")
+    (by_hand / "demo/test.parquet").write_text("pages")
+    sealed = {"reads": {"train.parquet": storage.file_hash(by_hand / "demo/train.parquet"), "prepare.json": "any"}}
+    (by_hand / "demo/train.json").write_text(json.dumps({"made_from": sealed}))
+    scratch = workspace.enter(by_hand / "scratch", "metrics.json", reads)
+    (scratch / "train.parquet").write_text("pages")
+    workspace.enter(scratch, "metrics.json", reads)  # 03 by hand made the same splits
+    for name in splits:
+        (scratch / name).write_text("others")
+    with pytest.raises(ValueError, match=r"train\.json was made from another train\.parquet .*writes it again"):
+        workspace.enter(scratch, "metrics.json", reads)
+    workspace.enter(scratch, "train.json", [*splits, "prepare.json"])  # 04 by hand
+    workspace.enter(scratch, "metrics.json", reads)
+    (scratch / "test.parquet").write_text("yet others")
+    with pytest.raises(ValueError, match=r"train\.json was made from another test\.parquet"):
+        workspace.enter(scratch, "metrics.json", reads)

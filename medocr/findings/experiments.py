@@ -162,7 +162,10 @@ def _make_apart(trial: Trial, commit: str | None) -> bool:
 
 
 def _exit_with(trial: Trial, commit: str | None) -> None:
-    raise SystemExit(not make_run(trial, commit))
+    try:
+        raise SystemExit(not make_run(trial, commit))
+    except KeyboardInterrupt:  # the command that started it was stopped as well, and says so
+        raise SystemExit(1) from None
 
 
 def make_run(trial: Trial, commit: str | None = None) -> bool:
@@ -180,6 +183,9 @@ def make_run(trial: Trial, commit: str | None = None) -> bool:
     except (StageFailed, ValueError) as error:
         print(f"{trial.name:<18} failed: {error}", flush=True)
         return False
+    except KeyboardInterrupt:
+        print(f"{trial.name:<18} stopped", flush=True)
+        raise KeyboardInterrupt from None
     made = ", ".join(f"{row['stage'][3:]} {row['seconds']:.0f}" for row in rows if row["state"] == "done")
     print(f"{trial.name:<18} done {time.perf_counter() - began:8.1f} s ({made})", flush=True)
     return True

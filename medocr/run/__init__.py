@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from .. import BASES, preflight, sources, storage
+from .. import BASES, ocr, preflight, sources, storage
 from . import provenance, seals, summary_cell
 from .kernel import StageFailed, execute_at
 from .profile import ROOT, STAGES, Run, Stage, check_known, is_table, load_profile
@@ -25,7 +25,8 @@ def execute(
     replace: bool = False,
     verify: bool = False,
 ) -> dict:
-    """Run the stages in order; returns what `run.json` holds. Raises StageFailed at the first that fails.
+    """Run the stages in order; returns what `run.json` holds. Raises StageFailed at the first that fails, and where
+    the user stops it a KeyboardInterrupt that says in which.
 
     `start` and `only` name a stage (`03` or `prepare`) to begin at, or to run alone, whether it has
     changed or not; `force` runs everything anew; `replace` lets a run with overrides replace published results;
@@ -90,6 +91,9 @@ def _execute_stage(run: Run, stage: Stage, must: bool, hashes: seals.Hashes, row
             record = make(run, stage, made_from, hashes)
             open_with_finding(run, stage, record)
             row |= {"state": "done", **provenance.row(record)}
+        except KeyboardInterrupt:
+            row["state"] = "stopped"
+            raise KeyboardInterrupt(f"stopped in {stage.notebook}; the same command goes on from there") from None
         finally:
             row["seconds"] = round(time.perf_counter() - start, 1)
             _show(f"{stage.notebook:<14} {row['state']:<8} {row['seconds']:8.1f} s")
@@ -164,9 +168,8 @@ def plan(run: Run, stage: Stage) -> dict:
     for number, options in enumerate(parameters.get("pages_from", ())):
         settings = {key: value for key, value in options.items() if key != "source"}
         reads[f"source {number}"] = sources.fingerprint(options["source"], **settings)
-    recogniser = Path(parameters.get("annotator", "").partition(":")[2])
-    if recogniser.suffix == ".onnx" and recogniser.is_file():
-        reads["recogniser"] = storage.file_hash(recogniser)
+    if (recogniser := parameters.get("annotator", "").partition(":")[2]).endswith(".onnx"):
+        reads["recogniser"] = ocr.fingerprint(recogniser)
     base = run.parameters["prepare"]["base"]
     if stage.needs_base and (folder := BASES.get(base, Path(base))).is_dir():
         reads["base"] = storage.model_hash(folder)

@@ -2,6 +2,7 @@
 
 import contextlib
 import hashlib
+import logging
 import os
 import re
 import sys
@@ -33,6 +34,8 @@ def execute_at(notebook: Path, target: Path, parameters: dict, out: Path) -> Non
     """Execute a notebook into `target`, tidied; `out` is where data/ and results/ lie. Raises StageFailed."""
     import papermill
 
+    for name in ("papermill", "asyncio"):  # what they log of a kernel's end comes as an exception, too
+        logging.getLogger(name).setLevel(logging.CRITICAL)
     target.parent.mkdir(parents=True, exist_ok=True)
     partial = target.with_suffix(".partial.ipynb")
     try:
@@ -44,7 +47,7 @@ def execute_at(notebook: Path, target: Path, parameters: dict, out: Path) -> Non
                 cwd=notebook.parent,
                 kernel_name="python3",
                 progress_bar=False,
-                config=_connection(scratch),
+                config=_config(scratch),
                 stderr_file=sys.stderr if sys.stderr.isatty() else None,
             )
     except papermill.PapermillExecutionError as error:
@@ -64,10 +67,13 @@ def _for_kernels(scratch: Path) -> dict[str, str]:
     return {**allocator, workspace.HEADLESS: "1", "TMPDIR": str(scratch)}
 
 
-def _connection(scratch: Path) -> Config:
-    """Sockets, and the file with their key, in a folder of this user's: no port that others could listen on."""
-    files = {"ip": f"{scratch}/kernel", "connection_file": f"{scratch}/kernel.json"}
-    return Config({"KernelManager": {"transport": "ipc", **files}})
+def _config(scratch: Path) -> Config:
+    """Sockets, and the file with their key, in a folder of this user's: no port that others could listen on.
+
+    A kernel that is stopped keeps to itself what it was at: whoever stopped it knows.
+    """
+    connection = {"transport": "ipc", "ip": f"{scratch}/kernel", "connection_file": f"{scratch}/kernel.json"}
+    return Config(KernelManager=connection, NotebookClient={"extra_arguments": ["--log-level=CRITICAL"]})
 
 
 @contextlib.contextmanager

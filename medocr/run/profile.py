@@ -54,7 +54,7 @@ STAGES: tuple[Stage, ...] = (
     Stage("04_train", (*SPLITS[:2], "prepare.json"), ("adapter",), "train.json", ("checkpoints",), needs_base=True),
     Stage(
         "05_evaluate",
-        ("test.parquet", "prepare.json", "adapter"),
+        ("test.parquet", "prepare.json", "train.json", "adapter"),
         ("predictions.parquet",),
         "metrics.json",
         needs_base=True,
