@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from medocr.digitize import resources
+from medocr.digitize import fhir, resources
 from medocr.fields import codes, lexicon, unit_code
 
 
@@ -68,14 +68,14 @@ def test_a_sites_file_that_is_wrong_is_said_to_be(text, part, tmp_path, monkeypa
 
 def test_a_document_is_searched_once_for_other_fluids_however_many_results_it_has(monkeypatch) -> None:
     searched = []
-    pattern = resources.NOT_BLOOD
+    pattern = fhir.NOT_BLOOD
     monkeypatch.setattr(
-        resources, "NOT_BLOOD", SimpleNamespace(search=lambda text: searched.append(text) or pattern.search(text))
+        fhir, "NOT_BLOOD", SimpleNamespace(search=lambda text: searched.append(text) or pattern.search(text))
     )
     columns = {"value": 4.1, "unit": "mmol/L"}
     field = {"name": "Potassium", "columns": columns, "text": "Potassium 4.1 mmol/L", "status": "passed"}
     for text, coded in (("Serum: Potassium 4.1 mmol/L", True), ("Urine: Potassium 4.1 mmol/L", False)):
-        about = {"refs": {"Patient": {}, "DocumentReference": {}}, "header": {}, "order": "DMY", "text": text}
+        about = fhir.context({"id": "0" * 16, "pages": [{"text": text}]}, [])
         rows = [resources.observation(field, about) for _ in range(5)]
         assert [bool(row["code"].get("coding")) for row in rows] == [coded] * 5
     assert len(searched) == 2

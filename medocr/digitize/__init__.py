@@ -21,7 +21,7 @@ from ..schema import Page
 from . import check, confidence, fhir, record, sources
 from . import hl7 as version2
 from .output import Output, alone
-from .readers import Item, Reader, model_reader, open_reader, remembering, seconded
+from .readers import Item, Read, Reader, model_reader, open_reader, remembering, seconded
 
 __all__ = ["Counts", "Document", "Output", "Reader", "digitize", "digitize_documents", "documents_of", "export",
            "model_reader", "open_reader", "remembering", "run", "seconded"]  # fmt: skip
@@ -77,12 +77,11 @@ def digitize(
     no person; without one all go to review. Raises ValueError for a missing path, where another run digitises into
     `out`, and where that lies among published results.
     """
-    sources.check_place(Path(out), synthetic=False)
+    sources.check_place(Path(out))
     documents = documents_of(sources.find(paths, together, Path(out)), contains_phi)
-    about = {"synthetic": False, "phi": contains_phi, "transaction": transaction, "rule": rule}
-    output = Output(out)
-    with alone(output.folder):
-        return digitize_documents(reader, documents, output, **about)
+    with alone(Path(out)):
+        about = {"synthetic": False, "phi": contains_phi, "transaction": transaction, "rule": rule}
+        return digitize_documents(reader, documents, Output(out), **about)
 
 
 def documents_of(listed: Iterable[sources.Source], contains_phi: bool = True) -> Iterator[Document]:
@@ -101,12 +100,10 @@ def digitize_documents(
     rule: confidence.Rule = confidence.NOBODY,
 ) -> Counts:
     """Digitise documents as they come, each written as soon as it is read; holds only those that are being read."""
-    sources.check_place(output.folder, synthetic)
     codes.loinc("")  # raises for a wrong file of codes: no single document is at fault
     counts = Counts()
-    for document, results in _read(reader, _remaining(documents, output, reader, counts)):
-        pairs = list(zip(document.items, results, strict=True))
-        about = record.document(document.name, document.title, pairs, reader.about, synthetic=synthetic, phi=phi)
+    for document, pages in _read(reader, _remaining(documents, output, reader, counts)):
+        about = record.document(document.name, document.title, pages, reader.about, synthetic=synthetic, phi=phi)
         _keep_pictures(about, document.items, output)
         _set_aside(about, output)
         rule.settle(about)
@@ -140,9 +137,10 @@ def _earlier(output: Output, document: str) -> dict | None:
 
 def _set_aside(about: dict, output: Output) -> None:
     """Say in a record that its document was decided on as another reader read it, and how much does not hold."""
-    decisions = []
-    with contextlib.suppress(ValueError):  # the file is damaged: the document has no Bundle, and says so
+    try:
         decisions = review.read_decisions(output.folder, about["id"])
+    except ValueError:  # the file is damaged: the document has no Bundle, and says so
+        return
     if not decisions:
         return
     earlier = _earlier(output, about["id"])
@@ -155,8 +153,8 @@ def _set_aside(about: dict, output: Output) -> None:
         )
 
 
-def _read(reader: Reader, documents: Iterable[Document]) -> Iterator[tuple[Document, list]]:
-    """Each document with what was read on its pages; pages of several documents are read together."""
+def _read(reader: Reader, documents: Iterable[Document]) -> Iterator[tuple[Document, list[Read]]]:
+    """Each document with its pages and what was read on them; pages of several documents are read together."""
     waiting: deque[Document] = deque()
 
     def items() -> Iterator[Item]:
@@ -164,10 +162,10 @@ def _read(reader: Reader, documents: Iterable[Document]) -> Iterator[tuple[Docum
             waiting.append(document)
             yield from document.items
 
-    results = (result for _, result in reader.read(items()))
-    for first in results:
+    read = iter(reader.read(items()))
+    for first in read:
         document = waiting.popleft()
-        yield document, [first, *itertools.islice(results, len(document.items) - 1)]
+        yield document, [first, *itertools.islice(read, len(document.items) - 1)]
 
 
 def _keep_pictures(about: dict, items: Sequence[Item], output: Output) -> None:
@@ -228,14 +226,14 @@ def export(folder: str | Path, *, transaction: bool = False, hl7: bool = False) 
 
 
 def _write_message(about: dict, output: Output) -> list[str]:
-    """Write a document's HL7 message, or take away an earlier one; returns what is wrong with it."""
-    name, at = f"hl7/{about['id']}.hl7", datetime.now(UTC).strftime("%Y%m%d%H%M%S+0000")
+    """Write a document's HL7 message; returns what is wrong with one that is not written."""
+    at = datetime.now(UTC).strftime("%Y%m%d%H%M%S+0000")
     try:
-        text, problems = version2.message(about, review.decisions_on(output.folder, about), at=at), []
+        message = version2.message(about, review.decisions_on(output.folder, about), at=at)
     except ValueError as error:
-        text, problems = None, [str(error)]
-    output.write(name, text)
-    return problems
+        return [str(error)]
+    output.write(f"hl7/{about['id']}.hl7", message)
+    return []
 
 
 def run(reader: Reader, paths: Sequence[str | Path], out: str | Path, **options) -> int:

@@ -17,8 +17,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 
 from .. import storage
-from . import output, sources
-from .output import Output, claim
+from . import digitize_documents, documents_of, sources
+from .output import Output, alone
 from .readers import Reader
 from .sources import Source
 
@@ -52,7 +52,7 @@ def blocks(listed: Iterable[Source], reader: dict[str, str], size: int = SIZE) -
 
 
 def _block(chosen: Sequence[Source], reader: dict[str, str]) -> Block:
-    states = [[source.name, [_state(file) for file in source.files]] for source in chosen]
+    states = [[source.name, [*map(_state, source.files)]] for source in chosen]
     about = json.dumps([sorted(reader.items()), states]).encode()
     return Block(hashlib.sha256(about).hexdigest()[:24], tuple(chosen))
 
@@ -71,8 +71,6 @@ def file_of(out: Path, block: str) -> Path:
 
 def digitize_block(reader: Reader, block: Block, out: str | Path, *, contains_phi: bool = True) -> int:
     """Digitise a block and write its file, unless it is there; returns how many documents were read now."""
-    from . import digitize_documents, documents_of
-
     target = file_of(Path(out), block.id)
     if target.exists():
         return 0
@@ -97,15 +95,6 @@ def _pack(folder: Path, target: Path) -> None:
         os.fsync(file.fileno())
 
 
-@contextlib.contextmanager
-def alone(out: Path) -> Iterator[None]:
-    """Nobody else digitises into `out` meanwhile, and what a killed run left half done is gone. Raises ValueError."""
-    claim(out)
-    with output.alone(out, ["blocks"]):
-        storage.remove(out / "work", out)
-        yield
-
-
 def run(
     open_reader: Callable[[], Reader],
     paths: Sequence[str | Path],
@@ -123,9 +112,10 @@ def run(
     ValueError for a missing path, for a second run into the same folder, and without Ray where it is asked for.
     """
     out = Path(out).resolve()
-    sources.check_place(out, synthetic=False)
+    sources.check_place(out)
     listed = sources.find([Path(path).resolve() for path in paths], together, out)
-    with alone(out):
+    with alone(out, ["blocks"]):
+        storage.remove(out / "work", out)
         reader = open_reader()
         waiting = [block for block in blocks(listed, reader.about, size) if not file_of(out, block.id).exists()]
         if not readers:

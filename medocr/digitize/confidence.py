@@ -13,7 +13,7 @@ one does not fit (fixed-sequence testing; Angelopoulos et al., Learn then Test, 
 
 import dataclasses
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import fastjsonschema
@@ -104,7 +104,7 @@ def _fit(rows: pd.DataFrame, risk: float, delta: float) -> dict:
     base = float(1 - rows["right"].astype(bool).mean())
     about = {"pages": int(rows["page"].nunique()), "fields": len(rows), "wrong_share": round(base, 4)}
     about |= {"least_reviewed": round(least_reviewed(base, risk), 4), "threshold": None, "few": True}
-    within = correlation_of(rows)
+    within = correlation(~rows["right"].to_numpy(bool), rows["page"])
     rows = rows[rows["confidence"].notna() & ~rows["reasons"].astype(bool)]
     if (pages := rows["page"].nunique()) < FEWEST_PAGES:
         return {**about, "why": f"{pages} checked pages have such fields: {FEWEST_PAGES} are needed at least"}
@@ -137,12 +137,11 @@ def risk_curve(rows: pd.DataFrame, within: float, delta: float = DELTA) -> pd.Da
     """
     ordered = rows.sort_values("confidence", ascending=False, kind="stable")
     scores, wrong = ordered["confidence"].to_numpy(float), ~ordered["right"].to_numpy(bool)
-    pages = pd.factorize(ordered["page"])[0]
     last = np.flatnonzero(np.append(scores[1:] < scores[:-1], True)) + 1  # a threshold passes all of one score
     last = last[np.unique(np.linspace(0, len(last) - 1, STEPS).astype(int))]
     curve = pd.DataFrame({"threshold": scores[last - 1], "share": last / len(rows), "passed": last})
     curve["wrong"] = np.cumsum(wrong)[last - 1]
-    curve["design_effect"] = [design_effect(pages[:passed], within) for passed in last]
+    curve["design_effect"] = [design_effect(ordered["page"][:passed], within) for passed in last]
     return curve.assign(bound=upper(curve["wrong"], curve["passed"], curve["design_effect"], delta))
 
 
@@ -152,18 +151,14 @@ def upper(wrong, passed, design_effect=1.0, delta: float = DELTA) -> np.ndarray:
     return np.where(wrong < passed, stats.beta.ppf(1 - delta, wrong + 1, np.maximum(passed - wrong, 1e-9)), 1.0)
 
 
-def design_effect(pages: np.ndarray, within: float) -> float:
-    """1 + (m − 1)ρ, at least 1: `pages` has each field's page by number, `within` is ρ, m a field's mean page size."""
-    return max(1.0, 1 + ((np.bincount(pages) ** 2).sum() / len(pages) - 1) * within)
+def design_effect(pages: Sequence, within: float) -> float:
+    """1 + (m − 1)ρ, at least 1: `pages` names each field's page, `within` is ρ, m a field's mean page size."""
+    return max(1.0, 1 + ((np.bincount(pd.factorize(pages)[0]) ** 2).sum() / len(pages) - 1) * within)
 
 
-def correlation_of(rows: pd.DataFrame) -> float:
-    """The correlation of errors within the pages of checked fields."""
-    return correlation(~rows["right"].to_numpy(bool), pd.factorize(rows["page"])[0])
-
-
-def correlation(wrong: np.ndarray, pages: np.ndarray) -> float:
+def correlation(wrong: np.ndarray, pages: Sequence) -> float:
     """The intraclass correlation of errors within pages, from 0 to 1: one-way analysis of variance."""
+    pages = pd.factorize(pages)[0]
     sizes = np.bincount(pages).astype(float)
     groups, total = len(sizes), sizes.sum()
     if groups < 2 or total == groups:
@@ -194,7 +189,7 @@ def _outcome(rule: Rule, rows: pd.DataFrame) -> dict:
     about |= {"passed": len(passed), "share": len(passed) / max(1, len(rows)), "wrong": int(wrong.sum())}
     if not len(passed):
         return {**about, "passed_wrong": None, "low": None, "high": None}
-    design = design_effect(pd.factorize(passed["page"])[0], correlation_of(rows))
+    design = design_effect(passed["page"], correlation(~rows["right"].to_numpy(bool), rows["page"]))
     worth, k = len(passed) / design, wrong.sum() / design
     low = float(stats.beta.ppf(0.025, k, worth - k + 1)) if k else 0.0
     high = float(upper(wrong.sum(), len(passed), design, 0.025))

@@ -11,13 +11,12 @@ from ..review.decisions import Decision
 from ..review.outcome import reviewed_fields
 from . import dates
 from .patient import header_of, patient_of, who_else
-from .resources import medication_request, observation, stated
+from .resources import NOT_BLOOD, TERMINOLOGY, medication_request, observation, stated
 
 NAMESPACE = uuid.uuid5(uuid.NAMESPACE_URL, "urn:medocr:document")
 # The system of the resources' identifiers. Their values are bare UUIDs and not `urn:uuid:…`: a server that takes in a
 # transaction may write its own ids for every fullUrl that it finds, in identifiers as well, and never find them again.
 IDENTITY = "urn:medocr:id"
-TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
 ABSENT = "http://hl7.org/fhir/StructureDefinition/data-absent-reason"
 LABORATORY_REPORT = {"system": "http://loinc.org", "code": "11502-2", "display": "Laboratory report"}
 LABORATORY = {"coding": [{"system": f"{TERMINOLOGY}/v2-0074", "code": "LAB", "display": "Laboratory"}]}
@@ -42,7 +41,10 @@ def bundle(record: Mapping, decisions: Sequence[Decision] = (), *, transaction: 
     again = bool(decisions) or record.get("read_again", False)  # a server may hold other contents of these resources
     if transaction and decisions:
         resources += _withdrawn(record, resources)
-    meta = stated(tag=[{"system": "urn:medocr:document", "code": record["id"]}], security=_security(record))
+    restricted = {"system": f"{TERMINOLOGY}/v3-Confidentiality", "code": "R", "display": "restricted"}
+    drawn = {"system": f"{TERMINOLOGY}/v3-ActReason", "code": "HTEST", "display": "test health data"}
+    security = [restricted] * record["contains_phi"] + [drawn] * record["synthetic"]
+    meta = stated(tag=[{"system": "urn:medocr:document", "code": record["id"]}], security=security)
     identity = _identity(record, "Bundle")
     return {
         "resourceType": "Bundle",
@@ -61,12 +63,6 @@ def reference(record: Mapping, kind: str, key: str = "") -> str:
 
 def _identity(record: Mapping, kind: str, key: str = "") -> str:
     return str(uuid.uuid5(NAMESPACE, f"{record['id']}/{kind}/{key}"))
-
-
-def _security(record: Mapping) -> list[dict]:
-    restricted = {"system": f"{TERMINOLOGY}/v3-Confidentiality", "code": "R", "display": "restricted"}
-    drawn = {"system": f"{TERMINOLOGY}/v3-ActReason", "code": "HTEST", "display": "test health data"}
-    return [restricted] * bool(record["contains_phi"]) + [drawn] * bool(record["synthetic"])
 
 
 def held(record: Mapping, decisions: Sequence[Decision]) -> str:
@@ -92,10 +88,11 @@ def settled(record: Mapping, decisions: Sequence[Decision]) -> list[dict]:
 
 
 def context(record: Mapping, fields: Sequence[Mapping]) -> dict:
-    """What resources are made with: the document's references, header, order of dates, and text."""
+    """What resources are made with: the document's references, header, order of dates, and whether it is of blood."""
     texts = [page["text"] for page in record["pages"]]
     refs = {kind: {"reference": reference(record, kind)} for kind in ("Patient", "DocumentReference", "Device")}
-    return {"refs": refs, "header": header_of(fields), "order": dates.order(texts), "text": "\n".join(texts)}
+    blood = not any(map(NOT_BLOOD.search, texts))
+    return {"refs": refs, "header": header_of(fields), "order": dates.order(texts), "blood": blood}
 
 
 def is_whole(record: Mapping) -> bool:
@@ -116,7 +113,7 @@ def _resources(record: Mapping, decisions: Sequence[Decision]) -> list[dict]:
     about = context(record, fields)
     rows = clinical(fields, about)
     results = [(field, resource) for field, resource in rows if resource["resourceType"] == "Observation"]
-    made = [("", patient(record, fields, about)), ("", _document(record, fields, about)), ("", _device(record))]
+    made = [("", patient(about)), ("", _document(record, fields, about)), ("", _device(record))]
     if results:
         names = [{"reference": reference(record, "Observation", field["id"])} for field, _ in results]
         made.append(("", _report(record, {resource["status"] for _, resource in results}, names, about)))
@@ -136,21 +133,17 @@ def _withdrawn(record: Mapping, resources: Sequence[Mapping]) -> list[dict]:
 
 def _identified(record: Mapping, resource: dict, key: str) -> dict:
     name = _identity(record, resource["resourceType"], key)
-    identifier = [{"system": IDENTITY, "value": name}, *resource.pop("identifier", [])]
-    return {
-        "resourceType": resource.pop("resourceType"),
-        "id": name,
-        "identifier": identifier,
-        **resource,
-    }
+    identifier = [{"system": IDENTITY, "value": name}, *resource.get("identifier", [])]
+    first = {"resourceType": resource["resourceType"], "id": name, "identifier": identifier}
+    return first | resource | first
 
 
 def _entry(record: Mapping, resource: dict, again: bool, transaction: bool) -> dict:
-    kind = resource["resourceType"]
-    entry = {"fullUrl": f"urn:uuid:{resource['id']}", "resource": resource}
+    kind, identity = resource["resourceType"], resource["id"]
+    entry = {"fullUrl": f"urn:uuid:{identity}", "resource": resource}
     if not transaction:
         return entry
-    query = f"identifier={IDENTITY}|{resource['id']}"
+    query = f"identifier={IDENTITY}|{identity}"
     if kind == "Provenance":  # which has no identifier
         query = f"_tag=urn:medocr:document|{record['id']}"
     resource.pop("id")  # the server gives its own
@@ -159,9 +152,9 @@ def _entry(record: Mapping, resource: dict, again: bool, transaction: bool) -> d
     return {**entry, "request": {"method": "POST", "url": kind, "ifNoneExist": query}}
 
 
-def patient(record: Mapping, fields: Sequence[Mapping], about: Mapping) -> dict:
+def patient(about: Mapping) -> dict:
     """The Patient, so far as the document names one."""
-    known = patient_of(fields, [page["text"] for page in record["pages"]])
+    known = patient_of(about["header"], about["order"])
     facility = about["header"].get("facility")
     issuer = {"assigner": {"display": facility}} if facility else {}
     return stated(

@@ -34,7 +34,7 @@ def message(record: Mapping, decisions: Sequence[Decision] = (), *, at: str) -> 
     about = fhir.context(record, fields)
     rows = [*_rows(fields, about)]
     rows += _withdrawn(rows, _rows(fhir.settled(record, ()), about))
-    lines = [_pid(record, fhir.patient(record, fields, about), about["header"])]
+    lines = [_pid(record, fhir.patient(about), about["header"])]
     lines += _results(record, rows, _day(about["header"].get("collected", ""), about))
     return _checked("\r".join([_msh(record, about["header"], at, lines), *lines]) + "\r")
 

@@ -1,7 +1,7 @@
 """What makes two fields the same, whoever read them; and what a second reader says of a page."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 from rapidfuzz import fuzz, process
 
@@ -10,7 +10,6 @@ from ..metrics.ceiling import COLUMNS
 from ..metrics.values import comparable, header, letters, plain, rows
 from ..review.columns import LISTS
 
-KINDS = (*LISTS, "header", "total")
 ALIKE = 75  # of 100: how much of a field's text a line must hold to be where it stands
 OTHERWISE = "a second reader (RapidOCR) does not read the same"
 
@@ -33,17 +32,11 @@ def key(kind: str, name: str, columns: Mapping) -> tuple:
 
 def keys(read: Mapping) -> dict[str, Counter]:
     """The keys of all fields in what `fields.read_fields` gives, or a source knows, by kind."""
-    return {kind: Counter(_keys(kind, read)) for kind in KINDS}
-
-
-def _keys(kind: str, read: Mapping) -> Iterator[tuple]:
-    if kind in LISTS:
-        yield from (key(kind, "", row) for row in rows(read, LISTS[kind]))
-    elif kind == "header":
-        yield from (key(kind, name, {"value": value}) for name, value in header(read))
-    else:
-        sums = read.get("receipt") or read
-        yield from (key(kind, name, {"value": sums[name]}) for name in ("subtotal", "tax", "total") if sums.get(name))
+    sums = read.get("receipt") or read
+    totals = [(name, sums[name]) for name in ("subtotal", "tax", "total") if sums.get(name)]
+    single = {"header": header(read), "total": totals}
+    found = {kind: Counter(key(kind, "", row) for row in rows(read, listed)) for kind, listed in LISTS.items()}
+    return found | {k: Counter(key(k, name, {"value": value}) for name, value in v) for k, v in single.items()}
 
 
 class Second:
@@ -62,6 +55,4 @@ class Second:
 
     def objections(self, kind: str, name: str, columns: Mapping) -> list[str]:
         """A reason to look at a field that this reader does not have; each of its fields speaks for one."""
-        if not self.seen:
-            return []
-        return [] if take(self.left, kind, name, columns) else [OTHERWISE]
+        return [OTHERWISE] if self.seen and not take(self.left, kind, name, columns) else []

@@ -31,10 +31,11 @@ def claim(folder: Path) -> None:
 
 @contextlib.contextmanager
 def alone(folder: Path, written: Sequence[str] = FOLDERS[:-1]) -> Iterator[None]:
-    """Nobody else digitises into a folder meanwhile; what a killed run left half done where it has `written` is gone.
+    """`claim` a folder for this run alone; what a killed run left half done where it has `written` is gone.
 
-    Raises ValueError where somebody does.
+    Raises ValueError where another run digitises into it.
     """
+    claim(folder)
     with storage.private():
         (folder / ".lock").touch()
     with storage.locked(folder, f"another run is digitising into {folder}: wait for it, or give another folder"):
@@ -101,7 +102,7 @@ class Output:
         """Write queue.jsonl anew: a line for every field that waits for a person, the least sure first; returns how
         many."""
         waiting = [
-            {"document": record["id"], "field": field["id"], **{key: field[key] for key in ("confidence", "reasons")}}
+            {"document": record["id"], "field": field["id"]} | {key: field[key] for key in ("confidence", "reasons")}
             for record in self.records()
             for field in record["fields"]
             if field["status"] == "review"

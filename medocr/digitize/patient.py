@@ -1,7 +1,7 @@
 """Who a document is about: what its headers say, and whether a page says that it is somebody else."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 
 from rapidfuzz import fuzz
 
@@ -12,19 +12,16 @@ SEXES = {"m": "male", "male": "male", "man": "male", "f": "female", "female": "f
 SEXES |= {"other": "other", "unknown": "unknown"}
 IDENTIFYING = {"patient": "name", "mrn": "number", "date_of_birth": "birth date"}
 SAME_NAME = 80  # of 100: a misread letter makes nobody another person
-OTHER = "another patient"  # how the warning of a page that is somebody else's begins
 
 
-def patient_of(entries: Iterable[Mapping], texts: Sequence[str]) -> dict:
-    """Name, birth date (ISO 8601), sex (FHIR's word) and identifiers, each from the first page that prints it.
+def patient_of(header: Mapping[str, str], order: str | None) -> dict:
+    """Name, birth date (ISO 8601), sex (FHIR's word) and identifiers, so far as a document's header has them.
 
-    A birth date that may be two days is left out: the header's field holds it as it is printed.
+    A birth date that may be two days, with `order` of days and months, is left out: the header has it as it is printed.
     """
-    header = header_of(entries)
-    birth = dates.iso(header["date_of_birth"], dates.order(texts)) if "date_of_birth" in header else None
     known = {
         "name": header.get("patient"),
-        "birth_date": birth,
+        "birth_date": dates.iso(header.get("date_of_birth", ""), order),
         "sex": SEXES.get(header.get("sex", "").casefold()),
         "ids": [header["mrn"]] if "mrn" in header else None,
     }
@@ -51,7 +48,9 @@ def who_else(entries: Iterable[Mapping]) -> list[str]:
         differing = _differing({name: (value, known[name]) for name, value in header.items() if name in known})
         if differing:
             what = " and ".join(IDENTIFYING[name] for name in differing)
-            warnings.append(f"{OTHER}'s {what} stands on page {page}: a person has to look at the whole document")
+            warnings.append(
+                f"another patient's {what} stands on page {page}: a person has to look at the whole document"
+            )
         known = {**header, **known}
     return warnings
 

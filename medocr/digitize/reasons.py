@@ -24,7 +24,7 @@ EXPECTED = re.compile(  # a finding's reference
 BOX = re.compile(f"[{forms.TICKED}{forms.EMPTY}]")
 UNLABELLED = re.compile(rf"{BOX.pattern}\s*{BOX.pattern}")
 YES_NO = re.compile(r"\byes\W*no\b", re.IGNORECASE)
-HAN = re.compile("[\u3400-\u9fff]")  # what the recogniser sees in a sign that it does not know
+HAN = re.compile("[\u3400-\u9fff]")  # what the recogniser sees in a sign that it does not know, rare ones among them
 WORD = re.compile(r"[^\W\d_]{2,}")
 VERBS = words("verb")
 SENTENCE = 6  # words on a line that has a verb
@@ -33,6 +33,7 @@ DATES = ("date_of_birth", "collected", "received", "reported", "date")  # fields
 
 def give(record: dict) -> None:
     """Fill in every field's reasons, from its own columns, its page and the document."""
+    of_document = [*_of_document(record)]
     for page in record["pages"]:
         entries = [entry for entry in record["fields"] if entry["page"] == page["index"]]
         sums = {entry["name"]: entry["columns"]["value"] for entry in entries if entry["kind"] == "total"}
@@ -58,7 +59,7 @@ def give(record: dict) -> None:
                     entry["reasons"] += _of_tick(row["label"], entry["text"], boxes_first)
                 case "total":
                     entry["reasons"] += disagreeing
-            entry["reasons"] += _of_document(record)
+            entry["reasons"] += of_document
 
 
 def _of_document(record: Mapping) -> Iterator[str]:

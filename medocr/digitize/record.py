@@ -15,9 +15,9 @@ from ..fields.text import clean
 from ..read import PageRecord
 from ..review.columns import LISTS, NAMED_BY
 from ..schema import Page, Rejection
-from . import printed, reasons
+from . import dates, printed, reasons
 from .keys import Second
-from .patient import patient_of, who_else
+from .patient import header_of, patient_of, who_else
 from .readers import Item, Read
 
 SCHEMA = 1
@@ -26,8 +26,6 @@ ROWS_BELOW = 4  # lines under a name on which its columns may stand
 SAME_LINE = 90  # of 100: how alike a line of a page and one that was read from it must be
 FEWEST = 3  # words of a table's heading
 SUMS = ("subtotal", "tax", "discount", "tip", "earlier", "total")
-
-
 PRINTED = ("value", "low", "high", "dose", "form", "route", "frequency", "duration", "amount")  # columns, as they stand
 
 
@@ -51,7 +49,7 @@ def document(name: str, title: str, read: Sequence[Read], reader: Mapping, *, sy
         "contains_phi": phi,
         "reader": dict(reader),
         "medocr": __version__,
-        "patient": patient_of(entries, [page["text"] for page in pages]),
+        "patient": patient_of(header_of(entries), dates.order(page["text"] for page in pages)),
         "stopped": bool(others),
         "pages": pages,
         "fields": entries,

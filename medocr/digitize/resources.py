@@ -1,7 +1,6 @@
 """Fields as FHIR resources: a result row as an Observation, a drug order as a MedicationRequest."""
 
 import contextlib
-import functools
 import re
 from collections.abc import Mapping
 from decimal import Decimal
@@ -29,14 +28,14 @@ def stated(**elements) -> dict:
 
 
 def observation(field: Mapping, about: Mapping) -> dict:
-    """The Observation of an analyte field; `about` has the document's references, header, order of dates and text."""
+    """The Observation of an analyte field; `about` is the document's `fhir.context`."""
     row, text = field["columns"], field["text"]
     facility = about["header"].get("facility")
     return stated(
         resourceType="Observation",
         status="final" if field["status"] == "passed" else "preliminary",
         category=[CATEGORY],
-        code=_code(field, about["text"]),
+        code=_code(field, about["blood"]),
         subject=about["refs"]["Patient"],
         effectiveDateTime=dates.iso(row.get("date") or about["header"].get("collected", ""), about["order"]),
         performer=[{"display": facility}] if facility else [],
@@ -47,18 +46,13 @@ def observation(field: Mapping, about: Mapping) -> dict:
     )
 
 
-def _code(field: Mapping, text: str) -> dict:
+def _code(field: Mapping, of_blood: bool) -> dict:
     """The name as printed, with its LOINC code where the map has one for it and its unit.
 
     The map's codes are of blood: where a document speaks of another fluid, nobody knows whose value this is.
     """
-    code = "" if _is_of_other_fluid(text) else codes.loinc(field["name"], field["columns"].get("unit"))
+    code = codes.loinc(field["name"], field["columns"].get("unit")) if of_blood else ""
     return stated(coding=code and [{"system": "http://loinc.org", "code": code}], text=field["name"])
-
-
-@functools.lru_cache(maxsize=8)  # one search a document, not one a result
-def _is_of_other_fluid(text: str) -> bool:
-    return NOT_BLOOD.search(text) is not None
 
 
 def _value(row: Mapping, text: str) -> dict:

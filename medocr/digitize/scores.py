@@ -24,7 +24,7 @@ PARTICULARS = re.compile(
     r"|(?<=by Tesseract: |in no column: ).*|(?<=outside ).*(?= but not flagged)|(?<=not certain whether )\S+"
 )
 RESOURCES = ("Observation", "MedicationRequest")
-NOTHING = {"refs": defaultdict(dict), "header": {}, "order": None, "text": ""}  # what resources are made with
+NOTHING = {"refs": defaultdict(dict), "header": {}, "order": None, "blood": True}  # what resources are made with
 
 
 @dataclasses.dataclass(frozen=True)

@@ -95,7 +95,7 @@ def pages(source: Source, contains_phi: bool = True) -> list[Page | Rejection]:
     return read or [Rejection(source.name, "folder", "empty", "it has no page")]
 
 
-def check_place(out: Path, synthetic: bool) -> None:
-    """Raise ValueError where documents that are not drawn would be written among the published results."""
-    if not synthetic and out.resolve().is_relative_to((ROOT / "results").resolve()):
+def check_place(out: Path) -> None:
+    """Raise ValueError where documents would be written among the published results."""
+    if out.resolve().is_relative_to((ROOT / "results").resolve()):
         raise ValueError(f"{out} lies under results/, which is published: documents go elsewhere, as data/digitized")
