@@ -8,9 +8,9 @@ import functools
 import re
 from fractions import Fraction
 
-from .sig import SEVERAL_SLOTS
+from .sig import ORDER
 from .text import number
-from .words import compiled, meanings, pattern, patterns, words
+from .words import compiled, meanings, words
 
 NUMBERS = {"once": 1, "one": 1, "a": 1, "an": 1, "twice": 2, "two": 2, "thrice": 3, "three": 3, "four": 4, "five": 5}
 NUMBERS |= {"six": 6, "half": 0.5, "half a": 0.5, "one half": 0.5, "one-half": 0.5, "½": 0.5, "¼": 0.25, "single": 1}
@@ -23,7 +23,6 @@ TIME_OF = meanings("time")
 TIMES = re.compile(rf"(?<!\w)(?:{'|'.join(sorted(map(re.escape, TIME_OF.keys() - {'on', 'om'}), reverse=True))})(?!\w)")
 SLOTS = "morning", "noon", "evening", "evening"  # of `1-0-1`; a fourth is the night
 WAY_OF = meanings("given")
-ORDER = patterns("order")
 FORMS = {"tab": "tablet", "cap": "capsule", "gtt": "drop", "iu": "unit", "cc": "ml", "teaspoon": "tsp"}
 FORMS |= {"patche": "patch"} | {word.rstrip("s"): meaning for word, meaning in meanings("form").items()}
 ENGLISH_OF = {"times": "times", "day": "a day", "every": "every", "hour": "hours", "days": "days", "weeks": "weeks"}
@@ -32,22 +31,13 @@ ENGLISH = {word: english for kind, english in ENGLISH_OF.items() for word in wor
 ENGLISH |= {word: f"{times} times" for word, times in meanings("often").items()}
 del ENGLISH["week"]  # Dutch has it too
 FOREIGN = re.compile(rf"(?<![\w.])(?:{'|'.join(sorted(map(re.escape, ENGLISH), key=len, reverse=True))})(?![\w.])")
-AMOUNT = re.compile(
-    r"(?<![\w.,/-])(?P<amount>\d{1,3}(?:\.\d{1,2})?(?:\s?(?:-|to)\s?\d{1,2})?|½|¼"
-    r"|one[ -]half|half(?: a)?|one|two|three|four|five|six|a)"
-    rf"(?:\s?\(\d{{1,2}}\))?(?:\s?(?P<form>{ORDER['taken']})(?![\w/])(?!\s?/)|(?=\sto be (?:taken|used|inhaled))"
-    r"|(?:(?<=take\s(?:one|two))|(?<=take\s[1-9]))(?=\s(?:daily|once|twice|three|four|each|every|at|up|in)\b))"
-)
-ASK = rf"(?:take|inject|give|apply|use|instil|inhale|sig:?|{pattern('take')})"
-ASKED = re.compile(rf"(?<!\w){ASK}\s*$")
-ASKED_BEFORE = re.compile(rf"(?<!\w){ASK}\s(?P<taken>{AMOUNT.pattern})\s(?:of|de|di|von)\s$")  # the drug
 
 
 @functools.lru_cache(20_000)
 def times_a_day(frequency: str) -> float | None:
     """How often a day: 2 for `BID`, `twice daily`, `1-0-1`, `q12h`; 1/7 for `weekly`; a range gives its least."""
     flat = " ".join(PRINTED["needed"].sub(" ", frequency.lower()).replace("(", " ").replace(")", " ").split())
-    if SEVERAL_SLOTS.fullmatch(flat):
+    if ORDER["several slots"].fullmatch(flat):
         amounts = PRINTED["one slot"].findall(flat)
         alike = len(set(amounts)) == 1 or set(amounts[1:]) == {""}  # `1 cap mane and nocte`: one each time
         return float(len(amounts)) if alike else None
@@ -118,7 +108,7 @@ def way_of(form: str) -> str | None:
 
 def amount_before(lowered: str, name: int) -> tuple[int, int] | None:
     """The span of what is taken at a time where that stands before the drug: `Take 1 tablet of metoprolol`."""
-    asked = ASKED_BEFORE.search(lowered, max(0, name - 50), name)
+    asked = PRINTED["asked before"].search(lowered, max(0, name - 50), name)
     return asked.span("taken") if asked else None
 
 
@@ -126,9 +116,9 @@ def amount_at(lowered: str, start: int, limit: int, strength: re.Match | None) -
     """The span of what is taken at a time (`2 tablets`, `20 units`), apart from the strength of the drug."""
     first = None
     dose = strength.span() if strength else (limit, limit)
-    for match in AMOUNT.finditer(lowered, start, limit):
+    for match in PRINTED["amount"].finditer(lowered, start, limit):
         at, end = match.span()
-        if ASKED.search(lowered, max(start, at - 12), at):
+        if PRINTED["asked"].search(lowered, max(start, at - 12), at):
             return at, end  # `21 capsules. Take 1 capsule`: not what is dispensed
         large = at <= start + 1 and match["amount"].isdigit() and int(match["amount"]) >= 10  # `DOLO 650 TABLET`
         other = match["amount"] == "a" or lowered.endswith((" in ", " than "), start, at)  # `in 250 mL`
@@ -142,7 +132,7 @@ def amount_at(lowered: str, start: int, limit: int, strength: re.Match | None) -
 def amount_of(amount: str) -> tuple[float, str] | None:
     """How much at a time, and of what: (2, tablet) for `2 tabs`, `two tablets`; a range gives its most."""
     taken = f"take {amount.lower()} daily"  # `one` alone is an amount only so
-    match = AMOUNT.search(taken) or PRINTED["mass"].search(taken)
+    match = PRINTED["amount"].search(taken) or PRINTED["mass"].search(taken)
     if not match:
         return None
     most = re.split(r"\s?(?:-|to)\s?", match["amount"])[-1]

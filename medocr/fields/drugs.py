@@ -9,17 +9,12 @@ from collections.abc import Iterator
 
 from . import directions, lexicon, sig
 from .scopes import scopes
+from .sig import ORDER
 from .text import AHEAD, Atoms, atoms, clean, line_starts, lower, plain, with_points
-from .words import pattern, unaccented
+from .words import unaccented
 
-# What follows the drug on a line of a receipt: no order, but an item with its price.
-PRICED = re.compile(r"[^\n]{0,30}[ ](?:\d{1,4}[.,]\d{2}[ ]?[$£€]?|[$£€][ ]?\d{1,4}[.,]\d{2})[ ]*(?:\n|$)")
 COUNTED_UNITS = {None, "mL", *sig.COUNT_UNITS.values()}  # of an amount at a time: the strength stands before the drug
-GERMAN_SALT = re.compile(r"(?:succinat|tartrat|hydrochlorid|maleat|besilat|natrium|kalium)$")  # `Metoprololsuccinat`
 JOINED = re.compile(r"[-/+]")
-PARTED = re.compile(r"\n|\.\s(?:\w+\s){2}|(?:[,;•]|\band)\s*\Z")  # an order ends before the next one's route
-CONTAINS = re.compile(rf"\b(?:{pattern('contains')})\b(?:[^\n.]|\.\d)*\Z")  # what a tablet is made of, and no order
-OTHER_NAME = re.compile(rf"(?:{sig.ORDER['other name']})\Z")  # of the drug before: `lispro (Humalog)`, a brand's line
 
 
 @dataclasses.dataclass(frozen=True)
@@ -72,7 +67,7 @@ def read_drugs(text: str) -> list[DrugOrder]:
         if start.nutrient and ". " in lowered[start.end : limit]:  # `potassium was 5.9. Give 10 ml …`
             end = scopes(items).sentence(start.at)[1]
             limit = min(limit, items.starts[end]) if items.kinds[end] == "sym" else limit
-        stop = sig.STOPS.search(lowered, start.end, limit)
+        stop = ORDER["stop"].search(lowered, start.end, limit)
         line = bisect.bisect_right(lines, start.name) - 1
         following = starts[index + 1].at if index + 1 < len(starts) else items.count + AHEAD
         if behind := scopes(items).status_behind(start.after, following):
@@ -84,8 +79,8 @@ def read_drugs(text: str) -> list[DrugOrder]:
 
 def _steps(lowered: str, at: int, limit: int) -> Iterator[tuple[int, int]]:
     """The spans of the steps of a course, each with a strength: `40 mg daily x 5 days, then 20 mg daily x 5 days`."""
-    parts = (sig.STRENGTH, directions.AMOUNT)
-    thens = sig.THEN.finditer(lowered, at, limit)
+    parts = (ORDER["strength"], directions.PRINTED["amount"])
+    thens = ORDER["then"].finditer(lowered, at, limit)
     cuts = [cut.span() for cut in thens if any(part.match(lowered, cut.end()) for part in parts)]
     return zip([at, *(end for _, end in cuts)], [*(begin for begin, _ in cuts), limit], strict=True)
 
@@ -99,8 +94,8 @@ def _starts(items: Atoms, lowered: str) -> list[_Start]:
             continue
         end = after
         last = starts[-1] if starts else None
-        renamed = last and OTHER_NAME.match(lowered, last.end, items.starts[at])
-        if renamed or CONTAINS.search(lowered, max(0, items.starts[at] - 60), items.starts[at]):
+        renamed = last and ORDER["other name"].match(lowered, last.end, items.starts[at])
+        if renamed or ORDER["contains"].search(lowered, max(0, items.starts[at] - 60), items.starts[at]):
             continue
         begin, form = _form_before(items, at)
         ended, led = (last.end, last.lead is not None) if last else (0, False)
@@ -132,13 +127,13 @@ def _is_beside(items: Atoms, at: int) -> bool:
 
 @functools.lru_cache(maxsize=20_000)
 def _is_form(word: str) -> bool:
-    return sig.PREFIX.fullmatch(word) is not None
+    return ORDER["form before"].fullmatch(word) is not None
 
 
 def _is_drug(word: str) -> bool:
     """Whether a word, or what stands before its hyphen or stroke (`Dolo-650`), is a drug of the lexicon."""
     known, word = lexicon.drugs(), word if word.isascii() or word in lexicon.drugs() else unaccented(word)
-    return word in known or GERMAN_SALT.sub("", word) in known or JOINED.split(word, maxsplit=1)[0] in known
+    return word in known or ORDER["salt"].sub("", word) in known or JOINED.split(word, maxsplit=1)[0] in known
 
 
 def _name_end(items: Atoms, at: int, lowered: str) -> int:
@@ -159,7 +154,7 @@ def _name_end(items: Atoms, at: int, lowered: str) -> int:
     if _listed(items, at, lowered) and _plausible(items, at):
         return at + 1
     dosed = items.kinds[at + 1] == "num" and _may_be_misspelt(word)
-    strength = sig.STRENGTH.match(lowered, items.starts[at + 1]) if dosed else None
+    strength = ORDER["strength"].match(lowered, items.starts[at + 1]) if dosed else None
     if not strength or strength["per"] or strength["unit"] in ("%", "g", "u", "cc"):
         return 0
     return _extended(items, at + 1) if lexicon.recognise_drug(word) or _heads_line(items, at, lowered, strength) else 0
@@ -170,13 +165,13 @@ def _heads_line(items: Atoms, at: int, lowered: str, strength: re.Match) -> bool
     opens = items.words[at][0].isupper() and (not at or items.kinds[at - 1] == "nl")
     end = strength.end() + 80
     line = lowered.find("\n", strength.end(), end)
-    directed = opens and sig.FREQUENCY.search(lowered, strength.end(), line if line > 0 else end)
+    directed = opens and ORDER["frequency"].search(lowered, strength.end(), line if line > 0 else end)
     return bool(directed) and strength["unit"] in ("mg", "mcg", "ug")
 
 
 @functools.lru_cache(maxsize=20_000)
 def _may_be_misspelt(word: str) -> bool:
-    known = lexicon.squeeze(word) in lexicon.analytes() or sig.FORMS.fullmatch(word)
+    known = lexicon.squeeze(word) in lexicon.analytes() or ORDER["form"].fullmatch(word)
     return word.isalpha() and len(word) in lexicon.MISSPELT and not known
 
 
@@ -184,13 +179,13 @@ def _listed(items: Atoms, at: int, lowered: str) -> bool:
     """Whether a number of a list stands before a word and a form after it: `10) Moxiflox eye drops`."""
     numbered = at > 1 and items.words[at - 1] in (")", ".") and items.kinds[at - 2] == "num"
     strength = items.kinds[at + 1] == "num"  # `1. PAN 40 TABLET`
-    return numbered and sig.FORMS.match(lowered, items.starts[at + 1 + strength]) is not None
+    return numbered and ORDER["form"].match(lowered, items.starts[at + 1 + strength]) is not None
 
 
 def _plausible(items: Atoms, at: int) -> bool:
     """Whether a word after `Tab.` and the like is a name, and not a part of the order."""
     word = items.lowered[at]
-    part = sig.FORMS.fullmatch(word) or sig.FREQUENCY.fullmatch(word) or sig.ROUTES.fullmatch(word)
+    part = ORDER["form"].fullmatch(word) or ORDER["frequency"].fullmatch(word) or ORDER["route"].fullmatch(word)
     return len(word) > 2 and not part and items.words[at][0].isupper() and word not in sig.NOT_DRUGS
 
 
@@ -211,7 +206,7 @@ def _tag(items: Atoms, at: int) -> bool:
     word = items.lowered[at]
     if items.lowered[at - 1] in ("vitamin", "vit"):
         return bool(re.fullmatch(r"[a-ek]\d{0,2}|b-?complex|complex", word))
-    return word in sig.TAGS and items.words[at].isupper() and not sig.FREQUENCY.fullmatch(word) and word != "c"
+    return word in sig.TAGS and items.words[at].isupper() and not ORDER["frequency"].fullmatch(word) and word != "c"
 
 
 def _until_column(items: Atoms, at: int) -> int:
@@ -235,10 +230,10 @@ def _form_before(items: Atoms, at: int) -> tuple[int, str | None]:
 
 def _route_before(lowered: str, begin: int, last: int, led: bool) -> tuple[int, int] | None:
     """The span of a route right before a drug or its form, unless it ends the order before, from `last` on."""
-    route = sig.ROUTE_BEFORE.search(lowered, max(last, begin - 30), begin)
+    route = ORDER["route before"].search(lowered, max(last, begin - 30), begin)
     if not route:
         return None
-    parted = not last or PARTED.search(lowered, last, route.start())
+    parted = not last or ORDER["parted"].search(lowered, last, route.start())
     dosed = parted or sig.dose_before(lowered, route.start(), last, led) is not None  # `4 mg IV ondansetron`
     return route.span(1) if dosed else None
 
@@ -253,8 +248,8 @@ def _order(text: str, flat: str, start: _Start, at: int, limit: int, line: int) 
             dose, unit = before
     duration = sig.DURATION.search(lowered, at, limit)
     frequency = _frequency(flat, dosed, limit) or (_frequency(flat, at, limit) if dosed > at else None)
-    form = sig.FORMS.search(lowered, at, limit)
-    routes = list(itertools.islice(sig.ROUTES.finditer(lowered, at, limit), 2))
+    form = ORDER["form"].search(lowered, at, limit)
+    routes = list(itertools.islice(ORDER["route"].finditer(lowered, at, limit), 2))
     if routes and routes[0].group(1) == "inh" and (form.start() > routes[0].start() if form else len(routes) > 1):
         form = routes.pop(0)  # `90 mcg inh INH q4h`, `18 mcg inh 2 puffs`
     route = start.route or (routes[0].span(1) if routes else None)
@@ -281,8 +276,8 @@ def _holds(order: DrugOrder, start: _Start, text: str) -> bool:
     parts = sum(part is not None for part in (order.form, order.route, order.frequency))
     allergy = "allerg" in line and not (order.unit and parts)
     level = order.unit is not None and order.unit.endswith(("/mL", "/d", "/min", "%")) and "/kg/" not in order.unit
-    mentioned = order.status == "mentioned" or sig.NO_ORDER_AFTER.match(lower(text), start.end)
-    if allergy or mentioned or "test" in line[-8:] or (not parts and (level or PRICED.match(text, start.end))):
+    mentioned = order.status == "mentioned" or ORDER["no order after"].match(lower(text), start.end)
+    if allergy or mentioned or "test" in line[-8:] or (not parts and (level or ORDER["priced"].match(text, start.end))):
         return False
     if start.known and not start.nutrient:
         directed = bool(order.unit or order.frequency or order.status == "stopped")
@@ -297,11 +292,11 @@ def _frequency(flat: str, start: int, limit: int) -> tuple[int, int] | None:
     """The span of the frequency; pieces that follow each other (`q6h PRN`, `once daily at bedtime`) are one."""
     lowered = lower(flat)
     words = lowered[start:limit]
-    several = any(word in words for word in sig.SLOT_WORDS) and sig.SEVERAL_SLOTS.search(lowered, start, limit)
+    several = any(word in words for word in sig.SLOT_WORDS) and ORDER["several slots"].search(lowered, start, limit)
     if several:
         return several.span()
     span = None
-    for match in sig.FREQUENCY.finditer(lowered, start, limit):
+    for match in ORDER["frequency"].finditer(lowered, start, limit):
         if flat[slice(*match.span())] in ("on", "om", "On", "Om"):  # the word, not `ON`, every night
             continue
         end = match.end() - (match.group().endswith(".") and match.group().count(".") == 1)
@@ -311,5 +306,5 @@ def _frequency(flat: str, start: int, limit: int) -> tuple[int, int] | None:
             span = span[0], end
         else:
             break
-    meals = sig.MEALS.search(lowered, start, limit) if span is None else None
+    meals = ORDER["meals"].search(lowered, start, limit) if span is None else None
     return meals.span() if meals else span

@@ -8,10 +8,6 @@ from .text import DATE, MONTH_FIRST, clean, lower, number, plain
 from .words import pattern, patterns
 
 PRINTED = {name: re.compile(regex, re.IGNORECASE) for name, regex in patterns("receipt").items()}
-AMOUNT = re.compile(rf"(?<![\w.,/-])(?:{PRINTED['money'].pattern})", re.IGNORECASE)
-WHOLE = re.compile(r"(?<![\w.,/-])(?:[$£€₹¥]|rs\.?|inr)[ ]?(\d{1,3}(?:,\d{2,3})+|\d{1,7})(?![\d.,]*\d)", re.IGNORECASE)
-AFTER_RATE = re.compile(r"[^\d\n]{0,4}\d{1,2}(?:[.,]\d{1,3})?[ ]?%[ ]+(\d{1,6})(?![\d.,%])")  # `CGST 9% 117`
-BARE_TOTAL = re.compile(r"[ :.|]{1,6}(\d{2,7})[ ]?(?:/-)?[ |]*(?:\n|$)")  # where the page has no decimals at all
 SUMS = dict(patterns("sum"))
 SUMS |= {name: f"{pattern('sum', name)}|{SUMS[name]}" for name in ("subtotal", "total", "discount")}
 SUM = re.compile(  # of `text.lower`
@@ -19,15 +15,7 @@ SUM = re.compile(  # of `text.lower`
     + "|".join(f"(?P<{name}>{pattern})" for name, pattern in SUMS.items())
     + r")(?![\w])(?:[ .]{2,90}(?=[ ][\d$£€₹¥]))?"  # leaders, or the gap to a column
 )
-RATE_BEFORE = re.compile(r"(\d{1,2}(?:[.,]\d{1,3})?)[ ]?%\)?[ ]*$")
-RATE = re.compile(r"[(@ ]?(\d{1,2}(?:[.,]\d{1,3})?)[ ]?%")
 DATE_VALUE = re.compile(rf"(?<![\w./:-])(?:{DATE}|{MONTH_FIRST})", re.IGNORECASE)
-AMOUNT_FOLLOWS = re.compile(  # a label
-    r"(?![ ]?(?:no|id|number|reg|invoice)\b)[^\n\d$£€₹¥]{0,24}(?:\n[ ]{0,4})?[\d$£€₹¥]", re.IGNORECASE
-)
-NO_ITEM = re.compile(rf"(?:{PRINTED['no item'].pattern})\b[\w .:#&%()/-]*$", re.IGNORECASE)
-OWN_TEXT = re.compile(rf"[ ](?:{PRINTED['own text'].pattern})(?![a-z])", re.IGNORECASE)
-HEADING = re.compile(rf"(?:{patterns('receipt')['heading']})(?=[ ])")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,7 +52,7 @@ def read_receipt(text: str) -> Receipt:
     """The issuer, number, date, items and sums of a receipt or invoice, line by line or run together."""
     text = clean(text)
     flat = plain(text)
-    amounts = [*AMOUNT.finditer(flat)]
+    amounts = [*PRINTED["amount"].finditer(flat)]
     lined = "\n" in flat
     labels = [match for match in SUM.finditer(lower(flat)) if _is_label(flat, match, lined)]
     sums = _sums(flat, labels, amounts)
@@ -98,7 +86,7 @@ def _is_label(flat: str, match: re.Match, lined: bool) -> bool:
     """A word for a sum only where an amount or a rate follows shortly: `Total 12.00`, `VAT 20% 2.00`."""
     before = flat[max(0, match.start() - 60) : match.start()].rpartition("\n")[2].strip()
     apart = lined and match.lastgroup in ("total", "subtotal", "tax") and len(before.split()) <= 2
-    follows = AMOUNT_FOLLOWS.match(flat, match.end(), match.end() + 40)
+    follows = PRINTED["amount follows"].match(flat, match.end(), match.end() + 40)
     return follows is not None and (apart or not before[-1:].isalpha())
 
 
@@ -112,7 +100,9 @@ def _sums(flat: str, labels: list[re.Match], amounts: list[re.Match]) -> dict[st
         amount = amounts[after] if after < len(starts) and starts[after] < min(limit, label.end() + 60) else None
         name = label.lastgroup
         before = flat[max(0, label.start() - 9) : label.start()]
-        rate = RATE.search(flat, label.end(), min(limit, label.end() + 14)) or RATE_BEFORE.search(before)
+        rate = PRINTED["rate"].search(flat, label.end(), min(limit, label.end() + 14)) or PRINTED["rate before"].search(
+            before
+        )
         if name == "tax" and rate:
             sums.setdefault("tax_rate", number(rate[1]))
         if not amount:
@@ -122,7 +112,7 @@ def _sums(flat: str, labels: list[re.Match], amounts: list[re.Match]) -> dict[st
         if name == "subtotal" and label.group().startswith("net") and sums.keys() & {"subtotal", "tax", "discount"}:
             name = "total"  # `Net Amount` under a subtotal is what is to be paid
         if name == "tax":
-            part = re.search(r"cgst|sgst|state|local", label.group(), re.IGNORECASE)
+            part = PRINTED["part of tax"].search(label.group())
             sums["tax"] = round(sums.get("tax", 0.0) + value, 2) if part else sums.get("tax", value)
         elif name == "total":
             reduced = round(sums.get("total", 0.0) - abs(sums.get("discount", 0.0)), 2) == value
@@ -136,10 +126,12 @@ def _take_whole(sums: dict[str, float], label: re.Match, flat: str, limit: int, 
     """A total or a tax that is printed without decimals."""
     start, name = label.end(), label.lastgroup
     if name == "total":
-        match = WHOLE.search(flat, start, min(limit, start + 24)) or (bare and BARE_TOTAL.match(flat, start))
+        match = PRINTED["whole"].search(flat, start, min(limit, start + 24)) or (
+            bare and PRINTED["bare total"].match(flat, start)
+        )
         if match:
             sums["total"] = number(match.group(1))
-    elif name == "tax" and (match := AFTER_RATE.match(flat, start, limit)):
+    elif name == "tax" and (match := PRINTED["after rate"].match(flat, start, limit)):
         sums["tax"] = sums.get("tax", 0.0) + number(match.group(1))
 
 
@@ -156,14 +148,11 @@ def _issuer(flat: str, text: str) -> str | None:
     for line in flat[:1500].split("\n"):
         start, at = at, at + len(line) + 1
         printed = text[start : start + len(line)].strip(" |#*=-")
-        labelled = re.match(
-            r"(?:from|seller|vendor|supplier|issued by|sold by)[ ]?:[ ]*([^\n|]{2,60})", printed, re.IGNORECASE
-        )
-        if labelled:
+        if labelled := PRINTED["issuer"].match(printed):
             return labelled.group(1).strip()
         if not several:
             head = re.match(r"[^\d:#]{2,60}", printed)
-            title = OWN_TEXT.search(printed, 0, head.end() + 3) if head else None  # `Stokes Deli Ticket:`
+            title = PRINTED["own text"].search(printed, 0, head.end() + 3) if head else None  # `Stokes Deli Ticket:`
             return (printed[: title.start()] if title else head.group()).strip(" -|,") or None if head else None
         named = sum(map(str.isalpha, printed)) >= 3 and not PRINTED["title"].match(printed)
         if named and not DATE_VALUE.match(printed):
@@ -191,7 +180,9 @@ def _items(flat: str, amounts: list[re.Match], first_sum: int) -> list[Item]:
         else:
             pending.append((words, [amount]))
     for words, prices in pending:
-        words = (words if lined else HEADING.split(words[-200:])[-1].strip())[-70:]  # run together: after its heading
+        words = (words if lined else PRINTED["heading"].split(words[-200:])[-1].strip())[
+            -70:
+        ]  # run together: after its heading
         item = _item(words, prices)
         if item:
             items.append(item)
@@ -204,7 +195,7 @@ def _item(words: str, amounts: list[re.Match]) -> Item | None:
     if quantity:
         count = float(quantity.group("first") or quantity.group("last") or quantity.group("tied"))
         words = re.sub(r"^[xX@-]?[ ]|[ ][xX@-]$", "", words[: quantity.start()] + words[quantity.end() :]).strip(" |")
-    if sum(map(str.isalpha, words)) < 2 or NO_ITEM.match(words) or len(words) > 60:
+    if sum(map(str.isalpha, words)) < 2 or PRINTED["no item"].match(words) or len(words) > 60:
         return None
     values = [money(amount.group()) for amount in amounts]
     return Item(" ".join(words.replace("|", " ").split()), count, values[-2] if len(values) > 1 else None, values[-1])
