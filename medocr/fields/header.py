@@ -56,7 +56,8 @@ def _take(values: dict[str, str], label: re.Match, flat: str, text: str, limit: 
     separator = PRINTED["separator"].match(flat, label.end())
     start = separator.end()
     marked = bool(separator.group("mark"))
-    if start >= len(flat) or (separator.group("break") and not marked and not _alone(flat, label)):
+    above = flat[flat.rfind("\n", 0, label.start()) + 1 : label.start()].strip(" |*-")
+    if start >= len(flat) or (separator.group("break") and not marked and above):  # the value of another line
         return
     if name in ("collected", "received", "reported", "date_of_birth", "date"):
         if value := DATE_VALUE.match(lower(flat), start):
@@ -64,8 +65,13 @@ def _take(values: dict[str, str], label: re.Match, flat: str, text: str, limit: 
             sex = PRINTED["sex after"].match(flat, value.end())
             if sex and name == "date_of_birth":
                 values.setdefault("sex", sex.group(1))
-    elif name in ("age_sex", "age", "sex"):
-        _take_person(values, name, flat, start)
+    elif name == "sex":
+        if sex := PRINTED["sex"].match(flat, start):
+            values.setdefault("sex", sex.group(1))
+    elif name in ("age_sex", "age"):
+        if not _take_age_and_sex(values, flat, start) and (age := PRINTED["age"].match(flat, start)):
+            years = (age["unit"] or "y").lower().startswith("y")
+            values.setdefault("age", age.group(1) if years else age.group().strip(" ."))
     elif name in ("mrn", "accession", "report", "npi"):
         value = PRINTED["identifier"].match(flat, start)
         if value and not DATE_VALUE.match(lower(flat), start) and (marked or value.group().strip()[0].isalnum()):
@@ -74,21 +80,6 @@ def _take(values: dict[str, str], label: re.Match, flat: str, text: str, limit: 
         _take_name(values, name, flat, text, start, limit, marked)
     elif name == "facility" and marked and (line := PRINTED["place"].match(flat, start)):
         values.setdefault(name, text[start : min(line.end(), limit)].strip(" ,.-"))
-
-
-def _alone(flat: str, label: re.Match) -> bool:
-    """Whether a label has a line of its own, the value standing under it."""
-    before = flat.rfind("\n", 0, label.start()) + 1
-    return not flat[before : label.start()].strip(" |*-")
-
-
-def _take_person(values: dict[str, str], name: str, flat: str, start: int) -> None:
-    if name == "sex":
-        if sex := PRINTED["sex"].match(flat, start):
-            values.setdefault("sex", sex.group(1))
-    elif not _take_age_and_sex(values, flat, start) and (age := PRINTED["age"].match(flat, start)):
-        years = (age["unit"] or "y").lower().startswith("y")
-        values.setdefault("age", age.group(1) if years else age.group().strip(" ."))
 
 
 def _take_name(values: dict[str, str], name: str, flat: str, text: str, start: int, limit: int, marked: bool) -> None:
@@ -154,9 +145,9 @@ def _untitled(name: str) -> str:
     """A name without `Dr.` before and degrees after."""
     words = name.split()
     while words and words[0].lower().strip(".,") in ("dr", "dra", "prof", "doctor", "med", "dott", "lek"):
-        words = words[1:]
+        del words[0]
     while len(words) > 1 and words[-1].lower().strip(".,") in DEGREES:
-        words = words[:-1]
+        del words[-1]
     joined = " ".join(words).strip(" ,-")
     return joined if PRINTED["letter at the end"].search(joined) else joined.rstrip(".")
 
@@ -170,8 +161,12 @@ def _take_unlabelled(values: dict[str, str], flat: str, text: str, printed: list
     verified = values.pop("verified", None)
     if "doctor" not in values and (doctor := _titled(flat, text) or _degreed(flat, text) or verified):
         values["doctor"] = doctor
-    if not values.keys() & {"date", "collected", "received", "reported"}:
-        _unlabelled_date(values, flat, text)
+    for date in DATE_VALUE.finditer(lower(flat), 0, 3000):  # the first that is nobody's birth date
+        if values.keys() & {"date", "collected", "received", "reported"}:
+            break
+        value = text[slice(*date.span())].strip(" .,")
+        if value != values.get("date_of_birth") and (not date.start() or flat[date.start() - 1] in " \n\t|("):
+            values["date"] = value
 
 
 def _titled(flat: str, text: str) -> str | None:
@@ -203,15 +198,6 @@ def _degreed(flat: str, text: str) -> str | None:
     words = _words_before(flat, degree.start(), 40, 2) if degree else []
     labelled = words and flat[max(0, words[0].start() - 2) : words[0].start()] == ": "
     return text[words[0].start() : words[-1].end()] if words and not labelled else None
-
-
-def _unlabelled_date(values: dict[str, str], flat: str, text: str) -> None:
-    """The first date that is nobody's birth date."""
-    for date in DATE_VALUE.finditer(lower(flat), 0, 3000):
-        printed = text[slice(*date.span())].strip(" .,")
-        if printed != values.get("date_of_birth") and (not date.start() or flat[date.start() - 1] in " \n\t|("):
-            values["date"] = printed
-            return
 
 
 def _facility(flat: str, text: str) -> str | None:
