@@ -88,8 +88,7 @@ def _steps(lowered: str, at: int, limit: int) -> Iterator[tuple[int, int]]:
 def _starts(items: Atoms, lowered: str) -> list[_Start]:
     starts, end, cue = [], 0, None
     for at, (kind, word) in enumerate(zip(items.kinds, items.lowered, strict=True)):
-        opens = at >= end and kind in {"word", "code"} and (_opens_name(word) or _is_beside(items, at))
-        after = _name_end(items, at, lowered) if opens else 0
+        after = _name_end(items, at, lowered) if at >= end and kind in {"word", "code"} else 0
         if not after:
             continue
         end = after
@@ -99,11 +98,11 @@ def _starts(items: Atoms, lowered: str) -> list[_Start]:
             continue
         begin, form = _form_before(items, at)
         ended, led = (last.end, last.lead is not None) if last else (0, False)
-        route = _route_before(lowered, begin, ended, led)
-        begin = route[0] if route else begin
-        lead = sig.dose_before(lowered, begin, ended, led)
+        if route := _route_before(lowered, begin, ended, led):
+            begin = route[0]
+        if (lead := sig.dose_before(lowered, begin, ended, led)) is not None:
+            begin = lead
         status, cue = scopes(items).status(at, cue)
-        begin = begin if lead is None else lead
         exact = _is_drug(word) or word in lexicon.drug_starts()
         nutrient = word.split("-")[0] in sig.NUTRIENTS
         span = items.starts[at], items.ends[end - 1]
@@ -112,24 +111,11 @@ def _starts(items: Atoms, lowered: str) -> list[_Start]:
 
 
 @functools.lru_cache(maxsize=20_000)
-def _opens_name(word: str) -> bool:
-    return word in sig.NUTRIENTS or word in lexicon.drug_starts() or _is_drug(word)
-
-
-def _is_beside(items: Atoms, at: int) -> bool:
-    """Whether a form or a number of a list may stand before a word, or a dose after a misspelt drug: without any of it
-    only the lexicon makes it a drug."""
-    kind, word = items.kinds[at - 1], items.words[at - 1]
-    if (kind == "word" and _is_form(word)) or (kind == "sym" and word in ").:-"):
-        return True
-    return items.kinds[at + 1] == "num" and _may_be_misspelt(items.lowered[at])
-
-
-@functools.lru_cache(maxsize=20_000)
 def _is_form(word: str) -> bool:
     return ORDER["form before"].fullmatch(word) is not None
 
 
+@functools.lru_cache(maxsize=20_000)
 def _is_drug(word: str) -> bool:
     """Whether a word, or what stands before its hyphen or stroke (`Dolo-650`), is a drug of the lexicon."""
     known, word = lexicon.drugs(), word if word.isascii() or word in lexicon.drugs() else unaccented(word)
@@ -148,9 +134,10 @@ def _name_end(items: Atoms, at: int, lowered: str) -> int:
         return _extended(items, at + 1)
     _, form = _form_before(items, at)
     if form and _plausible(items, at):
-        if lexicon.squeeze(form + word) in lexicon.analytes():  # `T. Bili`
-            return 0
-        return _until_column(items, at)
+        end = at + 1
+        while end - at < 4 and items.kinds[end] in ("word", "code") and _plausible(items, end):
+            end += 1
+        return 0 if lexicon.squeeze(form + word) in lexicon.analytes() else _extended(items, end)  # `T. Bili`
     if _listed(items, at, lowered) and _plausible(items, at):
         return at + 1
     dosed = items.kinds[at + 1] == "num" and _may_be_misspelt(word)
@@ -207,13 +194,6 @@ def _tag(items: Atoms, at: int) -> bool:
     if items.lowered[at - 1] in ("vitamin", "vit"):
         return bool(re.fullmatch(r"[a-ek]\d{0,2}|b-?complex|complex", word))
     return word in sig.TAGS and items.words[at].isupper() and not ORDER["frequency"].fullmatch(word) and word != "c"
-
-
-def _until_column(items: Atoms, at: int) -> int:
-    end = at + 1
-    while end - at < 4 and items.kinds[end] in ("word", "code") and _plausible(items, end):
-        end += 1
-    return _extended(items, end)
 
 
 def _form_before(items: Atoms, at: int) -> tuple[int, str | None]:
@@ -279,23 +259,24 @@ def _holds(order: DrugOrder, start: _Start, text: str) -> bool:
     mentioned = order.status == "mentioned" or ORDER["no order after"].match(lower(text), start.end)
     if allergy or mentioned or "test" in line[-8:] or (not parts and (level or ORDER["priced"].match(text, start.end))):
         return False
+    dosed = order.dose is not None
     if start.known and not start.nutrient:
         directed = bool(order.unit or order.frequency or order.status == "stopped")
         return directed or (parts > 0 and not line.strip(" \t.:*•|()-0123456789"))  # in a list, not in a sentence
     if start.nutrient or not start.form:
-        several = parts > 1 if start.form or order.dose is not None else False
-        return order.unit is not None or several or (parts > 0 and order.dose is not None and start.nutrient)
-    return order.dose is not None or order.frequency is not None or order.duration is not None
+        several = parts > 1 and (start.form is not None or dosed)
+        return order.unit is not None or several or (parts > 0 and dosed and start.nutrient)
+    return dosed or order.frequency is not None or order.duration is not None
 
 
 def _frequency(flat: str, start: int, limit: int) -> tuple[int, int] | None:
     """The span of the frequency; pieces that follow each other (`q6h PRN`, `once daily at bedtime`) are one."""
     lowered = lower(flat)
-    words = lowered[start:limit]
-    several = any(word in words for word in sig.SLOT_WORDS) and ORDER["several slots"].search(lowered, start, limit)
-    if several:
+    words, span = lowered[start:limit], None
+    if any(word in words for word in sig.SLOT_WORDS) and (
+        several := ORDER["several slots"].search(lowered, start, limit)
+    ):
         return several.span()
-    span = None
     for match in ORDER["frequency"].finditer(lowered, start, limit):
         if flat[slice(*match.span())] in ("on", "om", "On", "Om"):  # the word, not `ON`, every night
             continue
