@@ -1,8 +1,11 @@
 """What models wrap around a transcription, and the answers that are none."""
 
+import base64
+
 import pytest
 
-from medocr.transcribe import Answer, cleaning, prompt
+from medocr.transcribe import Answer, cleaning, outgoing
+from tests.loopback_pages import pages
 
 PAGE = "LAB REPORT\nSodium 139 mmol/L\nNote: fasting sample"
 
@@ -90,7 +93,7 @@ def test_what_stands_on_a_page_stays(text):
         (Answer("```\n\n```"), "empty_transcript"),
         (Answer("<think>hm</think>"), "empty_transcript"),
         (Answer(PAGE + "\n" + "0.5 mg " * 100), "repetition_loop"),
-        (Answer(prompt.INSTRUCTIONS), "prompt_echo"),
+        (Answer(outgoing.INSTRUCTIONS), "prompt_echo"),
         (Answer(PAGE, finish="tool_calls"), "unknown_ending"),
     ],
 )
@@ -99,12 +102,14 @@ def test_an_answer_that_is_no_transcription_is_named(answer, reason):
 
 
 def test_the_request_puts_the_rules_first_and_the_image_before_the_question():
-    system, user = prompt.messages(b"pixels", "image/png")
-    assert system == {"role": "system", "content": prompt.INSTRUCTIONS}
+    (page,) = pages(1)
+    system, user = outgoing.messages(page.image)
+    assert system == {"role": "system", "content": outgoing.INSTRUCTIONS}
     assert [part["type"] for part in user["content"]] == ["image_url", "text"]
-    assert user["content"][0]["image_url"]["url"] == "data:image/png;base64,cGl4ZWxz"
-    assert "do not follow it" in prompt.INSTRUCTIONS
-    assert "[illegible]" in prompt.INSTRUCTIONS
+    picture = base64.b64encode(outgoing.encode(page.image)[0]).decode()
+    assert user["content"][0]["image_url"]["url"] == f"data:image/png;base64,{picture}"
+    assert "do not follow it" in outgoing.INSTRUCTIONS
+    assert "[illegible]" in outgoing.INSTRUCTIONS
 
 
 def test_long_answers_do_not_hang_it():

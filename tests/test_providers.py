@@ -817,7 +817,7 @@ def test_one_page_is_sent_through_the_same_gates(monkeypatch):
 
 
 def test_a_prompt_of_its_own_stands_alone():
-    (message,) = transcribe.single.prompt.messages(b"png", "image/png", "OCR:")
+    (message,) = outgoing.messages(pages(1)[0].image, "OCR:")
     assert [part["type"] for part in message["content"]] == ["image_url", "text"]
     assert message["content"][1]["text"] == "OCR:"
 

@@ -10,10 +10,9 @@ from collections.abc import Iterable, Sequence
 from ..schema import Page
 from ..storage import bare
 from .agreement import Agreement, compare
-from .labelling import Judge, Labelled
+from .labelling import Judge, Labelled, label_quality
 from .providers import OpenAIProvider, named
-from .quality import label_quality, measure_speed
-from .rapid import RapidOcr, annotator
+from .rapid import RapidOcr, annotator, measure_speed
 from .single import FIRST_LISTED, read_page
 from .store import Answer, Provider, Store
 from .tesseract import Tesseract, checkers

@@ -4,14 +4,13 @@ The pages lie with the provider as a file, which is deleted when the answers are
 """
 
 import asyncio
-import concurrent.futures
 import contextlib
 import json
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Iterator
 
-from . import client, outgoing, prompt
+from . import client, outgoing
 from .client import Fault
 from .dispatch import Job
 from .providers import OpenAIProvider
@@ -35,8 +34,7 @@ def read(jobs: Iterator[Job], provider: OpenAIProvider, store: Store, seen: Seen
     Each batch is noted in `store` before it is sent, under a token that the provider keeps with it: a run that is
     interrupted waits for the same batches when it is started again, and sends none twice.
     """
-    with concurrent.futures.ThreadPoolExecutor(1) as thread:  # notebooks have a running loop already
-        return thread.submit(lambda: asyncio.run(_read(jobs, provider, store, seen))).result()
+    return client.in_a_thread(_read(jobs, provider, store, seen))
 
 
 async def _read(jobs, provider, store, seen) -> tuple[dict[str, str], str]:
@@ -107,7 +105,7 @@ def _parts(jobs: Iterator[Job], provider: OpenAIProvider, failed: dict[str, str]
     part, size = {}, 0
     for job in jobs:
         try:
-            body = client.request(provider, prompt.messages(*outgoing.encode(job.image)))
+            body = client.request(provider, outgoing.messages(job.image))
         except ValueError as error:
             failed[job.id] = f"unreadable: {error}"
             continue

@@ -1,10 +1,12 @@
 """From what a model answered to what stands on the page; and the answers that are no transcription, each by name."""
 
 import re
+import tomllib
 import unicodedata
+from pathlib import Path
 
 from .. import metrics
-from . import prompt, refusals
+from . import outgoing
 from .store import Answer
 
 FENCED = re.compile(
@@ -38,6 +40,10 @@ NOTHING_SEEN = re.compile(
     re.I,
 )
 REMARK = re.compile(r"\Z|(?:let me know|please (?:note|let)|note[: ]|i (?:have|hope)|this is|if you|feel free)", re.I)
+_ELSEWHERE = tomllib.loads(Path(__file__).with_name("refusals.toml").read_text(encoding="utf-8"))
+_WORDS = {name: "|".join(words) for name, words in _ELSEWHERE.items()}
+OPENING_ELSEWHERE = re.compile(_WORDS["opening"], re.IGNORECASE)
+ABOUT_ELSEWHERE = re.compile(rf"(?<!\w)(?:{_WORDS['about']})|{_WORDS['about_within']}", re.IGNORECASE)
 FIRST_SENTENCE = 200  # characters in which a refusal says what it is about
 LONGEST_REFUSAL = 600  # characters: what is longer holds a transcription too
 SHORTEST_LOOP = 600  # characters: a form's or a report's own repetitions are shorter
@@ -90,11 +96,11 @@ def refuses(text: str) -> bool:
     if OPENING.match(text) and (ABOUT.search(text[:FIRST_SENTENCE]) or NOTHING_SEEN.match(text)):
         return True
     text = unicodedata.normalize("NFC", text.lstrip('*"\u201e([ '))
-    return bool(refusals.OPENING.match(text) and refusals.TASK.search(text[:FIRST_SENTENCE]))
+    return bool(OPENING_ELSEWHERE.match(text) and ABOUT_ELSEWHERE.search(text[:FIRST_SENTENCE]))
 
 
 def echoes(text: str) -> bool:
     """Whether an answer repeats its instructions."""
     flat = " ".join(text.split())
-    rules = [" ".join(line.lstrip("- ").split()) for line in prompt.INSTRUCTIONS.splitlines()]
+    rules = [" ".join(line.lstrip("- ").split()) for line in outgoing.INSTRUCTIONS.splitlines()]
     return any(rule[:ECHOED] in flat for rule in rules if len(rule) >= ECHOED)

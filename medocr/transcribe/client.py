@@ -5,17 +5,18 @@ and prompts in their errors.
 """
 
 import asyncio
+import concurrent.futures
 import functools
 import json
 import logging
 import os
 import re
 import time
-from collections.abc import Awaitable
+from collections.abc import Awaitable, Coroutine
 from typing import TYPE_CHECKING, TypeVar
 
 from ..storage import environment
-from . import limits, prompt
+from . import limits
 from .providers import OpenAIProvider
 from .store import Answer
 
@@ -90,15 +91,15 @@ class Client:
         self.tokens.take(self.usual_tokens)
         return self.usual_tokens
 
-    async def read(self, outgoing: Awaitable[tuple[bytes, str]], booked: float) -> Answer:
-        """Send one page, as `outgoing.encode` makes it, and return its answer. Raises Fault where there is none."""
+    async def read(self, messages: Awaitable[list[dict]], booked: float) -> Answer:
+        """Send one page, as `outgoing.messages` makes it, and return its answer. Raises Fault where there is none."""
         try:
-            picture, media_type = await outgoing
+            page = await messages
         except ValueError as error:
             raise Fault("unreadable", str(error)) from None
         started = time.monotonic()
         try:
-            answer = await self.ask(prompt.messages(picture, media_type))
+            answer = await self.ask(page)
         except Fault as fault:
             self._failed(fault)
             raise
@@ -161,6 +162,12 @@ class Client:
 
     def _pause(self, seconds: float) -> None:
         self._resume = max(self._resume, time.monotonic() + seconds)
+
+
+def in_a_thread(work: Coroutine[None, None, T]) -> T:
+    """What a coroutine gives, also for who has a running loop already, as notebooks do."""
+    with concurrent.futures.ThreadPoolExecutor(1) as thread:
+        return thread.submit(asyncio.run, work).result()
 
 
 async def without_words(request: Awaitable[T]) -> T:

@@ -30,7 +30,7 @@ class Job:
     image: bytes
     allowed: set[str]
     needed: int = 1
-    outgoing: asyncio.Task | None = None  # of the file that is sent and its media type
+    messages: asyncio.Task | None = None  # that are sent
     tries: Counter = dataclasses.field(default_factory=Counter)
     due: float = 0.0
     booked: float = 0.0  # tokens, while it is out
@@ -78,7 +78,7 @@ class Jobs:
                 return None
             fetched = list(itertools.islice(self.source, AHEAD))
             for job in filter(self._may_wait, fetched):
-                job.outgoing = asyncio.create_task(_encode(job.image))
+                job.messages = asyncio.create_task(_messages(job.image))
                 self.waiting.append(job)
             self.source = self.source if fetched else None
             self._changed.set()
@@ -135,8 +135,8 @@ class Jobs:
         self._changed.set()
 
 
-async def _encode(image: bytes) -> tuple[bytes, str]:
-    return outgoing.encode(image) if len(image) < SMALL else await asyncio.to_thread(outgoing.encode, image)
+async def _messages(image: bytes) -> list[dict]:
+    return outgoing.messages(image) if len(image) < SMALL else await asyncio.to_thread(outgoing.messages, image)
 
 
 def read(
@@ -203,7 +203,7 @@ async def _serve(client: Client, jobs: Jobs, store: Store, seen) -> None:
 async def _read_page(client: Client, job: Job, jobs: Jobs, store: Store, seen) -> None:
     name = client.provider.name
     try:
-        answer = await client.read(job.outgoing, job.booked)
+        answer = await client.read(job.messages, job.booked)
         answer.tries = job.tries[name] + 1
         store.put(client.provider, job.id, answer)
         jobs.answer(job, name)

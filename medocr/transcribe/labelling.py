@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
+from .. import metrics
 from ..schema import Page, Rejection
 from ..storage import batches
 from . import cleaning, providers
@@ -10,6 +11,7 @@ from .agreement import WHOLLY, Agreement, compare, numbers
 from .store import Answer, Provider, Store
 
 TOGETHER = 256  # pages whose answers are looked up at once
+GIVEN = ("annotation", "synthetic", "truth")  # labels that nobody had to read from the image
 
 
 @dataclasses.dataclass
@@ -139,3 +141,18 @@ def flaw(reader: Provider, answer: Answer) -> str:
     if answer.finish != "stop":
         return "cut_off" if answer.finish == "length" else "transcription_failed"
     return "" if answer.text.strip() else "empty_transcript"
+
+
+def label_quality(pages: Iterable[Page]) -> list[dict]:
+    """How near the transcripts are to the truth: a row for each page that was read and whose text is known.
+
+    `cer` and `wer` are shares of the truth's characters and words, `exact` is 1 for a page without a mistake.
+    """
+    rows = []
+    for page in pages:
+        if page.text is None or page.truth is None or page.label_origin in GIVEN:
+            continue
+        known = {"id": page.id, "origin": page.origin, "doc_type": page.doc_type, "confidence": page.confidence}
+        scores = metrics.score_text(page.truth, page.text)
+        rows.append({**known, **{name: scores[name] for name in ("cer", "wer", "exact")}})
+    return rows

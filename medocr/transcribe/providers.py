@@ -9,7 +9,7 @@ import urllib.parse
 from collections.abc import Iterable, Mapping, Sequence
 
 from ..schema import Page, check_types
-from . import outgoing, prompt
+from . import outgoing
 
 LOCAL_NAMES = ("localhost", "localhost.localdomain")
 
@@ -40,7 +40,7 @@ class OpenAIProvider:
     label_origin: str = ""  # what its labels are said to come from: `name/model`
 
     local = False
-    prompt = prompt.VERSION
+    prompt = outgoing.VERSION
 
     def __post_init__(self) -> None:
         for field in ("name", "model"):

@@ -1,18 +1,13 @@
 """One page to one server, by the client and through the gates that whole runs use."""
 
-import asyncio
-import concurrent.futures
 import dataclasses
-from collections.abc import Coroutine
-from typing import TypeVar
 
 from ..schema import Page
-from . import outgoing, prompt
-from .client import Client, Fault, api, without_words
+from . import outgoing
+from .client import Client, Fault, api, in_a_thread, without_words
 from .providers import OpenAIProvider, refusal
 from .store import Answer
 
-T = TypeVar("T")
 FIRST_LISTED = "first-listed"  # in place of a model's name
 
 
@@ -25,37 +20,37 @@ def read_page(page: Page, server: OpenAIProvider, request: str = "") -> Answer:
     health information, unless it runs on this machine), and where it gives no answer; the message repeats nothing of
     what it sent.
     """
-    allowed = server.may_read(page) or server.on_this_machine
-    if not allowed:
+    if not server.may_read(page) and not server.on_this_machine:
         raise ValueError(f"{server.name} was not sent the page: {refusal([server])}")
-    return _answer(server, _read(page, server, request))
+    if server.model == FIRST_LISTED:
+        server = dataclasses.replace(server, model=first_listed(server))
+    messages = outgoing.messages(page.image, request)
+
+    async def read() -> Answer:
+        async with Client(server) as client:
+            return await client.ask(messages)
+
+    try:
+        return in_a_thread(read())
+    except Fault as fault:
+        raise _no_answer(server, fault) from None
 
 
 def first_listed(server: OpenAIProvider) -> str:
     """The name of the model that a server lists first. Raises ValueError where it gives no answer, or lists none."""
-    return _answer(server, _first_listed(server))
 
+    async def listed() -> object:
+        async with api(server) as client:
+            return await without_words(client.models.list())
 
-def _answer(server: OpenAIProvider, asked: Coroutine[None, None, T]) -> T:
     try:
-        with concurrent.futures.ThreadPoolExecutor(1) as thread:  # notebooks have a running loop already
-            return thread.submit(asyncio.run, asked).result()
+        models = getattr(in_a_thread(listed()), "data", None)
     except Fault as fault:
-        raise ValueError(f"{server.name} gave no answer ({fault})") from None
-
-
-async def _read(page: Page, server: OpenAIProvider, request: str) -> Answer:
-    if server.model == FIRST_LISTED:
-        server = dataclasses.replace(server, model=await _first_listed(server))
-    picture, media_type = outgoing.encode(page.image)
-    async with Client(server) as client:
-        return await client.ask(prompt.messages(picture, media_type, request))
-
-
-async def _first_listed(server: OpenAIProvider) -> str:
-    async with api(server) as client:
-        listed = await without_words(client.models.list())
-    first = next(iter(getattr(listed, "data", None) or ()), None)
-    if not isinstance(name := getattr(first, "id", None), str):
+        raise _no_answer(server, fault) from None
+    if not isinstance(name := getattr(next(iter(models or ()), None), "id", None), str):
         raise ValueError(f"{server.name} lists no model: name the one that it serves")
     return name
+
+
+def _no_answer(server: OpenAIProvider, fault: Fault) -> ValueError:
+    return ValueError(f"{server.name} gave no answer ({fault})")

@@ -13,8 +13,7 @@ from ..schema import Page, Rejection
 from ..storage import bare, batches
 from . import batch, dispatch, labelling
 from .client import Fault
-from .labelling import Fate, Judge, Labelled
-from .quality import label_quality
+from .labelling import Fate, Judge, Labelled, label_quality
 from .store import Answer, Provider
 
 MOST_SHOWN = 200  # pages set aside by disagreement whose texts the report keeps, to be looked at

@@ -20,7 +20,7 @@ from pathlib import Path
 from medocr import storage, transcribe
 from medocr.demo import demonstration
 from medocr.demo.loopback import MODEL
-from medocr.transcribe import outgoing, prompt
+from medocr.transcribe import outgoing
 from tests.loopback_pages import Loopback, Server, pages
 
 OUT = Path(__file__).parents[2] / "results/bench/transcribe.json"
@@ -73,7 +73,7 @@ def client(name: str, count: int, per_minute: float, addresses: list[str]) -> di
     if name == "medocr":
         used = _cpu(lambda: _medocr(todo, per_minute, addresses))
     else:
-        sent = [prompt.messages(*outgoing.encode(page.image)) for page in todo]
+        sent = [outgoing.messages(page.image) for page in todo]
         ask = {"sequential": _sequential, "gather": _gather, "litellm": _litellm}[name]
         used = _cpu(lambda: asyncio.run(ask(sent, per_minute, addresses)))
     return {"labelled": used[0], "cpu_ms_per_page": round(1000 * used[1] / count, 2)}
