@@ -143,6 +143,14 @@ def test_the_slices(summary):
     assert row(summary["slices"], slice="labels:synthetic")["scored_against_truth"] == 0
 
 
+def test_labels_of_held_out_pages_are_a_slice_unless_they_are_the_exact_text_of_all():
+    frame = evaluate.score(made_up())
+    labelled = evaluate.slices(frame)["labels:synthetic"][0]
+    assert set(frame[labelled]["set"]) == {"held_out"}
+    exact = evaluate.score([p for p in made_up() if p.set == "test" or p.label_origin == "synthetic"])
+    assert not [name for name in evaluate.slices(exact) if name.startswith("labels:")]
+
+
 def test_numbers_carry_the_probability_of_their_digits_and_whether_they_are_right():
     pieces = ["Na ", "1", "4", "0", " K", " 4.", "1", ""]
     logprobs = [math.log(p) for p in (0.9, 1, 0.5, 1, 0.1, 0.8, 0.4, 0.3)]
@@ -208,7 +216,7 @@ def test_the_figures_are_those_of_the_pages(frame, summary):
     for metric, value in wanted.items():
         found = row(summary["scores"], model="base", slice="all", metric=metric)
         assert (found["value"], found["n"]) == (pytest.approx(value, abs=1e-6), 30)
-    labelled = frame[(frame["model"] == "base") & (frame["doc_type"] == "lab_report")]
+    labelled = base[base["doc_type"] == "lab_report"]
     labels = labelled["label_cer"].mean()
     found = row(summary["scores"], model="base", slice="labels:rapidocr/PP-OCRv6", metric="cer")
     assert found["value"] == pytest.approx(labels, abs=1e-6)

@@ -18,7 +18,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 from PIL import Image, ImageDraw
 
-from medocr import report
+from medocr import metrics, report
 from medocr.prepare import Sample
 from medocr.report import marked
 from medocr.schema import Page
@@ -196,7 +196,7 @@ def harm(low: float, high: float) -> dict:
         (lambda: report.dumbbell(SUMMARY), "CER fell on all pages (0.400 → 0.100)"),
         (
             lambda: report.safety(harm(0.03, 0.08), "lab_report"),
-            "Lab reports: more frequent: numbers with a wrong, missing or extra digit (1.0 → 6.5",
+            "Lab reports, kinds of error: 1 more frequent ▲ per 100 pages. 95 % intervals exclude zero",
         ),
         (
             lambda: report.safety(harm(-0.08, -0.03), "lab_report"),
@@ -252,6 +252,23 @@ def test_the_risk_figure_shows_a_kind_over_its_limit():
     pooled = {"kind": "all", "fields": 701, "passed": 601, "wrong": 2, "share": 0.86, "passed_wrong": 0.0033}
     figure = report.risk_curves({"rapidocr": fields}, {"rapidocr": pd.DataFrame([ticks, pooled])}, 0.02)
     assert title(figure).endswith("rapidocr: ticks\u00a02\u00a0/\u00a080\u00a0of\u00a083")
+
+
+def test_a_title_of_clinical_errors_keeps_to_two_lines_and_the_kinds_are_marked():
+    row = {"slice": "lab_report", "metric": "", "base": 0.1, "tuned": 0.2, "p_holm": 0.01}
+    shifts = dict(zip(metrics.KINDS, itertools.cycle((0.1, -0.1)), strict=False))
+    paired = [row | {"metric": kind, "difference": d, "low": d, "high": d} for kind, d in shifts.items()]
+    scores = [{**SAFETY["scores"][0], "metric": kind, "model": model} for kind in shifts for model in ("base", "tuned")]
+    figure = report.safety({"scores": scores, "comparisons": paired}, "lab_report")
+    assert figure.get_suptitle().count("\n") == 1
+    labels = [label.get_text().replace("\n", " ") for label in figure.axes[0].get_yticklabels()]
+    assert labels[:2] == [f"{metrics.KINDS[kind]} {mark}" for kind, mark in zip(list(shifts)[:2], "▲▼", strict=True)]
+
+
+def test_clinical_errors_of_pages_without_rows_have_one_panel():
+    rows = [{**row, "metric": f"{row['metric']}_per_row"} for row in SAFETY["scores"]]
+    assert len(report.safety(SAFETY, "lab_report").axes) == 1
+    assert len(report.safety({"scores": SAFETY["scores"] + rows}, "lab_report").axes) == 2
 
 
 def test_a_marker_at_zero_is_seen_whole():

@@ -1,8 +1,9 @@
 """From scored pages to metrics.json: every slice's figures with intervals, and base against tuned.
 
 The slices: `all`; the domains (`medical`, `general`, `unknown`); the document types; `test`; `peers`, the pages that
-RapidOCR read as well where those are a part; and `labels:<origin>`. Where there are held-out pages, whose layouts no
-split holds, the first three are of those alone, and `test` has the test split, whose layouts stand in training as well.
+RapidOCR read as well where those are a part; and `labels:<origin>`, unless all labels are the exact texts, by one
+origin. Where there are held-out pages, whose layouts no split holds, all but `test` and `peers` are of those alone, and
+`test` has the test split, whose layouts stand in training as well.
 """
 
 import numpy as np
@@ -35,9 +36,11 @@ def slices(frame: pd.DataFrame) -> dict[str, tuple[pd.Series, str]]:
     by_ocr = set(frame[frame["model"] == "ocr"]["id"])
     if by_ocr and by_ocr < set(frame["id"]):
         chosen["peers"] = (frame["id"].isin(by_ocr), "")
-    labelled = frame[frame["reference"].notna()]
-    for origin in sorted(labelled["label_origin"].dropna().unique()):
-        chosen[f"labels:{origin}"] = (frame["reference"].notna() & (frame["label_origin"] == origin), "label_")
+    labelled, exact = reported & frame["reference"].notna(), frame["reference"] == frame["truth"]
+    for origin in sorted(frame[labelled]["label_origin"].dropna().unique()):
+        of_origin = labelled & (frame["label_origin"] == origin)
+        if not (of_origin & exact)[reported].all():  # which would be `all` again
+            chosen[f"labels:{origin}"] = (of_origin, "label_")
     return {name: (rows, prefix) for name, (rows, prefix) in chosen.items() if rows.any()}
 
 

@@ -139,41 +139,49 @@ def safety(summary: dict, name: str) -> Figure:
     """Clinical errors of one document type by kind, base above tuned, with 95 % intervals.
 
     Left per 100 pages that can have them; right per 100 rows read, since a model that reads fewer rows can make fewer
-    errors. Kinds that neither made are counted, not drawn.
+    errors, unless the pages have no rows. Kinds that neither made are counted, not drawn.
     """
     rows = {(row["metric"], row["model"]): row for row in summary["scores"] if row["slice"] == name}
     counted = [kind for kind in KINDS if {(kind, "base"), (kind, "tuned")} <= rows.keys()]
     kinds = [kind for kind in counted if rows[kind, "base"]["value"] or rows[kind, "tuned"]["value"]]
     if not kinds:
         return nothing(f"no error of any of {len(counted)} kinds on {plain(name)} pages with test values or drugs")
-    figure, axes = plt.subplots(1, 2, figsize=(WIDTH, 1.4 + 0.55 * len(kinds)), sharey=True)
-    for ax, ending in zip(axes, ("", "_per_row"), strict=True):
-        _safety_bars(ax, rows, kinds, ending)
-    axes[0].set_yticks(range(len(kinds)), [textwrap.fill(KINDS[kind], 30) for kind in kinds], fontsize=LABEL_SIZE)
-    axes[0].invert_yaxis()
-    counts = [rows[kind, "base"]["n"] for kind in kinds]
-    pages = " to ".join(f"{n:,}" for n in sorted({min(counts), max(counts)}))
-    axes[0].set_xlabel(f"per 100 {plain(name)} pages\n(n = {pages})")
+    by_page = f"per 100 {plain(name)} pages\n(n = {_span([rows[kind, 'base']['n'] for kind in kinds])})"
     left_out = len(counted) - len(kinds)
-    axes[1].set_xlabel("per 100 rows read" + f"\n({left_out} further kinds: none)" * bool(left_out))
-    figure.legend(*axes[0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=LABEL_SIZE)
+    panels = {"": by_page, "_per_row": "per 100 rows read" + f"\n({left_out} further kinds: none)" * bool(left_out)}
+    if not any((f"{kind}_per_row", model) in rows for kind in kinds for model in ("base", "tuned")):
+        del panels["_per_row"]
     paired = {row["metric"]: row for row in summary.get("comparisons", ()) if row["slice"] == name}
-    conclude(figure, f"{plain(name).capitalize()}s: {_harm([paired[kind] for kind in kinds if kind in paired])}")
+    shifted = [row for kind in kinds if (row := paired.get(kind)) and clear(row["low"], row["high"])]
+    marks = {row["metric"]: MORE if row["difference"] > 0 else FEWER for row in shifted}
+    figure, axes = plt.subplots(1, len(panels), figsize=(WIDTH, 1.4 + 0.55 * len(kinds)), sharey=True, squeeze=False)
+    for ax, (ending, label) in zip(axes.flat, panels.items(), strict=True):
+        _safety_bars(ax, rows, kinds, ending)
+        ax.set_xlabel(label)
+    labels = [textwrap.fill(f"{KINDS[kind]} {marks.get(kind, '')}".strip(), 30) for kind in kinds]
+    axes[0, 0].set_yticks(range(len(kinds)), labels, fontsize=LABEL_SIZE)
+    axes[0, 0].invert_yaxis()
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=LABEL_SIZE)
+    conclude(figure, f"{plain(name).capitalize()}s{_harm(shifted)}")
     return figure
 
 
-def _harm(paired: list[dict]) -> str:
-    """Which kinds of error became more frequent or rarer by an interval without zero; how many survive correction."""
-    parts, shifted = [], [row for row in paired if clear(row["low"], row["high"])]
-    for how, sign in (("more frequent", 1), ("rarer", -1)):
-        rows = [row for row in shifted if row["difference"] * sign > 0]
-        kinds = ", ".join(f"{KINDS[row['metric']]} ({_from_to(row, 100, 1)})" for row in rows)
-        parts += [f"{how}: {kinds}"] if rows else []
+MORE, FEWER = "▲", "▼"  # behind a kind of error that became more frequent, or rarer
+
+
+def _span(counts: list[int]) -> str:
+    return " to ".join(f"{n:,}" for n in sorted({min(counts), max(counts)}))
+
+
+def _harm(shifted: list[dict]) -> str:
+    """How many kinds of error became more frequent or rarer by an interval without zero, and survive correction."""
     if not shifted:
-        return "the 95 % interval of every kind's difference includes zero"
-    return (
-        f"{'; '.join(parts)} per 100 pages. 95 % intervals exclude zero; {surviving(shifted)} survive Holm's correction"
-    )
+        return ": the 95 % interval of every kind's difference includes zero"
+    more = sum(row["difference"] > 0 for row in shifted)
+    counts = {f"more frequent {MORE}": more, f"rarer {FEWER}": len(shifted) - more}
+    parts = " and ".join(f"{n} {how}" for how, n in counts.items() if n)
+    survive = f"95 % intervals exclude zero; {surviving(shifted)} survive Holm's correction"
+    return f", kinds of error: {parts} per 100 pages. {survive}"
 
 
 def _safety_bars(ax, rows: dict, kinds: list[str], ending: str) -> None:
