@@ -101,7 +101,7 @@ def made(*texts: str, errors: tuple[int, ...] = (), decisions: tuple[Decision, .
     results = ["reader_failed: it broke" if n in errors else reading(text) for n, text in enumerate(texts, 1)]
     read = list(zip(pages, results, strict=True))
     reader = {"name": "stub", "hash": "0" * 64}
-    about = record.document("scan.pdf", "scan.pdf", read, reader, synthetic=False, phi=True)
+    about = record.document("scan.pdf", read, reader, synthetic=False, phi=True)
     return about, fhir.bundle(about, decisions, **options)
 
 
@@ -277,7 +277,7 @@ def test_an_order_every_no_hours_has_its_words_alone(frequency):
 def test_a_struck_out_order_says_so():
     text = "MRN: 0012345\nMetformin 500 mg PO BID\nWarfarin 5 mg PO daily"
     read = [(Page(encoded(text), "scan.png", "folder"), reading(text, struck="Warfarin"))]
-    about = record.document("scan.png", "scan", read, {"name": "s", "hash": "0" * 64}, synthetic=False, phi=True)
+    about = record.document("scan.png", read, {"name": "s", "hash": "0" * 64}, synthetic=False, phi=True)
     review.check_document(about)
     reasons = {field["name"]: field["reasons"] for field in about["fields"] if field["kind"] == "drug"}
     assert reasons == {"Metformin": [], "Warfarin": ["its line is struck out"]}
@@ -335,7 +335,7 @@ def test_a_field_is_as_sure_as_the_least_sure_character_on_its_line():
     text = "Patient: Ann Miller\nD8B: 12/31/1961"
     sure = [0.6 if text[at] == "8" else 0.99 for at in range(len(text))]
     read = [(Page(encoded(text), "a", "folder"), dataclasses.replace(reading(text), sure=sure))]
-    about = record.document("a", "a", read, {"name": "s", "hash": ""}, synthetic=True, phi=False)
+    about = record.document("a", read, {"name": "s", "hash": ""}, synthetic=True, phi=False)
     assert {field["name"]: field["confidence"] for field in about["fields"]} == {"patient": 0.99, "date": 0.6}
 
 
@@ -587,7 +587,7 @@ def test_a_second_reader_says_where_a_field_stands_and_what_it_reads_otherwise()
     reader = digitize.Reader("model", "0" * 64, lambda items: ((item, first) for item in items))
     other = digitize.remembering(digitize.Reader("other", "1" * 64, lambda items: ((item, second) for item in items)))
     (read,) = digitize.seconded(reader, other).read([page])
-    about = record.document("x", "x", [read], reader.about, synthetic=False, phi=True)
+    about = record.document("x", [read], reader.about, synthetic=False, phi=True)
     _, potassium, glucose = about["fields"]
     assert (potassium["box"], potassium["reasons"]) == ([10, 20, 200, 35], [])
     assert (glucose["box"], glucose["reasons"]) == (
@@ -607,7 +607,7 @@ def test_numbers_that_tesseract_reads_otherwise_wait_for_a_person(monkeypatch):
     stub = Stub(text)
     item = Page(encoded(text), "scan.png", "folder")
     ((_, result),) = readers.checked(stub.reader).read([item])
-    about = record.document("scan.png", "scan", [(item, result)], stub.reader.about, synthetic=False, phi=True)
+    about = record.document("scan.png", [(item, result)], stub.reader.about, synthetic=False, phi=True)
     sure = {field["name"]: (field["confidence"], field["reasons"]) for field in about["fields"]}
     assert sure["Glucose"] == sure["Sodium"] == (0.99, [])
     assert sure["Potassium"] == (0.5, ["its line is read otherwise by Tesseract: 4.1"])
@@ -633,9 +633,22 @@ def test_files_go_together_by_a_pattern_in_the_order_of_their_numbers(scans):
     }
 
 
-def test_a_file_for_which_a_pattern_gives_no_name_is_a_document_of_its_own(scans):
-    found = sources.find([scans(x_p1="x", v7_p1="y")], r"(?P<document>v\d)?_p\d+")
+@pytest.mark.parametrize("named", [r"(?P<document>v\d)?", r"(?P<document>(v\d)?)"])
+def test_a_file_for_which_a_pattern_gives_no_name_is_a_document_of_its_own(scans, named):
+    found = sources.find([scans(x_p1="x", v7_p1="y")], rf"{named}_p\d+")
     assert {source.name for source in found} == {"x_p1.png", "v7"}
+
+
+def test_a_page_says_in_which_file_under_the_folder_it_is(scans, tmp_path):
+    folder = scans(v1="x")
+    (folder / "ward").mkdir()
+    (folder / "v1.png").rename(folder / "ward/v1.png")
+    other = [Image.new("L", (64, 48))]
+    Image.open(folder / "ward/v1.png").save(folder / "ward/v1b.tiff", save_all=True, append_images=other)
+    (source,) = sources.find([folder], r"ward/(?P<document>v\d)")
+    about = record.document("v1", [(page, None) for page in sources.pages(source)], {}, synthetic=True, phi=False)
+    there = [(page["file"], page["page"]) for page in about["pages"]]
+    assert there == [("ward/v1.png", 1), ("ward/v1b.tiff", 1), ("ward/v1b.tiff", 2)]
 
 
 def test_a_file_whose_name_begins_like_a_home_is_read(scans, monkeypatch):
@@ -789,7 +802,7 @@ def test_records_hold_what_the_published_schema_says():
 
 def test_a_header_field_stands_on_its_own_line_and_not_where_its_letters_happen_to_be():
     read = reading("Patient Information\nMr. Male Nurse\nName: Ann Smith\nSex: M\nMRN: 0012345")
-    about = record.document("a", "a", [(Page(encoded("a"), "a", "folder"), read)], {"name": "s", "hash": ""},
+    about = record.document("a", [(Page(encoded("a"), "a", "folder"), read)], {"name": "s", "hash": ""},
                             synthetic=True, phi=False)  # fmt: skip
     there = {field["name"]: field["line"] for field in about["fields"] if field["kind"] == "header"}
     assert (there["patient"], there["sex"], there["mrn"]) == (2, 3, 4)

@@ -135,6 +135,19 @@ def test_thresholds_of_another_shape_are_refused(tmp_path, kinds):
         confidence.read_rule(tmp_path / "rule.json")
 
 
+@pytest.mark.parametrize("reader", [{"hash": "0"}, {}, "stub"])
+def test_thresholds_of_no_reader_are_refused(tmp_path, reader):
+    (tmp_path / "rule.json").write_text(json.dumps(THRESHOLD | {"reader": reader, "kinds": {}}))
+    with pytest.raises(ValueError, match="holds no thresholds"):
+        confidence.read_rule(tmp_path / "rule.json")
+
+
+def test_a_folder_whose_name_is_mistyped_is_not_made(tmp_path):
+    with pytest.raises(ValueError, match="holds no documents: give the folder"):
+        confidence.checked(tmp_path / "typo")
+    assert not (tmp_path / "typo").exists()
+
+
 def test_a_field_without_a_confidence_passes_no_threshold():
     record = {"reader": THRESHOLD["reader"], "warnings": []}
     record["fields"] = [{"kind": "analyte", "confidence": sure, "reasons": []} for sure in (None, 0.0)]

@@ -31,10 +31,9 @@ PASSING = ("no_answer:", "reader_failed:", "vanished:", "no_permission:")  # err
 
 @dataclasses.dataclass(frozen=True)
 class Document:
-    """The pages of one document as they are found, with its name and title."""
+    """The pages of one document as they are found, with its name."""
 
     name: str
-    title: str
     items: tuple[Item, ...]
 
     @property
@@ -86,7 +85,7 @@ def digitize(
 
 def documents_of(listed: Iterable[sources.Source], contains_phi: bool = True) -> Iterator[Document]:
     """Documents with their pages, one after another as they are asked for."""
-    return (Document(s.name, s.title, tuple(sources.pages(s, contains_phi))) for s in listed)
+    return (Document(s.name, tuple(sources.pages(s, contains_phi))) for s in listed)
 
 
 def digitize_documents(
@@ -103,7 +102,7 @@ def digitize_documents(
     codes.loinc("")  # raises for a wrong file of codes: no single document is at fault
     counts = Counts()
     for document, pages in _read(reader, _remaining(documents, output, reader, counts)):
-        about = record.document(document.name, document.title, pages, reader.about, synthetic=synthetic, phi=phi)
+        about = record.document(document.name, pages, reader.about, synthetic=synthetic, phi=phi)
         _keep_pictures(about, document.items, output)
         _set_aside(about, output)
         rule.settle(about)

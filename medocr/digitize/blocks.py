@@ -69,17 +69,16 @@ def file_of(out: Path, block: str) -> Path:
     return out / "blocks" / f"{block}.zip"
 
 
-def digitize_block(reader: Reader, block: Block, out: str | Path, *, contains_phi: bool = True) -> int:
+def digitize_block(reader: Reader, block: Block, out: Path) -> int:
     """Digitise a block and write its file, unless it is there; returns how many documents were read now."""
-    target = file_of(Path(out), block.id)
+    target = file_of(out, block.id)
     if target.exists():
         return 0
     with storage.private():
         target.parent.mkdir(parents=True, exist_ok=True)
-        (Path(out) / "work").mkdir(exist_ok=True)
-    with storage.private(), tempfile.TemporaryDirectory(dir=Path(out) / "work") as work:
-        documents = documents_of(block.sources, contains_phi)
-        digitize_documents(reader, documents, Output(work), synthetic=False, phi=contains_phi)
+        (out / "work").mkdir(exist_ok=True)
+    with storage.private(), tempfile.TemporaryDirectory(dir=out / "work") as work:
+        digitize_documents(reader, documents_of(block.sources), Output(work), synthetic=False, phi=True)
         with storage.atomic(target) as temporary:
             _pack(Path(work), temporary)
     return len(block.sources)
@@ -101,7 +100,6 @@ def run(
     out: str | Path,
     *,
     together: str = "",
-    contains_phi: bool = True,
     size: int = SIZE,
     readers: int = 0,
 ) -> int:
@@ -119,24 +117,23 @@ def run(
         reader = open_reader()
         waiting = [block for block in blocks(listed, reader.about, size) if not file_of(out, block.id).exists()]
         if not readers:
-            return sum(digitize_block(reader, block, out, contains_phi=contains_phi) for block in waiting)
-        return _on_ray(open_reader, waiting, out, contains_phi, readers)
+            return sum(digitize_block(reader, block, out) for block in waiting)
+        return _on_ray(open_reader, waiting, out, readers)
 
 
 class _Worker:
     """A reader on one of the cluster's machines."""
 
-    def __init__(self, open_reader: Callable[[], Reader], out: Path, contains_phi: bool) -> None:
-        self.reader, self.out, self.contains_phi = open_reader(), out, contains_phi
+    def __init__(self, open_reader: Callable[[], Reader], out: Path) -> None:
+        self.reader, self.out = open_reader(), out
 
     def __call__(self, batch: dict) -> dict:
         """Digitise the blocks of a batch; one that another worker finished before it died is passed over."""
         chosen = map(pickle.loads, batch["block"])
-        made = [digitize_block(self.reader, block, self.out, contains_phi=self.contains_phi) for block in chosen]
-        return {"documents": made}
+        return {"documents": [digitize_block(self.reader, block, self.out) for block in chosen]}
 
 
-def _on_ray(open_reader: Callable, waiting: Sequence[Block], out: Path, contains_phi: bool, readers: int) -> int:
+def _on_ray(open_reader: Callable, waiting: Sequence[Block], out: Path, readers: int) -> int:
     """Map the blocks over a cluster. What a lost machine was at is read by another: Ray restarts actors without end."""
     try:
         import ray.data
@@ -147,7 +144,7 @@ def _on_ray(open_reader: Callable, waiting: Sequence[Block], out: Path, contains
     rows = [{"block": pickle.dumps(block)} for block in waiting]
     dataset = ray.data.from_items(rows, override_num_blocks=min(len(rows), PARTS * readers)).map_batches(
         _Worker,
-        fn_constructor_args=(open_reader, out, contains_phi),
+        fn_constructor_args=(open_reader, out),
         batch_size=1,
         compute=ray.data.ActorPoolStrategy(size=readers),
         num_cpus=1,

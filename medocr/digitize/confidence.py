@@ -22,7 +22,6 @@ import pandas as pd
 from scipy import stats
 
 from .. import review, storage
-from .output import Output
 
 RISK, DELTA = 0.02, 0.10  # the share of wrong fields among those passed, and how often the bound may be missed
 FEWEST_PAGES = 20  # that hold a field of the kind: with fewer nothing is said of how fields of one page go together
@@ -30,9 +29,10 @@ STEPS = 60  # thresholds that are tried
 ROOM = (2, 1, 0)  # independent fields that may be wrong at the first threshold tested: as many as the counts allow
 OF_THRESHOLD = ("threshold", "passed", "wrong", "bound", "design_effect")
 COLUMNS = ("kind", "page", "confidence", "right", "reasons")
+_READER = {"type": "object", "required": ["name", "hash"]}
 _OF_KIND = {"type": "object", "required": ["threshold"], "properties": {"threshold": {"type": ["number", "null"]}}}
 _KINDS = {"type": "object", "additionalProperties": _OF_KIND}
-_validated = fastjsonschema.compile({"type": "object", "properties": {"reader": {"type": "object"}, "kinds": _KINDS}})
+_validated = fastjsonschema.compile({"type": "object", "properties": {"reader": _READER, "kinds": _KINDS}})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -217,8 +217,8 @@ def checked(folder: str | Path) -> tuple[pd.DataFrame, dict]:
     that was reviewed as another reader read it counts when all is decided: what both read alike is right more often.
     Raises ValueError where nothing was decided there, or by more than one reader.
     """
-    output, rows, readers = Output(folder), [], []
-    for record in output.records():
+    rows, readers = [], []
+    for record in review.documents(folder):
         decisions = {decision.field: decision for decision in review.decisions_on(folder, record)}
         asked = [field for field in record["fields"] if field["id"] in decisions]
         if len(asked) < len(record["fields"]) and record.get("read_again"):

@@ -7,7 +7,7 @@ of the extra `digitize`, holds every message against the standard's structure an
 import hashlib
 import operator
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from types import ModuleType
 
 from ..review.decisions import Decision
@@ -33,7 +33,9 @@ def message(record: Mapping, decisions: Sequence[Decision] = (), *, at: str) -> 
     fields = fhir.settled(record, decisions)
     about = fhir.context(record, fields)
     rows = [*_rows(fields, about)]
-    rows += _withdrawn(rows, _rows(fhir.settled(record, ()), about))
+    left, before = {(places[3], places[4]) for _, places in rows}, _rows(fhir.settled(record, ()), about)
+    gone = [(code, places) for code, places in before if (places[3], places[4]) not in left]
+    rows += [(code, {3: places[3], 4: places[4], 11: "D"}) for code, places in gone]  # which an earlier message held
     lines = [_pid(record, fhir.patient(about), about["header"])]
     lines += _results(record, rows, _day(about["header"].get("collected", ""), about))
     return _checked("\r".join([_msh(record, about["header"], at, lines), *lines]) + "\r")
@@ -95,17 +97,12 @@ def _pid(record: Mapping, patient: Mapping, header: Mapping) -> str:
 def _rows(fields: Sequence[Mapping], about: Mapping) -> Iterator[Row]:
     """Each result and order that holds; a field's id tells apart the rows of one name."""
     for field, made in fhir.clinical(fields, about):
-        is_result = field["kind"] == "analyte"
-        places = _result(field, made, about) if is_result else _order(field, made)
-        state = "F" if field["status"] == "passed" else "P"
-        yield LABORATORY_REPORT if is_result else MEDICATIONS, {**places, 4: field["id"], 11: state}
-
-
-def _withdrawn(rows: Sequence[Row], before: Iterable[Row]) -> list[Row]:
-    """What a message before the review held under names and ids that are gone, as deleted and without values."""
-    left = {(places[3], places[4]) for _, places in rows}
-    gone = [(code, places) for code, places in before if (places[3], places[4]) not in left]
-    return [(code, {3: places[3], 4: places[4], 11: "D"}) for code, places in gone]
+        state = {4: field["id"], 11: "F" if field["status"] == "passed" else "P"}
+        if field["kind"] == "analyte":
+            yield LABORATORY_REPORT, _result(field, made, about) | state
+        else:
+            name = _coded(made["medicationCodeableConcept"], "RXNORM")
+            yield MEDICATIONS, {2: "TX", 3: name, 5: escape(field["text"])} | state
 
 
 def _results(record: Mapping, rows: Sequence[Row], collected: str) -> Iterator[str]:
@@ -135,10 +132,6 @@ def _result(field: Mapping, observation: Mapping, about: Mapping) -> dict[int, s
         8: escape(row.get("flag") or ""),
         14: _day(row.get("date") or "", about),
     }
-
-
-def _order(field: Mapping, request: Mapping) -> dict[int, str]:
-    return {2: "TX", 3: _coded(request["medicationCodeableConcept"], "RXNORM"), 5: escape(field["text"])}
 
 
 def _coded(concept: Mapping, system: str) -> str:

@@ -4,7 +4,7 @@ import contextlib
 import dataclasses
 import hashlib
 import itertools
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 from .. import read, storage
@@ -127,14 +127,11 @@ def _checked(item: Page, record: PageRecord) -> PageRecord:
             with contextlib.suppress(ValueError):  # where Tesseract fails, it confirms nothing
                 looks.append(tesseract.read_page(page, scale).splitlines())
             doubts = doubted(lines, *looks)
-    marked = [_marked(line, left) if left else line for line, left in zip(record.lines, doubts, strict=True)]
+    marked = []
+    for line, left in zip(record.lines, doubts, strict=True):
+        sure, mark = line["confidence"], line.get("mark") or f"{DOUBTED}: {', '.join(dict.fromkeys(left))}"
+        marked.append(line | {"confidence": sure and min(sure, CEILING), "mark": mark} if left else line)
     return dataclasses.replace(record, lines=marked)
-
-
-def _marked(line: Mapping, doubts: list[str]) -> dict:
-    confidence = None if line["confidence"] is None else min(line["confidence"], CEILING)
-    mark = line.get("mark") or f"{DOUBTED}: {', '.join(dict.fromkeys(doubts))}"
-    return {**line, "confidence": confidence, "mark": mark}
 
 
 def _server(address: str, jobs: int, store: Path, settings: dict) -> Reader:

@@ -4,6 +4,7 @@ import hashlib
 import io
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
 
 from PIL import Image
 from rapidfuzz import fuzz, process
@@ -29,10 +30,11 @@ SUMS = ("subtotal", "tax", "discount", "tip", "earlier", "total")
 PRINTED = ("value", "low", "high", "dose", "form", "route", "frequency", "duration", "amount")  # columns, as they stand
 
 
-def document(name: str, title: str, read: Sequence[Read], reader: Mapping, *, synthetic: bool, phi: bool) -> dict:
+def document(name: str, read: Sequence[Read], reader: Mapping, *, synthetic: bool, phi: bool) -> dict:
     """The record of one document, as document.schema.json describes it; every field is left to a person.
 
-    `read` holds each page with what was read on it; `reader` the reader's name and hash.
+    `name` is its path under the folder that was given, `read` holds each page with what was read on it, and `reader`
+    the reader's name and hash.
     """
     pages = [_page(index, item, result) for index, (item, result) in enumerate(read, 1)]
     entries, before = [], ""
@@ -43,7 +45,7 @@ def document(name: str, title: str, read: Sequence[Read], reader: Mapping, *, sy
     record = {
         "schema": SCHEMA,
         "id": identity(name, [item.id for item, _ in read if isinstance(item, Page)]),
-        "title": title,
+        "title": Path(name).name,
         "source": name,
         "synthetic": synthetic,
         "contains_phi": phi,

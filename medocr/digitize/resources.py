@@ -13,6 +13,7 @@ from .reasons import is_known
 UCUM = "http://unitsofmeasure.org"
 TERMINOLOGY = "http://terminology.hl7.org/CodeSystem"
 CATEGORY = {"coding": [{"system": f"{TERMINOLOGY}/observation-category", "code": "laboratory"}]}
+MEANING = f"{TERMINOLOGY}/v3-ObservationInterpretation"
 FLAGS = ("H", "L", "HH", "LL", "A", "AA", "N")
 BOUND = re.compile(r"\s*(<=|>=|<|>|≤|≥)\s*(\d[\d.,' ]*)\s*")
 COMPARATOR = {"≤": "<=", "≥": ">="}
@@ -40,7 +41,7 @@ def observation(field: Mapping, about: Mapping) -> dict:
         effectiveDateTime=dates.iso(row.get("date") or about["header"].get("collected", ""), about["order"]),
         performer=[{"display": facility}] if facility else [],
         **_value(row, text),
-        interpretation=_interpretation(row.get("flag")),
+        interpretation=row.get("flag") in FLAGS and [{"coding": [{"system": MEANING, "code": row["flag"]}]}],
         referenceRange=_range(row, text),
         derivedFrom=[about["refs"]["DocumentReference"]],
     )
@@ -57,8 +58,8 @@ def _code(field: Mapping, of_blood: bool) -> dict:
 
 def _value(row: Mapping, text: str) -> dict:
     value, unit = row.get("value"), row.get("unit")
-    if isinstance(value, int | float | Decimal) and not isinstance(value, bool):
-        return {"valueQuantity": {"value": exact(value, text), **quantity_unit(unit, text)}}
+    if isinstance(value, int | float):
+        return {"valueQuantity": {"value": printed.number(value, text), **quantity_unit(unit, text)}}
     value = str(value or "").strip()
     if bound := BOUND.fullmatch(value):
         with contextlib.suppress(ValueError):  # `<1.2.5` is no number
@@ -75,11 +76,6 @@ def _value(row: Mapping, text: str) -> dict:
     return {"valueString": f"{value} {quantity_unit(unit, text).get('unit', '')}".strip()}
 
 
-def exact(value: float | Decimal, text: str) -> Decimal:
-    """A number with the digits that it is printed with."""
-    return value if isinstance(value, Decimal) else printed.number(float(value), text)
-
-
 def quantity_unit(unit: str | None, text: str) -> dict:
     """A Quantity's unit: as printed, with its UCUM code where the lexicon has one."""
     if not unit:
@@ -89,16 +85,11 @@ def quantity_unit(unit: str | None, text: str) -> dict:
     return {"unit": printed.unit(unit, text), "system": UCUM, "code": unit}
 
 
-def _interpretation(flag: str | None) -> list[dict]:
-    system = f"{TERMINOLOGY}/v3-ObservationInterpretation"
-    return [{"coding": [{"system": system, "code": flag}]}] if flag in FLAGS else []
-
-
 def _range(row: Mapping, text: str) -> list[dict]:
     """The reference range; one that is upside down is no range."""
     limits = {name: row.get(name) for name in ("low", "high")}
-    limits = {name: exact(value, text) for name, value in limits.items() if isinstance(value, int | float | Decimal)}
-    if not limits or ("low" in limits and "high" in limits and limits["low"] > limits["high"]):
+    limits = {name: printed.number(value, text) for name, value in limits.items() if value is not None}
+    if not limits or (len(limits) == 2 and limits["low"] > limits["high"]):
         return []
     unit = quantity_unit(row.get("unit"), text)
     return [{name: {"value": value, **unit} for name, value in limits.items()}]
@@ -129,9 +120,11 @@ def medication_request(field: Mapping, about: Mapping) -> dict | None:
 
 def _dosage(row: Mapping, text: str) -> dict:
     """How it is taken, so far as the order says; its text always."""
-    frequency = str(row.get("frequency") or "")
-    repeat = {**_bounds(str(row.get("duration") or "")), **_repeat(frequency.lower())}
-    dose = _dose(row, text)
+    frequency, duration = (str(row.get(name) or "") for name in ("frequency", "duration"))
+    days, dose = directions.days(duration), _dose(row, text)
+    exactly = days is not None and not SPAN.search(duration)
+    bounds = exactly and {"value": printed.number(days, ""), "unit": "d", "system": UCUM, "code": "d"}
+    repeat = stated(boundsDuration=bounds, **_repeat(frequency.lower()))
     return stated(
         text=text,
         timing=stated(repeat=repeat, code=frequency and {"text": frequency}),
@@ -139,13 +132,6 @@ def _dosage(row: Mapping, text: str) -> dict:
         route=row.get("route") and {"text": str(row["route"])},
         doseAndRate=dose and [{"doseQuantity": dose}],
     )
-
-
-def _bounds(duration: str) -> dict:
-    days = directions.days(duration)
-    if days is None or SPAN.search(duration):
-        return {}
-    return {"boundsDuration": {"value": exact(days, ""), "unit": "d", "system": UCUM, "code": "d"}}
 
 
 def _repeat(frequency: str) -> dict:
@@ -167,8 +153,8 @@ def _dose(row: Mapping, text: str) -> dict:
     """What is taken at a time: the amount where it is printed, else the strength; never a concentration."""
     amount = directions.amount_of(str(row.get("amount") or ""))
     if amount:
-        return {} if SPAN.search(str(row["amount"])) else {"value": exact(amount[0], text), "unit": amount[1]}
+        return {} if SPAN.search(str(row["amount"])) else {"value": printed.number(amount[0], text), "unit": amount[1]}
     dose, unit = row.get("dose"), row.get("unit")
     if isinstance(dose, int | float) and unit and "/" not in unit and unit != "%":
-        return {"value": exact(dose, text), **quantity_unit(unit, text)}
+        return {"value": printed.number(dose, text), **quantity_unit(unit, text)}
     return {}

@@ -40,7 +40,7 @@ class Trial:
 def trial(reader: Reader, pages: Sequence[Page], folder: Path, rule: Rule = NOBODY) -> Trial:
     """Digitise drawn pages, each a document, into a folder, and hold them against what their source knows."""
     output, start = Output(folder), time.perf_counter()
-    documents = [Document(page.origin, page.origin, (page,)) for page in pages]
+    documents = [Document(page.origin, (page,)) for page in pages]
     digitize_documents(reader, documents, output, synthetic=True, phi=False, rule=rule)
     seconds = time.perf_counter() - start
     known = {page.origin: page.fields or {} for page in pages}
@@ -70,13 +70,11 @@ def right(record: Mapping, known: Mapping) -> pd.DataFrame:
     are; each of the source's rows makes one field right.
     """
     left = keys.keys(known)
-    judged = []
-    for field in record["fields"]:
-        about = {"status": field["status"], "document": record["id"], "field": field["id"]}
-        judged.append(
-            checked_field(record, field, keys.take(left, field["kind"], field["name"], field["columns"])) | about
-        )
-    return pd.DataFrame(judged)
+    return pd.DataFrame(
+        checked_field(record, field, keys.take(left, field["kind"], field["name"], field["columns"]))
+        | {"status": field["status"], "document": record["id"], "field": field["id"]}
+        for field in record["fields"]
+    )
 
 
 def resources(bundles: Iterable[tuple[Mapping | None, Mapping]]) -> pd.DataFrame:
@@ -101,8 +99,7 @@ def _expected(known: Mapping) -> Iterator[dict]:
     for kind, make in (("analyte", observation), ("drug", medication_request)):
         for row in rows(known, LISTS[kind]):
             field = {"name": str(row[NAMED_BY[kind]]), "columns": dict(row), "text": "", "status": "review"}
-            made = make(field, NOTHING)
-            if made:
+            if made := make(field, NOTHING):
                 yield made
 
 

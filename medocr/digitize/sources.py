@@ -14,13 +14,13 @@ from .output import BESIDE, FOLDERS
 
 @dataclasses.dataclass(frozen=True)
 class Source:
-    """The files of one document: `name` is its path under the folder that was given, `title` what people call it.
+    """The files of one document: `name` is its path under `root`, the folder that was given.
 
     `problem` is a reason and a detail where the files cannot be listed or are none that hold pages.
     """
 
+    root: Path
     name: str
-    title: str
     files: tuple[Path, ...]
     problem: tuple[str, str] | None = None
 
@@ -31,8 +31,7 @@ def find(paths: Sequence[str | Path], together: str = "", out: Path | None = Non
     `together` is a regular expression with a group `document` that is searched for in each file's path: with
     `(?P<document>visit\\d+)_page\\d+` the files visit7_page1.png and visit7_page2.png are one document, its pages in
     the order of their names, numbers by their value. Files that it does not match are documents of their own. What
-    was digitised into `out` is none. Raises ValueError for a missing path and for a pattern
-    that is none.
+    was digitised into `out` is none. Raises ValueError for a missing path and for a pattern that is none.
     """
     pattern = _pattern(together)
     documents = [source for path in paths for source in _in_folder(path, pattern, out)]
@@ -61,23 +60,22 @@ def _in_folder(path: str | Path, pattern: re.Pattern | None, out: Path | None) -
         if not folder.is_beside(file) and not any(map(file.resolve().is_relative_to, written)):
             name = folder.name_of(file, root)
             matched = pattern.search(name) if pattern else None
-            together = matched["document"] if matched else None  # which may be optional in the pattern
-            grouped.setdefault(name if together is None else name[: matched.start()] + together, []).append(file)
-    unlisted = [(folder.name_of(at, root), problem) for at, *problem in problems]
-    documents = [Source(name, Path(name).name, (), tuple(problem)) for name, problem in unlisted]
-    return [*documents, *(_source(name, sorted(files, key=_natural)) for name, files in grouped.items())]
+            if matched and matched["document"]:  # which may be optional in the pattern
+                name = name[: matched.start()] + matched["document"]
+            grouped.setdefault(name, []).append(file)
+    documents = [Source(root, folder.name_of(at, root), (), tuple(problem)) for at, *problem in problems]
+    return [*documents, *(_source(root, name, sorted(files, key=_natural)) for name, files in grouped.items())]
 
 
 def _natural(file: Path) -> list:
     """A file's name in the order in which people count: page2 before page10."""
-    parts = re.split(r"(\d+)", file.as_posix())
-    return [int(part) if part.isdecimal() else part for part in parts]
+    return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", file.as_posix())]
 
 
-def _source(name: str, files: list[Path]) -> Source:
+def _source(root: Path, name: str, files: list[Path]) -> Source:
     suffixes = [file.suffix or "such" for file in files if not folder.is_document(file)]
     problem = ("unsupported", f"{suffixes[0]} files are not read; save it as PDF or PNG") if suffixes else None
-    return Source(name, Path(name).name, tuple(files), problem)
+    return Source(root, name, tuple(files), problem)
 
 
 def pages(source: Source, contains_phi: bool = True) -> list[Page | Rejection]:
@@ -86,11 +84,12 @@ def pages(source: Source, contains_phi: bool = True) -> list[Page | Rejection]:
         return [Rejection(source.name, "folder", *source.problem)]
     read: list[Page | Rejection] = []
     for file in source.files:
+        name, alone = folder.name_of(file, source.root), folder.name_of(file, file.parent)
         try:
             path = str(file.absolute())  # `~$scan.pdf` is no user's home
-            read += sources.load("folder", path=path, labelled=False, contains_phi=contains_phi)
+            items = [*sources.load("folder", path=path, labelled=False, contains_phi=contains_phi)]
+            read += [dataclasses.replace(item, origin=name + item.origin.removeprefix(alone)) for item in items]
         except (ValueError, OSError):
-            name = folder.name_of(file, file.parent)
             read.append(Rejection(name, "folder", "vanished", "it was there when the folder was listed, and is gone"))
     return read or [Rejection(source.name, "folder", "empty", "it has no page")]
 

@@ -47,7 +47,7 @@ def digitise(folder: Path, page: Page, reading: Reading) -> str:
     line = {"text": text, "box": None, "confidence": sure}
     result = PageRecord(text, [line], 0, sure, None, "stop", 0.0)
     reader = {"name": "tiny", "hash": ""}
-    document = record.document(page.origin, page.origin, [(page, result)], reader, synthetic=True, phi=False)
+    document = record.document(page.origin, [(page, result)], reader, synthetic=True, phi=False)
     (read,), output = document["pages"], Output(folder)
     picture, suffix, (read["width"], read["height"]) = record.image_of(page, turn=0)
     read["image"] = f"pages/{page.id}{suffix}"
