@@ -150,12 +150,13 @@ def test_the_experiments_differ_in_what_they_ask_about_alone():
     usual = trials[0].run.parameters["train"]["max_steps"]
     steps = {trial.variant: trial.run.parameters["train"]["max_steps"] for trial in trials}
     longer = {"quantity-epochs": 2 * usual}
-    longer |= {side.variant: load_profile("demo").parameters["train"]["max_steps"] for side in claims.LONG.values()}
+    long = {side.variant for name, side in claims.SIDES.items() if name.endswith("demo's steps")}
+    longer |= dict.fromkeys(long, load_profile("demo").parameters["train"]["max_steps"])
     assert {variant: count for variant, count in steps.items() if count != usual} == longer
     for name in ("batch_size", "accumulation"):
         assert len({trial.run.parameters["train"][name] for trial in trials}) == 1
     rates = {trial.variant for trial in trials if trial.run.parameters["train"]["learning_rate"] != 2e-3}
-    assert rates <= {side.variant for side in claims.PICKED.values()}
+    assert rates <= {side.variant for name, side in claims.SIDES.items() if name.endswith("picked setting")}
     for name in ("held_out_per_type", "seed", "test_pages"):
         assert len({trial.run.parameters["evaluate"][name] for trial in trials}) == 1
 

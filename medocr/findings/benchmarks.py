@@ -30,22 +30,6 @@ LABELLING = {
     "speed_up": "times as fast",
 }
 RATES = list(LABELLING.values())[3:]  # all but the counts
-SAYS = {
-    "speed": "Concurrency made labelling 3 times faster.",
-    "memory": "LoRA cut memory.",
-    "gigabytes": "LoRA cut memory from 24 GB to between 12 and 16 GB.",
-    "merge": "Merging cut latency against the adapter as PEFT applies it.",
-    "composed": "Merging cut latency against medocr's own reader, which composes the adapter before it reads on a CPU.",
-    "summary": "Continuous text helps summarisation.",
-}
-OPEN = {
-    "speed": "what a paid service's own limits and queues leave of it",
-    "memory": "the figures of other cards, page sizes and batches",
-    "gigabytes": "with what batch, page size and optimizer these were seen, which nobody says",
-    "merge": "whether merging gains anything where layers are large and a graphics card hides small products",
-    "composed": "how the two compare on a graphics card, where no adapter is composed",
-    "summary": "all of it, since nothing here summarises",
-}
 
 
 def merging(results: Path) -> pd.DataFrame:
@@ -202,10 +186,3 @@ def _side_by_side(row: dict) -> str:
 def _listed(what: str, values: Sequence[float], names: Sequence[str]) -> str:
     shown = ", ".join(f"{value:.2f} ({name})" for value, name in zip(values, names, strict=True))
     return f"{what}: {shown}" if shown else ""
-
-
-def conclusion(results: Path, key: str) -> str:
-    """The verdict on one of these claims, and what stays open, in Markdown."""
-    verdict, measured = judged(results)[key]
-    because = f": {measured}" if measured else ""
-    return f"**{SAYS[key]}** Verdict: **{verdict}**{because}. Open for the full-size model: {OPEN[key]}."

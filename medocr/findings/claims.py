@@ -1,8 +1,9 @@
-"""The claims that the experiments test, each with the contrasts that decide it and what they leave open."""
+"""The claims of claims.toml: their verdicts, what decided them, and what they rest on."""
 
 import collections
 import dataclasses
 import json
+import tomllib
 from pathlib import Path
 
 import pandas as pd
@@ -10,20 +11,8 @@ import pandas as pd
 from medocr.findings import benchmarks, evidence
 from medocr.findings.evidence import Contrast, Side
 
-BASE = Side("baseline", "base", model="base")
-TUNED = Side("baseline", "tuned")
-MIX = Side("baseline", "60/40")
-ONLY_MEDICAL, MOSTLY_GENERAL = Side("mix-100-0", "100/0"), Side("mix-30-70", "30/70")
-CONTINUOUS, LINES = Side("baseline", "continuous"), Side("format-lines", "lines")
-BALANCED, QUANTITY = Side("baseline", "balanced"), Side("quantity", "twice as many")
-OCR, TRUTH = Side("baseline", "OCR labels"), Side("labels-truth", "true labels")
-AGREED = Side("labels-agreed", "agreed labels")
 NUMBERS = {1: "one", 2: "two", 3: "three", 4: "four", 5: "five"}
-RANK = {rank: Side("baseline" if rank == 64 else f"rank-{rank}", f"rank {rank}") for rank in (8, 16, 64)}
-PICKED = {rank: Side(f"suited-{rank}", f"rank {rank}, picked setting") for rank in (8, 16, 64)}
-EPOCHS = Side("quantity-epochs", "twice as many, twice the steps")
-LONG_BASE = Side("long-60-40", "base", model="base")
-LONG = {mix: Side(f"long-{mix.replace('/', '-')}", f"{mix}, demo's steps") for mix in ("100/0", "60/40", "30/70")}
+RANKS = (8, 16, 64)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -31,119 +20,26 @@ class Claim:
     """What is claimed, how the experiments ask, and what their answer does not reach."""
 
     says: str
-    contrasts: tuple[Contrast, ...] = ()
-    unknown: str = ""
-    confounded: bool = False  # something else than what is claimed differs between the sides: not to be taken away
+    contrasts: tuple[Contrast, ...]
+    open: str
+    confounded: bool
+
+    @classmethod
+    def of(cls, table: dict) -> "Claim":
+        """A claim from its table in claims.toml."""
+        kinds = {"decide": {}, "no_loss": {"no_loss": True}, "also": {"decides": False}}
+        asked = [(row, options) for kind, options in kinds.items() for row in table.get(kind, ())]
+        contrasts = tuple(Contrast(SIDES[a], SIDES[b], *on, **options) for (a, b, *on), options in asked)
+        return cls(table["says"], contrasts, table["open"], table.get("confounded", False))
 
 
-CLAIMS = {
-    "tuning": Claim(
-        "Fine-tuning improved test values, headers and reference ranges.",
-        (
-            Contrast(TUNED, BASE, "test_value_f1"),
-            Contrast(TUNED, BASE, "header_recall"),
-            Contrast(TUNED, BASE, "range_f1"),
-            Contrast(TUNED, BASE, "cer", decides=False),
-        ),
-        "How well the full-size base reads such pages before tuning, and so how much there is to gain; and whether "
-        "what is learnt from drawn pages carries over to scans.",
-    ),
-    "quantity": Claim(
-        "Balanced data beat a larger, unbalanced and damaged set at equal steps.",
-        (
-            Contrast(BALANCED, QUANTITY, "cer", "medical"),
-            Contrast(BALANCED, QUANTITY, "field_recall", "medical"),
-            Contrast(BALANCED, QUANTITY, "cer", "general", decides=False),
-            Contrast(MOSTLY_GENERAL, QUANTITY, "cer", "medical", decides=False),
-        ),
-        "Over several epochs a larger set may help more than in runs that do not see all of it, and this one was made "
-        "worse on purpose. 30/70 has its share of medical pages without duplicates and label noise: any difference "
-        "there is due to these.",
-    ),
-    "epochs": Claim(
-        "Balanced data beat that larger set at equal epochs, too.",
-        (
-            Contrast(BALANCED, EPOCHS, "cer", "medical"),
-            Contrast(BALANCED, EPOCHS, "field_recall", "medical"),
-            Contrast(BALANCED, EPOCHS, "cer", "general", decides=False),
-        ),
-        "A larger set without copies and damaged labels is not tried, with as many steps or more.",
-    ),
-    "mix": Claim(
-        "The 60/40 mix prevented forgetting.",
-        (
-            Contrast(MIX, ONLY_MEDICAL, "cer", "general"),
-            Contrast(MIX, BASE, "cer", "general", no_loss=True),
-            Contrast(ONLY_MEDICAL, BASE, "cer", "general", decides=False),
-            Contrast(MIX, ONLY_MEDICAL, "cer", "medical", decides=False),
-            Contrast(MOSTLY_GENERAL, MIX, "cer", "general", decides=False),
-            Contrast(MOSTLY_GENERAL, MIX, "cer", "medical", decides=False),
-        ),
-        "Receipts and invoices stand for all that a general reader knows; tables, formulas and other languages, which "
-        "the full-size model reads as well, may be forgotten unseen.",
-    ),
-    "forgetting": Claim(
-        "The 60/40 mix prevented forgetting over the demo's steps.",
-        (
-            Contrast(LONG["60/40"], LONG["100/0"], "cer", "general"),
-            Contrast(LONG["60/40"], LONG_BASE, "cer", "general", no_loss=True),
-            Contrast(LONG["30/70"], LONG["60/40"], "cer", "general", decides=False),
-            Contrast(LONG["60/40"], LONG["100/0"], "cer", "medical", decides=False),
-        ),
-        "Receipts and invoices stand for all that a general reader knows.",
-    ),
-    "format": Claim(
-        "Continuous text beat line by line.",
-        (
-            Contrast(CONTINUOUS, LINES, "cer", "medical"),
-            Contrast(CONTINUOUS, LINES, "field_recall", "medical"),
-            Contrast(CONTINUOUS, LINES, "test_value_f1", "medical", decides=False),
-            Contrast(CONTINUOUS, LINES, "drug_f1", "medical", decides=False),
-            Contrast(CONTINUOUS, LINES, "cer", "general", decides=False),
-        ),
-        "Which format the full-size model learns more easily, and how well other parsers read fields from either.",
-    ),
-    "labels": Claim(
-        "An OCR's labels train as well as the truth.",
-        (
-            Contrast(OCR, TRUTH, "cer", "unlabelled", no_loss=True),
-            Contrast(OCR, TRUTH, "field_recall", "unlabelled", no_loss=True),
-            Contrast(OCR, TRUTH, "field_recall", "form", decides=False),
-            Contrast(OCR, TRUTH, "field_recall", "lab_report", decides=False),
-            Contrast(AGREED, TRUTH, "cer", "unlabelled", decides=False),
-            Contrast(AGREED, OCR, "cer", "unlabelled", decides=False),
-        ),
-        "Labels of real scans may be far worse than those of drawn pages, with effects not measured here.",
-    ),
-    "rank": Claim(
-        "Rank 64 reads better than 16 and 8 at equal steps, with alpha like the rank and one learning rate.",
-        (
-            Contrast(RANK[64], RANK[16], "cer", "medical"),
-            Contrast(RANK[64], RANK[8], "cer", "medical"),
-            Contrast(RANK[64], RANK[16], "cer", "general", decides=False),
-            Contrast(RANK[64], RANK[8], "cer", "general", decides=False),
-        ),
-        "The rate was chosen for rank 64, and alpha shrinks with the rank, so that the smaller ranks may lose by their "
-        "setting alone. Rank 64 is large relative to the embedded model's layers and small relative to the full-size "
-        "model's, where ranks may compare otherwise.",
-        confounded=True,
-    ),
-    "suited": Claim(
-        "Rank 64 reads better than 16 and 8, each at the best of two (rank 64) or four settings of alpha and learning "
-        "rate by validation loss, one seed.",
-        (
-            Contrast(PICKED[64], PICKED[16], "cer", "medical"),
-            Contrast(PICKED[64], PICKED[8], "cer", "medical"),
-            Contrast(PICKED[64], PICKED[16], "cer", "general", decides=False),
-            Contrast(PICKED[64], PICKED[8], "cer", "general", decides=False),
-            Contrast(PICKED[64], RANK[64], "cer", "medical", decides=False),
-            Contrast(PICKED[64], RANK[64], "cer", "general", decides=False),
-        ),
-        "All three settings that were picked have the higher of the two learning rates tried (rank.json among the "
-        "benchmarks), so that better ones may lie beyond, and another seed may pick others; and ranks may compare "
-        "otherwise at full size.",
-    ),
+_TABLES = tomllib.loads(Path(__file__).with_name("claims.toml").read_text(encoding="utf-8"))
+SIDES = {
+    name: Side(variant, "base", "base") if name.startswith("base") else Side(variant, name)
+    for name, variant in _TABLES["sides"].items()
 }
+CLAIMS = {key: Claim.of(table) for key, table in _TABLES["claims"].items()}
+MEASURED = _TABLES["measured"]
 
 
 def rank_costs(scores: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:
@@ -151,9 +47,10 @@ def rank_costs(scores: pd.DataFrame, facts: pd.DataFrame) -> pd.DataFrame:
     mean cer, its 95 % interval low and high, seeds, pages and groups.
     """
     rows = []
-    for rank, side in RANK.items():
-        tuned = scores[(scores["variant"] == side.variant) & (scores["model"] == "tuned")]
-        runs = facts[facts["variant"] == side.variant]
+    for rank in RANKS:
+        variant = SIDES[f"rank {rank}"].variant
+        tuned = scores[(scores["variant"] == variant) & (scores["model"] == "tuned")]
+        runs = facts[facts["variant"] == variant]
         if tuned.empty:
             continue
         medical = tuned[tuned["domain"] == "medical"].pivot(index=["id", "group"], columns="seed", values="cer")
@@ -193,7 +90,7 @@ def conclusion(scores: pd.DataFrame, facts: pd.DataFrame, claim: Claim) -> str:
             f"It rests on {len(runs)} runs ({_seeds(runs)}) of {_span(runs['steps'], ',d')} optimizer steps, which "
             f"look at {_span(looks, ',d')} of {_span(runs['pages'], ',d')} training pages ({_epochs(runs)} epochs)."
         )
-    return " ".join([*lines, f"Open for the full-size model: {claim.unknown[0].lower()}{claim.unknown[1:]}"])
+    return " ".join([*lines, f"Open for the full-size model: {claim.open[0].lower()}{claim.open[1:]}"])
 
 
 def _seeds(facts: pd.DataFrame) -> str:
@@ -214,11 +111,19 @@ def _span(values: pd.Series, form: str) -> str:
     return " to ".join(ends)
 
 
+def measured(results: Path, key: str) -> str:
+    """The verdict on a claim that a single measurement decides, and what stays open, in Markdown."""
+    verdict, because = benchmarks.judged(results)[key]
+    claim = MEASURED[key]
+    because = f": {because}" if because else ""
+    return f"**{claim['says']}** Verdict: **{verdict}**{because}. Open for the full-size model: {claim['open']}."
+
+
 def verdicts(scores: pd.DataFrame, results: Path) -> pd.DataFrame:
     """Every claim with its verdict and what decided it (lines parted by <br>)."""
     judged = [(claim.says, *judge(scores, claim)) for claim in CLAIMS.values()]
     rows = [(says, verdict, "<br>".join(statements)) for says, verdict, statements in judged]
-    rows += [(benchmarks.SAYS[key], *judgement) for key, judgement in benchmarks.judged(results).items()]
+    rows += [(MEASURED[key]["says"], *judgement) for key, judgement in benchmarks.judged(results).items()]
     return pd.DataFrame(rows, columns=["claim", "verdict", "what decided it [95 % over pages and seeds]"])
 
 
@@ -269,7 +174,7 @@ def demos(results: Path) -> str:
         trained = json.loads((path.parent / "train.json").read_text())
         rows = json.loads(path.read_text())["comparisons"]
         row = next(row for row in rows if (row["slice"], row["metric"]) == ("general", "cer"))
-        change = Contrast(TUNED, BASE, "cer", "general")
+        change = Contrast(SIDES["tuned"], SIDES["base"], "cer", "general")
         by, low, high = (change.number(row[key], "+") for key in ("difference", "low", "high"))
         sentences.append(
             f"{path.parent.name}'s {trained['steps']} steps in {trained['precision']} change the CER of general pages "

@@ -25,7 +25,7 @@ def takeaways(scores: pd.DataFrame) -> str:
 def _largest(measurements: list[Measurement]) -> Iterator[str]:
     """Of what is decided the largest effect, in smallest differences that matter: of tuning, and of how it is done."""
     clear = [m for m in measurements if m.outcome in (BETTER, WORSE)]
-    of_tuning = [m for m in clear if claims.BASE in (m.contrast.left, m.contrast.right)]
+    of_tuning = [m for m in clear if claims.SIDES["base"] in (m.contrast.left, m.contrast.right)]
     for what, chosen in (
         ("effect of fine-tuning itself", of_tuning),
         ("difference between two ways to fine-tune", [m for m in clear if m not in of_tuning]),
