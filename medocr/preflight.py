@@ -35,11 +35,11 @@ def check(data: str | Path) -> str:
     data = Path(data)
     plan = data / "run.json"
     parameters = json.loads(plan.read_text())["parameters"] if plan.is_file() else {}
+    readers = parameters.get("transcribe", {})
     full = parameters.get("prepare", {}).get("base", "tiny") not in BASES
-    cuda = any(parameters.get(stage, {}).get("device") == "cuda" for stage in ("train", "evaluate", "merge"))
+    cuda = any(table.get("device", "").startswith("cuda") for table in parameters.values())
     card, free = gpu() if cuda else None, free_disk_gb(data)
-    providers = [p for p in parameters.get("transcribe", {}).get("providers", ()) if p.get("may_receive")]
-    keys = [provider["key_variable"] for provider in providers if provider.get("key_variable")]
+    keys = [p["key_variable"] for p in readers.get("providers", ()) if p.get("may_receive") and p.get("key_variable")]
     unset = [name for name in keys if not os.environ.get(name, "").strip()]
     missing = _wrong(parameters)
     missing += [f"the environment variable {name} with a provider's key is not set" for name in unset]
@@ -49,7 +49,7 @@ def check(data: str | Path) -> str:
         missing.append(f"{card[0]} has {card[1]:.1f} GB free, {FULL_GPU_GB} GB are needed: end what else runs on it")
     if free < (needed := FULL_DISK_GB if full else TINY_DISK_GB):
         missing.append(f"{free:.1f} GB of disk are free, {needed} GB are needed: make room, or give another --out")
-    engine, _, language = parameters.get("transcribe", {}).get("annotator", "").partition(":")
+    engine, _, language = readers.get("annotator", "").partition(":")
     try:
         if engine == "rapidocr":
             ocr.check_installed(language)
@@ -65,10 +65,12 @@ def check(data: str | Path) -> str:
 
 def _wrong(parameters: dict[str, dict]) -> list[str]:
     """The parameters whose values a stage would refuse, hours later it may be, each with what it may be."""
-    wrong = []
-    for stage, name, value in ((s, name, value) for s, table in parameters.items() for name, value in table.items()):
-        if problem := _problem(name, value):
-            wrong.append(f"{stage}.{name} = {value!r}: {problem}")
+    wrong = [
+        f"{stage}.{name} = {value!r}: {problem}"
+        for stage, table in parameters.items()
+        for name, value in table.items()
+        if (problem := _problem(name, value))
+    ]
     readers = parameters.get("transcribe", {})
     names = [provider["name"] for provider in readers.get("providers", ())]
     if (third := readers.get("third")) and third not in names:

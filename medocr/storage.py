@@ -77,11 +77,11 @@ def _set_environment(values: Mapping[str, str | None]) -> None:
 
 
 @contextlib.contextmanager
-def locked(folder: Path, busy: str, name: str = ".lock") -> Iterator[None]:
-    """Nobody else works in `folder` meanwhile. Raises ValueError, which says `busy`, where somebody does."""
+def locked(folder: Path, busy: str = "", name: str = ".lock") -> Iterator[None]:
+    """Nobody else works in `folder` meanwhile. Where somebody does, a ValueError says `busy`; without it one waits."""
     with (folder / name).open("a") as file:  # not "w", which would empty what a link leads to
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fcntl.flock(file, fcntl.LOCK_EX | (fcntl.LOCK_NB if busy else 0))
         except BlockingIOError:
             raise ValueError(busy) from None
         yield
@@ -118,12 +118,16 @@ def features(kind: type) -> typing.Any:
     """The `datasets.Features` of a record class: `bytes` is an image, `dict` is JSON text."""
     import datasets  # half a second to import
 
-    types = {str: "string", bool: "bool", int: "int32", float: "float32", dict: "string"}
-    columns = {}
-    for name, hint in typing.get_type_hints(kind).items():
-        bare = next((t for t in typing.get_args(hint) if t is not type(None)), hint)
-        columns[name] = datasets.Image() if bare is bytes else datasets.Value(types[bare])
-    return datasets.Features(columns)
+    stored = {str: "string", bool: "bool", int: "int32", float: "float32", dict: "string"}
+    columns = {name: datasets.Value(stored[of]) for name, of in _types(kind).items() if of is not bytes}
+    return datasets.Features({name: columns.get(name, datasets.Image()) for name in _types(kind)})
+
+
+@functools.cache
+def _types(kind: type) -> dict[str, type]:
+    """The fields of a record class, in their order, each with its type; one that may be None has the other."""
+    hints = typing.get_type_hints(kind)
+    return {name: next((t for t in typing.get_args(of) if t is not type(None)), of) for name, of in hints.items()}
 
 
 def write(path: str | Path, records: Iterable, kind: type = Page) -> int:
@@ -148,14 +152,14 @@ class Records:
 
     def bare(self) -> "Records":
         """The same records without their images, which are most of the file: `b""` stands for each."""
-        return dataclasses.replace(self, left_out=tuple(_columns(self.kind)[2]))
+        return dataclasses.replace(self, left_out=tuple(name for name, of in _types(self.kind).items() if of is bytes))
 
     def __len__(self) -> int:
         return pq.read_metadata(self.path).num_rows
 
     def __iter__(self) -> Iterator:
         with _undamaged(self.path), pq.ParquetFile(self.path, page_checksum_verification=True) as file:
-            known = set(_columns(self.kind)[0]) - set(self.left_out)
+            known = _types(self.kind).keys() - self.left_out
             columns = [name for name in file.schema_arrow.names if name in known]
             for batch in file.iter_batches(batch_size=64, columns=columns):
                 yield from map(self._record, batch.to_pylist())
@@ -170,10 +174,14 @@ class Records:
         return [self._record(by_id[key]) for key in ids]
 
     def _record(self, row: dict):
-        names, dicts, images = _columns(self.kind)
-        values = {name: row[name] for name in names if name in row}
-        values |= {name: json.loads(row[name]) if row.get(name) else None for name in dicts}
-        values |= {name: row[name]["bytes"] if name in row else b"" for name in images}
+        values = {}
+        for name, of in _types(self.kind).items():
+            if of is bytes:
+                values[name] = row[name]["bytes"] if name in row else b""
+            elif of is dict:
+                values[name] = json.loads(row[name]) if row.get(name) else None
+            elif name in row:
+                values[name] = row[name]
         return self.kind(**values)
 
 
@@ -185,14 +193,6 @@ def _undamaged(path: str | Path) -> Iterator[None]:
     except (pa.ArrowException, OSError) as error:
         reason = str(error).splitlines()[0]
         raise ValueError(f"{path} is damaged ({reason}): make it anew, with --from the stage that writes it") from None
-
-
-@functools.cache
-def _columns(kind: type) -> tuple[list[str], list[str], list[str]]:
-    """The names of all fields of a record class, of those that are JSON text in a file, and of its images."""
-    fields = dataclasses.fields(kind)
-    dicts = [field.name for field in fields if "dict" in str(field.type)]
-    return [field.name for field in fields], dicts, [field.name for field in fields if field.type in (bytes, "bytes")]
 
 
 def bare(records: Iterable) -> Iterable:

@@ -46,6 +46,13 @@ def test_a_full_size_run_finds_its_card(planned, machine):
     assert "L4 with 22.0 GB free" in preflight.check(planned("l4"))
 
 
+@pytest.mark.parametrize(("stage", "device"), [("train", "cuda"), ("merge", "cuda:0"), ("digitize", "cuda")])
+def test_every_stage_that_asks_for_a_card_is_held_against_the_machine(planned, machine, stage, device):
+    machine(card=None)
+    with pytest.raises(ValueError, match="CUDA, which torch does not find"):
+        preflight.check(planned("demo", **{stage: {"device": device}}))
+
+
 def test_everything_missing_is_named_at_once(planned, machine, monkeypatch):
     monkeypatch.delenv("FIRST_KEY", raising=False)
     providers = [

@@ -27,7 +27,7 @@ class Claim:
     @classmethod
     def of(cls, table: dict) -> "Claim":
         """A claim from its table in claims.toml."""
-        kinds = {"decide": {}, "no_loss": {"no_loss": True}, "also": {"decides": False}}
+        kinds: dict[str, dict] = {"decide": {}, "no_loss": {"no_loss": True}, "also": {"decides": False}}
         asked = [(row, options) for kind, options in kinds.items() for row in table.get(kind, ())]
         contrasts = tuple(Contrast(SIDES[a], SIDES[b], *on, **options) for (a, b, *on), options in asked)
         return cls(table["says"], contrasts, table["open"], table.get("confounded", False))

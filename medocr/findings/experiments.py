@@ -7,8 +7,7 @@ its parameters, notebooks, sources and base is finished, whatever machine it ran
 
 import contextlib
 import dataclasses
-import fcntl
-import hashlib
+import functools
 import itertools
 import json
 import multiprocessing
@@ -16,7 +15,7 @@ import os
 import resource
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -24,18 +23,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 
 from .. import evaluate, metrics, storage
-from ..run import (
-    StageFailed,
-    _clear,
-    _locked,
-    execute_at,
-    fingerprint,
-    make,
-    plan,
-    provenance,
-    seals,
-    summary_cell,
-)
+from ..run import StageFailed, _clear, _locked, execute_at, fingerprint, make, plan, provenance, seals, summary_cell
 from ..run.profile import ROOT, STAGES, Run, Stage, check_known, check_name, find, read, resolve
 from ..run.results import index
 from . import claims, evidence
@@ -61,10 +49,10 @@ class Trial:
     def name(self) -> str:
         return f"{self.variant}-{self.seed}"
 
-    @property
+    @functools.cached_property
     def hash(self) -> str:
         """Of all that decides the result and is known before the run."""
-        return _hash([plan(self.run, stage) for stage in MADE])
+        return seals.content_hash([plan(self.run, stage) for stage in MADE])
 
     def finished(self, commit: str | None = None) -> bool:
         """Whether the results hold this run as it is planned now, made at `commit` where one is given."""
@@ -208,10 +196,11 @@ def _make_stage(run: Run, stage: Stage, pool: Path, commit: str | None) -> dict:
     """Make a stage, or take it from the pool where a run with the same fingerprint has left it; returns its row."""
     hashes = seals.Hashes(run.data)
     made_from = fingerprint(run, stage, hashes)
-    kept = pool / f"{stage.name}-{_hash(made_from)[:20]}"
+    kept = pool / f"{stage.name}-{seals.content_hash(made_from)[:20]}"
     names = (*stage.writes, stage.record)
-    row: dict[str, object] = {"stage": stage.notebook, "state": "shared"}
-    with _turn(kept):
+    state = "shared"
+    pool.mkdir(parents=True, exist_ok=True)
+    with storage.locked(pool, name=f"{kept.name}.lock"):  # one process makes it, others wait
         if damaged := seals.damage(kept, stage, seals.Hashes(kept)):
             raise ValueError(
                 f"{kept} is not what {stage.notebook} wrote ({', '.join(damaged)}): delete it and run again"
@@ -222,28 +211,20 @@ def _make_stage(run: Run, stage: Stage, pool: Path, commit: str | None) -> dict:
             _clear(run, stage, everything=False)
             used = _cpu_seconds()
             make(run, stage, made_from, hashes)
-            row |= {"state": "done"}
+            state = "done"
             with storage.atomic(kept) as folder:
                 _link(run.data, folder, names)
                 storage.write_json(folder / SPENT, {"cpu_seconds": round(_cpu_seconds() - used, 1)})
         else:
             _link(kept, run.data, names)
-    return row | json.loads((kept / SPENT).read_text()) | provenance.row(json.loads((kept / stage.record).read_text()))
+    spent, record = (json.loads((kept / name).read_text()) for name in (SPENT, stage.record))
+    return {"stage": stage.notebook, "state": state, **spent, **provenance.row(record)}
 
 
 def _cpu_seconds() -> float:
     """Of the kernels that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime
-
-
-@contextlib.contextmanager
-def _turn(kept: Path) -> Iterator[None]:
-    """One process at a time makes a stage; others wait for it."""
-    kept.parent.mkdir(parents=True, exist_ok=True)
-    with kept.with_name(f"{kept.name}.lock").open("w") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield
 
 
 def _link(source: Path, target: Path, names: tuple[str, ...]) -> None:
@@ -263,10 +244,11 @@ def keep(trial: Trial, rows: list[dict]) -> None:
     records = {stage.name: json.loads((run.data / stage.record).read_text()) for stage in MADE}
     trained, summary = records["train"], records["evaluate"]
     facts = ("steps", "seconds", "seconds_per_step", "peak_memory_gb", "trainable", "weights", "best_loss", "pages")
+    commit = provenance.commits(rows)
     facts_of_run = {
         "variant": trial.variant,
         "seed": trial.seed,
-        "commit": provenance.commits(rows),
+        "commit": commit,
         "cores": os.cpu_count(),
         "versions": storage.versions(),
         "threads": os.environ.get("OMP_NUM_THREADS"),
@@ -280,9 +262,7 @@ def keep(trial: Trial, rows: list[dict]) -> None:
     storage.write_json(run.results / "run.json", facts_of_run)
     tables = {name: [row for row in summary[name] if ":" not in row["slice"]] for name in ("scores", "comparisons")}
     pages = page_scores(run.data / "predictions.parquet")
-    storage.write_record(
-        run.results / "metrics.json", made_from=trial.hash, commit=facts_of_run["commit"], **tables, pages=pages
-    )
+    storage.write_record(run.results / "metrics.json", made_from=trial.hash, commit=commit, **tables, pages=pages)
 
 
 def label_errors(train: Path) -> dict[str, float]:
@@ -299,7 +279,3 @@ def page_scores(predictions: Path) -> dict[str, list]:
     scores = frame.reindex(columns=list(PER_PAGE)).astype(float).round(4)
     table = pd.concat([table, scores], axis=1)
     return {name: [None if pd.isna(value) else value for value in table[name]] for name in table}
-
-
-def _hash(content) -> str:
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

@@ -33,15 +33,14 @@ def execute(
     `verify` reads every file again to see that it is what its stage wrote, whatever its size and time say.
     """
     check_publishable(run)
-    first = _number(start) if start else len(STAGES)
-    first = 0 if force else first
+    first = 0 if force else _number(start) if start else len(STAGES)
     chosen, forced, before = STAGES, STAGES[first:], STAGES[:first]  # those before may be read from
     if only:
         number = _number(only)
-        chosen, before = STAGES[number : number + 1], STAGES[:number]
-        forced = chosen
-    about: dict[str, Any] = {"run": run.name, "overrides": list(run.overrides), "parameters": run.parameters}
-    report: dict[str, Any] = {**about, "stages": []}
+        before = STAGES[:number]
+        chosen = forced = STAGES[number : number + 1]
+    report: dict[str, Any] = {"run": run.name, "overrides": list(run.overrides), "parameters": run.parameters}
+    report["stages"] = []
     with _locked(run.data):
         run.claim()
         hashes = seals.Hashes(run.data, verify)
@@ -187,9 +186,8 @@ def execute_notebook(run: Run, stage: Stage) -> None:
 def open_with_finding(run: Run, stage: Stage, record: dict) -> None:
     """Let a stage's executed notebook open with what it found, at which commit, when and on what machine."""
     notebook = run.data / "results" / f"{stage.notebook}.ipynb"
-    made = {**provenance.row(record), "versions": record.get("versions", {})}
-    origin = [*summary_cell.origin(made, record["seconds"]), summary_cell.caution(run)]
-    summary_cell.insert(notebook, summary_cell.finding(stage, run.data), *origin)
+    origin = summary_cell.origin({**record, **provenance.row(record)}, record["seconds"])
+    summary_cell.insert(notebook, summary_cell.finding(stage, run.data), *origin, summary_cell.caution(run))
 
 
 def _relative(parameters: dict, folder: Path) -> dict:
@@ -201,9 +199,7 @@ def _relative(parameters: dict, folder: Path) -> dict:
     def seen(path: str) -> str:
         return os.path.relpath(path, folder) if path.startswith("/") else path
 
-    made: dict[str, Any] = {
-        name: seen(value) if name in ("data", "base") else value for name, value in parameters.items()
-    }
+    made: dict[str, Any] = parameters | {name: seen(parameters[name]) for name in parameters.keys() & {"data", "base"}}
     if "annotator" in made:
         engine, colon, file = made["annotator"].partition(":")
         made["annotator"] = f"{engine}{colon}{seen(file)}"

@@ -7,7 +7,7 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -171,21 +171,20 @@ def is_table(profile: str) -> bool:
 
 def resolve(content: dict, name: str, path: Path, overrides: Sequence[str], out: Path) -> Run:
     """A run named `name` from the tables of a profile, which lies at `path`; raises what `load_profile` does."""
-    publish = content.get("publish", False)
+    publish = content.pop("publish", False)
     if not isinstance(publish, bool):
         raise ValueError(f"{path}: publish = {publish!r} should be true or false")
-    content = {table: values for table, values in content.items() if table != "publish"}
-    if odd := [table for table, values in content.items() if not isinstance(values, dict)]:
-        check_known(odd[0], ("publish",), f"{path}: setting")
-    content = {table: dict(values) for table, values in content.items()}
+    tables: dict[str, dict] = {stage.name: {} for stage in STAGES}
+    for name_of_table, values in content.items():
+        known = (*tables, "publish") if isinstance(values, dict) else ("publish",)
+        check_known(name_of_table, known, f"{path}: table or setting")
+        tables[name_of_table] |= values
     for override in overrides:
-        parameter, value = parse_override(override)
-        stage, parameter = parameter.split(".")
-        content.setdefault(stage, {})[parameter] = value
-    stages = {stage.name: stage for stage in STAGES}
-    for table in content:
-        check_known(table, stages, f"{path}: table or setting", extra=("publish",))
-    parameters = {name: _resolve(stage, content.get(name, {}), path) for name, stage in stages.items()}
+        full_name, value = parse_override(override)
+        stage_name, _, parameter = full_name.partition(".")
+        check_known(stage_name, tables, "table")
+        tables[stage_name][parameter] = value
+    parameters = {stage.name: _resolve(stage, tables[stage.name], path) for stage in STAGES}
     _check_providers(parameters)
     _resolve_paths(parameters, path.resolve().parent)
     return Run(name, parameters, publish, Path(out).resolve(), path.resolve(), tuple(overrides))
@@ -202,10 +201,11 @@ def parse_override(override: str, form: str = "STAGE.PARAMETER") -> tuple[str, o
         return name, text
 
 
-def check_known(name: str, known, what: str, extra: tuple = ()) -> None:
-    if name not in known:
-        close = difflib.get_close_matches(name, [*known, *extra], n=1)
-        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join([*known, *extra])}"
+def check_known(name: str, known: Iterable[str], what: str) -> None:
+    """Raise ValueError, with what may be meant, for a name that is not among those known."""
+    if name not in (known := list(known)):
+        close = difflib.get_close_matches(name, known, n=1)
+        hint = f"did you mean {close[0]!r}?" if close else f"there are {', '.join(known)}"
         raise ValueError(f"{what} {name!r} is unknown: {hint}")
 
 

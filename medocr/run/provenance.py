@@ -17,7 +17,7 @@ from pathlib import Path
 
 from ..sources import SOURCES
 from ..storage import commit, version
-from .profile import PACKAGE, STAGES
+from .profile import PACKAGE
 
 # Libraries whose version decides what a stage computes.
 DECIDING = ("torch", "transformers", "trl", "peft", "rapidocr", "onnxruntime", "unsloth")
@@ -52,6 +52,7 @@ def code_hashes(source: str) -> tuple[dict[str, str], dict[str, str | None]]:
     return dict(sorted(modules.items())), {name: version(name) for name in DECIDING if name in libraries}
 
 
+@functools.cache
 def code_hash(source: str) -> str:
     """A hash of what Python code does: the same for other comments, docstrings and line breaks, in all Pythons."""
     return _short(repr(_canonical(ast.parse(source))))
@@ -178,36 +179,3 @@ def row(record: dict) -> dict:
 def commits(rows: list[dict]) -> str:
     """The commits that stages were made at; one, where all were made together."""
     return ", ".join(dict.fromkeys(row["commit"] for row in rows if "commit" in row))
-
-
-def problems(results: Path) -> list[str]:
-    """Why committed results cannot be taken for those of the code as it is, a sentence each with what to do.
-
-    A `run.json` under `results` with `"accepted": "the reason"` is let be.
-    """
-    listed, made_at = [], {}
-    for path in sorted(results.rglob("run.json")):
-        run, name = json.loads(path.read_text()), path.parent.relative_to(results).as_posix()
-        if run.get("accepted"):
-            continue
-        changed = [stage["stage"] for stage in run["stages"] if stage.get("code") != _code_today(stage, run)]
-        if changed:
-            listed.append(f"{name}: the code of {', '.join(changed)} has changed since: {_again(name)}")
-        for stage in run["stages"]:
-            made_at.setdefault(stage.get("commit", "an unknown commit"), set()).add(name)
-    if len(made_at) > 1:
-        where = "; ".join(f"{commit} ({', '.join(sorted(names))})" for commit, names in sorted(made_at.items()))
-        listed.append(f"the results come from {len(made_at)} commits, {where}: make results")
-    return listed
-
-
-def _code_today(row: dict, run: dict) -> str | None:
-    """The hash that a stage of a run would be made with now; None where there is no such stage any more."""
-    stage = next((stage for stage in STAGES if stage.notebook == row["stage"]), None)
-    return one_hash(stage_code(stage.path, run["parameters"][stage.name])[0]) if stage else None
-
-
-def _again(name: str) -> str:
-    """The command that makes a run of the results anew."""
-    table, _, run = name.partition("/")
-    return f"medocr run {table} --force" + (f" --only {run}" if run else "")

@@ -33,7 +33,7 @@ class Hashes:
         """A file's hash; of a folder's files together; of a record, what it says and not how it came about."""
         path = self.folder / name
         if path.is_dir():
-            return _hash([(file, self.of(file)) for file in files(self.folder, name)])
+            return content_hash([(file, self.of(file)) for file in files(self.folder, name)])
         state = [path.stat().st_size, path.stat().st_mtime_ns]
         if self.cache.get(name, [None])[:-1] != state:
             record = any(name == stage.record for stage in STAGES)
@@ -113,8 +113,9 @@ def _content(path: Path) -> str:
         record = json.loads(path.read_text())
     except ValueError:
         raise ValueError(f"{path} is damaged: it holds no JSON; make it anew with --from its stage") from None
-    return _hash({name: value for name, value in record.items() if name not in ABOUT})
+    return content_hash({name: value for name, value in record.items() if name not in ABOUT})
 
 
-def _hash(content) -> str:
+def content_hash(content: object) -> str:
+    """sha256 of what JSON can say."""
     return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()

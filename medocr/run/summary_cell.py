@@ -26,7 +26,8 @@ def insert(path: Path, finding: str | None, *origin: str) -> None:
 
 def origin(made: dict, seconds: float) -> list[str]:
     """Commit, date, machine, time and versions of what was made, so far as they are known."""
-    versions = ", ".join(f"{name} {made['versions'][name]}" for name in SHOWN if name in made["versions"])
+    installed = made.get("versions", {})
+    versions = ", ".join(f"{name} {installed[name]}" for name in SHOWN if name in installed)
     cores = f"{made['cores']} CPU cores" if "cores" in made else ""
     return [f"`{made['commit']}`", made["at"][:10], made.get("gpu", cores), f"{seconds:.0f} s", versions]
 
@@ -35,8 +36,7 @@ def caution(run: Run) -> str:
     """What keeps a small model's results from being taken for the full model's."""
     if run.parameters["prepare"]["base"] not in BASES:
         return ""
-    sources = {options.get("source") for options in run.parameters["curate"].get("pages_from", ())}
-    return f"the bundled tiny model{' on synthetic pages' if sources == {'synthetic'} else ''}; not PaddleOCR-VL"
+    return f"the bundled tiny model{' on synthetic pages' * run.synthetic}; not PaddleOCR-VL"
 
 
 def findings(folder: Path) -> dict[str, str]:
