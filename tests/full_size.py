@@ -15,7 +15,7 @@ from transformers import PaddleOCRVLConfig, PaddleOCRVLForConditionalGeneration
 
 from medocr import prepare
 from medocr.demo.tiny import FOLDER
-from medocr.model import load_processor, save_processor
+from medocr.model import encode, load_processor, save_processor
 
 MODULES, TRAINABLE = 290, 59_914_240  # that LoRA of rank 64 goes to
 WEIGHTS = 905_601_648
@@ -90,3 +90,16 @@ def fill_adapter(adapter: str | Path, *, scale: float = 0.02, seed: int = 0) -> 
         tensors[name].normal_(0, scale, generator=random)
     safetensors.torch.save_file(tensors, path, metadata={"format": "pt"})
     return len(names)
+
+
+def adapter_effect(model, processor, image) -> float:
+    """How far the adapter moves the logits of the first token read, in their standard deviations; 0: it does nothing.
+
+    A loader that ignores the adapter, or reads with the base's weights, gives 0.
+    """
+    with torch.inference_mode():
+        inputs = encode(processor, [image]).to(model.device)
+        tuned = model(**inputs, logits_to_keep=1).logits.float()
+        with model.disable_adapter():
+            base = model(**inputs, logits_to_keep=1).logits.float()
+    return ((tuned - base).square().mean().sqrt() / base.std()).item()

@@ -253,6 +253,9 @@ def test_what_cannot_be_loaded_is_named(base, tmp_path, monkeypatch):
         models.load(base, backend="fast")
     with pytest.raises(ValueError, match="no LoRA adapter"):
         models.load(base, adapter=tmp_path)
+    for device in ("mps", "meta", "gpu", "cuda:x"):
+        with pytest.raises(ValueError, match=f"device is '{device}': use auto, cpu or cuda"):
+            models.load(base, device=device)
     with pytest.raises(ValueError, match="above max_pixels"):
         models.load(base, min_pixels=10_000, max_pixels=1000)
 
@@ -307,6 +310,36 @@ def test_cuda_without_cuda_says_what_to_do(base):
         models.load(base, device="cuda")
     with pytest.raises(ValueError, match="needs a CUDA device"):
         models.load(base, backend="unsloth")
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("config.json", "{"), ("config.json", "[]"), ("tokenizer.json", None), ("tokenizer.json", "{}"),
+     ("tokenizer_config.json", None)],
+)  # fmt: skip
+def test_a_broken_model_folder_is_named(base, tmp_path, name, content):
+    folder = shutil.copytree(base, tmp_path / "broken")
+    (folder / name).write_text(content) if content else (folder / name).unlink()
+    with pytest.raises(
+        ValueError, match=r"broken: the .* cannot be loaded, a file is missing or cut off .*put it back"
+    ):
+        models.load(folder)
+
+
+def test_a_broken_adapter_is_named(base, tmp_path):
+    config, weights = tmp_path / "adapter_config.json", tmp_path / "adapter_model.safetensors"
+    config.write_text('{"peft_type": "LORA", "r": 4, "target_modules": ["q_proj"]}')
+    with pytest.raises(ValueError, match=r"no adapter_model\.safetensors"):
+        models.load(base, adapter=tmp_path)
+    weights.write_bytes(b"cut")
+    with pytest.raises(ValueError, match="the adapter cannot be loaded, a file is missing or cut off"):
+        models.load(base, adapter=tmp_path)
+    config.write_text("{")
+    with pytest.raises(ValueError, match="the adapter cannot be loaded"):
+        models.load(base, adapter=tmp_path)
+    config.write_text('{"peft_type": "LORA", "r": 4, "target_modules": ["none_such"]}')
+    with pytest.raises(ValueError, match="trained on another base"):
+        models.load(base, adapter=tmp_path)
 
 
 def test_cut_off_weights_are_named(tmp_path):

@@ -227,8 +227,12 @@ def test_few_pages_go_through_with_a_warning_and_none_do_not(tokenizer_file):
         prepare.prepare(pages[:2], tokenizer_file=tokenizer_file, **LIMITS)
     with pytest.raises(ValueError, match="no page is left to train on"):
         prepare.prepare([], tokenizer_file=tokenizer_file, **LIMITS)
-    with pytest.raises(ValueError, match="add up to 1"):
-        prepare.prepare(pages, tokenizer_file=tokenizer_file, split=(0.8, 0.1, 0.2), **LIMITS)
+    for split in ((0.8, 0.1, 0.2), (0.8, 0.2), (0.7, 0.1, 0.1, 0.1), (float("nan"), 0.5, 0.5)):
+        with pytest.raises(ValueError, match="add up to 1"):
+            prepare.prepare(pages, tokenizer_file=tokenizer_file, split=split, **LIMITS)
+    for wrong in ({"min_pixels": 10_000_000}, {"max_pixels": 0}, {"min_pixels": 0}, {"label_noise": 1.5}):
+        with pytest.raises(ValueError, match="min_pixels is|label_noise is"):
+            prepare.prepare(pages, tokenizer_file=tokenizer_file, **LIMITS | wrong)
 
 
 def test_tokenizer_file_of_a_folder_or_a_name(tokenizer_file, tmp_path, monkeypatch):

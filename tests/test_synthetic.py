@@ -230,8 +230,11 @@ def test_general_pages_hold_no_medical_word(drawn):
 def test_bad_requests_are_named():
     with pytest.raises(ValueError, match="'x_ray' are unknown: choose from prescription"):
         next(synthetic.pages({"x_ray": 1}))
-    with pytest.raises(ValueError, match="0 or more"):
-        next(synthetic.pages({"form": -1}))
+    for count in (-1, 2.5, "2"):
+        with pytest.raises(ValueError, match="whole number, 0 or more"):
+            next(synthetic.pages({"form": count}))
+    with pytest.raises(ValueError, match="'lab_reports' are unknown"):
+        next(synthetic.pages({"lab_report": 1}, unlabelled=["lab_reports"]))
     with pytest.raises(ValueError, match="groups is empty"):
         next(synthetic.pages({"form": 1}, groups=[]))
     assert list(synthetic.pages({"form": 0})) == []

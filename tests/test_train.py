@@ -227,6 +227,8 @@ def test_bad_requests_are_named(base, samples, tmp_path):
         train.train(base, [], [], tmp_path)
     with pytest.raises(ValueError, match="precision is 'int4'"):
         train.train(base, samples, [], tmp_path, precision="int4")
+    with pytest.raises(ValueError, match="batch_size is '4'"):
+        train.train(base, samples, [], tmp_path, batch_size="4")
     with pytest.raises(ValueError, match="epochs is 0"):
         train.train(base, samples, [], tmp_path, epochs=0)
     with pytest.raises(ValueError, match="device is 'gpu': use auto, cpu or cuda"):

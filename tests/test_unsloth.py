@@ -121,11 +121,11 @@ def test_an_adapter_that_does_nothing_has_no_effect(loaded):
     model, processor = loaded
     del model.max_seq_length
     tuned, image = models.add_lora(model, 4), make_samples(1)[0].open()
-    assert models.adapter_effect(tuned, processor, image) == 0  # B starts at zero
+    assert full_size.adapter_effect(tuned, processor, image) == 0  # B starts at zero
     for name, parameter in tuned.named_parameters():
         if "lora_B" in name:
             torch.nn.init.normal_(parameter, std=0.1)
-    assert models.adapter_effect(tuned, processor, image) > 0.01
+    assert full_size.adapter_effect(tuned, processor, image) > 0.01
 
 
 def test_a_first_label_that_is_not_the_answers_is_caught(loaded):

@@ -62,15 +62,11 @@ class Loopback(contextlib.AbstractContextManager):
         self._process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
         line = self._process.stdout.readline()
         if not line:
-            self.close()
+            self.__exit__()
             raise RuntimeError("the loopback servers did not start")
         self.addresses = [f"http://127.0.0.1:{port}/v1" for port in json.loads(line)]
 
     def __exit__(self, *_) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Stop the servers."""
         self._process.stdin.close()  # they end at its end, also when this process is killed
         self._process.wait(10)
         self._process.stdout.close()

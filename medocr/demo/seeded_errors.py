@@ -17,27 +17,10 @@ from medocr.metrics import safety
 from medocr.metrics.values import duration, frequency, route
 from medocr.schema import Page
 
-RATES = {  # chance for each row or order that it gets an error of this kind, where it can have one
-    "changed_digit": 0.06,
-    "shifted_point": 0.06,
-    "changed_result": 0.06,
-    "lost_value": 0.1,
-    "changed_unit": 0.06,
-    "lost_unit": 0.06,
-    "swapped_rows": 0.1,
-    "lost_flag": 0.2,
-    "invented_flag": 0.2,
-    "changed_analyte": 0.06,
-    "changed_drug": 0.1,
-    "moved_limit": 0.1,
-    "changed_amount": 0.2,
-    "changed_frequency": 0.2,
-    "changed_route": 0.2,
-    "changed_duration": 0.15,
-    "changed_status": 0.1,
-    "changed_identity": 0.1,
-    "invented_value": 0.08,
-}
+SWAPPED_ROWS, CHANGED_IDENTITY = (
+    0.1,
+    0.1,
+)  # chances, of a page and of a header field; those of rows are in the tables below
 
 
 def count_back(pages: int = 500, seed: int = metrics.SEED) -> pd.DataFrame:
@@ -75,12 +58,12 @@ def corrupt(page: Page, rng: random.Random) -> tuple[str, Counter]:
     lines = page.text.split("\n")
     made = _misread_header(lines, page.fields.get("header", {}), rng)
     results = _placed(lines, [row["printed"] for row in page.fields.get("analytes", ())])
-    if len(results) > 1 and rng.random() < RATES["swapped_rows"] and _swap(lines, *results[:2]):
+    if len(results) > 1 and rng.random() < SWAPPED_ROWS and _swap(lines, *results[:2]):
         return "\n".join(lines), made + Counter(swapped_rows=2)
     drugs = [{**row, "name": row["drug"], "value": row["strength"]} for row in page.fields.get("drugs", ())]
     rows = [(*row, RESULT) for row in results] + [(*row, ORDER) for row in _placed(lines, drugs)]
     for at, row, kinds in rows:
-        kind, column, change = next((choice for choice in kinds if rng.random() < RATES[choice[0]]), (None,) * 3)
+        kind, _, column, change = next((choice for choice in kinds if rng.random() < choice[1]), (None,) * 4)
         if kind is None or (kind == "invented_value" and at != rows[0][0]):
             continue
         new = change(row[column], rng) if row[column] else None
@@ -100,7 +83,7 @@ def _misread_header(lines: list[str], header: dict, rng: random.Random) -> Count
     for name in safety.IDENTITY:
         value = header.get(name, "")
         places = [i for i, line in enumerate(lines) if value and value in line]
-        if len(places) == 1 and rng.random() < RATES["changed_identity"]:
+        if len(places) == 1 and rng.random() < CHANGED_IDENTITY:
             new = value[:-1] + "x" if name == "patient" else _other_year(value, rng)
             made["changed_identity"] += new != value
             lines[places[0]] = lines[places[0]].replace(value, new)
@@ -181,29 +164,34 @@ def _other_result(printed: str, rng: random.Random) -> str | None:
 
 TESTS = [name for analyte in ANALYTES for name in analyte.names if lexicon.squeeze(name) in lexicon.analytes()]
 MEDICINES = [drug.name for drug in DRUGS if drug.name.lower() in lexicon.drugs()]
-# Kind of error, column of a row or an order, and what stands in it instead of what is printed, or None.
+# Kind of error; its chance for each row or order that can have one; the column; what stands there instead, or None.
 RESULT = [
-    ("changed_digit", "value", lambda printed, rng: _other_digit(printed, rng) if _is_number(printed) else None),
-    ("lost_unit", "unit", lambda *_: ""),
-    ("moved_limit", "range", _other_range),
-    ("shifted_point", "value", lambda printed, _: f"{float(printed) * 10:.10g}" if _is_number(printed) else None),
-    ("changed_unit", "unit", _other(("mg/dL", "mmol/L", "g/L", "ng/mL", "IU/L"), unit_code)),
-    ("lost_flag", "flag", lambda printed, _: "" if printed != "N" else None),
-    ("invented_flag", "flag", lambda printed, _: {"N": "H", "H": "HH", "L": "LL"}.get(printed)),
-    ("changed_result", "value", _other_result),
-    ("changed_analyte", "name", _other(TESTS, lambda name: lexicon.analytes().get(lexicon.squeeze(name)))),
-    ("invented_value", "name", _other(TESTS, lambda name: lexicon.analytes().get(lexicon.squeeze(name)))),
+    ("changed_digit", 0.06, "value", lambda printed, rng: _other_digit(printed, rng) if _is_number(printed) else None),
+    ("lost_unit", 0.06, "unit", lambda *_: ""),
+    ("moved_limit", 0.1, "range", _other_range),
+    ("shifted_point", 0.06, "value", lambda printed, _: f"{float(printed) * 10:.10g}" if _is_number(printed) else None),
+    ("changed_unit", 0.06, "unit", _other(("mg/dL", "mmol/L", "g/L", "ng/mL", "IU/L"), unit_code)),
+    ("lost_flag", 0.2, "flag", lambda printed, _: "" if printed != "N" else None),
+    ("invented_flag", 0.2, "flag", lambda printed, _: {"N": "H", "H": "HH", "L": "LL"}.get(printed)),
+    ("changed_result", 0.06, "value", _other_result),
+    ("changed_analyte", 0.06, "name", _other(TESTS, lambda name: lexicon.analytes().get(lexicon.squeeze(name)))),
+    ("invented_value", 0.08, "name", _other(TESTS, lambda name: lexicon.analytes().get(lexicon.squeeze(name)))),
 ]
 ORDER = [
-    ("changed_digit", "value", lambda printed, rng: _other_digit(printed, rng) if "/" not in printed else None),
-    ("changed_drug", "name", _other(MEDICINES)),
-    ("changed_unit", "value", lambda printed, _: f"{printed[:-2]}mcg" if printed.endswith("mg") else None),
-    ("lost_value", "value", lambda printed, _: "" if printed.endswith("mg") else None),
-    ("changed_status", "value", lambda printed, _: f"{printed} (stopped)"),
-    ("invented_value", "name", _other(MEDICINES)),
-    ("changed_frequency", "frequency", _other(("BID", "once weekly", "q4h", "HS", "mane", "TID PRN", ""), frequency)),
-    ("changed_route", "route", _other(("PO", "IV", "IM", "SL", ""), route)),
-    ("changed_route", "form", lambda printed, _: "inj" if directions.way_of(printed) == "by mouth" else None),
-    ("changed_duration", "duration", _other(("3 days", "70 days", "12 weeks", ""), duration)),
-    ("changed_amount", "amount", lambda printed, rng: rng.choice(["", _other_digit(printed, rng)])),
+    ("changed_digit", 0.06, "value", lambda printed, rng: _other_digit(printed, rng) if "/" not in printed else None),
+    ("changed_drug", 0.1, "name", _other(MEDICINES)),
+    ("changed_unit", 0.06, "value", lambda printed, _: f"{printed[:-2]}mcg" if printed.endswith("mg") else None),
+    ("lost_value", 0.1, "value", lambda printed, _: "" if printed.endswith("mg") else None),
+    ("changed_status", 0.1, "value", lambda printed, _: f"{printed} (stopped)"),
+    ("invented_value", 0.08, "name", _other(MEDICINES)),
+    (
+        "changed_frequency",
+        0.2,
+        "frequency",
+        _other(("BID", "once weekly", "q4h", "HS", "mane", "TID PRN", ""), frequency),
+    ),
+    ("changed_route", 0.2, "route", _other(("PO", "IV", "IM", "SL", ""), route)),
+    ("changed_route", 0.2, "form", lambda printed, _: "inj" if directions.way_of(printed) == "by mouth" else None),
+    ("changed_duration", 0.15, "duration", _other(("3 days", "70 days", "12 weeks", ""), duration)),
+    ("changed_amount", 0.2, "amount", lambda printed, rng: rng.choice(["", _other_digit(printed, rng)])),
 ]

@@ -4,14 +4,13 @@ from medocr.cpu.threads import parallel_map
 from medocr.model.loading import check_finite, load, load_processor, resolve, save_processor
 from medocr.model.lora import TARGETS, add_lora, is_unsloth, lora_modules, lora_weights, merged_forward
 from medocr.model.pixels import AS_BYTES, Normaliser
-from medocr.model.reading import Reading, adapter_effect, encode, read
+from medocr.model.reading import Reading, encode, read
 
 __all__ = [
     "AS_BYTES",
     "TARGETS",
     "Normaliser",
     "Reading",
-    "adapter_effect",
     "add_lora",
     "check_finite",
     "encode",

@@ -4,6 +4,7 @@ import functools
 import importlib.util
 import json
 import logging
+import re
 import threading
 from pathlib import Path
 from typing import Literal
@@ -13,7 +14,6 @@ import jinja2
 import torch
 from huggingface_hub import snapshot_download
 from huggingface_hub.errors import HFValidationError
-from safetensors import SafetensorError
 from transformers import AutoTokenizer, PaddleOCRVLForConditionalGeneration, PaddleOCRVLProcessor
 from transformers.models.paddleocr_vl.image_processing_pil_paddleocr_vl import PaddleOCRVLImageProcessorPil
 from transformers.utils.logging import disable_progress_bar
@@ -41,11 +41,10 @@ def load(
     max_pixels: int | None = None,
     adapter: str | Path | None = None,
     backend: str = "transformers",
-    revision: str | None = None,
 ) -> tuple[torch.nn.Module, PaddleOCRVLProcessor]:
     """Load a model and its processor; returns `(model, processor)`, the model in evaluation mode.
 
-    `base` is `tiny`, a folder or a name on the Hub (at `revision`). `device` is auto (cuda where there is
+    `base` is `tiny`, a folder or a name on the Hub. `device` is auto (cuda where there is
     one), cpu or cuda. `dtype` defaults to float32 on a CPU, else to bfloat16 or, where the card lacks it, float16;
     "stored" means, on a card, float16 for a model stored in it, as servers run it.
     `min_pixels` and `max_pixels` bound the pixels of a page after resizing; by default the model's own. `adapter` is
@@ -57,7 +56,7 @@ def load(
     """
     device = _device(device)
     backend = _backend(backend, device)
-    folder = resolve(base, revision)
+    folder = resolve(base)
     if dtype in (None, "stored"):
         dtype = _dtype(device, folder if dtype else None)
     processor = load_processor(folder, min_pixels, max_pixels)
@@ -72,16 +71,14 @@ def load(
 
 
 def _device(device: str) -> str:
+    if not re.fullmatch(r"auto|cpu|cuda(:\d+)?", device):
+        raise ValueError(f"device is {device!r}: use auto, cpu or cuda")
     available = torch.cuda.is_available()
     if device == "auto":
         return "cuda" if available else "cpu"
-    try:
-        torch.device(device)
-    except RuntimeError:
-        raise ValueError(f"device is {device!r}: use auto, cpu or cuda") from None
-    if device.startswith("cuda") and not available:
+    if device != "cpu" and not available:
         raise ValueError(
-            "device is 'cuda' but this machine has no CUDA device that torch can use: "
+            f"device is {device!r} but this machine has no CUDA device that torch can use: "
             "set device to 'cpu', or run on a machine with an NVIDIA GPU and a CUDA build of torch"
         )
     return device
@@ -110,22 +107,22 @@ def _backend(backend: str, device: str) -> str:
     return backend
 
 
-def resolve(base: str | Path, revision: str | None = None) -> Path:
+def resolve(base: str | Path) -> Path:
     """The folder of a model: the embedded one, one on this machine, or a snapshot from the Hub.
 
     Raises ValueError when it is neither a model folder nor can be fetched.
     """
     folder = BASES.get(str(base), Path(base))
     if not folder.is_dir():
-        folder = _fetch(str(base), revision)
+        folder = _fetch(str(base))
     if not (folder / "config.json").is_file():
         raise ValueError(f"{folder}: no config.json in this folder, so it holds no model")
     return folder
 
 
-def _fetch(name: str, revision: str | None) -> Path:
+def _fetch(name: str) -> Path:
     try:
-        return Path(snapshot_download(name, revision=revision, ignore_patterns=["*/*", "*.bin", "*.pt"]))
+        return Path(snapshot_download(name, ignore_patterns=["*/*", "*.bin", "*.pt"]))
     except HFValidationError:
         raise ValueError(f"{name}: there is no such folder, and it is no name on the Hugging Face Hub") from None
     except OSError as error:
@@ -144,19 +141,25 @@ def load_processor(
     Built explicitly: AutoProcessor wants torchvision, and resizes by other code where that is installed.
     Raises ValueError when the folder has no chat template, or the limits contradict each other.
     """
-    images = PaddleOCRVLImageProcessorPil.from_pretrained(folder)
+    try:
+        images, tokenizer = PaddleOCRVLImageProcessorPil.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    except Exception as error:  # whatever a broken file makes its reader raise
+        raise _broken(folder, "processor or tokenizer", error) from error
     images.__dict__.pop("auto_map", None)  # it names the Hub's own code, which a saved processor has not beside it
     images.size = {
         "shortest_edge": min_pixels or images.size["shortest_edge"],
         "longest_edge": max_pixels or images.size["longest_edge"],
     }
-    if images.size["shortest_edge"] > images.size["longest_edge"]:
-        raise ValueError(f"min_pixels {min_pixels} is above max_pixels {max_pixels}: give a smaller one")
-    tokenizer = AutoTokenizer.from_pretrained(folder)
+    lowest, highest = images.size["shortest_edge"], images.size["longest_edge"]
+    if not 0 < lowest <= highest:
+        raise ValueError(f"min_pixels {lowest} is above max_pixels {highest}, or below 1: give others")
     tokenizer.init_kwargs.pop("auto_map", None)
     if not tokenizer.chat_template:
         raise ValueError(f"{folder}: there is no chat template (chat_template.jinja), so prompts cannot be built")
-    processor = PaddleOCRVLProcessor(images, tokenizer, chat_template=tokenizer.chat_template)
+    try:
+        processor = PaddleOCRVLProcessor(images, tokenizer, chat_template=tokenizer.chat_template)
+    except AttributeError as error:  # tokenizer_config.json names the image's token
+        raise _broken(folder, "processor or tokenizer", error) from error
     _check_template(processor, folder)
     return processor
 
@@ -206,6 +209,11 @@ def _add_settings(path: Path, settings: dict) -> None:
     path.write_text(json.dumps(content | settings, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
+def _broken(folder: str | Path, what: str, error: Exception) -> ValueError:
+    reason = f"{type(error).__name__}: {error}".splitlines()[0]
+    return ValueError(f"{folder}: the {what} cannot be loaded, a file is missing or cut off ({reason}); put it back")
+
+
 def _refuse_pickles(folder: Path, what: str) -> None:
     """Raise ValueError where a folder's only weights are pickled: to load these can run any program."""
     pickled = [path.name for pattern in ("*.bin", "*.pt", "*.pth", "*.ckpt") for path in sorted(folder.glob(pattern))]
@@ -231,8 +239,8 @@ def _transformers(folder: Path, dtype: torch.dtype, device: str):
         model, info = PaddleOCRVLForConditionalGeneration.from_pretrained(
             folder, dtype=dtype, output_loading_info=True, use_safetensors=True
         )
-    except (OSError, RuntimeError, SafetensorError) as error:
-        raise ValueError(f"{folder}: the weights cannot be loaded, the file is missing or cut off ({error})") from error
+    except Exception as error:  # whatever a broken file makes its reader raise
+        raise _broken(folder, "weights", error) from error
     if missing := sorted(info["missing_keys"]):  # transformers fills them with random numbers and goes on
         raise ValueError(f"{folder}: {len(missing)} tensors are missing from the weights, {missing[0]} among them")
     if device == "cpu":
@@ -264,15 +272,17 @@ def _correct_config(model) -> None:
 def _attach(model, adapter: str | Path):
     from peft import PeftModel
 
-    if not (Path(adapter) / "adapter_config.json").is_file():
-        raise ValueError(f"{adapter}: no adapter_config.json in this folder, so it holds no LoRA adapter")
     _refuse_pickles(Path(adapter), "adapter")
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        if not (Path(adapter) / name).is_file():
+            raise ValueError(f"{adapter}: no {name} in this folder, so it holds no LoRA adapter")
     try:
         return PeftModel.from_pretrained(model, adapter)
-    except RuntimeError as error:
-        if "size mismatch" not in str(error):
-            raise
-        raise ValueError(f"{adapter}: this adapter was trained on another base; train again (notebook 04)") from None
+    except Exception as error:  # whatever a broken file makes its reader raise
+        if "size mismatch" in str(error) or "not found in the base model" in str(error):
+            message = f"{adapter}: this adapter was trained on another base; train again (notebook 04)"
+            raise ValueError(message) from None
+        raise _broken(adapter, "adapter", error) from error
 
 
 @functools.cache

@@ -85,19 +85,6 @@ def read(
     return readings
 
 
-def adapter_effect(model: PeftModel, processor, image) -> float:
-    """How far the adapter moves the logits of the first token read, in their standard deviations; 0: it does nothing.
-
-    A loader that ignores the adapter, or reads with the base's weights, gives 0.
-    """
-    with torch.inference_mode(), _ready(model):
-        inputs = encode(processor, [image]).to(model.device)
-        tuned = model(**inputs, logits_to_keep=1).logits.float()
-        with model.disable_adapter():
-            base = model(**inputs, logits_to_keep=1).logits.float()
-    return ((tuned - base).square().mean().sqrt() / base.std()).item()
-
-
 def encode(processor, images: list, **options) -> BatchFeature:
     """The model's inputs for pages without an answer, padded on the left; `options` go to the processor."""
     prompts = [processor.apply_chat_template(prepare.messages(i), add_generation_prompt=True) for i in images]
@@ -125,7 +112,7 @@ def _size(processor, item) -> int:
 
 
 @contextlib.contextmanager
-def _ready(model, compose: bool = True):
+def _ready(model, compose: bool):
     """The model in evaluation mode, its adapter's layers composed where memory is plain; afterwards as it was."""
     was_training = model.training
     _switch(model, training=False)

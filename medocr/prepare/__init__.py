@@ -144,8 +144,14 @@ def prepare(
     A page whose answer is longer than `max_answer_tokens`, or whose visual tokens and answer do not fit
     into `context`, is rejected by name and never cut. `split` holds the shares of train, validation and
     test. `label_noise` is the probability that a word of a training answer is damaged (`noise.damaged`).
-    Raises ValueError when too few pages are left for a train and a test split.
+    Raises ValueError when too few pages are left for a train and a test split, and for parameters out of range.
     """
+    if not 0 < min_pixels <= max_pixels:
+        raise ValueError(
+            f"min_pixels is {min_pixels} and max_pixels {max_pixels}: give 1 or more, the first at most the second"
+        )
+    if not 0 <= label_noise <= 1:
+        raise ValueError(f"label_noise is {label_noise}: give the probability that a word is damaged, from 0 to 1")
     rejected: list[Rejection] = []
     samples, hashes = _measure(pages, text_format, min_pixels, max_pixels, rejected)
     limits = {"max_answer_tokens": max_answer_tokens, "context": context}

@@ -34,7 +34,7 @@ def split(
     Of the others, what must stay together is a page's `group`, and near duplicates whatever their group; where groups
     are unknown, clusters of near duplicates are the groups. Such a cluster follows a page in it whose split is known.
     """
-    if abs(sum(shares) - 1) > 1e-6 or min(shares) < 0:
+    if len(shares) != len(SPLITS) or min(shares) < 0 or not abs(sum(shares) - 1) <= 1e-6:
         raise ValueError(f"split is {shares}: give the shares of train, validation and test, which add up to 1")
     if not pages:
         raise ValueError(

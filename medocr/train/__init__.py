@@ -84,7 +84,8 @@ def train(
     """
     if not train_rows:
         raise ValueError("there are no pages to train on: look at what the preparation rejected")
-    recipe = Recipe(**{**recipe, "batch_size": min(recipe.get("batch_size", Recipe.batch_size), len(train_rows))})
+    asked = Recipe(**recipe)
+    recipe = dataclasses.replace(asked, batch_size=min(asked.batch_size, len(train_rows)))
     processes = parallel.join(device)
     validation_rows = sorted(data.spread(validation_rows, recipe.validation_pages), key=data.size, reverse=True)
     made_from = {

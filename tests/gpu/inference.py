@@ -82,7 +82,7 @@ def _read(setting: Setting, what: str, backend: str) -> dict:
     row["tokens_per_s"] = tokens / seconds
     row["peak_memory_gb"] = torch.cuda.max_memory_allocated() / 1e9 if setting.device == "cuda" else None
     if extra:
-        row["adapter_effect"] = models.adapter_effect(model, processor, pages[0].open())
+        row["adapter_effect"] = full_size.adapter_effect(model, processor, pages[0].open())
         if not row["adapter_effect"] > 0:
             raise ValueError(f"with {backend} the adapter changes nothing in what the model says")
     return row

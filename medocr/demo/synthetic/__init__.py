@@ -56,9 +56,9 @@ def pages(
     of their numbers the last three digits have to differ. Types in `unlabelled` come without `text` (as
     scans do), all with `truth` and `fields`. The pages do not depend on `workers`.
 
-    Raises ValueError for an unknown type, a negative count or an empty `groups`.
+    Raises ValueError for an unknown type, a count below 0 or not whole, or an empty `groups`.
     """
-    _check(counts, groups)
+    _check(counts, groups, unlabelled)
     plan = [
         (seed, doc_type, index, number, doc_type not in unlabelled)
         for doc_type, count in counts.items()
@@ -111,11 +111,12 @@ def _groups(doc_type: str, count: int, seed: int, groups: Sequence[int]) -> Iter
     return itertools.islice(itertools.cycle(shuffled), count)
 
 
-def _check(counts: dict[str, int], groups: Sequence[int]) -> None:
-    for doc_type, count in counts.items():
+def _check(counts: dict[str, int], groups: Sequence[int], unlabelled: Sequence[str]) -> None:
+    for doc_type in (*counts, *unlabelled):
         if doc_type not in DRAWN_BY:
             raise ValueError(f"synthetic pages of type {doc_type!r} are unknown: choose from {', '.join(DRAWN_BY)}")
-        if count < 0:
-            raise ValueError(f"{doc_type}: {count} pages were asked for; the count must be 0 or more")
+    for doc_type, count in counts.items():
+        if not isinstance(count, int) or count < 0:
+            raise ValueError(f"{doc_type}: {count!r} pages were asked for; the count must be a whole number, 0 or more")
     if not groups:
         raise ValueError("groups is empty: give the group numbers to draw from, such as range(120)")
