@@ -231,7 +231,7 @@ def test_few_pages_go_through_with_a_warning_and_none_do_not(tokenizer_file):
         with pytest.raises(ValueError, match="add up to 1"):
             prepare.prepare(pages, tokenizer_file=tokenizer_file, split=split, **LIMITS)
     for wrong in ({"min_pixels": 10_000_000}, {"max_pixels": 0}, {"min_pixels": 0}, {"label_noise": 1.5}):
-        with pytest.raises(ValueError, match="min_pixels is|label_noise is"):
+        with pytest.raises(ValueError, match=r"min_pixels is|label_noise is"):
             prepare.prepare(pages, tokenizer_file=tokenizer_file, **LIMITS | wrong)
 
 
