@@ -7,6 +7,7 @@ import warnings
 import pytest
 import safetensors.torch
 import torch
+from peft import LoraConfig
 from small_model import RECIPE, fill_lora, make_samples, probe_here
 from torch.nn.functional import interpolate
 from transformers import PaddleOCRVLForConditionalGeneration
@@ -201,10 +202,11 @@ def _samples_for(base, count):
 
 def test_a_diverged_8_bit_optimizer_is_seen(tmp_path):
     """8-bit AdamW keeps its moments in a dict within each weight's dict."""
+    LoraConfig(target_modules=["w"]).save_pretrained(tmp_path)
     safetensors.torch.save_file({"w": torch.ones(2)}, tmp_path / "adapter_model.safetensors")
     quantised = {"state1": torch.zeros(2, dtype=torch.uint8), "absmax1": torch.tensor([float("nan")])}
     torch.save({"state": {0: {"step": 3, "quantised": quantised}}}, tmp_path / "optimizer.pt")
-    assert checkpoints._diverged(tmp_path) == "the optimizer's state holds NaN or infinity"
+    assert checkpoints._unusable(tmp_path, None) == "the optimizer's state holds NaN or infinity"
     quantised["absmax1"] = torch.ones(1)
     torch.save({"state": {0: {"step": 3, "quantised": quantised}}}, tmp_path / "optimizer.pt")
-    assert checkpoints._diverged(tmp_path) is None
+    assert checkpoints._unusable(tmp_path, None) is None

@@ -18,8 +18,7 @@ from transformers import AutoTokenizer, PaddleOCRVLForConditionalGeneration, Pad
 from transformers.models.paddleocr_vl.image_processing_pil_paddleocr_vl import PaddleOCRVLImageProcessorPil
 from transformers.utils.logging import disable_progress_bar
 
-from medocr import BASES, prepare
-from medocr.cpu import gqa
+from medocr import BASES, cpu, prepare
 
 # Every load would show a bar and warn that this model's rope has settings that others have not.
 disable_progress_bar()
@@ -244,7 +243,7 @@ def _transformers(folder: Path, dtype: torch.dtype, device: str):
     if missing := sorted(info["missing_keys"]):  # transformers fills them with random numbers and goes on
         raise ValueError(f"{folder}: {len(missing)} tensors are missing from the weights, {missing[0]} among them")
     if device == "cpu":
-        gqa.install(model)
+        cpu.install_attention(model)
     return model.to(device)
 
 

@@ -26,7 +26,12 @@ def add_lora(
     Raises ValueError when a part of the model has no such modules, and when the number of trainable weights is not
     the one that the shapes give: some loaders leave out the projector, or train everything without a word.
     """
-    expected = _expected(model, r)
+    if missing := missing_parts(lora_modules(model)):
+        raise ValueError(
+            f"LoRA finds no module in the {' and the '.join(missing)} of this model: it was loaded under other names "
+            "(another version of transformers or Unsloth?); use the versions in pyproject.toml"
+        )
+    expected = lora_weights(model, r)  # whatever loaded the model; counted before LoRA is attached
     if is_unsloth(model):
         peft_model = _add_by_unsloth(model, r, alpha, seed, gradient_checkpointing)
     else:
@@ -55,16 +60,6 @@ def _leave_casts_to_autocast(model: PeftModel) -> None:
 
 def _cast_without_autocast(cast, x: torch.Tensor, dtype: torch.dtype) -> torch.Tensor:
     return x if torch.is_autocast_enabled(x.device.type) else cast(x, dtype)
-
-
-def _expected(model, r: int) -> int:
-    """The weights that LoRA is to train, whatever loaded the model; counted before it is attached."""
-    if missing := missing_parts(lora_modules(model)):
-        raise ValueError(
-            f"LoRA finds no module in the {' and the '.join(missing)} of this model: it was loaded under other names "
-            "(another version of transformers or Unsloth?); use the versions in pyproject.toml"
-        )
-    return lora_weights(model, r)
 
 
 def missing_parts(modules: Iterable[str]) -> list[str]:
@@ -133,15 +128,13 @@ def _pays(module: LoraLinear) -> bool:
 def _composed_forward(module: LoraLinear, frozen: bool):
     name = module.active_adapters[0]
     base, a, b = module.base_layer, module.lora_A[name].weight, module.lora_B[name].weight
-    held: list[torch.Tensor] = []
+
+    def composed() -> torch.Tensor:
+        return torch.addmm(base.weight, b, a, alpha=module.scaling[name])
+
+    weight = functools.cache(composed) if frozen else composed
 
     def forward(x: torch.Tensor) -> torch.Tensor:
-        if module.disable_adapters:
-            return base(x)
-        if not frozen:
-            return linear(x, torch.addmm(base.weight, b, a, alpha=module.scaling[name]), base.bias)
-        if not held:
-            held.append(torch.addmm(base.weight, b, a, alpha=module.scaling[name]))
-        return linear(x, held[0], base.bias)
+        return base(x) if module.disable_adapters else linear(x, weight(), base.bias)
 
     return forward

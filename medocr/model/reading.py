@@ -12,14 +12,14 @@ from tqdm.auto import tqdm
 from transformers import BatchFeature
 
 from medocr import prepare
-from medocr.cpu.threads import parallel_map
+from medocr.cpu import parallel_map
 from medocr.model.lora import is_unsloth, merged_forward
-from medocr.model.pixels import AS_BYTES, Normaliser
 
 LOOP_TOKENS = 80  # a text that repeats itself over this many tokens …
 LOOP_TURNS = 4  # … and at least so often …
 LOOP_PERIOD = 64  # … with a period of at most this, will not come out of it
 CHECK_EVERY = 8  # steps between looking for loops, and for finished rows to drop
+AS_BYTES = {"do_rescale": False, "do_normalize": False}  # options of the processor that leave pixels as they are
 
 
 @dataclass(frozen=True)
@@ -83,6 +83,25 @@ def read(
                 readings[i] = reading
             bar.update(len(chosen))
     return readings
+
+
+class Normaliser:
+    """Rescales and normalises bytes on whatever device they are: exactly the image processor's float32.
+
+    A quarter of the bytes reach the device, and the processor's arithmetic on every pixel becomes a table of what it
+    makes of each of the 256 values: (3, 256).
+    """
+
+    def __init__(self, image_processor) -> None:
+        side = image_processor.patch_size
+        ramp = torch.arange(256, dtype=torch.uint8).repeat_interleave(side).expand(3, side, -1).numpy()  # 256 patches
+        made = image_processor(images=[ramp], do_resize=False, input_data_format="channels_first", return_tensors="pt")
+        self.table = made["pixel_values"][:, :, 0, 0].T.contiguous()
+
+    def __call__(self, pixels: torch.Tensor) -> torch.Tensor:
+        """(patches, 3, 14, 14), uint8 or whole numbers of that range, to float32."""
+        self.table, pixels = self.table.to(pixels.device), pixels.int()
+        return torch.stack([values[pixels[:, channel]] for channel, values in enumerate(self.table)], dim=1)
 
 
 def encode(processor, images: list, **options) -> BatchFeature:

@@ -48,6 +48,10 @@ class Recipe:
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} is {getattr(self, name)}: 0 or more")
 
+    def for_pages(self, count: int) -> "Recipe":
+        """The same recipe, its batches no larger than `count` pages allow."""
+        return dataclasses.replace(self, batch_size=min(self.batch_size, count))
+
     def steps(self, rows: int) -> int:
         """Optimizer steps for `rows` pages: an epoch's last, smaller batch is left out."""
         batches = rows // self.batch_size
@@ -69,23 +73,22 @@ def train(
 ) -> dict:
     """Fine-tune `base` with LoRA on `train_rows` (prepare.Sample); keywords that Recipe has may be given as well.
 
-    Checkpoints go to `out`/checkpoints (the newest `keep_checkpoints` and the best stay); the adapter of the one
-    with the smallest validation loss, or without validation rows the last, goes to `out`/adapter. A run that was
-    killed goes on from its last whole checkpoint; a finished one by the same recipe is taken over as it is. Processes
-    that `accelerate launch` started share each optimizer step's pages, and the first of them writes.
+    Checkpoints go to `out`/checkpoints (the newest `keep_checkpoints` and the best stay), the adapter of the one with
+    the smallest validation loss (without validation rows the last) to `out`/adapter. A killed run goes on from its last
+    whole checkpoint; a finished one by the same recipe is taken over. Processes of one `accelerate launch` share each
+    optimizer step's pages, and the first of them writes.
 
     Before the first step `guard` looks for what makes a fine-tuning worse; `pretrained` False lets a base through that
     reads nothing yet. Training stops early where general pages are read much worse than by the base.
     Returns a report: steps, seconds and peak_memory_gb (over all runs that led here), seconds_per_step, trainable,
-    weights, best_step, best_loss, best_cer, resumed_from, base_loss, base_cer, history (dicts of
-    step, loss, learning_rate, eval_loss, eval_cer, general_cer, …), precision, processes and recipe.
+    weights, best_step, best_loss, best_cer, resumed_from, base_loss, base_cer, history (dicts of step, loss,
+    learning_rate, eval_loss, eval_cer, general_cer, …), precision, processes and recipe.
     Raises ValueError when there is nothing to train on, when the rows do not fit the base's processor, and when
     an unfinished training with another recipe, base or data lies in `out`; OSError when the disk is full.
     """
     if not train_rows:
         raise ValueError("there are no pages to train on: look at what the preparation rejected")
-    asked = Recipe(**recipe)
-    recipe = dataclasses.replace(asked, batch_size=min(asked.batch_size, len(train_rows)))
+    recipe = Recipe(**recipe).for_pages(len(train_rows))
     processes = parallel.join(device)
     validation_rows = sorted(data.spread(validation_rows, recipe.validation_pages), key=data.size, reverse=True)
     made_from = {

@@ -83,7 +83,7 @@ def problem(checkpoint: Path, shapes: dict[str, tuple] | None = None) -> str | N
     tensors) and is finite, and so is the optimizer's state.
     """
     try:
-        return _damage(checkpoint) or _misfit(checkpoint, shapes) or _diverged(checkpoint)
+        return _damage(checkpoint) or _unusable(checkpoint, shapes)
     except Exception as error:  # whatever a broken file makes its reader raise
         return f"{type(error).__name__}: {error}"
 
@@ -102,23 +102,16 @@ def _damage(checkpoint: Path) -> str | None:
     return f"trainer_state.json is of step {of}" if of != step(checkpoint) else None
 
 
-def _misfit(checkpoint: Path, shapes: dict[str, tuple] | None) -> str | None:
+def _unusable(checkpoint: Path, shapes: dict[str, tuple] | None) -> str | None:
     LoraConfig.from_pretrained(checkpoint)
     weights = safetensors.torch.load_file(checkpoint / ADAPTER[1])
     if shapes is not None and shapes != {name: tuple(tensor.shape) for name, tensor in weights.items()}:
         return "the adapter does not fit the model"
-    return None
-
-
-def _diverged(checkpoint: Path) -> str | None:
-    weights = safetensors.torch.load_file(checkpoint / ADAPTER[1])
     if not all(tensor.isfinite().all() for tensor in weights.values()):
         return "the adapter holds NaN or infinity"
     state = torch.load(checkpoint / "optimizer.pt", map_location="cpu", weights_only=True)["state"]
     tensors = filter(torch.is_tensor, tree_leaves(state))  # 8-bit AdamW keeps its moments in dicts within dicts
-    if not all(tensor.isfinite().all() for tensor in tensors):
-        return "the optimizer's state holds NaN or infinity"
-    return None
+    return None if all(tensor.isfinite().all() for tensor in tensors) else "the optimizer's state holds NaN or infinity"
 
 
 def last_whole(folder: Path, shapes: dict[str, tuple] | None = None) -> Path | None:

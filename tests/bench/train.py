@@ -97,8 +97,8 @@ def _without(ingredient: str | None):
     """Put the plain way in the place of one ingredient."""
     import torch
 
+    from medocr import cpu
     from medocr import model as models
-    from medocr.cpu import gqa
     from medocr.train import data
 
     def encoded_anew(collator, row):
@@ -110,7 +110,7 @@ def _without(ingredient: str | None):
     plain = {
         "once": [mock.patch.object(data.Collator, "encoded", encoded_anew)],
         "like_sizes": [mock.patch.object(data.LengthGroupedSampler, "__iter__", shuffled)],
-        "attention": [mock.patch.object(gqa, "install")],
+        "attention": [mock.patch.object(cpu, "install_attention")],
         "side_by_side": [mock.patch.object(models, "parallel_map", return_value=contextlib.nullcontext(map))],
         "composed": [mock.patch.object(models, "merged_forward", return_value=contextlib.nullcontext())],
     }
