@@ -8,7 +8,7 @@ from tests.bench import fields_cases
 
 CASES = [
     case
-    for name in ("fields_by_others", *(f"held_out_fields_{number}" for number in range(3, 8)))
+    for name in ("fields_by_others", *(f"held_out_fields_{number}" for number in range(3, 9)))
     for case in fields_cases.load(f"{name}.jsonl")
     if not case.get("unread")
 ]

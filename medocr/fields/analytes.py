@@ -11,7 +11,7 @@ import re
 
 from . import dated, directions, lexicon, mentions
 from .columns import Columns, read_columns
-from .marks import EARLIER, FLAGS, LEAD_IN, PERIODS, QUALITIES, STRONG, bound_at, flag_at
+from .marks import EARLIER, FLAGS, LEAD_IN, PERIODS, QUALITIES, STRONG, bound_at, flag_at, range_at
 from .names import HEADINGS, LINKS, LOOSE, NEVER, STOPS, Names
 from .scopes import scopes
 from .text import AHEAD, Atoms, clean, line_starts, lower
@@ -27,6 +27,7 @@ RANGE_HEADINGS = words("range_headings") | words("lead_in")
 RESULT_HEADINGS = words("result_headings")
 COLUMN_HEADINGS = RESULT_HEADINGS | EARLIER
 RESULT_WORDS = words("result")
+ENDS = ("min", "max"), ("low", "high"), ("lower", "upper")
 AMOUNTS = {"mL", "L", "U", "[IU]"}  # of what is given, unless the lexicon knows the name
 ANDS = {"and", "or", "to", *words("and")}
 BEFORE_VALUE = {"h", "l", "hh", "ll", "high", "low"}
@@ -74,9 +75,11 @@ class _Reader(Names):
         super().__init__(text)
         self.lines = line_starts(text)
         self.sex = _sex(lower(self.plain))
-        self.range_first, self.earlier = _table_heading(self.atoms)
-        lowest = self.lowered.index("min") if "min" in self.lowered else self.atoms.count
-        self.limits = "max" in self.lowered[lowest + 1 : lowest + 3]  # `Min | Max`, columns of a table
+        self.range_first, self.earlier, self.earlier_date = _table_heading(self.atoms)
+        # Whether two columns of a table are the range: `Min | Max`, `Low,High`.
+        self.limits = any(
+            most in self.lowered[self.lowered.index(least) + 1 :][:2] for least, most in ENDS if least in self.lowered
+        )
         self.scopes = scopes(self.atoms)
         self.begin = 0  # where words that may be the next name's begin
         self.row_end = -1
@@ -141,6 +144,8 @@ class _Reader(Names):
         if not near or not columns.printed or not self._valid(columns, known=True, drug=False, linked=0):
             return here + 1
         self.titled = None
+        between = filter(None, (range_at(self.atoms, at) or bound_at(self.atoms, at) for at in range(name_end, here)))
+        columns.ranges += [(low, high, "", "") for low, high, *_ in between][: not columns.ranges]
         return self._add(self.printed(begin, name_end, begin), begin, columns)
 
     def _is_negative(self, here: int, name_end: int, columns: Columns) -> bool:
@@ -240,7 +245,7 @@ class _Reader(Names):
         offset = self.starts[begin]
         line = _line_of(self.lines, offset)
         headed = self.earlier and columns.previous is None
-        earlier = columns.further if headed else columns.previous, columns.previous_date
+        earlier = (columns.further, self.earlier_date) if headed else (columns.previous, columns.previous_date)
         self.rows.append(Analyte(name, columns.value, columns.unit, low, high, flag, line, *earlier))
         self.begin = self.row_end = columns.end
         return columns.end
@@ -259,10 +264,10 @@ def _sex(lowered: str) -> str:
     return (match.group(1) or match.group(2))[0].upper() if match else ""
 
 
-def _table_heading(atoms: Atoms) -> tuple[bool, bool]:
+def _table_heading(atoms: Atoms) -> tuple[bool, bool, str | None]:
     """Whether a table's heading has the reference range before the result (`Test Range Units Result`), and whether it
-    has a column of earlier results (`Test  Result  Reference  Previous`)."""
-    range_first, earlier = None, False
+    has a column of earlier results (`Test  Result  Reference  Previous`), and their date where it is printed there."""
+    range_first, earlier, date = None, False, None
     for at in itertools.compress(range(atoms.count), map(COLUMN_HEADINGS.__contains__, atoms.lowered)):
         before = [*itertools.takewhile("\n".__ne__, reversed(atoms.lowered[max(0, at - 2 * AHEAD) : at]))]
         after = [*itertools.takewhile("\n".__ne__, atoms.lowered[at + 1 : at + AHEAD])]
@@ -272,9 +277,10 @@ def _table_heading(atoms: Atoms) -> tuple[bool, bool]:
         if atoms.lowered[at] in EARLIER:
             numbered = "num" in atoms.kinds[at - len(before) : at + len(after)]
             earlier = earlier or (RESULT_HEADINGS.isdisjoint(after) and not numbered)
+            date = atoms.words[at + 1] if atoms.kinds[at + 1] == "date" else date
         elif range_first is None and not NAME_HEADINGS.isdisjoint(before):
             range_first = not ranged[1]
-    return bool(range_first), earlier
+    return bool(range_first), earlier, date
 
 
 def _line_of(starts: tuple[int, ...], offset: int) -> int:

@@ -24,6 +24,7 @@ from .words import words
 
 CHANGED = words("changed")
 DATED = {"on", "le", "du", "vom", "am", "del", "dal", "em", "op", "z", "den"}  # between an earlier result and its date
+CODE = re.compile(r"0\d+")  # a laboratory's: `WBC 01   3.1   4.2`
 NO_RESULT = re.compile(  # `1 - 0 - 1`, tablets in the morning, at noon, at night; `217) 555-1212`, a telephone number
     r"\d{1,2}[ ]-[ ]\d{1,2}[ ]-[ ]\d{1,2}(?![\d.,/])|\d{3}(?:\)[ ]?|[ .-])\d{3}[ .-]\d{4}(?!\d)"
 )
@@ -146,6 +147,9 @@ class Columns:
             return False
         if self.printed:
             return self._extra(value, after)
+        if CODE.fullmatch(self.words[here]) and self.kinds[after + (self.kinds[after] == "cell")] == "num":
+            self.here = after
+            return True
         self.value, self.printed, self.at = value, self._printed(here, after), here
         self.here = after
         return True
@@ -159,7 +163,7 @@ class Columns:
             return True
         self.extra += 1
         after += self.lowered[after] in DATED and self.kinds[after + 1] == "date"
-        if not self.words[self.here].startswith("0") or "." in self.words[self.here]:  # `01` is a laboratory's code
+        if not CODE.fullmatch(self.words[self.here]):
             self.further, self.further_at = value, self.here
             self.extras.append(value)
         self.here = after
@@ -213,6 +217,7 @@ class Columns:
             or word in "([{:=,;-"
             or (word == "#" and flag_at(self.atoms, here + 1))
             or (word in "._" and (not self.printed or self.lowered[here - 1] in LEAD_IN))
+            or (word == "." and "." in (self.words[here - 1], self.words[here + 1]))
             or (word in "/%" and self.unit)
         )
         return bool(leads) and self._skip()
@@ -287,12 +292,18 @@ class Columns:
         if lowered in LEAD_IN and not (ranged and self.printed and not self.sex) and reaches(self.atoms, here + 1, 6):
             return self._skip()
         ended = self.words[here - 1] == "."  # `6,9 mUI/L. A creatinina …`
-        if (flag := flag_at(atoms, here)) and self.flag is None and not ended and not names_band(atoms, here, ranged):
+        low = ("L", here + 1) if self.words[here] == "B" and ranged and self.printed else None  # `(22 - 322)  B`: bas
+        if (
+            (flag := flag_at(atoms, here) or low)
+            and self.flag is None
+            and not ended
+            and not names_band(atoms, here, ranged)
+        ):
             if not ranged and opens_prose(atoms, flag[1], self.names):
                 return False
             return self._mark(*flag)
-        if flag and self.flag and self.further_at == here - 1:  # that of the earlier result
-            return self._skip()
+        if flag and self.flag and (self.further_at == here - 1 or flag[0] == self.flag):
+            return self._skip()  # that of the earlier result, or the same again: `▲ (H)`
         quality = quality_at(atoms, here)
         return quality is not None and self._take(*quality)
 

@@ -46,7 +46,7 @@ def times_a_day(frequency: str) -> float | None:
     flat = PRINTED["each"].sub(r"every \1 h", flat)
     flat = FOREIGN.sub(lambda match: ENGLISH[match.group()], flat)
     if slots := PRINTED["slots"].search(flat):
-        parts = re.split(r"\s?[-+|]\s?", slots.group())
+        parts = PRINTED["between slots"].split(slots.group())
         return float(parts.count("1")) if set(parts) <= {"0", "1", "x"} else None  # amounts that differ: by their words
     for interval in (PRINTED["every"], PRINTED["hourly"]):
         if match := interval.search(flat):
@@ -68,7 +68,7 @@ def times_of_day(frequency: str) -> frozenset[str]:
     """At which times of the day, of morning, noon and evening (nights too): none where the frequency does not say."""
     flat = frequency.lower().replace(".", "").strip()
     if slots := PRINTED["slots"].search(flat):
-        parts = zip(re.split(r"\s?[-+|]\s?", slots.group()), SLOTS, strict=False)
+        parts = zip(PRINTED["between slots"].split(slots.group()), SLOTS, strict=False)
         return frozenset(time for part, time in parts if part != "0")
     return frozenset(TIME_OF[word] for word in [flat, *TIMES.findall(flat)] if word in TIME_OF)
 

@@ -23,7 +23,7 @@ NO_NAME = NEVER | HEADINGS | LINKS | ARTICLES
 FLAG_LETTERS = {"H", "L", "A", "HH", "LL"}  # of a line that they open
 HOURS = {"h", "hr", "hrs", "hour", "hours", "min", "mins", "minutes"}
 NOT_BRACKETED = {"nl", "cell", "cmp", "date", "arrow"}  # in a name
-GOES_ON = {"sensitivity", "sensitive", "density", "molecular", "at"}  # after `high`, which is no flag then
+GOES_ON = {"sensitivity", "sensitive", "sens", "density", "molecular", "at"}  # after `high`, which is no flag then
 JOINERS = {"/", "-", ",", "(", "&", "+"}
 GLUED = re.compile(r"([A-Za-z](?<![\w-].)[A-Za-z0-9]{0,11})[-–](?=\d)")
 CODE = re.compile(r"\d{3,5}-\d(?=[)\]])")  # LOINC's, in brackets

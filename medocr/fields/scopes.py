@@ -80,6 +80,7 @@ class Scopes:
         self.cues = self._merged(cues)
         self.places = [cue.at for cue in self.cues]
         self.verbs = [mark.at for mark in marks if mark.kind != "someone"]
+        self.labels = [mark.at for mark in marks if mark.kind == "someone" and atoms.words[mark.end - 1] == ":"]
         self.patients = [mark.at for mark in marks if mark.kind != "verb"]
         # Whether a result may be none; most pages of results are told off here.
         self.tells = bool(self.verbs) or any(cue.kind in RULING for cue in self.cues)
@@ -147,7 +148,8 @@ class Scopes:
         kinds, lowered = self.atoms.kinds, self.atoms.lowered
         start, end = self.sentence(cue.at)
         after = lowered[cue.end : min(end, cue.end + 3)]
-        if lowered[cue.at - 1] in AGREED or not HANDED.isdisjoint(after):
+        labelled = self._has(self.labels, start, end)  # `Patient: Pixel (feline, 4.1 kg)`
+        if lowered[cue.at - 1] in AGREED or not HANDED.isdisjoint(after) or labelled:
             return cue.at, cue.at
         opens = start == 0 or kinds[start - 1] == "nl" or cue.kind == "fiction"
         while opens and end + 1 < self.atoms.count and not (kinds[end] == "nl" == kinds[end + 1]):

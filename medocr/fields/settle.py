@@ -103,7 +103,8 @@ def settle(row: "Columns") -> None:
     if row.unit == "/uL":
         row.value = counted(row.value, row.printed)
         row.ranges = [(counted(r[0], r[3]), counted(r[1], r[3]), *r[2:]) for r in row.ranges]
-    several = len(row.ranges) > 1 or (row.ranges and row.unit in ("/[HPF]", "/[LPF]"))
+    fields = row.unit in ("/[HPF]", "/[LPF]")  # of a microscope: what is counted is a range
+    several = row.ranges and (fields or (len(row.ranges) > 1 and row.unit is None))
     if several and not row.printed and not row.ranges[0][2]:
         row.value = row.printed = row.ranges.pop(0)[3]
     _settle_flag(row)

@@ -4,6 +4,7 @@ Every pattern either has bounded repeats or is consumed whole by what it matches
 length.
 """
 
+import csv
 import dataclasses
 import functools
 import html
@@ -14,6 +15,10 @@ KNOWN_TAG = re.compile(
     r"caption|colgroup|col|font|center|small|img|figure)\b[^<>]{0,300}>",
     re.IGNORECASE,
 )
+HEADING = re.compile(r"(?:[^\W\d][^\d,.\n]{0,30}+,)++[^\d,.\n]{0,30}(?<![ ,])")  # of comma-separated values
+CELL_BREAK = re.compile(
+    r"(?<=[^>\n])<br ?/?>(?=[^<>\n]{0,80}</t[dh]>)", re.IGNORECASE
+)  # a test's name, below it its method
 LATEX = {
     "\\mu": "µ", "\\times": "x", "\\leq": "≤", "\\geq": "≥", "\\le": "≤", "\\ge": "≥", "\\uparrow": "↑",
     "\\downarrow": "↓", "\\%": "%", "\\pm": "±", "\\sim": "~", "\\cdot": "*", "\\square": "☐",
@@ -124,7 +129,7 @@ def clean(text: str) -> str:
     """
     text = ODD_BREAK.sub("\n", text)
     if "<" in text and KNOWN_TAG.search(text):
-        text = html.unescape(KNOWN_TAG.sub(_tag, text))
+        text = html.unescape(KNOWN_TAG.sub(_tag, CELL_BREAK.sub("<td>", text)))
     elif "&" in text:
         text = html.unescape(text)
     if "\\" in text:
@@ -135,6 +140,8 @@ def clean(text: str) -> str:
         text = re.sub(
             r"\^?\{(\^?[\w.\-]{1,12})\}", lambda match: ("^" if match.group()[0] == "^" else "") + match.group(1), text
         )
+    if text.count(",") > 8 and "\n" in text:
+        text = _celled(text)
     if "**" in text or "__" in text:
         text = BOLD.sub(lambda match: match.group(1) or match.group(2), text)
     return text
@@ -214,10 +221,24 @@ def number(text: str) -> float:
     return float(text[:40])
 
 
+def _celled(text: str) -> str:
+    """Comma-separated values with cell borders: the lines of as many fields as a heading of five or more words."""
+    lines, columns = text.split("\n"), 0
+    for at, line in enumerate(lines):
+        fields = next(csv.reader([line]), [])
+        if len(fields) != columns:
+            columns = len(fields) if len(fields) > 4 and HEADING.fullmatch(line) else 0
+        if columns:
+            lines[at] = "|" + "|".join(fields)
+    return "\n".join(lines)
+
+
 def _tag(match: re.Match) -> str:
     closing, name = match.group(1), match.group(2).lower()
     if name in ("td", "th"):
         return "" if closing else "|"
+    if closing and name in ("p", "div") and match.string[match.end() : match.end() + 1] == "<":
+        return ""  # what follows breaks the line: two breaks would be a blank line
     if name == "sup":
         return "" if closing else "^"
     if name in ("tr", "br", "p", "div", "li", "hr", "h1", "h2", "h3", "h4", "h5", "h6"):

@@ -30,6 +30,7 @@ TEXTS = {
     "held_out_5": "held_out_fields_5",
     "held_out_6": "held_out_fields_6",
     "held_out_7": "held_out_fields_7",
+    "held_out_8": "held_out_fields_8",
     "statements": "held_out_statements",
 }
 PROSE = {"prose": "held_out_prose", "prose_2": "held_out_prose_2"}

@@ -61,8 +61,14 @@ def read(case: dict) -> list[dict] | dict:
 
 
 def _labels(option: fields.Option, right: dict) -> list[str]:
-    whole = f"{option.question or ''}/{option.label}".casefold()
-    return [name for name in right if all(part.casefold() in whole for part in name.split("/"))]
+    """The names that an option has among the right ones: `Metal in your eyes/Yes` is not its `No`."""
+    asked, label = (option.question or "").casefold(), option.label.casefold()
+    parts = {name: name.casefold().rpartition("/") for name in right}
+    return [
+        name
+        for name, (question, stroke, part) in parts.items()
+        if (question in asked and part in label if stroke else part in f"{asked}/{label}")
+    ]
 
 
 def _count(rows: list[tuple[dict, dict]], columns: tuple[str, ...], invented: int, labels: list) -> dict:
