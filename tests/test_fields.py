@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 
 from medocr import fields
 from medocr.demo import synthetic
-from medocr.fields import lexicon
+from medocr.fields import directions, lexicon
 
 READERS = (
     fields.read_analytes,
@@ -782,6 +782,44 @@ def test_receipt_number(printed, number):
 )  # fmt: skip
 def test_numbers_of_other_countries(line, value, low, high):
     assert [(row.value, row.low, row.high) for row in fields.read_analytes(line)] == [(value, low, high)]
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        "Test,Result,Unit,Reference low,Reference high,Flag\nSodium,131,mmol/L,135,145,L\nIron,45,ug/dL,38,169,",
+        "Sodium\nStandard range: 135 - 145 mmol/L\nYour value: 131 mmol/L (Low)\n\nIron 45 ug/dL 38-169",
+        "<table><tr><td>Sodium<br>ISE</td><td>131 ▼ (L)</td><td>mmol/L</td><td>135 - 145</td></tr>"
+        "<tr><td>Iron<br><small>FerroZine</small></td><td>45</td><td>ug/dL</td><td>38 - 169</td></tr></table>",
+        "| Sodium<br>ISE | 131 L | mmol/L | 135-145 |\n| Iron<br>FerroZine | 45 | ug/dL | 38-169 |",
+        "Sodium 01   131   Low   mmol/L   135-145\nIron 02   45   ug/dL   38-169",
+        "Sodium ..... 131 mmol/L ......... (135 - 145) L\nIron ....... 45 ug/dL .... (38 - 169)",
+        "Patient: Rex   Species: canine\nSodium 131 mmol/L 135-145 L\nIron 45 ug/dL 38-169",
+        "Sodium   131   mmol/L   (135 - 145)   B\nIron   45   ug/dL   (38 - 169)",
+    ],
+)
+def test_a_row_in_every_dress(table):
+    read = [(row.name, row.value, row.unit, row.low, row.high, row.flag) for row in fields.read_analytes(table)]
+    assert read == [("Sodium", 131, "mmol/L", 135, 145, "L"), ("Iron", 45, "ug/dL", 38, 169, None)]
+
+
+def test_the_date_over_a_column_of_earlier_results():
+    (row,) = fields.read_analytes(
+        "Test   Result   Reference   Previous 14/02/2024\nSodium   131 mmol/L   135-145   138"
+    )
+    assert (row.value, row.previous, row.previous_date) == (131, 138, "14/02/2024")
+
+
+@pytest.mark.parametrize("slots", ["1  0  1  0", "1 | 0 | 1 | 0 |", "1-0-1-0"])
+def test_four_times_of_day_in_a_table(slots):
+    (order,) = fields.read_drugs(f"Metoprolol   47,5 mg   Tabl   {slots}   Stück")
+    assert directions.times_a_day(order.frequency) == 2
+
+
+@pytest.mark.parametrize("text", ["<p>{}</p><p>{}</p>", "<div><p>{}</p></div><div><p>{}</p></div>", "{}<br>{}"])
+def test_paragraphs_that_follow_each_other_are_lines_of_one_order(text):
+    (order,) = fields.read_drugs(text.format("Warfarin 3 mg tablet", "Take 1 tablet by mouth once daily"))
+    assert (order.route, order.frequency, order.amount) == ("by mouth", "once daily", "1 tablet")
 
 
 @pytest.mark.parametrize("beside", ["HBsAg 0,05", "WBC 11,800 /uL\nHb 13,2 g/dl\nCRP 2,1 mg/l"])

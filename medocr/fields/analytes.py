@@ -78,7 +78,7 @@ class _Reader(Names):
         self.range_first, self.earlier, self.earlier_date = _table_heading(self.atoms)
         # Whether two columns of a table are the range: `Min | Max`, `Low,High`.
         self.limits = any(
-            most in self.lowered[self.lowered.index(least) + 1 :][:2] for least, most in ENDS if least in self.lowered
+            most in self.lowered[self.lowered.index(least) + 1 :][:3] for least, most in ENDS if least in self.lowered
         )
         self.scopes = scopes(self.atoms)
         self.begin = 0  # where words that may be the next name's begin

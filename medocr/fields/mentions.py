@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 # Between a name and its value in a sentence:
 STATING = LOOSE | BEFORE | ARTICLES | LEAD_IN | FLAG_WORDS | words("stating")
+EQUAL = {"=", "equals"}
 LIMITS = {"above", "better", "more", "higher", "greater", "over", "below", "less", "lower"}  # `an HbA1c of 48 or above`
 AMONG = {"and", "or", "to", ",", "-"}  # between times
 CURRENCIES = {"rs", "rs.", "inr", "usd", "eur", "$", "£", "€", "₹"}  # `TSH Rs 450`
@@ -44,6 +45,7 @@ def is_mention(page: "_Reader", here: int, after: int, columns: "Columns") -> bo
         or (page.scopes.tells and _is_talk(page, here, after, columns))
         or (lowered[end] == "or" and lowered[end + 1] in LIMITS)
         or lowered[end] in WOULD
+        or (columns.value == 1 and not EQUAL.isdisjoint(lowered[columns.at : end + 1]))  # `1 mmol/L = 18 mg/dL`
         or (columns.bare and _is_number(page, here, after, columns))
         or (columns.unit == "%" and not columns.ranges and _is_given(page, here, columns))
         or (columns.quality and _is_told(page, columns))

@@ -4,11 +4,12 @@ from typing import TYPE_CHECKING
 
 from .marks import counted, critical, is_column, outside, range_at
 from .text import number
+from .words import words
 
 if TYPE_CHECKING:
     from .columns import Columns
 
-
+RANGE_HEADINGS = words("range_headings")
 STATED = {"was", "is", "were", "remains", "remained", "still", "now"}
 
 
@@ -94,11 +95,14 @@ def _keep(row: "Columns", value: float | str, date: str | None) -> None:
 def settle(row: "Columns") -> None:
     """Decide what a lone bound or range is: the value where there is no other, else the reference; and the flag."""
     row.end = row.here
-    stated = row.bounds and row.lowered[row.bounds[0][5] - 1] in STATED  # `was less than 0.01`
-    if row.bounds and not row.printed and (stated or not row.bounds[0][4]):
-        result = row.bounds.pop(1 if row.range_first and len(row.bounds) > 1 else 0)
-        row.at = result[5]
-        row.value = row.printed = result[3]
+    if row.bounds and not row.printed:
+        *_, in_words, at = row.bounds[0]
+        stated = row.lowered[at - 1] in STATED  # `was less than 0.01`
+        ranged = row.lowered[at - 1 - (row.words[at - 1] == ":")] in RANGE_HEADINGS  # `Standard range: < 150 ng/mL`
+        if not ranged and (stated or not in_words):
+            result = row.bounds.pop(1 if row.range_first and len(row.bounds) > 1 else 0)
+            row.at = result[5]
+            row.value = row.printed = result[3]
     row.ranges += [bound[:4] for bound in row.bounds]
     if row.unit == "/uL":
         row.value = counted(row.value, row.printed)

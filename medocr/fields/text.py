@@ -4,7 +4,6 @@ Every pattern either has bounded repeats or is consumed whole by what it matches
 length.
 """
 
-import csv
 import dataclasses
 import functools
 import html
@@ -16,9 +15,11 @@ KNOWN_TAG = re.compile(
     re.IGNORECASE,
 )
 HEADING = re.compile(r"(?:[^\W\d][^\d,.\n]{0,30}+,)++[^\d,.\n]{0,30}(?<![ ,])")  # of comma-separated values
-CELL_BREAK = re.compile(
-    r"(?<=[^>\n])<br ?/?>(?=[^<>\n]{0,80}</t[dh]>)", re.IGNORECASE
-)  # a test's name, below it its method
+FIELD = re.compile(r'(?:^|,)("[^"]*"|[^,]*)')
+CELL_BREAK = re.compile(  # in a cell: a test's name, below it its method
+    r"<br ?/?>(?=(?:[^<>\n|]|</?(?:small|i|b|em|span|font|strong)\b[^<>]{0,60}>){0,90}+(?:</t[dh]>|\|))", re.IGNORECASE
+)
+BLOCK = re.compile(r"</?(?:p|div|br|li|ul|ol|table|tr|h[1-6])\b", re.IGNORECASE)
 LATEX = {
     "\\mu": "µ", "\\times": "x", "\\leq": "≤", "\\geq": "≥", "\\le": "≤", "\\ge": "≥", "\\uparrow": "↑",
     "\\downarrow": "↓", "\\%": "%", "\\pm": "±", "\\sim": "~", "\\cdot": "*", "\\square": "☐",
@@ -225,11 +226,12 @@ def _celled(text: str) -> str:
     """Comma-separated values with cell borders: the lines of as many fields as a heading of five or more words."""
     lines, columns = text.split("\n"), 0
     for at, line in enumerate(lines):
-        fields = next(csv.reader([line]), [])
-        if len(fields) != columns:
-            columns = len(fields) if len(fields) > 4 and HEADING.fullmatch(line) else 0
+        if line.count(",") > 3 and HEADING.fullmatch(line):
+            columns = line.count(",") + 1
+        fields = FIELD.findall(line) if columns else []
+        columns = columns if len(fields) == columns else 0
         if columns:
-            lines[at] = "|" + "|".join(fields)
+            lines[at] = "".join("|" + field.strip('"') for field in fields)
     return "\n".join(lines)
 
 
@@ -237,7 +239,7 @@ def _tag(match: re.Match) -> str:
     closing, name = match.group(1), match.group(2).lower()
     if name in ("td", "th"):
         return "" if closing else "|"
-    if closing and name in ("p", "div") and match.string[match.end() : match.end() + 1] == "<":
+    if name in ("p", "div") and BLOCK.match(match.string, match.end()):
         return ""  # what follows breaks the line: two breaks would be a blank line
     if name == "sup":
         return "" if closing else "^"
