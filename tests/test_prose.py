@@ -237,7 +237,8 @@ class Counted(list):
 
 
 @pytest.mark.parametrize(
-    "piece", ["if his brother takes no aspirin 5 mg, Hb was 9, ", "policy: stopped\n", "was never given, "]
+    "piece",
+    ["if his brother takes no aspirin 5 mg, Hb was 9, ", "stop metformin ", "policy: stopped\n", "was never given, "],
 )
 def test_what_is_looked_at_of_one_long_sentence_grows_with_its_length_alone(piece):
     looked = []
@@ -245,7 +246,8 @@ def test_what_is_looked_at_of_one_long_sentence_grows_with_its_length_alone(piec
         page = piece * count
         cut = text.atoms(page, page)
         lists = {name: Counted(getattr(cut, name)) for name in ("kinds", "words", "lowered", "starts")}
-        scopes, Counted.cut = Scopes(dataclasses.replace(cut, **lists)), 0
+        Counted.cut = 0
+        scopes = Scopes(dataclasses.replace(cut, **lists))
         for at in range(cut.count):
             scopes.bars(at, at + 1, bounded=False)
             scopes.status_behind(at, at + 9)

@@ -261,10 +261,9 @@ class Scopes:
     def _is_heading(self, cue: Cue) -> bool:
         """Whether a cue's line is a few words that head a list: `STOPPED:`, and a drug a line; not `Stop X 5 mg`."""
         start, end = self.sentence(cue.at)
-        if "num" in self.atoms.kinds[start:end]:
-            return False
         alone = self.atoms.kinds[end] in ("nl", "end") and (start == 0 or self.atoms.kinds[start - 1] == "nl")
-        return alone and end - start <= SHORT and (cue.at == start or self.atoms.words[end - 1] == ":")
+        heads = alone and end - start <= SHORT and (cue.at == start or self.atoms.words[end - 1] == ":")
+        return heads and "num" not in self.atoms.kinds[start:end]
 
     def _heading(self, at: int) -> Cue | None:
         """The cue of the line that heads the list in which an atom stands."""
