@@ -291,7 +291,7 @@ class Columns:
             return self._skip()
         if lowered in LEAD_IN and not (ranged and self.printed and not self.sex) and reaches(self.atoms, here + 1, 6):
             return self._skip()
-        ended = self.words[here - 1] == "."  # `6,9 mUI/L. A creatinina …`
+        ended = self.words[here - 1] == "." != self.words[here - 2]  # `6,9 mUI/L. A creatinina …`
         low = ("L", here + 1) if self.words[here] == "B" and ranged and self.printed else None  # `(22 - 322)  B`: bas
         if (
             (flag := flag_at(atoms, here) or low)

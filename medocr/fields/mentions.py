@@ -88,7 +88,8 @@ def _is_unstated(page: "_Reader", after: int, columns: "Columns") -> bool:
 def _is_told(page: "_Reader", columns: "Columns") -> bool:
     """Whether a sentence goes on after a word that looks like a value: `any confirmed COVID-19 positive patients?`."""
     at = columns.end
-    plain = columns.bare and not columns.repeated and columns.printed[0].isalpha()
+    remark = page.words[at - 1] == "("  # `Detected (Ct 22)`
+    plain = columns.bare and not columns.repeated and columns.printed[0].isalpha() and not remark
     return plain and page.kinds[at] == "word" and not page.after[at] and page.lowered[at] not in NOT_PROSE
 
 

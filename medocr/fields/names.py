@@ -121,7 +121,7 @@ class Names:
                 elif word in ")]":
                     open_ = False
                     end = end if closed else at + 1
-                closed = closed or word in ":=;" or (word == "." and start > self.ends[at - 1])
+                closed = closed or word in ":=;^" or (word == "." and start > self.ends[at - 1])
             elif kind == "cell":
                 closed = True
             elif not open_ and self._starts_column(at, at == after):

@@ -250,7 +250,10 @@ class Scopes:
     def _says_of_others(self, cue: Cue, at: int) -> bool:
         """Whether a cue before a drug makes it another person's, a plan for a case, or a part of a fluid."""
         if cue.kind == "condition":  # and not `if needed`
-            return NEEDS.isdisjoint(self.atoms.lowered[cue.end : cue.end + 2])
+            passed = (
+                self.atoms.lowered[cue.at] == "until" and "," in self.atoms.lowered[cue.end : min(at, cue.end + NEAR)]
+            )
+            return not passed and NEEDS.isdisjoint(self.atoms.lowered[cue.end : cue.end + 2])
         return cue.kind == "fluid" or (cue.kind == "relative" and self._is_subject(cue, at))
 
     def _reaches(self, cue: Cue, at: int) -> bool:

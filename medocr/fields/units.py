@@ -26,8 +26,7 @@ def _table(kind: str) -> dict[str, str]:
 SPELLINGS, BASES, PREFIXES = _table("unit"), _table("base"), _table("prefix")
 COUNTS, VOLUMES, DENOMINATORS = _table("count"), _table("volume"), _table("per")
 NOT_UNITS = frozenset(_table("never"))
-CASED = {"G/L": "10*9/L", "T/L": "10*12/L", "Gpt/L": "10*9/L", "Tpt/L": "10*12/L", "Mpt/L": "10*6/L"}
-CASED |= {"G/l": "10*9/L", "T/l": "10*12/L"}
+CASED = {"G/L": "10*9/L", "T/L": "10*12/L", "Gpt/L": "10*9/L", "Tpt/L": "10*12/L", "Mpt/L": "10*6/L"}  # or `/l`
 CODES = {*SPELLINGS.values(), *CASED.values()}
 CODES |= words("codes") | {"mL/min/{1.73_m2}"}
 SUPERSCRIPTS = str.maketrans("⁰¹²³⁴⁵⁶⁷⁸⁹", "0123456789")
@@ -58,8 +57,8 @@ def unit_code(printed: str) -> str | None:
     if printed in CODES:
         return printed
     squeezed = "".join(printed.split()).replace("µ", "u").replace("μ", "u").replace("\\", "/").replace("/1,73", "/1.73")
-    if squeezed in CASED:
-        return CASED[squeezed]
+    if cased := CASED.get(squeezed.removesuffix("l").removesuffix("L") + "L"):
+        return cased
     key = squeezed.lower().strip("()[],;:") if squeezed[:1] != "[" else squeezed.lower()
     key = key.replace("per", "/", 1) if key.startswith(("mgper", "gper", "cellsper")) else key
     return SPELLINGS.get(key) or SPELLINGS.get(key.rstrip(".")) or _counted(key.rstrip(".")) or _divided(key)
