@@ -21,7 +21,6 @@ from .words import words
 SEX = re.compile(  # of `text.lower`
     r"\b(?:sex|gender)\b[^\w\n]{0,4}(m|f|male|female)\b|\b\d{1,3}[ ]?(?:y|yrs?|years?)?[ ]?/[ ]?(m|f|male|female)\b"
 )
-STROKE_SEX = re.compile(r"/[ ]?(?:m|f|male|female)\b")  # quickly found, and most pages have none
 NAME_HEADINGS = words("name_headings")
 RANGE_HEADINGS = words("range_headings") | words("lead_in")
 RESULT_HEADINGS = words("result_headings")
@@ -168,11 +167,10 @@ class _Reader(Names):
         barred = self.scopes.tells and self.scopes.bars(end, columns.at, bounded=mentions.bounded(columns))
         if barred or not self._valid(columns, known=False, drug=drug):
             return 0
-        alone = self.kinds[columns.end] in ("nl", "end")
-        first = start == 0 or self.kinds[start - 1] == "nl"
-        between = bool(self.rows) and start == self.begin == self.row_end
+        alone = self.kinds[columns.end] in ("nl", "end") and (start == 0 or self.kinds[start - 1] == "nl")
+        between = start == self.begin == self.row_end
         strong = {self.lowered[here], columns.printed.lower()} & STRONG or columns.repeated or columns.flag
-        if columns.quality and not (strong and ((alone and first) or between)):
+        if columns.quality and not (strong and (alone or between)):
             return 0
         return self._add(self.printed(start, end, start), start, columns)
 
@@ -224,15 +222,11 @@ class _Reader(Names):
     def _stands_alone(self, columns: Columns, linked: int) -> bool:
         """Whether a bare number is the name's value, not a count of what follows: `Glucose 2 hours after`."""
         ends = self.kinds[columns.end] in ("nl", "end", "cell", "sym", "date")
-        parted = (
-            self.lowered[columns.end - 1] in (";", ",", ")") and self.words[columns.at - 1] != ","
-        )  # `Mrs K, 82, …`
+        # Not `Mrs K, 82, …`:
+        parted = self.lowered[columns.end - 1] in (";", ",", ")") and self.words[columns.at - 1] != ","
         if ends or (parted and not columns.extra and columns.end - 1 > columns.at):
             return linked <= 8
-        return linked <= 3 and (
-            self.after[columns.end] > 0
-            or (self.kinds[columns.end] == "word" and self.lowered[columns.end] in FOLLOWING)
-        )
+        return linked <= 3 and (self.after[columns.end] > 0 or self.lowered[columns.end] in FOLLOWING)
 
     def _add(self, name: str, begin: int, columns: Columns) -> int:
         low = high = None
@@ -259,8 +253,7 @@ class _Reader(Names):
 
 def _sex(lowered: str) -> str:
     """The patient's sex, M or F, where the page tells it."""
-    stated = "sex" in lowered or "gender" in lowered or STROKE_SEX.search(lowered)
-    match = SEX.search(lowered) if stated else None
+    match = SEX.search(lowered)
     return (match.group(1) or match.group(2))[0].upper() if match else ""
 
 

@@ -183,11 +183,9 @@ class Columns:
 
     def _bound(self) -> bool:
         bound = bound_at(self.atoms, self.here)
-        if not bound or len(self.bounds) > 2:
+        if not bound or (self._ranged() and self.printed and not self.sex):
             return False
         low, high, after, in_words = bound
-        if self._ranged() and self.printed and not self.sex:
-            return False
         self.bounds.append((low, high, self.sex, self._printed(self.here, after), in_words, self.here))
         self.here, self.sex = after, ""
         return True

@@ -199,11 +199,10 @@ def _tag(items: Atoms, at: int) -> bool:
 def _form_before(items: Atoms, at: int) -> tuple[int, str | None]:
     """Where an order begins whose drug stands at an atom, and the form before it: `Tab. `, `1) Cap `."""
     here = at - 1
-    while here >= 0 and items.kinds[here] == "sym" and items.words[here] in ".:-":
+    while items.words[here] in ".:-":
         here -= 1
-    word = items.words[here] if here >= 0 and items.kinds[here] == "word" else ""
-    dotted = here + 1 < at and items.words[here + 1] == "."
-    if word and _is_form(word) and (len(word) > 1 or dotted):
+    word = items.words[here]
+    if _is_form(word) and (len(word) > 1 or items.words[here + 1] == "."):
         return items.starts[here], word
     return items.starts[at], None
 

@@ -1,6 +1,7 @@
 """Tick boxes: options with ticked or empty marks, the mark before or after its label."""
 
 import dataclasses
+import itertools
 import re
 
 from .text import clean, plain
@@ -98,16 +99,14 @@ def _split(piece: str, last: bool) -> tuple[str, str | None]:
     piece = piece.rstrip(" |\t")
     if not last and piece.endswith((":", "?")):
         words = piece[:-1].split()
-        cut = next((at for at in range(1, len(words)) if re.match(r"\d{1,2}[.)]$", words[at])), 0) or _cut(words)
+        # The question starts at its number, else at the first capital that is not the first word.
+        numbers = (at for at in range(1, len(words)) if re.match(r"\d{1,2}[.)]$", words[at]))
+        capitals = (at for at in range(1, len(words)) if words[at][:1].isupper())
+        cut = next(itertools.chain(numbers, capitals), len(words))
         return _tidy(" ".join(words[:cut])), _tidy(" ".join(words[cut:]).lstrip("0123456789.) "))
     if not last and (numbered := re.search(r"[ ]\d{1,2}[.)][ ]", piece)):
         return _tidy(piece[: numbered.start()]), _tidy(piece[numbered.end() :])
     return _tidy(piece), None
-
-
-def _cut(words: list[str]) -> int:
-    """Where the question starts among a label's words: at the last capital that is not the first word."""
-    return next((at for at in range(1, len(words)) if words[at][:1].isupper()), len(words))
 
 
 def _tidy(label: str) -> str:

@@ -206,9 +206,7 @@ def counted(value: float | str | None, printed: str) -> float | str | None:
 
 def critical(value: float | str | None, low: float | None, high: float | None) -> str:
     """The code of a critical value whose direction only its range tells."""
-    if isinstance(value, float) and high is not None and value > high:
-        return "HH"
-    return "LL" if isinstance(value, float) and low is not None and value < low else "A"
+    return "HH" if outside(value, None, high) else "LL" if outside(value, low, None) else "A"
 
 
 def reaches(atoms: Atoms, at: int, most: int) -> bool:

@@ -46,7 +46,8 @@ def is_mention(page: "_Reader", here: int, after: int, columns: "Columns") -> bo
         or (lowered[end] == "or" and lowered[end + 1] in LIMITS)
         or lowered[end] in WOULD
         or (columns.value == 1 and not EQUAL.isdisjoint(lowered[columns.at : end + 1]))  # `1 mmol/L = 18 mg/dL`
-        or (columns.bare and _is_number(page, here, after, columns))
+        or (columns.bare and (_is_identifier(page, here, after, columns) or _is_time(page, columns)))
+        or (columns.bare and _is_apart(page, here, columns))
         or (columns.unit == "%" and not columns.ranges and _is_given(page, here, columns))
         or (columns.quality and _is_told(page, columns))
     )
@@ -64,25 +65,15 @@ def _is_parted(page: "_Reader", here: int, after: int, columns: "Columns") -> bo
     )
 
 
-def _is_number(page: "_Reader", here: int, after: int, columns: "Columns") -> bool:
-    """Whether a number without unit, range and flag is no value."""
-    return (
-        (columns.printed.isdigit() and _is_identifier(page, here, after, columns))
-        or _is_time(page, columns)
-        or _is_apart(page, here, columns)
-    )
-
-
 def _is_talk(page: "_Reader", here: int, after: int, columns: "Columns") -> bool:
-    """Whether a sentence does not state a value as the patient's."""
-    barred = page.scopes.bars(here, columns.at, bounded=bounded(columns))
-    return barred or (page.scopes.is_prose(here, columns.at) and _is_unstated(page, after, columns))
-
-
-def _is_unstated(page: "_Reader", after: int, columns: "Columns") -> bool:
-    """Whether a sentence sets other words than those that state a result between name and value: `INR dépasse 1,5`."""
+    """Whether a sentence does not state a value as the patient's: other words that state a result stand between name
+    and value (`INR dépasse 1,5`), or cues tell of others."""
+    if page.scopes.bars(here, columns.at, bounded=bounded(columns)):
+        return True
     words = (page.lowered[at] for at in range(after, columns.at) if page.kinds[at] == "word")
-    return any(word not in STATING and not word.endswith("ly") for word in words)
+    return page.scopes.is_prose(here, columns.at) and any(
+        word not in STATING and not word.endswith("ly") for word in words
+    )
 
 
 def _is_told(page: "_Reader", columns: "Columns") -> bool:
@@ -103,6 +94,8 @@ def _is_given(page: "_Reader", here: int, columns: "Columns") -> bool:
 
 def _is_identifier(page: "_Reader", here: int, after: int, columns: "Columns") -> bool:
     """Whether a bare number is an identifier or a postcode: `PT-8827364`, `Any Town, CA 92126`."""
+    if not columns.printed.isdigit():
+        return False
     line = page.plain.rfind("\n", 0, page.starts[here]) + 1
     before = lower(page.plain)[max(line, page.starts[here] - 40) : page.starts[here]]
     if IDENTIFIERS & set(page.lowered[after : columns.at]) or TELEPHONE.search(before) or CODE.search(before):
