@@ -44,7 +44,7 @@ def is_mention(page: "_Reader", here: int, after: int, columns: "Columns") -> bo
         (columns.at > after and _is_parted(page, here, after, columns))
         or (page.scopes.tells and _is_talk(page, here, after, columns))
         or (lowered[end] == "or" and lowered[end + 1] in LIMITS)
-        or lowered[end] in WOULD
+        or lowered[end] in WOULD | CURRENCIES - {"inr"}  # a test too
         or (columns.value == 1 and not EQUAL.isdisjoint(lowered[columns.at : end + 1]))  # `1 mmol/L = 18 mg/dL`
         or (columns.bare and (_is_identifier(page, here, after, columns) or _is_time(page, columns)))
         or (columns.bare and _is_apart(page, here, columns))

@@ -151,6 +151,10 @@ class Scopes:
         labelled = self._has(self.labels, start, end)  # `Patient: Pixel (feline, 4.1 kg)`
         if lowered[cue.at - 1] in AGREED or not HANDED.isdisjoint(after) or labelled:
             return cue.at, cue.at
+        if cue.kind == "fiction" and (index := bisect_left(self.blanks, start)):
+            start = self.blanks[index - 1] + 1
+        elif cue.kind == "fiction":
+            start = 0
         opens = start == 0 or kinds[start - 1] == "nl" or cue.kind == "fiction"
         while opens and end + 1 < self.atoms.count and not (kinds[end] == "nl" == kinds[end + 1]):
             following = self.sentence(end + 1)[1]
