@@ -172,22 +172,25 @@ def test_the_page_shows_results_first_and_folds_the_code(tmp_path):
     cell = nbformat.v4.new_code_cell(
         "secret = 1", outputs=[nbformat.v4.new_output("display_data", image, metadata=told)]
     )
-    other = nbformat.v4.new_code_cell("", outputs=[nbformat.v4.new_output("display_data", image)])
+    bundle = {"text/markdown": '```json\n{"id": "shown"}\n```'}
+    outputs = [nbformat.v4.new_output("display_data", data) for data in (image, bundle)]
+    other = nbformat.v4.new_code_cell("", outputs=outputs)
     headings = nbformat.v4.new_markdown_cell("# 05"), nbformat.v4.new_markdown_cell("## What was read")
     notebook = nbformat.v4.new_notebook(cells=[headings[0], cell, headings[1], other], metadata=KERNEL)
     nbformat.write(notebook, tmp_path / "05_evaluate.ipynb")
-    summary_cell.insert(tmp_path / "05_evaluate.ipynb", "0 < 1", "abc")
+    summary_cell.insert(tmp_path / "05_evaluate.ipynb", "0 < 1 at `a<b`", "abc")
     row = {"slice": "lab_report", "metric": "cer", "base": 0.2, "tuned": 0.1, "n": 1200}
     compared = {"comparisons": [{**row, "difference": -0.1, "low": -0.2, "high": -0.0001}]}
     (tmp_path / "metrics.json").write_text(json.dumps(compared))
     results.index(tmp_path, "small", "a small model")
     page = (tmp_path / "index.html").read_text()
     summary = page[: page.index("<section")]
-    assert "0 &lt; 1" in summary
+    assert "0 &lt; 1 at <code>a&lt;b</code>" in summary
     assert "All results are of a small model." in summary
     assert re.search(r"lab report</td>.*1,200.*0\.200.*0\.100.*−0\.100 \[−0\.200, −0\.0001\]", summary)
     assert "figures/cer_by_slice.png" in summary
     assert re.search(r"<details><summary>code</summary>.*secret.*</details>", page, re.DOTALL)
+    assert "shown" in re.sub("<details>.*?</details>", "", page, flags=re.DOTALL)
     assert 'alt="CER fell"' in page
     assert 'alt="What was read"' in page
 

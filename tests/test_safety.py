@@ -170,7 +170,7 @@ def test_the_counting_back_ends_in_an_answer():
     )
     told = seeded_errors.answer(counts)
     assert told.startswith(
-        f"Of 10 errors of 2 of {len(safety.KINDS)} kinds, 90% were counted as what they are, "
+        f"Of 10 errors of 2 of {len(safety.KINDS)} kinds, 9 were counted as what they are, "
         "of each kind at least 83%; 2 were counted that nobody made."
     )
     assert "99% were" in seeded_errors.answer(counts.assign(made=[500, 500, 0], counted=[500, 499, 0]))

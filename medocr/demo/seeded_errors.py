@@ -47,9 +47,9 @@ def answer(counts: pd.DataFrame) -> str:
     untried = ", ".join(text for kind, text in safety.KINDS.items() if kind not in set(seeded["kind"]))
     least = (seeded["counted"] / seeded["made"]).min() if len(seeded) else 0.0
     return (
-        f"Of {made:,} errors of {len(seeded)} of {len(safety.KINDS)} kinds, {math.floor(100 * right / max(1, made))}% "
-        f"were counted as what they are, of each kind at least {math.floor(100 * least)}%; {extra:,} "
-        f"{'was' if extra == 1 else 'were'} counted that nobody made."
+        f"Of {made:,} errors of {len(seeded)} of {len(safety.KINDS)} kinds, {right:,} were counted as what they are, "
+        f"of each kind at least {math.floor(100 * least)}%; {extra:,} {'was' if extra == 1 else 'were'} counted that "
+        "nobody made."
     ) + (f" Not tried: {untried}." if untried else "")
 
 

@@ -120,9 +120,9 @@ def measured(results: Path, key: str) -> str:
 
 
 def verdicts(scores: pd.DataFrame, results: Path) -> pd.DataFrame:
-    """Every claim with its verdict and what decided it (lines parted by <br>)."""
+    """Every claim with its verdict and what decided it (a line for each comparison)."""
     judged = [(claim.says, *judge(scores, claim)) for claim in CLAIMS.values()]
-    rows = [(says, verdict, "<br>".join(statements)) for says, verdict, statements in judged]
+    rows = [(says, verdict, "\n".join(statements)) for says, verdict, statements in judged]
     rows += [(MEASURED[key]["says"], *judgement) for key, judgement in benchmarks.judged(results).items()]
     return pd.DataFrame(rows, columns=["claim", "verdict", "what decided it [95 % over pages and seeds]"])
 

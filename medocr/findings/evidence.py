@@ -276,6 +276,6 @@ def shown(table: pd.DataFrame, formats: dict | None = None) -> object:
 
     if table.empty:
         return Markdown("Nothing of this has been measured yet.")
-    left = [{"selector": "", "props": "text-align: left"}]
+    left = [{"selector": "", "props": "text-align: left; white-space: pre-line"}]
     texts = dict.fromkeys(table.select_dtypes(exclude="number"), left)
     return table.style.hide().format(formats, thousands=",", na_rep="", escape="html").set_table_styles(texts)

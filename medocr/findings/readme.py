@@ -83,7 +83,7 @@ def _environment() -> jinja2.Environment:
         "stage_findings": lambda run: summary_cell.findings(RESULTS / run),
         "same_run": lambda run: all(run["same_bytes"].values()) and run["same_scores"],
         **{"runs": len(facts), "total": total, "counted": counted, "demos": claims.demos(RESULTS)},
-        "verdicts": markdown.table(verdicts, verdicts.itertuples(index=False)),
+        "verdicts": markdown.table(verdicts, verdicts.replace("\n", "<br>", regex=True).itertuples(index=False)),
         "provenance": claims.provenance(scores, facts),
     }
     return environment

@@ -77,8 +77,8 @@ def _section(path: Path) -> str:
 
 
 def _fold(root: html.HtmlElement) -> None:
-    """Put code into folds, to be opened by who wants to see it."""
-    for code in root.xpath('.//div[contains(concat(" ", @class, " "), " highlight ")]'):
+    """Put the cells' code into folds, to be opened by who wants to see it; code that a cell shows stays open."""
+    for code in root.xpath('.//div[contains(@class, "input_area")]//div[contains(@class, "highlight")]'):
         fold = html.fragment_fromstring("<details><summary>code</summary></details>")
         code.getparent().replace(code, fold)
         code.tail = None
