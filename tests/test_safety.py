@@ -173,7 +173,7 @@ def test_the_counting_back_ends_in_an_answer():
         f"Of 10 errors of 2 of {len(safety.KINDS)} kinds, 9 were counted as what they are, "
         "of each kind at least 83%; 2 were counted that nobody made."
     )
-    assert "99% were" in seeded_errors.answer(counts.assign(made=[500, 500, 0], counted=[500, 499, 0]))
+    assert ", 999 were" in seeded_errors.answer(counts.assign(made=[500, 500, 0], counted=[500, 499, 0]))
     assert "1 was counted that" in seeded_errors.answer(counts.assign(**{"not made": [0, 0, 1]}))
     assert "drugs read as a different drug" in told.partition("Not tried")[2]
 
