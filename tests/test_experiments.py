@@ -9,7 +9,7 @@ from medocr import curate, evaluate, prepare, storage
 from medocr.__main__ import main
 from medocr.demo import synthetic
 from medocr.findings import claims, experiments
-from medocr.prepare.noise import damaged
+from medocr.prepare import damaged
 from medocr.run import StageFailed, load_profile, provenance
 
 TABLE = """

@@ -10,9 +10,10 @@ import json
 import subprocess
 import sys
 import tempfile
-import urllib.request
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+
+import httpx
 
 from ..schema import Page
 from ..transcribe import outgoing
@@ -89,11 +90,8 @@ class Loopback(contextlib.AbstractContextManager):
     def stats(self) -> list[dict]:
         """What each server counted: `requests`, `answers`, `twice` (pages answered more than once), `over_limit`,
         `faults`, `seconds` (the delays' sum) and `times` of the answers."""
-        counted, direct = [], urllib.request.build_opener(urllib.request.ProxyHandler({}))  # servers here need no proxy
-        for address in self.addresses:
-            with direct.open(address.removesuffix("/v1") + "/stats", timeout=30) as answer:
-                counted.append(json.load(answer))
-        return counted
+        with httpx.Client(trust_env=False, timeout=30) as client:  # servers here need no proxy
+            return [client.get(address.removesuffix("/v1") + "/stats").json() for address in self.addresses]
 
 
 def digest(image: bytes) -> str:

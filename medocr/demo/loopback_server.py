@@ -11,7 +11,6 @@ import hashlib
 import json
 import random
 import sys
-import threading
 import time
 import uuid
 from collections import Counter, deque
@@ -168,14 +167,10 @@ async def serve(settings: dict, kind: type[Behaviour] = Behaviour) -> None:
     for server in settings["servers"]:
         runner = web.AppRunner(kind(server, settings["known"], settings["words"]).app(), access_log=None)
         await runner.setup()
-        site = web.TCPSite(runner, "127.0.0.1", 0)
-        await site.start()
-        ports.append(site._server.sockets[0].getsockname()[1])
+        await web.TCPSite(runner, "127.0.0.1", 0).start()
+        ports.append(runner.addresses[0][1])
     print(json.dumps(ports), flush=True)
-    ended = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    threading.Thread(target=lambda: (sys.stdin.read(), loop.call_soon_threadsafe(ended.set)), daemon=True).start()
-    await ended.wait()
+    await asyncio.to_thread(sys.stdin.read)
 
 
 if __name__ == "__main__":

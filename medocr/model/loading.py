@@ -142,23 +142,17 @@ def load_processor(
     """
     try:
         images, tokenizer = PaddleOCRVLImageProcessorPil.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+        processor = PaddleOCRVLProcessor(images, tokenizer, chat_template=tokenizer.chat_template)
     except Exception as error:  # whatever a broken file makes its reader raise
         raise _broken(folder, "processor or tokenizer", error) from error
-    images.__dict__.pop("auto_map", None)  # it names the Hub's own code, which a saved processor has not beside it
-    images.size = {
-        "shortest_edge": min_pixels or images.size["shortest_edge"],
-        "longest_edge": max_pixels or images.size["longest_edge"],
-    }
-    lowest, highest = images.size["shortest_edge"], images.size["longest_edge"]
+    for settings in (images.__dict__, tokenizer.init_kwargs):
+        settings.pop("auto_map", None)  # it names the Hub's own code, which a saved processor has not beside it
+    lowest, highest = min_pixels or images.size["shortest_edge"], max_pixels or images.size["longest_edge"]
     if not 0 < lowest <= highest:
         raise ValueError(f"min_pixels {lowest} is above max_pixels {highest}, or below 1: give others")
-    tokenizer.init_kwargs.pop("auto_map", None)
+    images.size = {"shortest_edge": lowest, "longest_edge": highest}
     if not tokenizer.chat_template:
         raise ValueError(f"{folder}: there is no chat template (chat_template.jinja), so prompts cannot be built")
-    try:
-        processor = PaddleOCRVLProcessor(images, tokenizer, chat_template=tokenizer.chat_template)
-    except AttributeError as error:  # tokenizer_config.json names the image's token
-        raise _broken(folder, "processor or tokenizer", error) from error
     _check_template(processor, folder)
     return processor
 

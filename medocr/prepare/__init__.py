@@ -3,6 +3,8 @@
 import dataclasses
 import math
 import random
+import re
+import string
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable
@@ -17,7 +19,6 @@ from tokenizers import Tokenizer
 from medocr import BASES
 from medocr.prepare import split as splitting
 from medocr.prepare.card import dataset_card
-from medocr.prepare.noise import damaged
 from medocr.prepare.split import SPLITS
 from medocr.schema import Page, Rejection
 
@@ -36,6 +37,7 @@ __all__ = [
 PROMPT = "OCR:"
 PROMPT_TOKENS = 32  # an upper bound on what the chat template adds around image and answer
 FACTOR = 28  # a visual token covers 2 × 2 patches of 14 px
+ALPHABETS = (string.digits, string.ascii_lowercase, string.ascii_uppercase)
 FEW = 10  # pages in a split below which nothing can be learnt or said
 
 
@@ -143,7 +145,7 @@ def prepare(
 
     A page whose answer is longer than `max_answer_tokens`, or whose visual tokens and answer do not fit
     into `context`, is rejected by name and never cut. `split` holds the shares of train, validation and
-    test. `label_noise` is the probability that a word of a training answer is damaged (`noise.damaged`).
+    test. `label_noise` is the probability that a word of a training answer is `damaged`.
     Raises ValueError when too few pages are left for a train and a test split, and for parameters out of range.
     """
     if not 0 < min_pixels <= max_pixels:
@@ -167,6 +169,22 @@ def prepare(
     by_split = {name: [samples[i] for i in indices] for name, indices in parts.items()}
     counts = _counts(by_split, rejected, unknown)
     return Prepared(**by_split, rejected=rejected, leakage=leakage, counts=counts, warnings=_warnings(by_split))
+
+
+def damaged(text: str, share: float, rng: random.Random) -> str:
+    """The text with one character replaced in each word that `share` (a probability) hits.
+
+    A digit becomes another digit, an ASCII letter another of its case; a word without either stays as it is.
+    """
+    return re.sub(r"\S+", lambda word: _one_wrong(word[0], rng) if rng.random() < share else word[0], text)
+
+
+def _one_wrong(word: str, rng: random.Random) -> str:
+    places = [(i, letters) for i, character in enumerate(word) for letters in ALPHABETS if character in letters]
+    if not places:
+        return word
+    i, alphabet = rng.choice(places)
+    return word[:i] + rng.choice(alphabet.replace(word[i], "")) + word[i + 1 :]
 
 
 def _measure(pages, text_format, min_pixels, max_pixels, rejected) -> tuple[list[Sample], list[np.ndarray]]:
@@ -232,8 +250,7 @@ def _counts(by_split: dict[str, list[Sample]], rejected: list[Rejection], unknow
 
 
 def _quantiles(values: list[int]) -> dict[str, float]:
-    points = {"min": 0, "median": 50, "p95": 95, "max": 100}
-    return {name: float(np.percentile(values, point)) for name, point in points.items()}
+    return dict(zip(("min", "median", "p95", "max"), np.percentile(values, (0, 50, 95, 100)).tolist(), strict=True))
 
 
 def _warnings(by_split: dict[str, list[Sample]]) -> list[str]:
