@@ -105,6 +105,13 @@ def test_what_changed_under_a_checkpoint_is_named(base, samples, unfinished, tmp
     assert (report["steps"], report["resumed_from"], report["best_loss"]) == (1, None, None)
 
 
+@pytest.mark.parametrize("content", ["{", "[]"])
+def test_a_broken_record_of_the_recipe_is_named(tmp_path, content):
+    (tmp_path / "recipe.json").write_text(content)
+    with pytest.raises(ValueError, match=r"recipe\.json is damaged"):
+        checkpoints.open_folder(tmp_path, {"r": 4})
+
+
 def test_another_recipe_is_welcome_where_no_checkpoint_is_lost(tmp_path):
     checkpoints.open_folder(tmp_path, {"r": 4})
     checkpoints.open_folder(tmp_path, {"r": 8})

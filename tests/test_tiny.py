@@ -1,5 +1,6 @@
 """The embedded base: its files, its prompt, its pretraining, and how well the shipped weights read."""
 
+import datetime
 import itertools
 import json
 import math
@@ -112,6 +113,21 @@ def test_fonts_kept_for_held_out_pages_are_never_drawn_and_others_hold_what_they
         draft = text.draft(rng, 10, "/somewhere/Other")
         assert len(draft.lines) == 10
         assert corpus.LATIN.issuperset(draft.text.replace("\n", ""))
+
+
+def test_a_seed_gives_the_same_text_on_any_day(monkeypatch):
+    class Tomorrow(datetime.datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return cls(2031, 5, 6, tzinfo=tz)
+
+    def dates():
+        rng, text = random.Random(3), corpus.Text(3)
+        return [text.date(rng) for _ in range(20)]
+
+    today = dates()
+    monkeypatch.setattr("faker.providers.date_time.datetime", Tomorrow)
+    assert dates() == today
 
 
 def test_held_out_pages_come_in_every_kind_and_in_fonts_seen_and_unseen():

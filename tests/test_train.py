@@ -108,7 +108,7 @@ def test_the_loss_is_the_model_s_own_on_these_pages(tmp_path, monkeypatch):
     monkeypatch.setattr(PaddleOCRVLForConditionalGeneration, "accepts_loss_kwargs", False, raising=False)
     samples = _samples(_short_receipts(4))
     recipe = {"max_steps": 1, "batch_size": 2, "accumulation": 2, "save_every": 1, "progress": False}
-    made = train.train("tiny", samples, samples[:2], tmp_path, precision="float32", **recipe)
+    made = train.train("tiny", samples, samples[:2], tmp_path, precision="float32", pretrained=False, **recipe)
     model, processor = models.load("tiny")
     collator = data.Collator(processor, samples)
     with torch.no_grad():
@@ -229,6 +229,9 @@ def test_bad_requests_are_named(base, samples, tmp_path):
         train.train(base, samples, [], tmp_path, precision="int4")
     with pytest.raises(ValueError, match="batch_size is '4'"):
         train.train(base, samples, [], tmp_path, batch_size="4")
+    for keep in (0, "2"):
+        with pytest.raises(ValueError, match="keep_checkpoints is "):
+            train.train(base, samples, [], tmp_path, keep_checkpoints=keep)
     with pytest.raises(ValueError, match="epochs is 0"):
         train.train(base, samples, [], tmp_path, epochs=0)
     with pytest.raises(ValueError, match="device is 'gpu': use auto, cpu or cuda"):

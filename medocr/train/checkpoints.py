@@ -73,7 +73,7 @@ def write_manifest(folder: Path, **facts) -> None:
 
 
 def facts(checkpoint: Path) -> dict:
-    return json.loads((checkpoint / SEAL).read_text())
+    return storage.read_json(checkpoint / SEAL)
 
 
 def problem(checkpoint: Path, shapes: dict[str, tuple] | None = None) -> str | None:
@@ -98,7 +98,7 @@ def _damage(checkpoint: Path) -> str | None:
     changed = [name for name, known in hashes.items() if storage.file_hash(checkpoint / name) != known]
     if changed:
         return f"{', '.join(changed)} cut off or changed"
-    of = json.loads((checkpoint / "trainer_state.json").read_text())["global_step"]
+    of = storage.read_json(checkpoint / "trainer_state.json")["global_step"]
     return f"trainer_state.json is of step {of}" if of != step(checkpoint) else None
 
 
@@ -169,7 +169,7 @@ def open_folder(folder: Path, recipe: dict) -> None:
     record, recipe = folder / "recipe.json", json.loads(json.dumps(recipe))
     if not record.is_file() and saved(folder):
         raise ValueError(f"{folder}: holds checkpoints but no recipe.json, so nobody knows of what: delete the folder")
-    known = json.loads(record.read_text()) if record.is_file() else {}
+    known = storage.read_json(record) if record.is_file() else {}
     finished = known.pop("finished", False)
     if known != recipe:
         if saved(folder) and not finished:

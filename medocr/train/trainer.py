@@ -45,6 +45,8 @@ class Trainer(SFTTrainer):
         progress: bool,
         pretrained: bool,
     ) -> None:
+        if not isinstance(keep, int) or keep < 1:
+            raise ValueError(f"keep_checkpoints is {keep!r}: give a whole number of at least 1")
         model, processor = loaded
         self.recipe, self.steps, self.keep = recipe, recipe.steps(pages), keep
         self.device, self.precision = model.device.type, _precision(recipe.precision, model)

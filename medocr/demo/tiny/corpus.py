@@ -1,5 +1,6 @@
 """What pretraining reads: drafts of general text, line by line, and receipts and invoices. Nothing medical."""
 
+import datetime
 import itertools
 import random
 import string
@@ -29,6 +30,7 @@ LATIN = {*map(chr, range(32, 256)), "€"}  # what every font has
 MEDICAL = {"doctor", "drug", "health", "hospital", "medical", "patient", "treatment", "disease", "cancer", "blood"}
 WORDS = tuple(word for word in Lorem.word_list if word not in MEDICAL)
 DATES = ("%d/%m/%Y", "%Y-%m-%d", "%d.%m.%Y", "%d %b %Y", "%b %d, %Y", "%H:%M", "%m/%d/%y", "%d-%b-%Y")
+LAST_DAY = datetime.datetime(2026, 1, 1)  # Faker's own is today: a seed would give other pages tomorrow
 PRINTABLE = string.ascii_letters + string.digits + string.punctuation
 
 
@@ -122,7 +124,7 @@ class Text:
         return rng.choice(("$", "£", "€", "USD ", "EUR ", "")) + f"{cents / 100:,.2f}"
 
     def date(self, rng: random.Random) -> str:
-        return self.fake.date_time().strftime(rng.choice(DATES))
+        return self.fake.date_time(end_datetime=LAST_DAY).strftime(rng.choice(DATES))
 
     def sign(self, rng: random.Random) -> str:
         return rng.choice(SIGNS) + rng.choice(("", rng.choice(WORDS), str(rng.randrange(100)), rng.choice(SIGNS)))
