@@ -22,7 +22,7 @@ def form(rng: random.Random, number: int) -> Draft:
     for n, question in enumerate(rng.sample(list(SEVERAL), multiple) + rng.sample(single, single_count), 1):
         label = style.number.format(n=n) + style.question.format(question)
         answers = _answers(rng, question)
-        lines += _question(label, answers, style)
+        lines += _question(label, answers, style, short=question in ONE)
         options += [{"question": question, "label": answer, "ticked": ticked} for answer, ticked in answers]
     return Draft(lines, {"header": header, "options": options}, facility.look)
 
@@ -34,10 +34,10 @@ def _answers(rng: random.Random, question: str) -> list[tuple[str, bool]]:
     return [(answer, rng.random() < 0.4) for answer in rng.sample(SEVERAL[question], rng.choice((2, 3, 4)))]
 
 
-def _question(label: str, answers: list[tuple[str, bool]], style: types.SimpleNamespace) -> list[Line]:
+def _question(label: str, answers: list[tuple[str, bool]], style: types.SimpleNamespace, *, short: bool) -> list[Line]:
     """A question with short answers on one line; otherwise the answers below it."""
     boxes = [f"{'☑' if ticked else '☐'} {answer}" for answer, ticked in answers]
-    if label.rstrip(":?").split(". ")[-1] in ONE:
+    if short:
         return [Line((" ".join([label, *boxes]),), rule=style.rule)]
     rows = [tuple(boxes[i : i + style.per_line]) for i in range(0, len(boxes), style.per_line)]
     padded = [cells + ("",) * (style.per_line - len(cells)) for cells in rows]

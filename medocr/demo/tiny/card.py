@@ -115,14 +115,11 @@ def make_card(reader, processor, history: Path, count: int) -> dict:
 
 def figures(card: dict) -> str:
     """The card's figures as markdown."""
-    facts = {
-        "parameters": f"{card['parameters']:,}",
-        "weights": f"{card['megabytes']} MB (float16)",
-        "trained": f"{card['steps']:,} steps in {card['hours']} hours",
-        "machine": card["machine"],
-    }
-    parts = ["\n".join(f"- {name}: {value}" for name, value in facts.items())]
-    parts.append("Made by\n\n" + "\n".join(f"    {command}" for command in card["commands"]))
+    parts = [
+        f"- parameters: {card['parameters']:,}\n- weights: {card['megabytes']} MB (float16)\n"
+        f"- trained: {card['steps']:,} steps in {card['hours']} hours\n- machine: {card['machine']}",
+        "Made by\n\n" + "\n".join(f"    {command}" for command in card["commands"]),
+    ]
     names = ("step", "stage", "text", "place", "letters")
     curve = [(round(row["seconds"] / 60), *(row[name] or "–" for name in names)) for row in card["curve"]]
     parts += ["Learning curve (nats, means since the last report):", markdown.table(("minute", *names), curve)]
