@@ -27,6 +27,7 @@ class Server(loopback.Server):
     replies: dict[str, str] = dataclasses.field(default_factory=dict)
     revoked_after: int | None = None
     served_as: str = ""  # the model that it says it is, whatever it is asked for
+    refuses: tuple[str, ...] = ()  # settings of a request that its model does not take
     batch_s: float = 0.2
 
 

@@ -50,6 +50,9 @@ class Hostile(Behaviour):
         return app
 
     async def complete(self, request: web.Request) -> web.StreamResponse:
+        if refused := [name for name in self.settings["refuses"] if name in await request.json()]:
+            said = {"message": f"Unsupported parameter: '{refused[0]}' secret", "param": refused[0]}
+            return web.json_response({"error": {**said, "code": "unsupported_parameter"}}, status=400)
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:

@@ -257,6 +257,21 @@ def test_a_provider_that_refuses_the_first_requests_is_dropped(store):
     assert "is the model 'known-text' right?" in report["providers"][0]["dropped"]
 
 
+def test_a_model_that_takes_other_settings_is_asked_with_those(store):
+    """OpenAI's thinking models refuse `max_tokens`, and a temperature; a server that refuses all has its 400 told."""
+    todo = pages(20)
+    with Loopback(todo, [dataclasses.replace(QUICK, refuses=("max_tokens", "temperature"))]) as servers:
+        labelled, report = run(todo, servers.providers(in_flight=4), store)
+        assert servers.stats()[0]["requests"] == 20
+    assert len(labelled) == 20
+    assert report["providers"][0]["faults"] == {}
+    assert client.request(provider(max_tokens=9), [], {"max_tokens"})["max_completion_tokens"] == 9
+    with Loopback(todo, [dataclasses.replace(QUICK, refuses=("max_tokens", "max_completion_tokens"))]) as servers:
+        _, report = run(pages(3, start=30), servers.providers(), store)
+    assert report["providers"][0]["faults"] == {"bad_request": 3}
+    assert "secret" not in json.dumps(report)
+
+
 def test_faults_of_other_kinds_are_no_refusals():
     """A server that stumbles four times at the start, and then refuses one page, has not refused five."""
     asked = client.Client(provider())

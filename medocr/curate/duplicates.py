@@ -39,10 +39,15 @@ def near(pages: Sequence[Page], hashes: np.ndarray, max_distance_bits: int) -> d
     order = _labelled_first(pages)
     repeats: dict[int, int] = {}
     for i, candidates in zip(order, _alike(hashes[order], max_distance_bits), strict=True):
-        originals = [order[c] for c in candidates if order[c] not in repeats]
-        original = _original(pages, i, originals)
-        if original is not None:
-            repeats[i] = original
+        comparisons = 0
+        for original in (order[c] for c in candidates if order[c] not in repeats):
+            same = same_text(pages[i].text, pages[original].text)
+            if same is None and comparisons < MOST_COMPARISONS:
+                comparisons += 1
+                same = same_image(pages[i].open(), pages[original].open())
+            if same:
+                repeats[i] = original
+                break
     return repeats
 
 
@@ -61,18 +66,6 @@ def _alike(hashes: np.ndarray, max_distance_bits: int) -> list[np.ndarray]:
             near_ones = np.flatnonzero(of_row <= max_distance_bits)
             neighbours.append(near_ones[np.argsort(of_row[near_ones], kind="stable")])
     return neighbours
-
-
-def _original(pages: Sequence[Page], i: int, candidates: list[int]) -> int | None:
-    comparisons = 0
-    for candidate in candidates:
-        same = same_text(pages[i].text, pages[candidate].text)
-        if same is None and comparisons < MOST_COMPARISONS:
-            comparisons += 1
-            same = same_image(pages[i].open(), pages[candidate].open())
-        if same:
-            return candidate
-    return None
 
 
 def same_text(a: str | None, b: str | None) -> bool | None:

@@ -45,7 +45,9 @@ def fetch(dataset: Dataset, path: str | Path | None, revision: str | None) -> Co
         folder = _from_kaggle(dataset, revision)
     else:
         folder = _from_hub(dataset, revision)
-    return Copy(folder, f"{dataset.handle}@{revision or _revision(folder)}", _licence(folder))
+    # both caches name the folder by the revision: …/snapshots/<commit>, …/versions/<number>
+    cached = folder.name if folder.parent.name in ("snapshots", "versions") else "local"
+    return Copy(folder, f"{dataset.handle}@{revision or cached}", _licence(folder))
 
 
 def latest(dataset: Dataset) -> str:
@@ -95,11 +97,6 @@ def _reaching(dataset: Dataset, *errors: type[Exception]) -> Iterator[None]:
             f"source {dataset.source!r}: {where}/{dataset.handle} could not be reached ({type(error).__name__}: "
             f"{error}). Point `path` at a downloaded copy, or use the source 'folder' or 'synthetic'"
         ) from error
-
-
-def _revision(folder: Path) -> str:
-    # both caches name the folder by the revision: …/snapshots/<commit>, …/versions/<number>
-    return folder.name if folder.parent.name in ("snapshots", "versions") else "local"
 
 
 def _licence(folder: Path) -> str:

@@ -160,10 +160,8 @@ def _opened_tiff(file: Path) -> Iterator[tuple[int, Draw]]:
             count, cut_off = _count_frames(image)
         except (*BROKEN_TIFF, Image.DecompressionBombError):
             count, cut_off = 1, False  # curate finds out what is wrong with it
-        if cut_off:
-            yield count + 1, lambda index: _frame(image, index) if index < count else _lost(count)
-        else:
-            yield count, (lambda index: _frame(image, index)) if count > 1 else (lambda _: file.read_bytes())
+        pages = count + cut_off  # what is lost is a page, too
+        yield pages, (lambda index: _frame(image, index, count)) if pages > 1 else (lambda _: file.read_bytes())
 
 
 def _count_frames(image: Image.Image) -> tuple[int, bool]:
@@ -179,11 +177,9 @@ def _count_frames(image: Image.Image) -> tuple[int, bool]:
         count += 1
 
 
-def _lost(count: int) -> bytes:
-    raise ValueError(f"truncated: the file is cut off after page {count}; at least one page is lost")
-
-
-def _frame(image: Image.Image, index: int) -> bytes:
+def _frame(image: Image.Image, index: int, count: int) -> bytes:
+    if index == count:
+        raise ValueError(f"truncated: the file is cut off after page {count}; at least one page is lost")
     try:
         image.seek(index)
         check_size(*image.size, bands=len(image.getbands()))

@@ -1,6 +1,7 @@
 """One's own documents: a folder of images and PDFs, with labels where there are any."""
 
 import importlib.metadata
+import itertools
 import os
 from collections import Counter
 from collections.abc import Iterator
@@ -53,21 +54,20 @@ def folder(
         raise ValueError(f"{path} has no document: put {', '.join(documents.KINDS)} files there (it holds {held})")
     problems += [(file.parent / f"{file.name}:{line}", "bad_metadata", why) for file, line, why in bad_lines]
     problems += [(file, "missing_file", "a row of metadata names it") for file in sorted(set(rows) - set(files))]
-    options = {"doc_type": doc_type, "contains_phi": contains_phi, "labelled": labelled}
-    return _all(root, files, problems, rows, options, dpi, max_page_pixels)
 
+    def items() -> Iterator[Page | Rejection]:
+        for file, reason, detail in problems:
+            yield Rejection(name_of(file, root), "folder", reason, detail)
+        for file in itertools.filterfalse(is_beside, files):
+            name = name_of(file, root)
+            try:
+                yield from _items(
+                    file, name, rows.get(file, {}), doc_type, contains_phi, dpi, max_page_pixels, labelled
+                )
+            except (ValueError, OSError) as error:  # OSError: it went away, or may not be read
+                yield _rejection(name, error)
 
-def _all(root: Path, files, problems, rows, options, dpi: int, max_page_pixels: int) -> Iterator[Page | Rejection]:
-    for file, reason, detail in problems:
-        yield Rejection(name_of(file, root), "folder", reason, detail)
-    for file in files:
-        if is_beside(file):
-            continue
-        name = name_of(file, root)
-        try:
-            yield from _items(file, name, rows.get(file, {}), options, dpi, max_page_pixels)
-        except (ValueError, OSError) as error:  # OSError: it went away, or may not be read
-            yield _rejection(name, error)
+    return items()
 
 
 def is_beside(file: Path) -> bool:
@@ -177,37 +177,26 @@ def state(path: str | Path, **_) -> list:
     return known
 
 
-def _items(file: Path, name: str, row: dict, options: dict, dpi: int, limit: int) -> Iterator[Page | Rejection]:
+def _items(
+    file: Path, name: str, row: dict, doc_type: str | None, contains_phi: bool, dpi: int, max_page_pixels: int, labelled
+) -> Iterator[Page | Rejection]:
     """The pages of one file. Raises ValueError that starts with the reason, or OSError, where there are none."""
-    suffix = file.suffix.lower()
     if not is_document(file):
-        raise ValueError(f"unsupported: {suffix} files are not read; save it as PDF or PNG")
-    about = _about(name, row, options)
-    with documents.opened(file, dpi, limit) as (count, draw):
-        texts, problem = _texts(file, row, count) if options["labelled"] else ([None] * count, None)
+        raise ValueError(f"unsupported: {file.suffix.lower()} files are not read; save it as PDF or PNG")
+    about = {"doc_type": doc_type or labels.doc_type_of_folders(Path(name)) or "unknown", **row}
+    about["contains_phi"] = contains_phi or bool(row.get("contains_phi"))  # a row can add protection, not lift it
+    with documents.opened(file, dpi, max_page_pixels) as (count, draw):
+        texts, problem = _texts(file, row, count) if labelled else ([None] * count, None)
         if problem:
             yield _rejection(f"{name} (label)", problem, "; its pages are taken without a label")
-        several = count > 1 or suffix == ".pdf"
-        for index in range(count):
-            origin, place = f"{name}#{index + 1}" if several else name, {"page": index + 1, "pages": count}
-            yield _item(origin, draw, index, texts[index], {**about, **place})
-
-
-def _item(origin: str, draw: documents.Draw, index: int, text: str | None, about: dict) -> Page | Rejection:
-    try:
-        image = draw(index)
-    except ValueError as error:
-        return _rejection(origin, error)
-    label_origin = None if text is None else about.get("label_origin", "annotation")
-    return Page(image, origin, "folder", text=text, **{**about, "label_origin": label_origin})
-
-
-def _about(name: str, row: dict, options: dict) -> dict:
-    """What is known of a file's pages, but for their images and texts. A row can add protection, not lift it."""
-    doc_type = options["doc_type"] or labels.doc_type_of_folders(Path(name)) or "unknown"
-    known = {key: value for key, value in row.items() if key != "text"}
-    phi = options["contains_phi"] or bool(row.get("contains_phi"))
-    return {"doc_type": doc_type, **known, "contains_phi": phi}
+        several = count > 1 or file.suffix.lower() == ".pdf"
+        for index, text in enumerate(texts):
+            origin = f"{name}#{index + 1}" if several else name
+            about |= {"text": text, "label_origin": None if text is None else row.get("label_origin", "annotation")}
+            try:
+                yield Page(draw(index), origin, "folder", **about, page=index + 1, pages=count)
+            except ValueError as error:
+                yield _rejection(origin, error)
 
 
 def _texts(file: Path, row: dict, pages: int) -> tuple[list[str | None], ValueError | None]:

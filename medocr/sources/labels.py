@@ -96,7 +96,9 @@ def read_metadata(files: Iterable[Path]) -> tuple[dict[Path, dict], list[tuple[P
             try:
                 if line.strip():
                     name, row = _metadata_row(line)
-                    _add(rows, file.parent, name, row)
+                    if file.parent / name in rows:
+                        raise ValueError(f"file_name {name!r} is there twice")
+                    rows[file.parent / name] = row
             except ValueError as error:
                 bad.append((file, number, str(error)))
     return rows, bad
@@ -120,15 +122,6 @@ def _cell(name: str, value: str):
     return value or None
 
 
-def _add(rows: dict[Path, dict], folder: Path, name: str, row: dict) -> None:
-    described = folder / name
-    if Path(name).is_absolute() or ".." in Path(name).parts:
-        raise ValueError(f"file_name {name!r} leads out of the folder")
-    if described in rows:
-        raise ValueError(f"file_name {name!r} is there twice")
-    rows[described] = row
-
-
 def _metadata_row(line: bytes) -> tuple[str, dict]:
     try:
         row = json.loads(line.decode("utf-8-sig"))
@@ -145,7 +138,11 @@ def _metadata_row(line: bytes) -> tuple[str, dict]:
     if "fields" in known:
         check_fields(known["fields"])
     if "doc_type" in known:
-        known["doc_type"] = _known_type(known["doc_type"])
+        known["doc_type"] = doc_type_of(said := known["doc_type"])
+        if known["doc_type"] is None:
+            raise ValueError(f"doc_type {said!r} is not one of {', '.join(DOC_TYPES)}")
+    if Path(row["file_name"]).is_absolute() or ".." in Path(row["file_name"]).parts:
+        raise ValueError(f"file_name {row['file_name']!r} leads out of the folder")
     return row["file_name"], known
 
 
@@ -178,10 +175,3 @@ def _check_numbers(row: dict, where: str) -> None:
             raise ValueError(f"fields: {where} has {name} {value!r}, not {expected}")
     if not isinstance(row.get("ticked", False), bool):
         raise ValueError(f"fields: {where} has ticked {row['ticked']!r}, not true or false")
-
-
-def _known_type(name: str) -> str:
-    doc_type = doc_type_of(name)
-    if doc_type is None:
-        raise ValueError(f"doc_type {name!r} is not one of {', '.join(DOC_TYPES)}")
-    return doc_type

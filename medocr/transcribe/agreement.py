@@ -72,9 +72,9 @@ def compare(first: str, second: str) -> dict[str, float]:
     return {
         "text": Levenshtein.normalized_similarity(*texts),
         "numbers": _dice(*(numbers(text) for text in texts)),
-        "units": _dice(*(_units(text) for text in texts)),
-        "drugs": _dice(*(_drugs(text) for text in texts)),
-        "rows": _same_values(*(_values(text) for text in (first, second))),
+        "units": _dice(*(Counter(filter(None, map(fields.unit_code, text.split()))) for text in texts)),
+        "drugs": _dice(*(Counter(t.name for t in fields.read_terms(text) if t.kind == "drug") for text in texts)),
+        "rows": _same_values(_values(first), _values(second)),
     }
 
 
@@ -101,14 +101,6 @@ def doubted(lines: Sequence[str], *others: Sequence[str]) -> list[list[str]]:
 def numbers(text: str) -> Counter[str]:
     """The numbers of a text as printed, but for the commas of thousands."""
     return Counter(number.replace(",", "") for number in metrics.NUMBER.findall(text))
-
-
-def _units(text: str) -> Counter[str]:
-    return Counter(code for word in text.split() if (code := fields.unit_code(word)))
-
-
-def _drugs(text: str) -> Counter[str]:
-    return Counter(term.name for term in fields.read_terms(text) if term.kind == "drug")
 
 
 def _values(text: str) -> dict[str, set]:

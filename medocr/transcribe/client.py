@@ -12,7 +12,7 @@ import logging
 import os
 import re
 import time
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Collection, Coroutine
 from typing import TYPE_CHECKING, TypeVar
 
 from ..storage import environment
@@ -35,6 +35,7 @@ MOST_TOKENS = 10**9  # that one request can have taken
 MOST_BYTES = 4_000_000  # of an answer once it is unpacked: a page of text has some 10,000
 LEAST_WAIT = 0.5  # seconds after "too many requests", also where the server says 0
 TRANSIENT = ("error", "abort")  # finishes that say that the server, not the model, ended the answer
+REFUSABLE = ("max_tokens", "temperature")  # by models of OpenAI that think first: they take max_completion_tokens
 QUIET = ("openai", "httpx2", "httpcore2", "aiohttp", "asyncio")
 REFUSED = {
     401: "it does not accept the key (401)",
@@ -47,14 +48,15 @@ REFUSED = {
 class Fault(Exception):
     """A request that gave no answer. `kind` is what happened; `dropped` says why the provider is of no more use.
 
-    `paid` is an answer that is paid for and not used.
+    `paid` is an answer that is paid for and not used; `setting` names the one that the model does not take.
     """
 
-    def __init__(
-        self, kind: str, detail: str, wait: float = 0.0, dropped: str = "", paid: Answer | None = None
-    ) -> None:
+    paid: Answer | None = None
+    setting = ""
+
+    def __init__(self, kind: str, detail: str, wait: float = 0.0, dropped: str = "") -> None:
         super().__init__(f"{kind}: {detail}")
-        self.kind, self.detail, self.wait, self.dropped, self.paid = kind, detail, wait, dropped, paid
+        self.kind, self.detail, self.wait, self.dropped = kind, detail, wait, dropped
 
 
 class Client:
@@ -70,6 +72,7 @@ class Client:
         self.in_a_row = 0  # faults since the last answer, overload aside
         self.refused = 0  # of these, requests refused as bad
         self.usual_tokens, self.usual_seconds = 2000.0, 2.0  # of a request, until some are known
+        self.without: set[str] = set()  # settings that the model has refused
         self._resume = 0.0
         self._well = time.monotonic()
         self._api = None
@@ -111,13 +114,18 @@ class Client:
         """Post one chat request and return its answer, without the limits that `read` keeps. Raises Fault."""
         import httpx2
 
-        body = request(self.provider, messages)
+        body = request(self.provider, messages, self.without)
         try:
             async with asyncio.timeout(self.provider.timeout_s):
                 # as `chat.completions.create` posts it, without its walk through every value, a third of the CPU time
                 raw = await without_words(self._api.post("/chat/completions", cast_to=httpx2.Response, body=body))
         except TimeoutError:
             raise Fault("timeout", f"no answer in {self.provider.timeout_s:g} s") from None
+        except Fault as fault:
+            if fault.setting not in body:
+                raise
+            self.without.add(fault.setting)
+            return await self.ask(messages)
         self._pause(limits.exhausted_for(raw.headers))
         try:
             content = json.loads(raw.content)
@@ -179,7 +187,9 @@ async def without_words(request: Awaitable[T]) -> T:
     except Fault:  # of a request within this one
         raise
     except openai.APIStatusError as error:
-        raise _status_fault(error.status_code, error.response.headers, error.code) from None
+        fault = _status_fault(error.status_code, error.response.headers, error.code)
+        fault.setting = error.param if error.status_code == 400 and error.param in REFUSABLE else ""
+        raise fault from None
     except openai.APIConnectionError:  # a time-out as well, to openai: a connection that broke counts as one there
         raise Fault("connection", "the connection could not be made, or broke") from None
     except Exception:  # whatever a server sends, its parsers raise, and it is a fault of this request alone
@@ -210,7 +220,9 @@ def completion(provider: OpenAIProvider, body) -> Answer:
     if not _same_model(provider.model, named := body.get("model")):
         shown = f" ({named})" if re.fullmatch(r"[A-Za-z0-9._:/-]{1,64}", named) and provider.key() not in named else ""
         dropped = f"it answers as another model{shown} than {provider.model}: give the name that it answers with"
-        raise Fault("another_model", f"the answer is of another model than {provider.model}", 0.0, dropped, answer)
+        fault = Fault("another_model", f"the answer is of another model than {provider.model}", dropped=dropped)
+        fault.paid = answer
+        raise fault
     return answer
 
 
@@ -222,9 +234,11 @@ def _same_model(asked: str, answered) -> bool:
     return asked.startswith(answered) or answered.startswith(asked)
 
 
-def request(provider: OpenAIProvider, messages: list[dict]) -> dict:
-    """The body that asks for a chat completion."""
-    return {"model": provider.model, "messages": messages, "max_tokens": provider.max_tokens, "temperature": 0}
+def request(provider: OpenAIProvider, messages: list[dict], without: Collection[str] = ()) -> dict:
+    """The body that asks for a chat completion, `without` settings that the model refuses."""
+    limit = "max_completion_tokens" if "max_tokens" in without else "max_tokens"
+    settings = {limit: provider.max_tokens} | ({} if "temperature" in without else {"temperature": 0})
+    return {"model": provider.model, "messages": messages, **settings}
 
 
 def api(provider: OpenAIProvider, most_bytes: int = MOST_BYTES) -> "openai.AsyncOpenAI":
