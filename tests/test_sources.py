@@ -16,7 +16,7 @@ import datasets
 import huggingface_hub
 import pyarrow.parquet
 import pytest
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, features
 
 from medocr import curate, fields, sources
 from medocr.schema import Page, Rejection
@@ -240,6 +240,23 @@ def test_metadata_columns_and_missing_files(tmp_path):
     assert load(tmp_path, contains_phi=False)[0].contains_phi
 
 
+@pytest.mark.skipif(not features.check("avif"), reason="this Pillow was built without AVIF")
+def test_an_avif_photograph_needs_nothing_else(tmp_path):
+    picture("Hb 13.5").save(tmp_path / "photo.avif")
+    (page,) = load(tmp_path)
+    assert (page.image[:4], page.open().size) == (b"\x89PNG", picture("Hb 13.5").size)
+
+
+def test_what_a_broken_line_of_metadata_may_protect_is_protected(tmp_path):
+    for name in "ab":
+        (tmp_path / f"{name}.png").write_bytes(encoded(picture(name)))
+    for line in ('{"file_name": "a.png", "contains_phi": "yes"}', '{"file_name": "a.png", "contains_phi": true'):
+        (tmp_path / "metadata.jsonl").write_text(f'{line}\n{{"file_name": "b.png"}}')
+        problem, *pages = load(tmp_path, contains_phi=False)
+        assert problem.reason == "bad_metadata"
+        assert [page.contains_phi for page in pages] == [True, False]
+
+
 def test_a_table_of_labels_is_read(tmp_path):
     for name in "abc":
         (tmp_path / f"{name}.png").write_bytes(encoded(picture(name)))
@@ -249,7 +266,7 @@ def test_a_table_of_labels_is_read(tmp_path):
     problem, *loaded = load(tmp_path, contains_phi=False)
     assert (problem.origin, problem.detail) == ("metadata.csv:5", "contains_phi is 'maybe', not a bool")
     assert [page.text for page in loaded] == ["Hb, 13.5\nNa 140", None, None]
-    assert [page.contains_phi for page in loaded] == [True, False, False]
+    assert [page.contains_phi for page in loaded] == [True, False, True]  # nobody knows what "maybe" is to protect
     assert loaded[1].fields == {"receipt": {"total": 12.5}}
     for content, message in (
         (b"file_name;text\n", "names no column file_name"),

@@ -23,7 +23,7 @@ SIGNATURES = (  # first bytes → what the file is, whatever it is called
     (b"BM", "bmp"),
     (b"GIF8", "gif"),
 )
-HEIF = (b"heic", b"heix", b"hevc", b"mif1", b"msf1", b"avif")
+HEIF = dict.fromkeys((b"heic", b"heix", b"hevc", b"mif1", b"msf1"), "heif") | {b"avif": "avif"}
 POINTS_PER_INCH = 72
 LEAST_PIXELS = 8  # of a rendered PDF page's shorter side: less is no page
 PNG_MODES = ("1", "L", "P", "I;16", "LA", "RGB", "RGBA")
@@ -34,7 +34,7 @@ Draw = Callable[[int], bytes]
 
 
 def kind(file: Path) -> str | None:
-    """What a file is by its first bytes: pdf, tiff, heif or another image's kind; None where it is no document.
+    """What a file is by its first bytes: pdf, tiff, heif, avif or another image's kind; None where it is no document.
 
     Raises OSError when it cannot be read.
     """
@@ -45,7 +45,7 @@ def kind(file: Path) -> str | None:
     if head[:4] == b"RIFF" and head[8:12] == b"WEBP":
         return "webp"
     if head[4:8] == b"ftyp" and head[8:12] in HEIF:
-        return "heif"
+        return HEIF[head[8:12]]
     return next((name for signature, name in SIGNATURES if head.startswith(signature)), None)
 
 
@@ -69,8 +69,8 @@ def opened(file: Path, dpi: int, max_page_pixels: int) -> Iterator[tuple[int, Dr
     elif is_a == "tiff":
         with _opened_tiff(file) as pages:
             yield pages
-    elif is_a == "heif":
-        yield 1, lambda _: _from_heif(file)
+    elif is_a in HEIF.values():
+        yield 1, lambda _: _from_heif(file, is_a)
     else:
         yield 1, lambda _: file.read_bytes()
 
@@ -83,15 +83,14 @@ def _described(file: Path, is_a: str | None) -> str:
     return "an HTML page" if head.startswith((b"<!doctype html", b"<html")) else "no PDF"
 
 
-def _from_heif(file: Path) -> bytes:
-    """A HEIC or AVIF photograph as PNG."""
-    try:
-        import pillow_heif
-    except ImportError:
-        raise ValueError(
-            "heif: HEIC and AVIF need one more package (pip install pillow-heif), or save as JPEG"
-        ) from None
-    pillow_heif.register_heif_opener()
+def _from_heif(file: Path, is_a: str) -> bytes:
+    """A HEIC or AVIF photograph as PNG; Pillow reads AVIF by itself."""
+    if is_a == "heif":
+        try:
+            import pillow_heif
+        except ImportError:
+            raise ValueError("heif: HEIC needs one more package (pip install pillow-heif), or save as JPEG") from None
+        pillow_heif.register_heif_opener()
     try:
         with Image.open(file) as image:
             check_size(*image.size, bands=len(image.getbands()))

@@ -35,7 +35,8 @@ def folder(
       looked for.
     - The document type is that of the row, else `doc_type`, else what the nearest subfolder
       is called (`prescriptions`, `lab-reports`, …), else `unknown`.
-    - Pages are taken to hold PHI unless `contains_phi` is False and their row does not say otherwise.
+    - Pages are taken to hold PHI unless `contains_phi` is False and their row does not say otherwise. Where a line of
+      metadata cannot be read, pages without a row are, too: the line may have said so of any of them.
 
     Whatever cannot be read is a Rejection, and no file stops another: text and data files beside the documents and
     what file managers leave are passed over; links are followed inside the folder, once.
@@ -59,11 +60,10 @@ def folder(
         for file, reason, detail in problems:
             yield Rejection(name_of(file, root), "folder", reason, detail)
         for file in itertools.filterfalse(is_beside, files):
-            name = name_of(file, root)
+            name, row = name_of(file, root), rows.get(file, {})
+            phi = contains_phi or bool(bad_lines and file not in rows)
             try:
-                yield from _items(
-                    file, name, rows.get(file, {}), doc_type, contains_phi, dpi, max_page_pixels, labelled
-                )
+                yield from _items(file, name, row, doc_type, phi, dpi, max_page_pixels, labelled)
             except (ValueError, OSError) as error:  # OSError: it went away, or may not be read
                 yield _rejection(name, error)
 
@@ -172,19 +172,19 @@ def state(path: str | Path, **_) -> list:
     root, files, _ = find(path)
     of_files = [(file, file.stat()) for file in files]
     known = [[name_of(f, root), about.st_size, about.st_mtime_ns, os.access(f, os.R_OK)] for f, about in of_files]
-    if any(file.suffix.lower() in (".heic", ".heif", ".avif") for file in files):
+    if any(file.suffix.lower() in (".heic", ".heif") for file in files):
         known += [each.version for each in importlib.metadata.distributions(name="pillow-heif")]
     return known
 
 
 def _items(
-    file: Path, name: str, row: dict, doc_type: str | None, contains_phi: bool, dpi: int, max_page_pixels: int, labelled
+    file: Path, name: str, row: dict, doc_type: str | None, phi: bool, dpi: int, max_page_pixels: int, labelled: bool
 ) -> Iterator[Page | Rejection]:
     """The pages of one file. Raises ValueError that starts with the reason, or OSError, where there are none."""
     if not is_document(file):
         raise ValueError(f"unsupported: {file.suffix.lower()} files are not read; save it as PDF or PNG")
     about = {"doc_type": doc_type or labels.doc_type_of_folders(Path(name)) or "unknown", **row}
-    about["contains_phi"] = contains_phi or bool(row.get("contains_phi"))  # a row can add protection, not lift it
+    about["contains_phi"] = phi or bool(row.get("contains_phi"))  # a row can add protection, not lift it
     with documents.opened(file, dpi, max_page_pixels) as (count, draw):
         texts, problem = _texts(file, row, count) if labelled else ([None] * count, None)
         if problem:
