@@ -123,6 +123,9 @@ def test_limits_are_options_and_unknown_ones_are_refused():
     small = numbered(1, text="x" * 20)
     assert reasons(curate([small], max_label_characters=10)) == {"p1": "label_too_long"}
     assert reasons(curate([small], min_side_px=1000)) == {"p1": "too_small"}
+    for wrong in ("64", float("nan"), None):
+        with pytest.raises(ValueError, match=r"min_ink_share is .*: give a value of type float"):
+            curate([], min_ink_share=wrong)
     with pytest.raises(ValueError, match="no limit 'min_width': it knows min_side_px"):
         curate([], min_width=3)
     with pytest.raises(ValueError, match="min_side_px is -1"):

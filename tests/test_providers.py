@@ -74,6 +74,9 @@ def run(todo, asked, store, **settings):
     [
         ({"base_url": "http://example.org/v1"}, "not encrypted"),
         ({"base_url": "ftp://example.org"}, "no http"),
+        ({"base_url": "https://[::1"}, "provider one: base_url is no http"),
+        ({"base_url": "https://example.org:99999/v1"}, "no http"),
+        ({"base_url": "https://exam ple.org/v1"}, "no http"),
         ({"base_url": "https://me:secret@example.org/v1"}, "keep keys in the environment"),
         ({"base_url": "https://example.org/v1?key=secret"}, "keep keys in the environment"),
         ({"base_url": "https://example.org/v1#key=secret"}, "keep keys in the environment"),
@@ -98,6 +101,8 @@ def test_a_profile_names_providers():
         providers.named([{**nebius, "rpm": 60}])
     with pytest.raises(ValueError, match="give it base_url and model"):
         providers.named([{"name": "nebius"}])
+    with pytest.raises(ValueError, match="'nebius': give a table with name"):
+        providers.named(["nebius"])
     with pytest.raises(ValueError, match="two providers are called 'nebius'"):
         providers.named([nebius, nebius])
 
@@ -827,6 +832,23 @@ def test_one_page_is_sent_through_the_same_gates(monkeypatch):
     monkeypatch.setattr(transcribe.single, "api", None)  # nothing may be made that could send
     with pytest.raises(ValueError, match="elsewhere was not sent the page: it may hold health information"):
         transcribe.read_page(page, elsewhere)
+
+
+@pytest.mark.parametrize("listed", ['{"data": 5}', '{"data": [{"id": ""}]}', '{"data": {"id": "m"}}', "{}"])
+def test_a_list_of_models_that_is_none_says_so(listed):
+    async def scenario():
+        async def serve(reader, writer):
+            await reader.readuntil(b"\r\n\r\n")
+            head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(listed)}\r\n\r\n"
+            writer.write((head + listed).encode())
+            writer.close()
+
+        async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+            address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/v1"
+            await asyncio.to_thread(transcribe.single.first_listed, provider(base_url=address))
+
+    with pytest.raises(ValueError, match="one lists no model: name the one"):
+        asyncio.run(scenario())
 
 
 def test_a_prompt_of_its_own_stands_alone():

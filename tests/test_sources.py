@@ -96,6 +96,8 @@ def test_several_sources_come_in_turn_and_are_all_checked_first(tmp_path):
     scans = {"source": "folder", "path": tmp_path}
     drawn = {"source": "synthetic", "counts": {"receipt": 2}, "workers": 1}
     assert [item.source for item in sources.load_all([scans, drawn])] == ["folder", "synthetic", "synthetic"]
+    with pytest.raises(ValueError, match=r"\['folder'\] is not one of"):
+        sources.load_all([{"source": ["folder"]}])
     with pytest.raises(ValueError, match="'web' is not one of"):
         sources.load_all([scans, {"source": "web"}])
     with pytest.raises(ValueError, match="names no source"):
@@ -705,6 +707,12 @@ def test_a_copy_that_is_not_there_or_holds_nothing(tmp_path):
         sources.load("invoices", path=tmp_path / "gone")
     with pytest.raises(ValueError, match="holds neither Parquet files nor images"):
         sources.load("omr_forms", path=tmp_path)
+
+
+def test_a_damaged_part_of_a_copy_is_named(tmp_path):
+    (tmp_path / "train-0.parquet").write_bytes(b"PAR1")
+    with pytest.raises(ValueError, match=r"train-0\.parquet is damaged .*download it again"):
+        list(sources.load("prescriptions", path=tmp_path))
 
 
 @pytest.fixture

@@ -71,6 +71,9 @@ def test_store_keeps_answers_by_identity(tmp_path):
     (tmp_path / "broken.sqlite").write_bytes(b"not a database, but long enough to be looked at" * 50)
     with pytest.raises(ValueError, match="no store of answers"):
         Store(tmp_path / "broken.sqlite")
+    for elsewhere in (tmp_path, tmp_path / "broken.sqlite" / "answers.sqlite"):
+        with pytest.raises(ValueError, match="cannot be opened"):
+            Store(elsewhere)
 
 
 def test_a_store_that_knew_no_files_of_batches_is_taken_up(tmp_path):

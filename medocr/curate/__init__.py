@@ -8,6 +8,7 @@ Every item that goes in comes out as a kept page or as a `Rejection`. Reasons gi
 import dataclasses
 import io
 import random
+import typing
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -16,7 +17,7 @@ import numpy as np
 from tqdm import tqdm
 
 from .. import ocr, storage
-from ..schema import Page, Rejection
+from ..schema import Page, Rejection, check_types
 from . import duplicates, gates
 from .gates import Limits
 
@@ -100,6 +101,7 @@ def _limits(options: dict) -> Limits:
     for name, value in options.items():
         if name not in names:
             raise ValueError(f"curate has no limit {name!r}: it knows {', '.join(names)}")
+        check_types({name: value}, typing.get_type_hints(Limits))
         if value < 0:
             raise ValueError(f"{name} is {value}: give 0 or more")
     return Limits(**options)

@@ -72,7 +72,7 @@ def holds_phi(source: str, **options) -> bool:
 
 
 def _check(name: str, options: dict) -> None:
-    if name not in SOURCES:
+    if name not in [*SOURCES]:  # a list, for what a profile holds may have no hash
         raise ValueError(f"source {name!r} is not one of {', '.join(SOURCES)}")
     parameters = inspect.signature(SOURCES[name][0]).parameters
     for option in options:

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import pyarrow
 import pyarrow.parquet
 
 from .folder import expanded
@@ -132,10 +133,12 @@ def _table_rows(tables: list[Path], columns: Sequence[str] | None) -> Iterator[t
     for split, shards in itertools.groupby(tables, key=lambda file: file.stem.split("-")[0]):
         number = itertools.count()
         for shard in shards:
-            with pyarrow.parquet.ParquetFile(shard) as file:
-                for batch in file.iter_batches(batch_size=16, columns=columns):
-                    for row in batch.to_pylist():
-                        yield f"{split}/{next(number)}", row
+            try:
+                with pyarrow.parquet.ParquetFile(shard) as file:
+                    for batch in file.iter_batches(batch_size=16, columns=columns):
+                        yield from ((f"{split}/{next(number)}", row) for row in batch.to_pylist())
+            except (pyarrow.ArrowException, OSError) as error:
+                raise ValueError(f"{shard} is damaged ({error}): download it again") from None
 
 
 def _file_rows(folder: Path, images: list[Path]) -> Iterator[tuple[str, dict]]:

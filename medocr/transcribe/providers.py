@@ -94,6 +94,8 @@ def named(tables: Iterable[Mapping]) -> list[OpenAIProvider]:
     known = [field.name for field in dataclasses.fields(OpenAIProvider)]
     made = []
     for table in tables:
+        if not isinstance(table, Mapping):
+            raise ValueError(f"provider {table!r}: give a table with name, base_url and model")
         unknown = sorted(set(table) - set(known))
         if unknown:
             raise ValueError(
@@ -121,8 +123,12 @@ def refusal(providers: Sequence) -> str:
 
 
 def _check_address(name: str, base_url: str) -> None:
-    address = urllib.parse.urlsplit(base_url)
-    if address.scheme not in ("http", "https") or not address.hostname:
+    try:
+        address = urllib.parse.urlsplit(base_url)
+        wrong = address.port == 0 or address.scheme not in ("http", "https") or not address.hostname
+    except ValueError:  # half an IPv6 address, or a port that is none
+        wrong = True
+    if wrong or re.search(r"\s", base_url):
         raise ValueError(f"provider {name}: base_url is no http(s) address")
     if address.username or address.password or address.query or address.fragment:
         raise ValueError(f"provider {name}: base_url holds more than an address: keep keys in the environment")

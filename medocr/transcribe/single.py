@@ -44,10 +44,11 @@ def first_listed(server: OpenAIProvider) -> str:
             return await without_words(client.models.list())
 
     try:
-        models = getattr(in_a_thread(listed()), "data", None)
+        found = getattr(in_a_thread(listed()), "data", None)
     except Fault as fault:
         raise _no_answer(server, fault) from None
-    if not isinstance(name := getattr(next(iter(models or ()), None), "id", None), str):
+    name = getattr(found[0], "id", None) if isinstance(found, list) and found else None
+    if not isinstance(name, str) or not name:
         raise ValueError(f"{server.name} lists no model: name the one that it serves")
     return name
 
