@@ -55,19 +55,20 @@ def folder(
         raise ValueError(f"{path} has no document: put {', '.join(documents.KINDS)} files there (it holds {held})")
     problems += [(file.parent / f"{file.name}:{line}", "bad_metadata", why) for file, line, why in bad_lines]
     problems += [(file, "missing_file", "a row of metadata names it") for file in sorted(set(rows) - set(files))]
+    protected = set(files) if contains_phi else set(files) - set(rows) if bad_lines else set()
+    options = {"doc_type": doc_type, "dpi": dpi, "max_page_pixels": max_page_pixels, "labelled": labelled}
+    return _all(root, files, problems, rows, protected, options)
 
-    def items() -> Iterator[Page | Rejection]:
-        for file, reason, detail in problems:
-            yield Rejection(name_of(file, root), "folder", reason, detail)
-        for file in itertools.filterfalse(is_beside, files):
-            name, row = name_of(file, root), rows.get(file, {})
-            phi = contains_phi or bool(bad_lines and file not in rows)
-            try:
-                yield from _items(file, name, row, doc_type, phi, dpi, max_page_pixels, labelled)
-            except (ValueError, OSError) as error:  # OSError: it went away, or may not be read
-                yield _rejection(name, error)
 
-    return items()
+def _all(root: Path, files, problems, rows, protected: set[Path], options: dict) -> Iterator[Page | Rejection]:
+    for file, reason, detail in problems:
+        yield Rejection(name_of(file, root), "folder", reason, detail)
+    for file in itertools.filterfalse(is_beside, files):
+        name = name_of(file, root)
+        try:
+            yield from _items(file, name, rows.get(file, {}), file in protected, **options)
+        except (ValueError, OSError) as error:  # OSError: it went away, or may not be read
+            yield _rejection(name, error)
 
 
 def is_beside(file: Path) -> bool:
@@ -178,7 +179,7 @@ def state(path: str | Path, **_) -> list:
 
 
 def _items(
-    file: Path, name: str, row: dict, doc_type: str | None, phi: bool, dpi: int, max_page_pixels: int, labelled: bool
+    file: Path, name: str, row: dict, phi: bool, doc_type: str | None, dpi: int, max_page_pixels: int, labelled: bool
 ) -> Iterator[Page | Rejection]:
     """The pages of one file. Raises ValueError that starts with the reason, or OSError, where there are none."""
     if not is_document(file):
