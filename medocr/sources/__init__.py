@@ -16,14 +16,10 @@ from . import reviewed as reviews
 __all__ = ["SOURCES", "fingerprint", "holds_phi", "load", "load_all"]
 
 
-def _outside(name: str, module: str) -> tuple:
-    loaders = importlib.import_module(module, "medocr")
-    return getattr(loaders, name), loaders.state
-
-
+_OUTSIDE = {name: importlib.import_module(module, "medocr") for name, module in DEMO_SOURCES.items()}
 # name → (loader, what its result depends on besides the options)
 SOURCES = {
-    **{name: _outside(name, module) for name, module in DEMO_SOURCES.items()},
+    **{name: (getattr(loaders, name), loaders.state) for name, loaders in _OUTSIDE.items()},
     "folder": (folder.folder, folder.state),
     **{dataset.source: (loader, hub.state(dataset)) for dataset, loader in hub.LOADERS},
     "reviewed": (reviews.reviewed, reviews.state),

@@ -184,7 +184,8 @@ def _items(
     """The pages of one file. Raises ValueError that starts with the reason, or OSError, where there are none."""
     if not is_document(file):
         raise ValueError(f"unsupported: {file.suffix.lower()} files are not read; save it as PDF or PNG")
-    about = {"doc_type": doc_type or labels.doc_type_of_folders(Path(name)) or "unknown", **row}
+    folders = (labels.doc_type_of(parent.name) for parent in Path(name).parents)
+    about = {"doc_type": doc_type or next(filter(None, folders), "unknown"), **row}
     about["contains_phi"] = phi or bool(row.get("contains_phi"))  # a row can add protection, not lift it
     with documents.opened(file, dpi, max_page_pixels) as (count, draw):
         texts, problem = _texts(file, row, count) if labelled else ([None] * count, None)

@@ -33,12 +33,6 @@ def doc_type_of(name: str) -> str | None:
     return None
 
 
-def doc_type_of_folders(file: Path) -> str | None:
-    """The document type that the nearest subfolder above a relative path names."""
-    types = (doc_type_of(parent.name) for parent in file.parents)
-    return next((t for t in types if t), None)
-
-
 def sidecar(file: Path) -> Path | None:
     """The text file that labels `scan.png`: `scan.txt` or `scan.png.txt`, in either case of letters."""
     for name in (f"{file.name}.txt", f"{file.stem}.txt"):

@@ -192,14 +192,10 @@ async def _answers(api, provider: OpenAIProvider, file_id: str) -> dict[str, Ans
             row = json.loads(line)
             named += isinstance(row["custom_id"], str)
             if row["response"]["status_code"] == 200:
-                answers.setdefault(row["custom_id"], _answer(provider, row["response"]["body"]))
+                try:
+                    answers.setdefault(row["custom_id"], client.completion(provider, row["response"]["body"]))
+                except Fault as fault:
+                    answers.setdefault(row["custom_id"], fault)
     if not named:
         raise Fault("invalid_answer", "the file of answers holds none")
     return answers
-
-
-def _answer(provider: OpenAIProvider, body) -> Answer | Fault:
-    try:
-        return client.completion(provider, body)
-    except Fault as fault:
-        return fault

@@ -60,7 +60,7 @@ class Jobs:
                 job.booked = client.book()
                 self.out += 1
                 return job
-            if not self._left(name):
+            if not (self.source or self.out or any(name in job.allowed for job in self.waiting)):
                 break
             self._changed.clear()
             dues = [max(job.due - time.monotonic(), 0.01) for job in self.waiting if name in job.allowed]
@@ -91,10 +91,6 @@ class Jobs:
         if not job.answered:
             self.failed[job.id] = job.fault or "every provider that may have it was dropped"
         return False
-
-    def _left(self, name: str) -> bool:
-        """Whether anything may still come that this provider may read."""
-        return bool(self.source or self.out) or any(name in job.allowed for job in self.waiting)
 
     def answer(self, job: Job, name: str) -> None:
         """The provider answered: the page is done, or waits for another one's answer."""

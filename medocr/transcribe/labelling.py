@@ -80,15 +80,13 @@ class Judge:
         names, texts = (first[0].label_origin, second[0].label_origin), (first[1], second[1])
         if self.agreement.holds(compared):
             return Fate(page, self._labelled(page, *first, compared), compared, names, texts)
-        for reader, third, _ in read:
-            if reader is not self.agreement.third:
-                continue
-            settled = [entry for entry in (first, second) if numbers(entry[1]) == numbers(third)]
-            if len(settled) != 1 and self.agreement.settles(*texts, third):
+        if third := next((entry for entry in read if entry[0] is self.agreement.third), None):
+            settled = [entry for entry in (first, second) if numbers(entry[1]) == numbers(third[1])]
+            if len(settled) != 1 and self.agreement.settles(*texts, third[1]):
                 settled = [first]
             if len(settled) == 1:
                 labelled = self._labelled(page, *settled[0], compared)
-                return Fate(page, labelled, compared, (*names, reader.label_origin), (*texts, third))
+                return Fate(page, labelled, compared, (*names, third[0].label_origin), (*texts, third[1]))
         differing = [name for name in WHOLLY if compared[name] < 1]
         detail = ", ".join(f"{name} {compared[name]:.2f}" for name in ("text", *differing))
         rejected = Rejection(page.origin, page.source, "readers_disagree", f"{names[0]} and {names[1]}: {detail}")

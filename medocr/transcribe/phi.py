@@ -14,7 +14,7 @@ from collections.abc import Iterable, Iterator
 from .. import fields
 from ..schema import Page
 from ..storage import bare
-from .store import Answer, Provider, Store
+from .store import Provider, Store
 
 TELLING = ("patient", "date_of_birth", "mrn", "accession")  # header fields
 PATTERNS = frozenset(["PHONE_NUMBER", "US_SSN", "US_ITIN", "UK_NHS", "MEDICAL_LICENSE", "CREDIT_CARD", "IBAN_CODE"])
@@ -48,14 +48,10 @@ def mark(pages: Iterable[Page], reader: Provider, store: Store) -> Marked:
     for page_id, answer in reader.answers((page.id, page.image) for page in pages if page.id in missing):
         if answer.finish != "error":
             store.put(reader, page_id, answer)
-    known = store.answers(reader, ids)
-    kinds_of = {page_id: kinds for page_id in ids if (kinds := _kinds(known.get(page_id)))}
-    return Marked(pages, kinds_of)
-
-
-def _kinds(answer: Answer | None) -> list[str]:
-    """What tells on a page; where nothing could be read on it, nobody has looked, and it stays."""
-    return find(answer.text) if answer and answer.finish == "stop" and answer.text.strip() else ["unreadable"]
+    # a page on which nothing could be read has been looked at by nobody, and stays
+    read = {key: answer.text for key, answer in store.answers(reader, ids).items() if answer.finish == "stop"}
+    kinds_of = {key: find(read[key]) if read.get(key, "").strip() else ["unreadable"] for key in ids}
+    return Marked(pages, {key: kinds for key, kinds in kinds_of.items() if kinds})
 
 
 def find(text: str) -> list[str]:
