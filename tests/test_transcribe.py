@@ -13,6 +13,7 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 from medocr import schema, transcribe
+from medocr.ocr.pool import Pool
 from medocr.schema import Page
 from medocr.transcribe import Answer, RapidOcr, Store
 
@@ -198,6 +199,13 @@ def test_two_processes_read_what_one_reads():
     assert [a.text.split("\n")[0] for a in together] == [f"Page {n}" for n in range(10)]
     with pytest.raises(ValueError, match="at least one"):
         RapidOcr(processes=0)
+
+
+def test_a_picture_that_ends_its_process_takes_no_other_with_it():
+    images = [(n, b"__import__('os')._exit(1)" if n == 7 else b"%d" % n) for n in range(12)]
+    pool = Pool(eval, 2)
+    assert list(pool.map(images)) == [(n, None if n == 7 else n) for n in range(12)]
+    pool.close()
 
 
 @pytest.mark.skipif(not DOCUMENTS.is_dir(), reason="the real documents are not here")

@@ -1,6 +1,7 @@
 """Several processes that read images, each with an engine of its own, in the order of the images."""
 
 import collections
+import contextlib
 import itertools
 import multiprocessing
 import multiprocessing.connection
@@ -31,7 +32,7 @@ class Pool:
     def map(self, images: Iterable[tuple[object, bytes]]) -> Iterator[tuple[object, object | None]]:
         """Yield (key, result) in the order of the (key, image) pairs, holding only as many as are being read.
 
-        The result is None where the process died over the image; the others are read by a new one.
+        The result is None where the process died over the image; the others are read by new ones.
         """
         images = iter(images)
         first = list(itertools.islice(images, FEW))
@@ -39,9 +40,9 @@ class Pool:
         if self.processes == 1 or len(first) < FEW:
             yield from ((key, self.function(image)) for key, image in images)
             return
-        waiting: collections.deque[tuple[object, Future]] = collections.deque()
+        waiting: collections.deque[tuple[object, bytes, Future]] = collections.deque()
         for key, image in images:
-            waiting.append((key, self._submit(image)))
+            waiting.append((key, image, self._submit(image)))
             if len(waiting) >= 3 * self.processes:
                 yield self._next(waiting)
         while waiting:
@@ -49,9 +50,7 @@ class Pool:
 
     def _submit(self, image: bytes) -> Future:
         if self._executor is None:
-            # spawn: a fork would copy the threads' locks of whatever runs in this process
-            context = multiprocessing.get_context("spawn")
-            self._executor = ProcessPoolExecutor(self.processes, mp_context=context, initializer=_start)
+            self._executor = _started(self.processes)
         try:
             return self._executor.submit(self.function, image)
         except BrokenProcessPool:
@@ -59,11 +58,18 @@ class Pool:
             return self._submit(image)
 
     def _next(self, waiting) -> tuple[object, object | None]:
-        key, future = waiting.popleft()
-        try:
+        key, image, future = waiting.popleft()
+        with contextlib.suppress(BrokenProcessPool):
             return key, future.result()
-        except BrokenProcessPool:
-            return key, None
+        # over which of those that were under way it died, nobody knows: each is read again, alone
+        with contextlib.suppress(BrokenProcessPool), _started(1) as alone:
+            return key, alone.submit(self.function, image).result()
+        return key, None
+
+
+def _started(processes: int) -> ProcessPoolExecutor:
+    # spawn: a fork would copy the threads' locks of whatever runs in this process
+    return ProcessPoolExecutor(processes, multiprocessing.get_context("spawn"), initializer=_start)
 
 
 def _start() -> None:
