@@ -472,6 +472,19 @@ def test_the_gallery_shows_pages_with_clinical_errors_and_marks_them():
     assert "0 of 0 pages" in report.gallery(pd.DataFrame(rows).iloc[2:], {right.id: right})
 
 
+def test_of_two_readings_neither_is_called_wrong():
+    written = [text.get_text() for text in report.disagreements(PAGES, [DISAGREEING]).texts]
+    assert written[0] == "underlined: second reading only"
+
+
+def test_the_last_losses_are_written_apart():
+    for last in ({"loss": 1.2}, {"loss": 1.0}):
+        figure = report.training([*HISTORY[:1], {"step": 20, **last}, HISTORY[2]])
+        figure.canvas.draw()
+        low, high = sorted((text.get_window_extent() for text in figure.axes[0].texts), key=lambda box: box.y0)
+        assert low.y1 <= high.y0
+
+
 def test_marks_are_explained_where_they_stand():
     ticked = page(text="☑ Yes ☐ No", truth="☑ Yes ☐ Nope")
     written = [text.get_text() for text in report.transcript_examples([ticked]).texts]

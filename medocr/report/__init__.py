@@ -10,7 +10,7 @@ from medocr.report.gallery import gallery
 from medocr.report.models import latency_table, parity, parity_table, training
 from medocr.report.pages import example, model_view, page_grid, transcript_examples
 from medocr.report.results import dumbbell, model_table, paired_change, safety, with_errors
-from medocr.report.style import COLOURS, browse, show, style
+from medocr.report.style import COLOURS, browse, plain, show, style
 from medocr.report.transcription import agreement, disagreements, faults, provider_table, transcription_speed
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "paired_change",
     "parity",
     "parity_table",
+    "plain",
     "provider_table",
     "risk_curves",
     "safety",

@@ -37,21 +37,16 @@ def training(history: Sequence[dict]) -> Figure:
         return nothing("no step was logged")
     rows = rows.reindex(columns=["step", "loss", "eval_loss", "learning_rate", "seconds"])
     figure, (above, below) = plt.subplots(2, 1, figsize=(WIDTH, 4.8), sharex=True, height_ratios=[3, 1])
-    for name, label, key in (("loss", "training", "train"), ("eval_loss", "validation", "validation")):
-        line = rows[["step", name]].dropna()
-        if line.empty:
-            continue
-        above.plot(line["step"], line[name], color=COLOURS[key], marker="o" if name == "eval_loss" else "")
-        last = line.iloc[-1]
-        above.annotate(
-            f"{label} {last[name]:.3f}",
-            (last["step"], last[name]),
-            (6, 8 if name == "eval_loss" else -8),
-            textcoords="offset points",
-            va="center",
-            color=COLOURS[key],
-            annotation_clip=False,
-        )
+    kinds = {"loss": ("training", "train", ""), "eval_loss": ("validation", "validation", "o")}
+    lines = {name: rows[["step", name]].dropna() for name in kinds}
+    ends = {name: line.iloc[-1] for name, line in lines.items() if len(line)}
+    highest = max(end[name] for name, end in ends.items()) if ends else 0
+    for name, (step, loss) in ends.items():
+        label, key, dot = kinds[name]
+        above.plot(lines[name]["step"], lines[name][name], color=COLOURS[key], marker=dot)
+        apart = 9 if loss == highest else -9  # points
+        look = {"textcoords": "offset points", "va": "center", "color": COLOURS[key], "annotation_clip": False}
+        above.annotate(f"{label} {loss:.3f}", (step, loss), (6, apart), **look)
     above.set(ylabel="loss")
     above.set_ylim(bottom=0)
     above.grid(axis="y")

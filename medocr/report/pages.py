@@ -111,9 +111,12 @@ def entitle(figure: Figure, text: str) -> None:
 
 
 def beside(
-    images: Sequence[Image.Image], blocks: Sequence[list[Block]], overlay: Callable[[Axes], None] | None = None
+    images: Sequence[Image.Image],
+    blocks: Sequence[list[Block]],
+    overlay: Callable[[Axes], None] | None = None,
+    legend: Mapping[str, str] = marked.LEGEND,
 ) -> Figure:
-    """One row per page: its picture on the left, its blocks of text on the right."""
+    """One row per page: its picture on the left, its blocks of text on the right; below, what the marks mean."""
     columns = marked.columns_in(TEXT_WIDTH, TEXT_SIZE)
     limit = MOST_ROWS // max(len(texts) for texts in blocks)
     laid_out = [[(heading, marked.wrap(runs, columns, limit)) for heading, runs in texts] for texts in blocks]
@@ -139,14 +142,14 @@ def beside(
             right.text(0, top + 0.8, heading, size=TEXT_SIZE, weight="bold", color=FAINT, parse_math=False)
             marked.draw(right, rows, top + 1.1, TEXT_SIZE)
             top += len(rows) + 1.5
-    figure.text(0, -0.04 / sum(heights), _legend(laid_out), va="top", fontsize=LABEL_SIZE, color=FAINT)
+    figure.text(0, -0.04 / sum(heights), _legend(laid_out, legend), va="top", fontsize=LABEL_SIZE, color=FAINT)
     return figure
 
 
-def _legend(laid_out: list[list[tuple[str, list]]]) -> str:
+def _legend(laid_out: list[list[tuple[str, list]]], legend: Mapping[str, str]) -> str:
     """What the marks mean that stand in the blocks."""
     runs = [run for page in laid_out for _, rows in page for row in rows for run in row]
-    parts = [meaning for kind, meaning in marked.LEGEND.items() if any(run[2] == kind for run in runs)]
+    parts = [meaning for kind, meaning in legend.items() if any(run[2] == kind for run in runs)]
     boxes = ("■ ticked", "□ empty")
     parts += [meaning for meaning in boxes if any(meaning[0] in run[1] for run in runs)]
     return " · ".join(parts)

@@ -17,6 +17,8 @@ PROVIDERS = ("#0072B2", "#E69F00", "#009E73", "#CC79A7")
 GOOD, BAD = "#0072B2", "#D55E00"
 ASPECTS = {"text": "text", "numbers": "numbers", "units": "units", "drugs": "drug names", "rows": "values of analytes"}
 
+EITHER = {"extra": "underlined: second reading only", "lacking": "struck through: first reading only"}
+
 
 def transcription_speed(rows: Sequence[Mapping], latencies: Mapping[str, Sequence[float]]) -> Figure:
     """Left, pages per second against requests in flight, with the ideal; right, each provider's seconds per answer.
@@ -116,7 +118,7 @@ def disagreements(pages: Sequence[Page], rows: Sequence[Mapping], n: int = 3) ->
         (first, second), (first_reader, second_reader) = row["texts"][:2], row["readers"][:2]
         images.append(known[row["id"]].open())
         blocks.append([(first_reader, [(first, "same")]), (second_reader, marked.differences(first, second))])
-    figure = beside(images, blocks)
+    figure = beside(images, blocks, legend=EITHER)
     entitle(figure, f"{len(shown):,} of the {len(rows):,} pages set aside because their readers disagree")
     return figure
 
