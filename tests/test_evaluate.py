@@ -143,6 +143,13 @@ def test_the_slices(summary):
     assert row(summary["slices"], slice="labels:synthetic")["scored_against_truth"] == 0
 
 
+def test_a_slice_of_fewer_than_twenty_pages_is_small():
+    for pages in (19, 20):
+        ungrouped = [dataclasses.replace(p, group=None, set="test") for p in made_up(pages, ("base",))]
+        about = evaluate.summarise(evaluate.score(ungrouped))["slices"]
+        assert row(about, slice="all")["small"] == (pages < 20)
+
+
 def test_labels_of_held_out_pages_are_a_slice_unless_they_are_the_exact_text_of_all():
     frame = evaluate.score(made_up())
     labelled = evaluate.slices(frame)["labels:synthetic"][0]

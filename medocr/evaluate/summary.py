@@ -15,6 +15,7 @@ from medocr.schema import DOC_TYPES
 MEDIANS = {"cer_median": "cer", "wer_median": "wer"}
 MICROS = {"cer_micro": ("edits", "characters"), "wer_micro": ("word_edits", "words")}
 PER_ROW = {f"{kind}_per_row": kind for kind in metrics.KINDS}  # over all rows that a model read in a slice
+FEW_UNITS = 20  # a slice with fewer resampled units is said to be small
 PER_PAGE = (
     *("cer", "wer", "exact", "line_exact", "coverage_recall", "coverage_precision", "invented_numbers"),
     *("reading_order", "row_integrity", "heading_recall", "teds", "loop", "empty"),
@@ -134,7 +135,7 @@ def _about(name: str, pages: pd.DataFrame, prefix: str) -> dict:
         "resampled_by": resampled_by,
         "scored_against_truth": 0 if prefix else int((pages["against"] == "truth").sum()),
         "fields_from_source": 0 if prefix else int((pages["fields_from"] == "source").sum()),
-        "small": len(np.unique(units)) < metrics.FEW_UNITS,
+        "small": len(np.unique(units)) < FEW_UNITS,
     }
 
 

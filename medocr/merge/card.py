@@ -1,6 +1,6 @@
-"""The card that goes with a merged model."""
+"""The card that goes with a merged model: `card.md.jinja`, filled."""
 
-from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
 
 from huggingface_hub import EvalResult, ModelCard, ModelCardData
@@ -8,46 +8,10 @@ from huggingface_hub import EvalResult, ModelCard, ModelCardData
 from medocr import BASES, markdown
 from medocr import model as models
 
-TINY_NOTE = (
-    "The base is medocr's embedded model of a few million weights, made to show the pipeline on a CPU in minutes. "
-    "It reads short synthetic pages in a few printed typefaces and nothing else; do not judge PaddleOCR-VL by it."
-)
-USE = """\
-```python
-from medocr import model
-reader, processor = model.load("FOLDER")
-print(model.read(reader, processor, [image], max_new_tokens=1024)[0].text)
-```
-
-Plain transformers loads it as `AutoModelForImageTextToText` (its processor as `AutoProcessor`, which needs
-torchvision); the prompt is `OCR:` after the image; use greedy decoding. transformers 5.15 to 5.22 interpolate
-the vision tower's position embeddings differently from how this model was trained: with these versions, set
-`model.model.visual.vision_model.embeddings.interpolation_align_corners = False`, as medocr does.
-"""
-VLLM = """\
-To serve it (vLLM 0.29 or newer; with another content format it may put a line break before the prompt, which changes
-every answer):
-
-```bash
-vllm serve FOLDER --max-num-batched-tokens 16384 --no-enable-prefix-caching \\
-    --mm-processor-cache-gb 0 --chat-template-content-format openai
-```
-"""
-NO_VLLM = (
-    "vLLM cannot serve it: its rotary positions come in {sections} sections, and vLLM computes three (time, height, "
-    "width), which PaddleOCR-VL has."
-)
-SECTIONS = 3  # of rotary positions that vLLM computes
-LIMITS = """\
-- It is a research result. It is not a medical device and has not been assessed as one.
-- It can omit, invent or change words and numbers, including doses and decimal points, without any warning.
-  A person must check every value against the page before it is used.
-- It knows the kinds of pages it was trained on. Others, handwriting above all, may come out as fluent nonsense.
-- On a page that it cannot read, it may repeat itself until it reaches the length limit.
-"""
 TASK = "image-text-to-text"
 RECIPE = ("learning_rate", "epochs", "max_steps", "batch_size", "accumulation", "r", "alpha", "warmup", "seed")
 METRICS = ("cer", "wer", "field_recall", "test_value_f1", "range_f1", "drug_f1", "term_recall", "changed_digit")
+SLICES = ("all", "medical", "general")
 
 
 def model_card(base: str | Path, model, *, training: dict, splits: dict, comparisons: list[dict], pages: list) -> str:
@@ -56,10 +20,11 @@ def model_card(base: str | Path, model, *, training: dict, splits: dict, compari
     `training` is train.json's content, `splits` prepare.json's pages per split and type, `comparisons` are rows of
     metrics.json, `pages` show the sources and their licences. Each may be empty, and its section is then left out.
     """
-    name = f"medocr/{base}" if str(base) in BASES else str(base)
-    weights = sum(p.numel() for p in model.parameters())
-    local, licence = Path(name).is_absolute(), _licence(base)
+    embedded, licence = str(base) in BASES, _licence(base)
+    name = f"medocr/{base}" if embedded else str(base)
+    local = Path(name).is_absolute()
     shown = Path(name).name if local else name
+    compared = [row for row in comparisons if row["metric"] in METRICS and row["slice"] in SLICES]
     header = ModelCardData(
         base_model=None if local else name,
         library_name="transformers",
@@ -67,29 +32,22 @@ def model_card(base: str | Path, model, *, training: dict, splits: dict, compari
         pipeline_tag=TASK,
         tags=["ocr", "medical"],
         model_name=f"{shown}, fine-tuned by medocr",
-        eval_results=[_result(row) for row in _shown(comparisons)],
+        eval_results=[_result(row) for row in compared],
     )
-    parts = [
-        f"---\n{header.to_yaml()}\n---",
-        "# A document reader fine-tuned by medocr",
-        f"{shown}, fine-tuned with LoRA on medical and general documents to transcribe the text of a page, and merged "
-        f"into one model of {weights:,} weights in float16.",
-        *([TINY_NOTE] if str(base) in BASES else []),
-        "## Use\n\n" + USE,
-        _serving(model),
-        "## Limits\n\n" + LIMITS,
-        *_recipe(training),
-        *_data(splits),
-        *_metrics(comparisons),
-        "## Licence\n\n" + _licences(licence, pages),
-    ]
-    return "\n\n".join(part.strip() for part in parts) + "\n"
-
-
-def _serving(model) -> str:
-    """How vLLM serves the model, or why it cannot: it starts without a word and dies at the first page."""
-    sections = model.config.text_config.rope_parameters.get("mrope_section", ())
-    return VLLM if len(sections) == SECTIONS else NO_VLLM.format(sections=len(sections))
+    card = ModelCard.from_template(
+        header,
+        template_path=str(Path(__file__).with_name("card.md.jinja")),
+        name=shown,
+        weights=sum(p.numel() for p in model.parameters()),
+        embedded=embedded,
+        sections=len(model.config.text_config.rope_parameters.get("mrope_section", ())),
+        recipe=_recipe(training) if training else "",
+        splits=_splits(splits) if splits else "",
+        metrics=_metrics(compared) if compared else "",
+        licence=licence,
+        sources=_sources(pages),
+    )
+    return card.content
 
 
 def _licence(base: str | Path) -> str:
@@ -101,33 +59,23 @@ def _licence(base: str | Path) -> str:
     return known if isinstance(known, str) else "unknown"
 
 
-def _licences(licence: str, pages: list) -> str:
-    counted = Counter((page.source, page.licence or "not stated") for page in pages)
-    rows = [f"{source}: {of}" for source, of in sorted(counted)]
-    trained_on = f" Its training pages come from sources under these licences: {'; '.join(rows)}." if rows else ""
-    return f"The base's licence: {licence}.{trained_on}"
+def _sources(pages: Iterable) -> list[str]:
+    counted = {(page.source, page.licence or "not stated") for page in pages}
+    return [f"{source}: {of}" for source, of in sorted(counted)]
 
 
-def _recipe(training: dict) -> list[str]:
-    if not training:
-        return []
+def _recipe(training: dict) -> str:
     recipe = training["recipe"]
     rows = [(name.replace("_", " "), recipe[name]) for name in RECIPE if name in recipe]
     rows += [("optimizer steps", f"{training['steps']:,}"), ("adapter of step", training["best_step"])]
     rows += [("trained weights", f"{training['trainable']:,}"), ("precision", training["precision"])]
-    return ["## Recipe\n\n" + markdown.table(["", ""], rows)]
+    return markdown.table(["", ""], rows)
 
 
-def _data(splits: dict) -> list[str]:
+def _splits(splits: dict) -> str:
     kinds = list(dict.fromkeys(kind for counts in splits.values() for kind in counts))
     rows = [(split, *(counts.get(kind, 0) for kind in kinds)) for split, counts in splits.items()]
-    names = [kind.replace("_", " ") for kind in kinds]
-    return ["## Data\n\nPages per split and type:\n\n" + markdown.table(["split", *names], rows)] if rows else []
-
-
-def _shown(comparisons: list[dict]) -> list[dict]:
-    slices = ("all", "medical", "general")
-    return [row for row in comparisons if row["metric"] in METRICS and row["slice"] in slices]
+    return markdown.table(["split", *(kind.replace("_", " ") for kind in kinds)], rows)
 
 
 def _result(row: dict) -> EvalResult:
@@ -136,17 +84,12 @@ def _result(row: dict) -> EvalResult:
     return EvalResult(TASK, "medocr", name, row["metric"], row["tuned"], dataset_config=row["slice"])
 
 
-def _metrics(comparisons: list[dict]) -> list[str]:
+def _metrics(compared: list[dict]) -> str:
     rows = [
         (row["metric"], row["slice"], row["n"], f"{row['base']:.3f}", f"{row['tuned']:.3f}", _interval(row))
-        for row in _shown(comparisons)
+        for row in compared
     ]
-    note = (
-        "Base and tuned model on the same pages, and the difference with its 95 % interval, measured before merging; "
-        "the parity check compares the merged model with the tuned one, tensor by tensor."
-    )
-    titles = ["metric", "pages", "n", "base", "tuned", "difference [95 %]"]
-    return [f"## Metrics\n\n{note}\n\n{markdown.table(titles, rows)}"] if rows else []
+    return markdown.table(["metric", "pages", "n", "base", "tuned", "difference [95 %]"], rows)
 
 
 def _interval(row: dict) -> str:

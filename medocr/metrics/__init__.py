@@ -12,7 +12,6 @@ from medocr.metrics.medical import legible, score_fields, score_page
 from medocr.metrics.names import CAPPED, HIGHER_IS_BETTER, LABELS, MEDICAL
 from medocr.metrics.safety import KINDS
 from medocr.metrics.statistics import (
-    FEW_UNITS,
     LEAST_P,
     SEED,
     Comparison,
@@ -24,19 +23,11 @@ from medocr.metrics.statistics import (
     resampling_units,
 )
 from medocr.metrics.tables import teds
-from medocr.metrics.text import (
-    NUMBER,
-    cer,
-    loops,
-    normalise,
-    score_text,
-    wer,
-)
+from medocr.metrics.text import NUMBER, cer, loops, normalise, score_text, wer
 
 __all__ = [
     "CAPPED",
     "FAMILIES",
-    "FEW_UNITS",
     "HIGHER_IS_BETTER",
     "KINDS",
     "LABELS",

@@ -35,20 +35,12 @@ LABELS = {
     "rows_read": "rows and orders read per page",
     "seconds": "seconds per page",
 }
-CAPPED = frozenset({"cer", "wer"})  # at 1 per page in means: one endless page must not outweigh a hundred others
+CAPPED = {"cer", "wer"}  # at 1 per page in means: one endless page must not outweigh a hundred others
 MEDICAL = (
     *("field_recall", "header_recall", "test_value_f1", "test_row_f1", "range_f1", "drug_f1", "order_f1", "option_f1"),
     *("term_recall", "term_precision"),
 )
-HIGHER_IS_BETTER = frozenset(
-    {
-        "exact",
-        "line_exact",
-        "coverage_recall",
-        "coverage_precision",
-        "row_integrity",
-        "heading_recall",
-        "teds",
-        *MEDICAL,
-    }
-)
+HIGHER_IS_BETTER = {
+    *("exact", "line_exact", "coverage_recall", "coverage_precision", "row_integrity", "heading_recall", "teds"),
+    *MEDICAL,
+}

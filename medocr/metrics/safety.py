@@ -5,7 +5,7 @@ A row of the reference is matched to at most one of the prediction; what is wron
 
 import itertools
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 from rapidfuzz import fuzz
 from scipy.optimize import linear_sum_assignment
@@ -40,21 +40,23 @@ KINDS = {  # what is counted on a page
 DIRECTIONS = ("amount", "frequency", "route", "duration")
 COUNTS = frozenset(COUNT_UNITS.values())  # puffs and drops, which have no strength
 IDENTITY = ("patient", "mrn", "date_of_birth", "collected")
+SAME = ("name", "value", "drug", "dose", "unit", "flag")  # columns in which a row that is read again is the same
 SAME_ROW = 0.6  # names at least so alike may be one row's
 BESIDE = 0.15  # what agreement of values adds, to tell rows of like names apart
 MOST_PAIRS = 10_000  # that are compared letter by letter: no page has so many rows, a loop may
 
 
-def errors(reference: Mapping, prediction: Mapping) -> list[tuple[str, str, str]]:
-    """(kind, what the page says, what was read) for each dangerous error; both mappings as `fields.read_fields` gives.
+def errors(reference: Mapping, prediction: Mapping) -> list[str]:
+    """The kind, of KINDS, of each dangerous error; both mappings as `fields.read_fields` gives.
 
-    Kinds are those of KINDS. Values are compared as numbers, units by their UCUM code and directions by what they mean;
+    Values are compared as numbers, units by their UCUM code and directions by what they mean;
     a row or a header field that is not read at all is lost, not wrong, and is the business of the recall metrics.
     """
-    kinds = {"analytes": _analyte_errors, "drugs": _drug_errors}
     return [
-        error for kind, compare in kinds.items() for error in compare(rows(reference, kind), rows(prediction, kind))
-    ] + list(_identity_errors(reference, prediction))
+        *_analyte_errors(rows(reference, "analytes"), rows(prediction, "analytes")),
+        *_drug_errors(rows(reference, "drugs"), rows(prediction, "drugs")),
+        *_identity_errors(reference, prediction),
+    ]
 
 
 def count(reference: Mapping, prediction: Mapping) -> dict[str, float]:
@@ -66,8 +68,8 @@ def count(reference: Mapping, prediction: Mapping) -> dict[str, float]:
     """
     if not rows(reference, "analytes") and not rows(reference, "drugs"):
         named = any(name in IDENTITY for name, _ in header(reference))
-        return {"changed_identity": float(len([*_identity_errors(reference, prediction)]))} if named else {}
-    counts = Counter(kind for kind, _, _ in errors(reference, prediction))
+        return {"changed_identity": float(len(_identity_errors(reference, prediction)))} if named else {}
+    counts = Counter(errors(reference, prediction))
     read = sum(_rows_read(reference, prediction, *names) for names in (("analytes", "name"), ("drugs", "drug")))
     return {kind: float(counts[kind]) for kind in KINDS} | {"rows_read": float(read)}
 
@@ -77,45 +79,40 @@ def _rows_read(reference: Mapping, prediction: Mapping, kind: str, name: str) ->
     return shared(known, read) + len(set(read).difference(known))
 
 
-def _identity_errors(reference: Mapping, prediction: Mapping):
+def _identity_errors(reference: Mapping, prediction: Mapping) -> list[str]:
     read = dict(header(prediction))
-    for name, value in header(reference):
-        if name in IDENTITY and name in read and letters(value) != letters(read[name]):
-            yield "changed_identity", f"{name} {value}", f"{name} {read[name]}"
+    known = [(value, read[name]) for name, value in header(reference) if name in IDENTITY and name in read]
+    return ["changed_identity" for value, other in known if letters(value) != letters(other)]
 
 
-def _analyte_errors(reference: list[Mapping], prediction: list[Mapping]):
+def _analyte_errors(reference: list[Mapping], prediction: list[Mapping]) -> Iterator[str]:
     pairs, invented = _match(reference, prediction, "name", "value")
-    for row, read, kind in _number_errors(pairs, "value"):
-        if kind:
-            yield kind, _shown(row), _shown(read)
+    yield from _number_errors(pairs, "value")
+    for row, read in pairs:
         yield from _unit_errors(row, read, "value")
         if _another_analyte(row.get("name"), read.get("name")):
-            yield "changed_analyte", _shown(row), _shown(read)
+            yield "changed_analyte"
         if _another_range(row, read):
-            yield "moved_limit", _shown(row, "low", "high"), _shown(read, "low", "high")
+            yield "moved_limit"
         if row.get("flag") != read.get("flag"):
-            yield from ((kind, _shown(row), _shown(read)) for kind in _flag_errors(_abnormal(row), _abnormal(read)))
-    yield from invented
+            yield from _flag_errors(_abnormal(row), _abnormal(read))
+    yield from ["invented_value"] * invented
 
 
-def _drug_errors(reference: list[Mapping], prediction: list[Mapping]):
+def _drug_errors(reference: list[Mapping], prediction: list[Mapping]) -> Iterator[str]:
     pairs, invented = _match(reference, prediction, "drug", "dose")
     pairs = [(row, _without_strength(read) if _counted(read) and not _counted(row) else read) for row, read in pairs]
-    for row, read, kind in _number_errors(pairs, "dose"):
-        if kind:
-            yield kind, _shown(row), _shown(read)
+    yield from _number_errors(pairs, "dose")
+    for row, read in pairs:
         if "dose" in row and row["dose"] is None and read.get("dose") is not None:
-            yield "invented_value", _shown(row), _shown(read)
+            yield "invented_value"
         yield from _unit_errors(row, read, "dose")
         if _another_drug(str(row.get("drug")), str(read.get("drug"))):
-            yield "changed_drug", _shown(row), _shown(read)
-        for column in DIRECTIONS:
-            if _misdirected(row, read, column):
-                yield f"changed_{column}", _shown(row, "form", column), _shown(read, "form", column)
+            yield "changed_drug"
+        yield from (f"changed_{column}" for column in DIRECTIONS if _misdirected(row, read, column))
         if (comparable(row, "status") is None) != (comparable(read, "status") is None):
-            yield "changed_status", _shown(row, "status"), _shown(read, "status")
-    yield from invented
+            yield "changed_status"
+    yield from ["invented_value"] * invented
 
 
 def _counted(order: Mapping) -> bool:
@@ -151,13 +148,14 @@ def _another_way(form: object, read: object) -> bool:
     return None not in ways and ways[0] != ways[1]
 
 
-def _number_errors(pairs: list[tuple[Mapping, Mapping]], column: str):
-    """Each pair with the kind of error in one column, or None; values that changed places are `swapped_rows`."""
+def _number_errors(pairs: list[tuple[Mapping, Mapping]], column: str) -> Iterator[str]:
+    """The kinds of error in one column of pairs of rows; values that changed places are `swapped_rows`."""
     values = [_values(row, read, column) for row, read in pairs]
     wrong = {value for value in values if value[0] != value[1]}
-    for (row, read), value in zip(pairs, values, strict=True):
-        swapped = value in wrong and value[::-1] in wrong
-        yield row, read, "swapped_rows" if swapped else _number_error(*value)
+    for value in values:
+        kind = "swapped_rows" if value in wrong and value[::-1] in wrong else _number_error(*value)
+        if kind:
+            yield kind
 
 
 def _values(row: Mapping, read: Mapping, column: str) -> tuple:
@@ -185,11 +183,11 @@ def _flag_errors(reference: str, read: str) -> list[str]:
 
 
 def _match(reference: list[Mapping], prediction: list[Mapping], name: str, value: str):
-    """Pairs (row of the page, row read) of one analyte or drug, each row once; and an error for each row left over.
+    """Pairs (row of the page, row read) of one analyte or drug, each row once; and how many rows read are left over.
 
     Rows of the same name first: in their order where there are equally many, else those of the same value before the
     others. What is left is assigned by the likeness of names; a name read as quite another is still known by its value,
-    unless rows were left out. A row left over is reported once, however often it is repeated.
+    unless rows were left out. A row left over counts once, however often it is repeated.
     """
     pairs: list[tuple[int, int]] = []
     left, read = list(range(len(reference))), list(range(len(prediction)))
@@ -215,10 +213,8 @@ def _match(reference: list[Mapping], prediction: list[Mapping], name: str, value
         new = _assign(reference, prediction, left, read, names, value)
         pairs += new
         read = _without(read, new, 1)
-    invented = dict.fromkeys(_shown(prediction[j]) for j in read)
-    return [(reference[i], prediction[j]) for i, j in sorted(pairs)], [
-        ("invented_value", "", shown) for shown in invented
-    ]
+    invented = {tuple(str(prediction[j].get(column)) for column in SAME) for j in read}
+    return [(reference[i], prediction[j]) for i, j in sorted(pairs)], len(invented)
 
 
 def _by_value(rows: list[Mapping], names: list[str], counts: list[Counter], value: str) -> list[tuple]:
@@ -273,15 +269,15 @@ def _digits(value) -> tuple[str, str]:
     return digits if several else digits.strip("0") or digits[:1], signs
 
 
-def _unit_errors(row: Mapping, read: Mapping, column: str):
+def _unit_errors(row: Mapping, read: Mapping, column: str) -> Iterator[str]:
     """A unit that is another, was invented, or lost; nothing where the value in that column is lost or invented."""
     if row.get(column) is None or read.get(column) is None:
         return
     invented = "unit" in row and not row["unit"] and read.get("unit")
     if invented or _other_unit(row, read, column):
-        yield "changed_unit", _shown(row), _shown(read)
+        yield "changed_unit"
     if row.get("unit") and not read.get("unit"):
-        yield "lost_unit", _shown(row), _shown(read)
+        yield "lost_unit"
 
 
 def _other_unit(row: Mapping, read: Mapping, column: str) -> bool:
@@ -316,8 +312,3 @@ def _drug(name: str) -> tuple[str, frozenset[str]]:
     words = name.split()
     salts = frozenset(word.casefold() for word in words[1:] if word.casefold() in SALTS)
     return " ".join(word for word in words if word.casefold() not in salts), salts
-
-
-def _shown(row: Mapping, *further: str) -> str:
-    columns = ("name", "value", "drug", "dose", "unit", "flag", *further)
-    return " ".join(str(row[name]) for name in columns if row.get(name) is not None)

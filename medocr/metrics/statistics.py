@@ -8,7 +8,6 @@ import numpy as np
 import scipy.stats
 
 ENOUGH_GROUPS = 10  # with fewer, resampling groups says little, and pages are resampled
-FEW_UNITS = 20  # a comparison over fewer resampled units is said to be small
 RESAMPLES = 2000
 PERMUTATIONS = 9999
 LEAST_P = 2 / (PERMUTATIONS + 1)  # that so many permutations can give, two-sided
@@ -33,17 +32,6 @@ class Comparison:
     n: int
     resampled_by: str
     units: int
-
-    @property
-    def small(self) -> bool:
-        """Whether there are too few units for the interval and p-value to bear much weight."""
-        return self.units < FEW_UNITS
-
-    def __str__(self) -> str:
-        interval = "no interval" if self.low is None else f"95 % interval {self.low:+.4f} to {self.high:+.4f}"
-        p = "no p-value" if self.p is None else f"p = {self.p:.4f}"
-        size = f"n = {self.n} pages" + (f" in {self.units} groups" if self.resampled_by == "group" else "")
-        return f"{self.difference:+.4f} ({interval}, {p}, {size}{', small' if self.small else ''})"
 
 
 def compare(base: Sequence[float], tuned: Sequence[float], groups: Sequence | None = None, **resampling) -> Comparison:
