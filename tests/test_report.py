@@ -251,7 +251,10 @@ def test_the_risk_figure_shows_a_kind_over_its_limit():
     ticks = {"kind": "tick", "fields": 83, "passed": 80, "wrong": 2, "share": 0.96, "passed_wrong": 0.025}
     pooled = {"kind": "all", "fields": 701, "passed": 601, "wrong": 2, "share": 0.86, "passed_wrong": 0.0033}
     figure = report.risk_curves({"rapidocr": fields}, {"rapidocr": pd.DataFrame([ticks, pooled])}, 0.02)
-    assert title(figure).endswith("rapidocr: ticks\u00a02\u00a0/\u00a080\u00a0of\u00a083")
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["ticks: 2 / 80 of 83"]
+    none = pd.DataFrame([ticks | {"passed": 0, "wrong": 0, "share": 0.0, "passed_wrong": None}])
+    figure = report.risk_curves({"rapidocr": fields}, {"rapidocr": none}, 0.02)
+    assert [text.get_text() for text in figure.axes[0].get_legend().get_texts()] == ["ticks: no threshold, none of 83"]
 
 
 def test_a_title_of_clinical_errors_keeps_to_two_lines_and_the_kinds_are_marked():

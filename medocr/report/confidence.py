@@ -61,32 +61,32 @@ def risk_curves(fields: Mapping[str, pd.DataFrame], outcomes: Mapping[str, pd.Da
     """
     if not any(len(rows) for rows in fields.values()):
         return nothing("no field of a held-out page was read")
-    figure, axes = plt.subplots(1, len(fields), figsize=(WIDTH, 4.2), sharey=True, squeeze=False)
+    figure, axes = plt.subplots(1, len(fields), figsize=(WIDTH, 5.0), sharey=True, squeeze=False)
     for ax, (name, rows) in zip(axes[0], fields.items(), strict=True):
         ax.axhline(risk, color=FAINT, linestyle=":", linewidth=1)
-        for kind, ink in KINDS.items():
-            part = rows[(rows["kind"] == kind) & rows["confidence"].notna() & ~rows["reasons"].astype(bool)]
-            if len(part):
-                ordered = part.sort_values("confidence", ascending=False, kind="stable")
-                number = np.arange(1, len(part) + 1)
-                wrong = (~ordered["right"].to_numpy(bool)).cumsum() / number
-                total = (rows["kind"] == kind).sum()
-                ax.plot(number / total, wrong, color=ink, label=kind)
-        known = outcomes[name][outcomes[name]["passed"] > 0].set_index("kind")
-        for kind in known.index.intersection(list(KINDS)):
-            ax.plot(known.loc[kind, "share"], known.loc[kind, "passed_wrong"], "o", color=KINDS[kind], markersize=8)
+        accepted = outcomes[name].set_index("kind").to_dict("index")
+        for kind, ink in KINDS.items():  # pooled, the many headers would hide a kind that broke its limit
+            of_kind = rows[rows["kind"] == kind]
+            if of_kind.empty:
+                continue
+            certain = of_kind[of_kind["confidence"].notna() & ~of_kind["reasons"].astype(bool)]
+            ordered = certain.sort_values("confidence", ascending=False, kind="stable")
+            number = np.arange(1, len(ordered) + 1)
+            wrong = (~ordered["right"].to_numpy(bool)).cumsum() / number
+            of_rule = accepted[kind]
+            ax.plot(number / len(of_kind), wrong, color=ink, label=_accepted(kind, of_rule))
+            if of_rule["passed"]:
+                ax.plot(of_rule["share"], of_rule["passed_wrong"], "o", color=ink, markersize=8, clip_on=False)
         ax.set(xlabel="share of fields that pass", xlim=(0, 1.02), ylim=(0, min(0.5, max(4 * risk, ax.get_ylim()[1]))))
         ax.set_title(name, fontsize=LABEL_SIZE)
+        ax.legend(loc="upper left", bbox_to_anchor=(0, -0.2), fontsize=LABEL_SIZE)
     axes[0][0].set_ylabel("wrong share of those passed")
-    handles = {label: line for ax in axes[0] for line, label in zip(*ax.get_legend_handles_labels(), strict=True)}
-    figure.legend(handles.values(), handles.keys(), loc="outside lower center", ncols=len(handles), fontsize=LABEL_SIZE)
-    kinds = [f"{name}: {_accepted(rows)}" for name, rows in outcomes.items()]
-    conclude(figure, f"Wrong / accepted without review of all fields, held-out pages. {'; '.join(kinds)}")
+    conclude(figure, "Held-out fields by kind: wrong / accepted without review, of all")
     return figure
 
 
-def _accepted(rows: pd.DataFrame) -> str:
-    """Kind by kind: pooled, the many headers would hide a kind that broke its limit."""
-    kinds = rows[rows["kind"] != "all"].to_dict("records")
-    cells = (f"{row['kind']}s {row['wrong']:,} / {row['passed']:,} of {row['fields']:,}" for row in kinds)
-    return ", ".join(cell.replace(" ", "\u00a0") for cell in cells)  # no line breaks within
+def _accepted(kind: str, of_rule: Mapping) -> str:
+    """What became of a kind of field, beside its line: a dot is missing where no threshold keeps the limit."""
+    if not of_rule["passed"]:
+        return f"{kind}s: no threshold, none of {of_rule['fields']:,}"
+    return f"{kind}s: {of_rule['wrong']:,} / {of_rule['passed']:,} of {of_rule['fields']:,}"
