@@ -9,10 +9,9 @@ from medocr import fields as medical
 from medocr.metrics import ceiling, safety
 from medocr.metrics.ceiling import SUMS
 from medocr.metrics.text import score_text, shared
-from medocr.metrics.values import COMPARED, header, letters, plain, quantity, rows
+from medocr.metrics.values import comparable, header, letters, plain, quantity, rows
 
 COLUMNS = ceiling.COLUMNS | {"drugs": (*ceiling.COLUMNS["drugs"], "form")}
-COMPARE = {kind: [(name, COMPARED.get(name, plain)) for name in columns] for kind, columns in COLUMNS.items()}
 TUPLES = {  # metric: the rows it is about, and the columns that must agree
     "test_value_f1": ("analytes", ("name", "value")),
     "test_row_f1": ("analytes", COLUMNS["analytes"]),
@@ -82,14 +81,10 @@ def score_terms(reference: str, prediction: str) -> dict[str, float]:
 def _read(reference: Mapping, prediction: str) -> dict:
     """The same kinds of fields, read from the prediction."""
     readers = {"analytes": medical.read_analytes, "drugs": medical.read_drugs, "options": medical.read_options}
-    ordered = any(
-        rows(reference, kind) for kind in ("analytes", "drugs")
-    )  # either may be invented where the other stands
-    reading = {
-        kind: list(map(vars, read(prediction)))
-        for kind, read in readers.items()
-        if reference.get(kind) or (ordered and kind in ("analytes", "drugs"))
-    }
+    asked = {kind for kind in readers if reference.get(kind)}
+    if rows(reference, "analytes") or rows(reference, "drugs"):
+        asked |= {"analytes", "drugs"}  # either may be invented where the other stands
+    reading = {kind: list(map(vars, read(prediction))) for kind, read in readers.items() if kind in asked}
     if reference.get("header"):
         reading["header"] = medical.read_header(prediction)
     if any(name in reference for name in SUMS):
@@ -104,19 +99,16 @@ def _read(reference: Mapping, prediction: str) -> dict:
 
 def _compared(fields: Mapping) -> dict[str, dict[str, list]]:
     """The columns of each kind of rows, with values as they are compared; None where a row does not tell."""
-    compared = {}
-    for kind, columns in COMPARE.items():
-        listed = rows(fields, kind)
-        compared[kind] = {
-            name: [None if (value := row.get(name)) is None else compare(value) for row in listed]
-            for name, compare in columns
-            if name not in ("unit", "dose")
-        } | {
-            name: [None if row.get(name) is None else quantity(row, name) for row in listed]
-            for name in ("unit", "dose")
-            if name in COLUMNS[kind]
-        }
-    return compared
+    return {
+        kind: {name: [_value(row, name) for row in rows(fields, kind)] for name in columns}
+        for kind, columns in COLUMNS.items()
+    }
+
+
+def _value(row: Mapping, name: str) -> object:
+    if row.get(name) is None:
+        return None
+    return quantity(row, name) if name in ("unit", "dose") else comparable(row, name)
 
 
 def _tuples(metric: str, compared: Mapping[str, Mapping[str, list]]) -> list[tuple]:

@@ -193,16 +193,14 @@ def _match(reference: list[Mapping], prediction: list[Mapping], name: str, value
     left, read = list(range(len(reference))), list(range(len(prediction)))
     names = [[letters(row.get(name)) for row in side] for side in (reference, prediction)]
     counts = [Counter(side) for side in names]
-    keys = [names]
-    if any(count != counts[1][key] for key, count in counts[0].items() if key in counts[1]):
-        keys = [
-            [
-                _by_value(side, own_names, counts, value)
-                for side, own_names in zip((reference, prediction), names, strict=True)
-            ],
-            names,
+    by_value = [  # at first rows of one name are told apart by value where one side has more of them
+        [
+            (key, plain(row.get(value)) if counts[0][key] != counts[1][key] else None)
+            for row, key in zip(*side, strict=True)
         ]
-    for known, printed in keys:
+        for side in zip((reference, prediction), names, strict=True)
+    ]
+    for known, printed in (by_value, names):
         waiting = defaultdict(list)
         for j in reversed(read):
             waiting[printed[j]].append(j)
@@ -215,14 +213,6 @@ def _match(reference: list[Mapping], prediction: list[Mapping], name: str, value
         read = _without(read, new, 1)
     invented = {tuple(str(prediction[j].get(column)) for column in SAME) for j in read}
     return [(reference[i], prediction[j]) for i, j in sorted(pairs)], len(invented)
-
-
-def _by_value(rows: list[Mapping], names: list[str], counts: list[Counter], value: str) -> list[tuple]:
-    """What tells rows apart at first: the name, and the value where the other side has more or fewer of the name."""
-    return [
-        (name, None if counts[0][name] == counts[1][name] else plain(row.get(value)))
-        for row, name in zip(rows, names, strict=True)
-    ]
 
 
 def _assign(reference, prediction, left: list[int], read: list[int], names, value: str) -> list[tuple[int, int]]:

@@ -44,7 +44,7 @@ def calibration(numbers: pd.DataFrame, caught: float = 0.95) -> Figure:
     )
     right.set(xlabel="share of numbers looked at", ylabel="share of wrong numbers seen", xlim=(0, 1), ylim=(0, 1.02))
     right.text(0.99, caught - 0.02, f"{caught:.0%}", ha="right", va="top", color=FAINT, fontsize=LABEL_SIZE)
-    figure.legend(loc="outside lower center", ncols=len(models), fontsize=LABEL_SIZE)
+    figure.legend(loc="outside lower center", ncols=len(models))
     shares = ", ".join(looked_at[::-1])
     conclude(
         figure,
@@ -79,7 +79,7 @@ def risk_curves(fields: Mapping[str, pd.DataFrame], outcomes: Mapping[str, pd.Da
                 ax.plot(of_rule["share"], of_rule["passed_wrong"], "o", color=ink, markersize=8, clip_on=False)
         ax.set(xlabel="share of fields that pass", xlim=(0, 1.02), ylim=(0, min(0.5, max(4 * risk, ax.get_ylim()[1]))))
         ax.set_title(name, fontsize=LABEL_SIZE)
-        ax.legend(loc="upper left", bbox_to_anchor=(0, -0.2), fontsize=LABEL_SIZE)
+        ax.legend(loc="upper left", bbox_to_anchor=(0, -0.2))
     axes[0][0].set_ylabel("wrong share of those passed")
     conclude(figure, "Held-out fields by kind: wrong / accepted without review, of all")
     return figure

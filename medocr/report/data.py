@@ -78,7 +78,7 @@ def label_quality(rows: pd.DataFrame | Sequence[dict]) -> Figure:
         right.plot([], [], dashes, color=colour(name), marker=marker(name), label=label)
     left.set(xlabel="CER of the label", ylabel="% of pages with at most this CER", ylim=(0, 101))
     right.set(xlabel="confidence of the label's maker", ylabel="CER of the label")
-    figure.legend(loc="outside lower center", ncols=2, fontsize=LABEL_SIZE)
+    figure.legend(loc="outside lower center", ncols=2)
     wrong, free = rows["cer"].mean(), (rows["cer"] == 0).mean()
     conclude(figure, f"Labels with a mean CER of {wrong:.1%}; {free:.0%} of {len(rows):,} hold no error")
     return figure

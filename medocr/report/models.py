@@ -96,25 +96,17 @@ def parity(figures: dict) -> Figure:
         return nothing("no logits were compared")
     edges = np.asarray(histogram["edges"], float)
     figure, ax = plt.subplots(figsize=(WIDTH, 3.6))
-    looks: dict[str, dict] = {
-        "to_base": {
-            "edgecolor": COLOURS["base"],
-            "facecolor": "none",
-            "hatch": "//",
-            "lw": 1.5,
-            "label": "from the base",
-        },
-        "to_tuned": {"color": COLOURS["merged"], "label": "from base with adapter"},
-    }
-    for name, look in looks.items():
+    hollow = {"edgecolor": COLOURS["base"], "facecolor": "none", "hatch": "//", "lw": 1.5}
+    filled = {"color": COLOURS["merged"]}
+    for name, label, look in (("to_base", "the base", hollow), ("to_tuned", "base with adapter", filled)):
         counts = np.asarray(histogram[name], float)
-        ax.stairs(100 * counts / max(1, counts.sum()), edges, fill=True, **look)
+        ax.stairs(100 * counts / max(1, counts.sum()), edges, fill=True, label=f"from {label}", **look)
     ax.margins(y=0.15)
     limit = figures["limits"]["logit_difference"]
     ax.axvline(limit, color=INK, linestyle="--", linewidth=1.5)
     ax.text(limit, 0.98, f" limit {limit:g}", va="top", transform=ax.get_xaxis_transform(), fontsize=LABEL_SIZE)
     ax.set(xscale="log", xlabel="|difference| in standard deviations of the logits", ylabel="% of the logits")
-    figure.legend(loc="outside lower center", ncols=2, fontsize=LABEL_SIZE)
+    figure.legend(loc="outside lower center", ncols=2)
     largest = figures.get("logit_difference")
     if largest is not None:
         side = "below" if largest <= limit else "above"

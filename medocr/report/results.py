@@ -66,7 +66,7 @@ def dumbbell(summary: dict, metric: str = "cer") -> Figure:
         ax.plot([], [], label=MODELS[model], linestyle="", **_look(model))[0]
         for model in in_order(scores["model"], MODELS)
     ]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, fontsize=LABEL_SIZE, handletextpad=0.2)
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, handletextpad=0.2)
     bare(ax)
     if paired:
         conclude(figure, f"{LABELS.get(metric, metric).split(' (')[0]} {_what_changed(paired)}")
@@ -161,7 +161,7 @@ def safety(summary: dict, name: str) -> Figure:
     labels = [textwrap.fill(f"{KINDS[kind]} {marks.get(kind, '')}".strip(), 30) for kind in kinds]
     axes[0, 0].set_yticks(range(len(kinds)), labels, fontsize=LABEL_SIZE)
     axes[0, 0].invert_yaxis()
-    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2, fontsize=LABEL_SIZE)
+    figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
     conclude(figure, f"{plain(name).capitalize()}s{_harm(shifted)}")
     return figure
 
@@ -223,7 +223,7 @@ def paired_change(changes: pd.DataFrame, metric: str = "cer") -> Figure:
     label = LABELS.get(metric, metric).split(" (")[0]
     left.set(xlabel=f"{label}, base", ylabel=f"{label}, tuned", xlim=(-0.01 * top, top), ylim=(-0.01 * top, top))
     left.set_aspect("equal")
-    left.legend(fontsize=LABEL_SIZE, loc="upper left", handletextpad=0.1, borderpad=0)
+    left.legend(loc="upper left", handletextpad=0.1, borderpad=0)
     limit = max(changes["change"].abs().max(), 0.01)
     better = COLOURS["tuned"], COLOURS["ocr"]
     fell, rose = better[::-1] if metric in HIGHER_IS_BETTER else better

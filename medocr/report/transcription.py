@@ -42,7 +42,7 @@ def transcription_speed(rows: Sequence[Mapping], latencies: Mapping[str, Sequenc
         right.hist(seconds, bins, histtype="step", linewidth=2, linestyle=dashes, color=colour, label=label)
     right.set(xlabel="seconds per answer", ylabel="answers")
     right.margins(y=0.3)  # room for the legend
-    right.legend(fontsize=LABEL_SIZE, loc="upper right")
+    right.legend(loc="upper right")
     return figure
 
 
@@ -64,7 +64,7 @@ def faults(providers: Sequence[Mapping], outcomes: Mapping[str, int]) -> Figure:
     left.invert_yaxis()
     left.set_xlabel("requests")
     left.set_title("faults met", fontsize=LABEL_SIZE, weight="normal")
-    left.legend(fontsize=LABEL_SIZE, loc="lower right")
+    left.legend(loc="lower right")
     names = sorted(outcomes, key=lambda name: (name.startswith("set aside"), -outcomes[name]))
     colours = [BAD if name.startswith("set aside") else GOOD for name in names]
     bars(right, names, [outcomes[name] for name in names], colours)
@@ -101,7 +101,7 @@ def agreement(rows: Sequence[Mapping], threshold: float) -> Figure:
     ax.invert_yaxis()
     ax.set(xlabel="% of the pages read twice", xlim=(0, 100))
     bare(ax)
-    figure.legend(loc="outside lower center", ncols=2, fontsize=LABEL_SIZE)
+    figure.legend(loc="outside lower center", ncols=2)
     whole = int(holds.all(axis=1).sum())
     conclude(figure, f"Two readers agree in everything on {whole:,} of the {len(table):,} pages read twice")
     return figure
