@@ -93,12 +93,9 @@ def _what_changed(paired: dict[str, dict]) -> str:
         row = paired[name]
         verb = "fell" if row["difference"] < 0 else "rose"
         verb = verb if clear(row["low"], row["high"]) else "did not clearly change"
-        parts.append(f"{verb} on {_words(name)}{'' if name == 'all' else ' pages'} ({_from_to(row)})")
+        where = f"{_words(name)}{'' if name == 'all' else ' pages'}"
+        parts.append(f"{verb} on {where} ({row['base']:.3f} → {row['tuned']:.3f})")
     return " and ".join(parts)
-
-
-def _from_to(row: dict, times: int = 1, digits: int = 3) -> str:
-    return f"{times * row['base']:.{digits}f} → {times * row['tuned']:.{digits}f}"
 
 
 _MARKS = {"base": "o", "tuned": "o", "merged": "s", "ocr": "D"}
