@@ -206,6 +206,7 @@ def harm(low: float, high: float) -> dict:
             lambda: report.safety(harm(-0.03, 0.08), "lab_report"),
             "Lab reports: the 95 % interval of every kind's difference includes zero",
         ),
+        (lambda: report.safety(SAFETY, "lab_report"), "Lab reports: too few pages for an interval"),
         (lambda: report.training(HISTORY), "training loss: 1.000 at step 20, from 2.000 at step 10"),
         (lambda: report.paired_change(CHANGES), "better on 1 of 3 pages, worse on 1, the same on 1"),
         (lambda: report.paired_change(CHANGES[:1], "coverage_recall"), "better on 0 of 1 pages, worse on 1"),
@@ -473,6 +474,13 @@ def test_the_gallery_shows_pages_with_clinical_errors_and_marks_them():
     assert "&lt;m" in made
     assert "<mmol" not in made
     assert "0 of 0 pages" in report.gallery(pd.DataFrame(rows).iloc[2:], {right.id: right})
+
+
+def test_a_reading_with_hardly_a_right_character_is_said_to_be_one():
+    figure = report.example({"target": "Sodium 140", "base": "xyz", "tuned": "Sodium 149"}, PAGES[0])
+    assert "underlined whole: hardly a character is right" in figure.texts[0].get_text()
+    figure = report.example({"target": "Sodium 140", "tuned": "Sodium 149"}, PAGES[0])
+    assert "whole" not in figure.texts[0].get_text()
 
 
 def test_of_two_readings_neither_is_called_wrong():

@@ -27,6 +27,7 @@ INKS = {  # of a run: ink, paper
 }
 BOXES = {"☑": "■", "☒": "■", "☐": "□"}  # told apart at half size, as a tick in a box is not
 LEGEND = {"extra": "underlined: wrong or extra", "lacking": "struck through: missing"}
+WHOLE = "underlined whole: hardly a character is right"
 ISLAND = 3  # equal characters between two edits that are too few to be read apart from them
 TOO_DIFFERENT = 0.5  # similarity below which marks on single characters would be confetti
 

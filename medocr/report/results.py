@@ -149,7 +149,8 @@ def safety(summary: dict, name: str) -> Figure:
     if not any((f"{kind}_per_row", model) in rows for kind in kinds for model in ("base", "tuned")):
         del panels["_per_row"]
     paired = {row["metric"]: row for row in summary.get("comparisons", ()) if row["slice"] == name}
-    shifted = [row for kind in kinds if (row := paired.get(kind)) and clear(row["low"], row["high"])]
+    drawn = [paired[kind] for kind in kinds if kind in paired]
+    shifted = [row for row in drawn if clear(row["low"], row["high"])]
     marks = {row["metric"]: MORE if row["difference"] > 0 else FEWER for row in shifted}
     figure, axes = plt.subplots(1, len(panels), figsize=(WIDTH, 1.4 + 0.55 * len(kinds)), sharey=True, squeeze=False)
     for ax, (ending, label) in zip(axes.flat, panels.items(), strict=True):
@@ -159,7 +160,7 @@ def safety(summary: dict, name: str) -> Figure:
     axes[0, 0].set_yticks(range(len(kinds)), labels, fontsize=LABEL_SIZE)
     axes[0, 0].invert_yaxis()
     figure.legend(*axes[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=2)
-    conclude(figure, f"{plain(name).capitalize()}s{_harm(shifted)}")
+    conclude(figure, f"{plain(name).capitalize()}s{_harm(drawn, shifted)}")
     return figure
 
 
@@ -170,8 +171,10 @@ def _span(counts: list[int]) -> str:
     return " to ".join(f"{n:,}" for n in sorted({min(counts), max(counts)}))
 
 
-def _harm(shifted: list[dict]) -> str:
+def _harm(drawn: list[dict], shifted: list[dict]) -> str:
     """How many kinds of error became more frequent or rarer by an interval without zero, and survive correction."""
+    if all(row["low"] is None for row in drawn):
+        return ": too few pages for an interval"
     if not shifted:
         return ": the 95 % interval of every kind's difference includes zero"
     more = sum(row["difference"] > 0 for row in shifted)
