@@ -243,7 +243,13 @@ def file_hash(path: str | Path) -> str:
 def model_hash(folder: str | Path) -> str:
     """sha256 of what a model folder loads (weights, configuration, tokenizer, template), not of what explains it."""
     files = sorted(p for p in Path(folder).iterdir() if p.suffix in (".safetensors", ".json", ".jinja", ".model"))
-    return hashlib.sha256("\n".join(f"{p.name} {file_hash(p)}" for p in files).encode()).hexdigest()
+    return _hash_of_files(tuple((p, p.stat().st_size, p.stat().st_mtime_ns) for p in files))
+
+
+@functools.cache
+def _hash_of_files(states: tuple[tuple[Path, int, int], ...]) -> str:
+    """Of files with their size and time of change: every stage of a run asks for the same base, which may be large."""
+    return hashlib.sha256("\n".join(f"{p.name} {file_hash(p)}" for p, *_ in states).encode()).hexdigest()
 
 
 def read_json(path: str | Path) -> dict:

@@ -88,8 +88,10 @@ def run_in_process(monkeypatch, *, but: str = "") -> None:
 
 @pytest.fixture
 def quick(house, monkeypatch):
-    """The house, whose notebooks are run in this process."""
+    """The house, whose notebooks are run in this process and rendered on a page that nobody reads."""
     run_in_process(monkeypatch)
+    for module in (runner, results):
+        monkeypatch.setattr(module, "index", lambda folder, *_: (folder / "index.html").write_text("a page"))
     return house
 
 
@@ -435,12 +437,13 @@ def test_documents_that_may_hold_health_information_are_not_published_even_if_to
     assert not (quick / "data/mixed/run.json").exists()
 
 
-def test_what_is_published_names_no_folder_of_this_machine(quick, scans, monkeypatch):
+def test_what_is_published_names_no_folder_of_this_machine(house, scans, monkeypatch):
+    run_in_process(monkeypatch)
     monkeypatch.setattr(results, "_holds_phi", lambda run: False)
     assert (
-        main(configured(quick, f"{{ source = 'folder', path = '{scans}', contains_phi = false }}", publish=True)) == 0
+        main(configured(house, f"{{ source = 'folder', path = '{scans}', contains_phi = false }}", publish=True)) == 0
     )
-    for path in (quick / "results/mixed").rglob("*.*"):
+    for path in (house / "results/mixed").rglob("*.*"):
         assert "jane" not in path.read_text(errors="replace").lower(), path.name
 
 

@@ -77,8 +77,7 @@ def labelling(results: Path) -> pd.DataFrame:
 
     No rate is told of a client that labelled less than LEAST_LABELLED of the pages.
     """
-    path = results / "bench/transcribe.json"
-    rows = json.loads(path.read_text())["rows"] if path.exists() else []
+    rows = _record(results / "bench/transcribe.json").get("rows", ())
     within = {"off": "", "on": ", within limits"}
     clients = [(row["client"] + within[row["limits"]], *(row[key] for key in LABELLING)) for row in rows]
     table = pd.DataFrame(clients, columns=["client", *LABELLING.values()])
@@ -99,8 +98,7 @@ def memory(results: Path) -> pd.DataFrame:
 
 def counted(results: Path) -> pd.DataFrame:
     """Peak GB of a training step at full size, counted from its tensors: all weights, LoRA, and their ratio."""
-    path = results / "bench/memory.json"
-    rows = json.loads(path.read_text())["rows"] if path.exists() else []
+    rows = _record(results / "bench/memory.json").get("rows", ())
     of = {(row["trained"], row["optimizer"], row["checkpointing"]): row["total"] for row in rows}
     table = [
         (optimizer, "yes" if checkpointing else "no", whole, of[LORA, optimizer, checkpointing])
@@ -127,9 +125,13 @@ def _gigabytes(table: pd.DataFrame) -> tuple[str, str]:
 
 def _gpu(results: Path, part: str) -> dict | None:
     """A part of results/gpu/ that ran at full size."""
-    path = results / f"gpu/{part}.json"
-    record = json.loads(path.read_text()) if path.exists() else {}
+    record = _record(results / f"gpu/{part}.json")
     return record if record.get("ran") and record.get("size") == "full" else None
+
+
+def _record(path: Path) -> dict:
+    """What a measurement left; nothing where it has not been made."""
+    return json.loads(path.read_text()) if path.exists() else {}
 
 
 def ratio_verdict(ratios: Sequence[float], limit: float) -> str:

@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 
 from .. import evaluate, metrics, storage
 from ..run import StageFailed, _clear, _locked, execute_at, fingerprint, make, plan, provenance, seals, summary_cell
-from ..run.profile import ROOT, STAGES, Run, Stage, check_known, check_name, find, read, resolve
+from ..run.profile import NOTEBOOKS, ROOT, STAGES, Run, Stage, check_known, check_name, find, read, resolve
 from ..run.results import index
 from . import claims, evidence
 
@@ -125,11 +125,10 @@ def findings(trials: list[Trial]) -> None:
     """Read what all runs left with 08, and lay the executed notebook beside it."""
     run = trials[0].run
     folder = run.results.parent
-    notebook = Stage("08_findings", (), (), "")
-    parameters = {"runs": os.path.relpath(folder, notebook.path.parent)}
+    parameters = {"runs": os.path.relpath(folder, NOTEBOOKS)}
     folder.mkdir(parents=True, exist_ok=True)
     target, began = folder / "08_findings.ipynb", time.perf_counter()
-    execute_at(notebook.path, target, parameters, run.out)
+    execute_at(NOTEBOOKS / "08_findings.ipynb", target, parameters, run.out)
     scores, facts = evidence.load(folder)
     total, verdicts = claims.counts(scores, folder.parent)
     made = {**provenance.stamp(), "cores": os.cpu_count(), "versions": storage.versions()}

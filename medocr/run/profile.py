@@ -20,6 +20,7 @@ NOTEBOOKS = (PACKAGE / "notebooks").resolve()  # in the repository a link to its
 ROOT = PACKAGE.parent if (PACKAGE.parent / "pyproject.toml").is_file() else Path.cwd()
 EXAMPLES = {"STAGE.PARAMETER": "train.max_steps", "PARAMETER": "max_steps"}  # of overrides
 SPLITS = ("train.parquet", "validation.parquet", "test.parquet")
+TUNED = ("test.parquet", "prepare.json", "train.json", "adapter")  # what an adapter is tried with
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,6 @@ class Stage:
     writes: tuple[str, ...]
     record: str
     scratch: tuple[str, ...] = ()  # kept between attempts, thrown away by --force
-    needs_base: bool = False
 
     @property
     def name(self) -> str:
@@ -42,6 +42,11 @@ class Stage:
     def path(self) -> Path:
         return NOTEBOOKS / f"{self.notebook}.ipynb"
 
+    @property
+    def needs_base(self) -> bool:
+        """Whether it loads the base, whose name prepare.json holds."""
+        return "prepare.json" in (self.record, *self.reads)
+
 
 # To add a stage, add its notebook and a line here: the runner takes order, inputs and parameters from them, and
 # profiles get a table of its name. The notebook enters its folder by `workspace.enter`, with the same record and
@@ -50,23 +55,11 @@ class Stage:
 STAGES: tuple[Stage, ...] = (
     Stage("01_curate", (), ("pages.parquet",), "curate.json"),
     Stage("02_transcribe", ("pages.parquet",), ("labelled.parquet",), "transcribe.json"),
-    Stage("03_prepare", ("labelled.parquet",), (*SPLITS, "README.md"), "prepare.json", needs_base=True),
-    Stage("04_train", (*SPLITS[:2], "prepare.json"), ("adapter",), "train.json", ("checkpoints",), needs_base=True),
-    Stage(
-        "05_evaluate",
-        ("test.parquet", "prepare.json", "train.json", "adapter"),
-        ("predictions.parquet",),
-        "metrics.json",
-        needs_base=True,
-    ),
-    Stage(
-        "06_merge",
-        ("test.parquet", "prepare.json", "train.json", "adapter", "predictions.parquet", "metrics.json"),
-        ("merged",),
-        "merge.json",
-        needs_base=True,
-    ),
-    Stage("07_digitize", ("prepare.json", "merged"), ("digitized", "rule.json"), "digitize.json", needs_base=True),
+    Stage("03_prepare", ("labelled.parquet",), (*SPLITS, "README.md"), "prepare.json"),
+    Stage("04_train", (*SPLITS[:2], "prepare.json"), ("adapter",), "train.json", ("checkpoints",)),
+    Stage("05_evaluate", TUNED, ("predictions.parquet",), "metrics.json"),
+    Stage("06_merge", (*TUNED, "predictions.parquet", "metrics.json"), ("merged",), "merge.json"),
+    Stage("07_digitize", ("prepare.json", "merged"), ("digitized", "rule.json"), "digitize.json"),
 )
 
 

@@ -36,8 +36,11 @@ class Hashes:
             return content_hash([(file, self.of(file)) for file in files(self.folder, name)])
         state = [path.stat().st_size, path.stat().st_mtime_ns]
         if self.cache.get(name, [None])[:-1] != state:
-            record = any(name == stage.record for stage in STAGES)
-            self.cache[name] = [*state, _content(path) if record else storage.file_hash(path)]
+            if any(name == stage.record for stage in STAGES):
+                said = {key: value for key, value in storage.read_json(path).items() if key not in ABOUT}
+                self.cache[name] = [*state, content_hash(said)]
+            else:
+                self.cache[name] = [*state, storage.file_hash(path)]
         return self.cache[name][-1]
 
     def save(self) -> None:
@@ -106,14 +109,6 @@ def check(run: Run, stages: Sequence[Stage], hashes: Hashes, alone: bool = False
             f"files in {run.data} are not what their stages wrote, or were made from others:\n{listed}\nPut "
             f"them back, or make them anew with --from {next(iter(damaged)).notebook[:2]}"
         )
-
-
-def _content(path: Path) -> str:
-    try:
-        record = json.loads(path.read_text())
-    except ValueError:
-        raise ValueError(f"{path} is damaged: it holds no JSON; make it anew with --from its stage") from None
-    return content_hash({name: value for name, value in record.items() if name not in ABOUT})
 
 
 def content_hash(content: object) -> str:
