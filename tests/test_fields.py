@@ -760,7 +760,7 @@ def test_receipts_of_other_countries(text, subtotal, tax, total):
 
 @pytest.mark.parametrize(
     ("printed", "number"),
-    [("Rechnungsnummer: RE-2024-118", "RE-2024-118"), ("Facture n° 2024-17", "2024-17"), ("Factura: F-2231", "F-2231"), ("Beleg-Nr. 4711", "4711")],
+    [("Rechnungsnummer: RE-2024-118", "RE-2024-118"), ("Facture n° 2024-17", "2024-17"), ("Factura: F-2231", "F-2231"), ("Beleg-Nr. 4711", "4711"), ("Bon-Nr. 48210", "48210"), ("Scontrino n. 55-12", "55-12"), ("Store #1123\nNo. 77", "77")],
 )  # fmt: skip
 def test_receipt_number(printed, number):
     assert fields.read_receipt(f"Shop\n{printed}\nTotal 9,00 €").number == number
@@ -801,6 +801,21 @@ def test_numbers_of_other_countries(line, value, low, high):
 def test_a_row_in_every_dress(table):
     read = [(row.name, row.value, row.unit, row.low, row.high, row.flag) for row in fields.read_analytes(table)]
     assert read == [("Sodium", 131, "mmol/L", 135, 145, "L"), ("Iron", 45, "ug/dL", 38, 169, None)]
+
+
+@pytest.mark.parametrize(
+    ("line", "name", "value"),
+    [
+        ("Patienten-Nr.: 660417", "mrn", "660417"),
+        ("N° dossier : 25-004471", "mrn", "25-004471"),
+        ("Codice paziente: A44", "mrn", "A44"),
+        ("Nom : DUPONT   Prénom : Marie", "patient", "Marie DUPONT"),
+        ("Cognome: Bianchi  Nome: Luca", "patient", "Luca Bianchi"),
+        ("geb. 03.04.1955   männlich", "sex", "männlich"),
+    ],
+)
+def test_headers_of_other_countries(line, name, value):
+    assert fields.read_header(line)[name] == value
 
 
 def test_the_date_over_a_column_of_earlier_results():

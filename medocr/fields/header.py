@@ -37,8 +37,9 @@ def read_header(text: str) -> dict:
         )
         limit = next((other.start() for other in following), len(flat))
         _take(values, label, flat, original, min(limit, label.end() + 120))
-    if "surname" in values and " " not in values.get("patient", " "):
-        values["forename"] = values.pop("patient")  # `Cognome: Bianchi  Nome: Luca`
+    for one, other in (("surname", "forename"), ("forename", "surname")):
+        if one in values and other not in values and " " not in values.get("patient", " "):
+            values[other] = values.pop("patient")  # `Cognome: Bianchi  Nome: Luca`, `Nom : DUPONT  Prénom : Marie`
     names = [values.pop(name) for name in ("forename", "surname") if name in values]
     if len(names) > 1 or (names and "patient" not in values):
         values["patient"] = " ".join(names)
