@@ -50,6 +50,7 @@ NO_RESULT = [  # what kind of sentence, and one
     ("conversion", "Cholesterol 1 mmol/L = 38.67 mg/dL"),
     ("conversion", "To convert creatinine: 1 mg/dL equals 88.4 umol/L."),
     ("exam", "Which of the following fits?\nA. Sodium 120 mmol/L\nB. Sodium 150 mmol/L"),
+    ("exam", "Good day. This leaflet was read. She had sodium 118 mmol/L. Which of the following fits?"),
     ("exam", "Welche der folgenden Aussagen trifft zu?\nA. Kalium 2,1 mmol/l\nB. Kalium 6,1 mmol/l"),
     ("reference table", "Analyte   Unit   Men   Women\nHaemoglobin   g/L   130-170   120-150"),
     ("reference table", "Ferritin\nStandard range: < 150 ng/mL"),

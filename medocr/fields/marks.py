@@ -72,11 +72,8 @@ def range_from(atoms: Atoms, at: int, low: float, link: int) -> tuple[float | No
     second = signed(atoms, here)
     if not second or second[0] < low or (second[0] == low and low):
         return None
-    if (
-        atoms.kinds[at] == "sym"
-        and atoms.starts[here] == atoms.ends[link]
-        and atoms.ends[here - 2] < atoms.starts[link]
-    ):
+    apart = atoms.starts[here] == atoms.ends[link] and atoms.ends[here - 2] < atoms.starts[link]
+    if atoms.kinds[at] == "sym" and apart:
         return None  # `-5 -3`: the dash is the second number's sign
     after = second[1]
     if atoms.words[after] == "-" and atoms.starts[after] == atoms.ends[after - 1] and signed(atoms, after + 1):
@@ -86,26 +83,24 @@ def range_from(atoms: Atoms, at: int, low: float, link: int) -> tuple[float | No
 
 def bound_at(atoms: Atoms, at: int) -> tuple[float | None, float | None, int, bool] | None:
     """A one-sided bound: low, high, the index after it, and whether in words (`Up to 40`, `40 or less`)."""
-    if atoms.kinds[at] == "cmp":
-        sign = atoms.words[at]
-        amount = signed(atoms, at + 1 + (atoms.words[at + 1] == "="))
-        return amount and ((None, amount[0]) if sign[0] in "<≤=" and sign != "=>" else (amount[0], None)) + (
-            amount[1],
-            False,
-        )
-    if atoms.lowered[at] not in OPENERS or atoms.kinds[at] != "word":
-        return None
-    after = at + 1
-    while after < at + 5 and atoms.kinds[after] == "word":
-        after += 1
+    in_words = atoms.kinds[at] != "cmp"
+    if in_words:
+        if atoms.lowered[at] not in OPENERS or atoms.kinds[at] != "word":
+            return None
+        after = at + 1
+        while after < at + 5 and atoms.kinds[after] == "word":
+            after += 1
+        phrase = "".join(atoms.lowered[at:after])
+        if not (BOUND.fullmatch(phrase) or phrase in UPTO or phrase in FROM):
+            return None
+        least = phrase.startswith(("above", "over", "more", "greater", "higher", "atleast")) or phrase in FROM
+    else:
+        phrase, after = atoms.words[at], at + 1 + (atoms.words[at + 1] == "=")
+        least = phrase[0] in ">≥" or phrase == "=>"
     amount = signed(atoms, after)
-    phrase = "".join(atoms.lowered[at:after])
-    if not amount or not (BOUND.fullmatch(phrase) or phrase in UPTO or phrase in FROM):
+    if not amount or (phrase == "over" and atoms.lowered[amount[1]] in PERIODS):  # `over 8 hours`
         return None
-    if phrase == "over" and atoms.lowered[amount[1]] in PERIODS:  # `over 8 hours`
-        return None
-    least = phrase.startswith(("above", "over", "more", "greater", "higher", "atleast")) or phrase in FROM
-    return ((amount[0], None) if least else (None, amount[0])) + (amount[1], True)
+    return (amount[0], None, amount[1], in_words) if least else (None, amount[0], amount[1], in_words)
 
 
 def flag_at(atoms: Atoms, at: int) -> tuple[str, int] | None:

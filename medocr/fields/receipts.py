@@ -2,6 +2,7 @@
 
 import bisect
 import dataclasses
+import itertools
 import re
 
 from .text import DATE, MONTH_FIRST, clean, lower, number, plain
@@ -162,31 +163,21 @@ def _issuer(flat: str, text: str) -> str | None:
 
 def _items(flat: str, amounts: list[re.Match], first_sum: int) -> list[Item]:
     """What stands before each amount above the sums, on its line or since the amount before it."""
-    items: list[Item] = []
-    end = 0
-    lined = "\n" in flat
+    lined, end = "\n" in flat, 0
     pending: list[tuple[str, list[re.Match]]] = []
-    for amount in amounts:
-        if amount.start() >= first_sum:
-            break
+    for amount in itertools.takewhile(lambda amount: amount.start() < first_sum, amounts):
         start = max(end, flat.rfind("\n", end, amount.start()) + 1)
         words = flat[start : amount.start()].strip(" |\t@:.$£€₹")
-        end = amount.end()
-        if pending and sum(map(str.isalpha, words)) < 2 and "\n" not in flat[pending[-1][1][-1].end() : amount.start()]:
+        if pending and start == end and sum(map(str.isalpha, words)) < 2:  # a further amount of the item
             pending[-1][1].append(amount)
-            between = re.fullmatch(r"[x×@ ]*(\d{1,3})[x×@ ]*", words)
-            if between:
-                pending[-1] = (f"{pending[-1][0]} {between.group(1)}", pending[-1][1])
+            if count := re.fullmatch(r"[x×@ ]*(\d{1,3})[x×@ ]*", words):
+                pending[-1] = f"{pending[-1][0]} {count[1]}", pending[-1][1]
         else:
             pending.append((words, [amount]))
-    for words, prices in pending:
-        words = (words if lined else PRINTED["heading"].split(words[-200:])[-1].strip())[
-            -70:
-        ]  # run together: after its heading
-        item = _item(words, prices)
-        if item:
-            items.append(item)
-    return items
+        end = amount.end()
+    if not lined:  # run together: after its heading
+        pending = [(PRINTED["heading"].split(words[-200:])[-1].strip(), prices) for words, prices in pending]
+    return [item for words, prices in pending if (item := _item(words[-70:], prices))]
 
 
 def _item(words: str, amounts: list[re.Match]) -> Item | None:

@@ -90,7 +90,10 @@ class Scopes:
             if cue.kind in HEADING and self._is_heading(cue):
                 self.heads.append(cue)
             if cue.kind in ("general", "fiction") and not self._is_general(cue.at):
-                self.general.append(self._paragraph(cue))
+                span = self._paragraph(cue)
+                while self.general and self.general[-1][0] >= span[0]:  # they are a part of it
+                    self.general.pop()
+                self.general.append(span)
         # Whether the page is about no patient: something makes a part of it general, and nobody is in it.
         self.of_nobody = any(start < end for start, end in self.general) and not self.patients
 
@@ -134,10 +137,8 @@ class Scopes:
     def sentence(self, at: int) -> tuple[int, int]:
         """The atoms that begin and end the sentence of an atom."""
         index = bisect_left(self.breaks, at)
-        return (
-            self.breaks[index - 1] + 1 if index else 0,
-            self.breaks[index] if index < len(self.breaks) else self.atoms.count,
-        )
+        end = self.breaks[index] if index < len(self.breaks) else self.atoms.count
+        return (self.breaks[index - 1] + 1 if index else 0), end
 
     def _between(self, start: int, end: int) -> list[Cue]:
         last = bisect_left(self.places, end)
@@ -151,10 +152,9 @@ class Scopes:
         labelled = self._has(self.labels, start, end)  # `Patient: Pixel (feline, 4.1 kg)`
         if lowered[cue.at - 1] in AGREED or not HANDED.isdisjoint(after) or labelled:
             return cue.at, cue.at
-        if cue.kind == "fiction" and (index := bisect_left(self.blanks, start)):
-            start = self.blanks[index - 1] + 1
-        elif cue.kind == "fiction":
-            start = 0
+        if cue.kind == "fiction":
+            index = bisect_left(self.blanks, start)
+            start = self.blanks[index - 1] + 1 if index else 0
         opens = start == 0 or kinds[start - 1] == "nl" or cue.kind == "fiction"
         while opens and end + 1 < self.atoms.count and not (kinds[end] == "nl" == kinds[end + 1]):
             following = self.sentence(end + 1)[1]
