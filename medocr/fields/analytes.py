@@ -21,6 +21,7 @@ from .words import words
 SEX = re.compile(  # of `text.lower`
     r"\b(?:sex|gender)\b[^\w\n]{0,4}(m|f|male|female)\b|\b\d{1,3}[ ]?(?:y|yrs?|years?)?[ ]?/[ ]?(m|f|male|female)\b"
 )
+STROKE_SEX = re.compile(r"/[ ]?(?:m|f|male|female)\b")  # quickly found, and most pages have none
 NAME_HEADINGS = words("name_headings")
 RANGE_HEADINGS = words("range_headings") | words("lead_in")
 RESULT_HEADINGS = words("result_headings")
@@ -253,7 +254,8 @@ class _Reader(Names):
 
 def _sex(lowered: str) -> str:
     """The patient's sex, M or F, where the page tells it."""
-    match = SEX.search(lowered)
+    stated = "sex" in lowered or "gender" in lowered or STROKE_SEX.search(lowered)
+    match = SEX.search(lowered) if stated else None
     return (match.group(1) or match.group(2))[0].upper() if match else ""
 
 

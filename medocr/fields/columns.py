@@ -147,7 +147,11 @@ class Columns:
             return False
         if self.printed:
             return self._extra(value, after)
-        if CODE.fullmatch(self.words[here]) and self.kinds[after + (self.kinds[after] == "cell")] == "num":
+        if (
+            self.words[here][0] == "0"
+            and CODE.fullmatch(self.words[here])
+            and self.kinds[after + (self.kinds[after] == "cell")] == "num"
+        ):
             self.here = after
             return True
         self.value, self.printed, self.at = value, self._printed(here, after), here

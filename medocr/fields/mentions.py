@@ -21,6 +21,7 @@ EQUAL = {"=", "equals"}
 LIMITS = {"above", "better", "more", "higher", "greater", "over", "below", "less", "lower"}  # `an HbA1c of 48 or above`
 AMONG = {"and", "or", "to", ",", "-"}  # between times
 CURRENCIES = {"rs", "rs.", "inr", "usd", "eur", "$", "£", "€", "₹"}  # `TSH Rs 450`
+BEHIND = WOULD | CURRENCIES - {"inr"}  # a test too
 SALT = SALTS - ARTICLES  # `Sodium bicarbonate 8.4`, but `la CRP à la sortie`
 BOXES = {*TICKED, *EMPTY}  # an option of a form: `Blood type: ☐ A ☑ 0`
 IDENTIFIERS = words("identifiers")
@@ -44,7 +45,7 @@ def is_mention(page: "_Reader", here: int, after: int, columns: "Columns") -> bo
         (columns.at > after and _is_parted(page, here, after, columns))
         or (page.scopes.tells and _is_talk(page, here, after, columns))
         or (lowered[end] == "or" and lowered[end + 1] in LIMITS)
-        or lowered[end] in WOULD | CURRENCIES - {"inr"}  # a test too
+        or lowered[end] in BEHIND
         or (columns.value == 1 and not EQUAL.isdisjoint(lowered[columns.at : end + 1]))  # `1 mmol/L = 18 mg/dL`
         or (columns.bare and (_is_identifier(page, here, after, columns) or _is_time(page, columns)))
         or (columns.bare and _is_apart(page, here, columns))

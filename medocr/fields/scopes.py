@@ -61,7 +61,8 @@ def _cues(atoms: Atoms) -> tuple[list[Cue], list[Cue]]:
     marks: list[Cue] = []
     for at in itertools.compress(range(atoms.count), map(phrases.__contains__, atoms.lowered)):
         for parts, kind in phrases[atoms.lowered[at]]:
-            if len(parts) > 1 and atoms.lowered[at : at + len(parts)] != parts:
+            several = len(parts) > 1  # the second word tells most off
+            if several and (parts[1] != atoms.lowered[at + 1] or atoms.lowered[at : at + len(parts)] != parts):
                 continue
             if kind in MARKS:
                 marks.append(Cue(at, at + len(parts), kind))
