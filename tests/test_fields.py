@@ -774,6 +774,8 @@ def test_receipt_number(printed, number):
         ("Plaquettes 231 000 /mm3 150 000 - 400 000", 231000, 150000, 400000),
         ("Leucocytes 6 540 /mm3 4 000 - 10 000", 6540, 4000, 10000),
         ("ANC 1500 /uL 1.500-8.000", 1500, 1500, 8000),
+        ("Plaquettes 421 000 /mm3 (150 000-400 000)", 421000, 150000, 400000),
+        ("VES 1a ora  38  mm/h  < 20", 38, None, 20),
         ("WBC 5.400 10*3/uL 4.000-11.000", 5.4, 4, 11),
         ("TSH 1.234 mIU/L 0.400-4.000", 1.234, 0.4, 4),
         ("Hemoglobina: 13,4 g/dL 12,0 a 16,0", 13.4, 12, 16),
@@ -794,6 +796,7 @@ def test_numbers_of_other_countries(line, value, low, high):
         "| Sodium<br>ISE | 131 L | mmol/L | 135-145 |\n| Iron<br>FerroZine | 45 | ug/dL | 38-169 |",
         "Sodium 01   131   Low   mmol/L   135-145\nIron 02   45   ug/dL   38-169",
         "Sodium ..... 131 mmol/L ......... (135 - 145) L\nIron ....... 45 ug/dL .... (38 - 169)",
+        "Test: Sodium\nResult: 131 mmol/L\nReference: 135-145\nFlag: L\nTest: Iron\nResult: 45 ug/dL\nReference: 38-169",
         "Patient: Rex   Species: canine\nSodium 131 mmol/L 135-145 L\nIron 45 ug/dL 38-169",
         "Sodium   131   mmol/L   (135 - 145)   B\nIron   45   ug/dL   (38 - 169)",
     ],
@@ -816,6 +819,15 @@ def test_a_row_in_every_dress(table):
 )
 def test_headers_of_other_countries(line, name, value):
     assert fields.read_header(line)[name] == value
+
+
+@pytest.mark.parametrize("printed", ["[G/l]", "G/L", "(Gpt/l)", "10^9/l"])
+def test_a_unit_of_capitals_in_brackets(printed):
+    assert [row.unit for row in fields.read_analytes(f"WBC 10,2 {printed} 4,0-10,0")] == ["10*9/L"]
+
+
+def test_an_arrow_leads_from_the_earlier_result():
+    assert [(row.value, row.previous) for row in fields.read_analytes("Hb 128 → 92 g/L.")] == [(92, 128)]
 
 
 def test_the_date_over_a_column_of_earlier_results():

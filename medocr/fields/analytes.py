@@ -120,7 +120,9 @@ class _Reader(Names):
         name_end, columns_at = self.extend(here, after)
         if columns_at < 0:  # another name comes before any column
             return after
-        alone = columns_at == name_end and self.kinds[name_end] == "nl" and (not here or self.kinds[here - 1] == "nl")
+        headed = self.words[here - 1] == ":" and self.lowered[here - 2] in NAME_HEADINGS  # `Test: Ferritin`
+        opens = not here or self.kinds[here - 1] == "nl" or headed
+        alone = columns_at == name_end and self.kinds[name_end] == "nl" and opens
         self.titled = (here, name_end) if alone else None
         columns = read_columns(self.atoms, columns_at, self.after, self.range_first)
         squeezed = lexicon.squeeze(self.plain[self.starts[here] : self.ends[after - 1]])

@@ -201,6 +201,8 @@ class Columns:
             return self._skip()
         if word in "+-" and self._amount():
             return True
+        if word == "→" and self.printed:
+            return settle.moved(self)
         unit = unit_at(self.atoms, here) if self.unit is None else None
         if unit and (self.started() or "/" in unit[0] or unit[0] == "%"):
             self.unit, self.here = unit
@@ -261,7 +263,7 @@ class Columns:
         if (unit := unit_at(atoms, here)) and self._unit(*unit):
             return True
         lowered = self.lowered[here]
-        if lowered == "soit" and self.printed:  # `13,2 mg/L soit 117 µmol/L`
+        if lowered in ("soit", "flag") and self.printed:  # `13,2 mg/L soit 117 µmol/L`, `Flag: L`
             return self._skip()
         if lowered not in TELLING:
             return self._misread_unit(here)

@@ -131,7 +131,7 @@ def is_column(atoms: Atoms, at: int) -> bool:
     if kind != "word":
         return kind in ("num", "cmp", "arrow", "power", "titre", "cell") or (kind == "sym" and word in "()[]%/-*:+^")
     told = lowered in QUALITIES or lowered in LEAD_IN or lowered in SEXES or flag_at(atoms, at) is not None
-    return told or unit_code(word) is not None or lowered in ("to", "x", "up", "ul", "mm", "hr", "dl", "ml")
+    return told or unit_code(word) is not None or lowered in ("to", "x", "up", "flag", "ul", "mm", "hr", "dl", "ml")
 
 
 def opens_prose(atoms: Atoms, at: int, names: list[int]) -> bool:

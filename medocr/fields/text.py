@@ -60,8 +60,9 @@ POWER = (
 PLAIN_NUMBER = (  # what follows cannot make it a date, a titre, a time, a power, a code or a longer number
     rf"\d++\.\d++(?!\.)|\d++(?![\w.,-]|[ ]?(?:[:^*(ex/⁰¹²³⁴-⁹]|{MONTHS}))"
 )
-SPACED = (  # `231 000`, and `6 540` before a count's unit
-    r"(?<![\w.,/-])\d{1,3}(?:[ ]\d{3}){0,2}[ ](?:000(?![\w.,/-])|\d{3}(?=[ ]?/[ ]?(?:mm[3³]|ul|cumm)))"
+SPACED = (  # `231 000`, `150 000-400 000`, and `6 540` before a count's unit
+    r"(?:(?<![\w.,/-])|(?<=[ ]000-))\d{1,3}(?:[ ]\d{3}){0,2}[ ]"
+    r"(?:000(?![\w.,/]|-(?!\d{1,3}[ ]\d{3}))|\d{3}(?=[ ]?/[ ]?(?:mm[3³]|ul|cumm)))"
 )
 NUMBER = r"\d{1,3}(?:,\d{2,3}){0,4},\d{3}(?:\.\d{1,9})?(?![\d,])|\d+(?:[.,]\d+)?"
 WORD = r"[^\W\d_][^\W_]*(?:[.'\-+/&%][^\W_]+)*%?"
