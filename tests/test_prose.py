@@ -153,6 +153,7 @@ ORDERS = [  # the text, and drug, dose and status of each order
     ("Stopped: atenolol 50 mg. Continue ramipril 5 mg daily.", [("atenolol", "stopped"), ("ramipril", "active")]),
     ("STOPPED:\n- atenolol 50 mg\nCONTINUED:\n- ramipril 5 mg", [("atenolol", "stopped"), ("ramipril", "active")]),
     ("Hold metformin until well, start amoxicillin 1 g.", [("metformin", "stopped"), ("amoxicillin", "active")]),
+    ("Enalapril 10 mg cada 12 h, suspender metformina.", [("Enalapril", "active"), ("metformina", "stopped")]),
     ("Stop atenolol 50 mg\nramipril 5 mg daily", [("atenolol", "stopped"), ("ramipril", "active")]),
     ("STOPPED:\natenolol 50 mg\n\nramipril 5 mg daily", [("atenolol", "stopped"), ("ramipril", "active")]),
     ("His wife says he takes bisoprolol 5 mg daily.", [("bisoprolol", "active")]),
