@@ -34,7 +34,7 @@ def test_the_index_says_what_the_results_say():
 def test_the_demo_is_the_recipe_and_passed_its_gate(run, kept):
     records = load(run)
     assert records["curate"]["counts"]["kept"] == kept
-    assert records["train"]["steps"] == 369
+    assert records["train"]["steps"] == 738
     assert records["merge"]["parity"]["passed"]
     assert records["prepare"]["leakage"]["groups_shared_across_splits"] == 0
     assert {row["state"] for row in records["run"]["stages"]} <= {"done", "skipped"}
