@@ -343,7 +343,7 @@ def test_runs_of_unlike_seeds_steps_and_pages_are_told_as_they_are(tmp_path):
     assert " and was scored on 60 to 90 pages in " in told
     overview = claims.overview(scores, facts).set_index("variant")
     assert overview.loc["long-100-0", "training / held-out pages"] == "1,970 / 90"
-    long = Contrast(*(claims.SIDES[f"{mix}, demo's steps"] for mix in ("60/40", "100/0")), "cer", "medical")
+    long = Contrast(*(claims.SIDES[f"{mix}, half the steps"] for mix in ("60/40", "100/0")), "cer", "medical")
     found = evidence.measure(scores, long)
     assert (found.pages, len(found.seeds), found.verdict) == (54, 1, UNSURE)
 
