@@ -91,18 +91,24 @@ def reader(model: str, jobs: int = 1) -> Callable:
 
     What was read is a PageRecord, `reason: detail` where the page could not be read, or None for a rejection.
     """
-    return _rapidocr(jobs, model.partition(":")[2]) if is_rapidocr(model) else _model(model)
+    if is_rapidocr(model):
+        return _rapidocr(jobs, model.partition(":")[2])
+    from . import model as models  # torch comes in only here: `rapidocr` does without
+
+    loaded, processor = models.load(model)
+    models.check_finite(loaded, model)
+    return reading_by(loaded, processor, _upright, TOGETHER, max_new_tokens=MAX_NEW_TOKENS, batch_size=4)
 
 
 def identity(model: str) -> str:
     """What tells a reader from another: a model folder's hash, RapidOCR's version with medocr's rules for it."""
-    folder = Path(BASES.get(model, model))
-    if folder.is_dir():
+    if (folder := Path(BASES.get(model, model))).is_dir():
         return model_hash(folder)
-    named = f"rapidocr {importlib.metadata.version('rapidocr')} rules {ocr.RULES} {CONFIDENCE}"
-    _, colon, language = model.partition(":")
-    named = f"{named}{colon}{ocr.fingerprint(language)}" if is_rapidocr(model) else model
-    return hashlib.sha256(named.encode()).hexdigest()
+    if is_rapidocr(model):
+        _, colon, language = model.partition(":")
+        named = f"rapidocr {importlib.metadata.version('rapidocr')} rules {ocr.RULES} {CONFIDENCE}"
+        model = f"{named}{colon}{ocr.fingerprint(language)}"
+    return hashlib.sha256(model.encode()).hexdigest()
 
 
 def is_rapidocr(model: str) -> bool:
@@ -146,17 +152,15 @@ def read_image(image: bytes | None, language: str = "") -> PageRecord | str | No
         return None
     started = time.perf_counter()
     try:
-        page = _open(image)
-        result = ocr.read(page, language)
+        result = ocr.read(_open(image), language)
     except ValueError as error:
         return str(error)
     except Exception as error:  # whatever one page does to the engine, the others are read
         return f"reader_failed: {type(error).__name__}: {error}"
     lines = [dataclasses.asdict(line) for line in result.lines]
-    seconds = round(time.perf_counter() - started, 3)
-    confidence, lowest = _rounded(result.confidence), _rounded(result.lowest)
-    about = {"unread": result.unread, "sure": list(result.sure)}
-    return PageRecord(result.text, lines, result.turn, confidence, lowest, "stop", seconds, **about)
+    about = {"unread": result.unread, "sure": list(result.sure), "seconds": round(time.perf_counter() - started, 3)}
+    about |= {"confidence": _rounded(result.confidence), "lowest": _rounded(result.lowest), "finish": "stop"}
+    return PageRecord(result.text, lines, result.turn, **about)
 
 
 def _open(image: bytes) -> Image.Image:
@@ -180,15 +184,6 @@ def _rapidocr(jobs: int, language: str) -> Callable:
                 yield item, DIED if result is None and isinstance(item, Page) else result
 
     return read
-
-
-def _model(name: str) -> Callable:
-    """A function that reads pages with one loaded model. Torch comes in only here: `rapidocr` does without."""
-    from . import model as models
-
-    model, processor = models.load(name)
-    models.check_finite(model, name)
-    return reading_by(model, processor, _upright, TOGETHER, max_new_tokens=MAX_NEW_TOKENS, batch_size=4)
 
 
 def reading_by(model, processor, turned: Callable, together: int, **options) -> Callable:
@@ -229,24 +224,19 @@ def _upright(item: Page | Rejection) -> tuple[Image.Image | str | None, ocr.Page
 
 
 def record_of(reading, turn: int, seconds: float) -> PageRecord:
-    """The record of a model's reading (`model.Reading`)."""
+    """The record of a model's reading (`model.Reading`); a line's confidence is that of its least certain token."""
     lowest = math.exp(min(reading.token_logprobs)) if len(reading.token_logprobs) else None
     tokens = zip(reading.pieces, reading.token_logprobs, strict=False)
     sure = [probability for piece, logprob in tokens for probability in [math.exp(logprob)] * len(piece)]
     sure = sure if len(sure) == len(reading.text) else []
-    lines = [{"text": text, "box": None, "confidence": least} for text, least in _lines(reading.text, sure)]
-    return PageRecord(
-        reading.text, lines, turn, _rounded(reading.confidence), _rounded(lowest), reading.finish, seconds, sure
-    )
-
-
-def _lines(text: str, sure: Sequence[float]) -> Iterator[tuple[str, float | None]]:
-    """The lines of a model's reading, each with the probability of its least certain token."""
-    start = 0
-    for line in text.splitlines(keepends=True):
+    lines, start = [], 0
+    for line in reading.text.splitlines(keepends=True):
         if line.strip():
-            yield line.rstrip("\r\n"), _rounded(min(sure[start : start + len(line)], default=None))
+            least = _rounded(min(sure[start : start + len(line)], default=None))
+            lines.append({"text": line.rstrip("\r\n"), "box": None, "confidence": least})
         start += len(line)
+    confidence = _rounded(reading.confidence)
+    return PageRecord(reading.text, lines, turn, confidence, _rounded(lowest), reading.finish, seconds, sure)
 
 
 class Output:
@@ -286,7 +276,9 @@ class Output:
             bar = stack.enter_context(
                 tqdm(total=total, initial=len(self.known), unit="page", disable=not sys.stderr.isatty(), leave=False)
             )
-            stack.callback(lambda: print(self._summary(read, refused), file=sys.stderr))
+            before = f", {len(self.known)} read before" if self.known else ""
+            where = f": {self.out}" if self.out else ""
+            stack.callback(lambda: print(f"{read} pages read{before}, {refused} refused{where}", file=sys.stderr))
             for line in lines:
                 target.write(json.dumps(line, ensure_ascii=False, allow_nan=False).encode("utf-8", "replace") + b"\n")
                 target.flush()
@@ -298,10 +290,6 @@ class Output:
         if not (read or self.known):
             return NONE_READ
         return SOME_REFUSED if refused else READ
-
-    def _summary(self, read: int, refused: int) -> str:
-        before = f", {len(self.known)} read before" if self.known else ""
-        return f"{read} pages read{before}, {refused} refused" + (f": {self.out}" if self.out else "")
 
 
 def read(model: str, paths: Sequence[str | Path], out: Path | None, jobs: int) -> int:

@@ -646,9 +646,10 @@ def test_a_page_says_in_which_file_under_the_folder_it_is(scans, tmp_path):
     other = [Image.new("L", (64, 48))]
     Image.open(folder / "ward/v1.png").save(folder / "ward/v1b.tiff", save_all=True, append_images=other)
     (source,) = sources.find([folder], r"ward/(?P<document>v\d)")
-    about = record.document("v1", [(page, None) for page in sources.pages(source)], {}, synthetic=True, phi=False)
+    pages = [*sources.pages(source), Rejection("ward/b.pdf#3", "folder", "unreadable")]
+    about = record.document("v1", [(page, None) for page in pages], {}, synthetic=True, phi=False)
     there = [(page["file"], page["page"]) for page in about["pages"]]
-    assert there == [("ward/v1.png", 1), ("ward/v1b.tiff", 1), ("ward/v1b.tiff", 2)]
+    assert there == [("ward/v1.png", 1), ("ward/v1b.tiff", 1), ("ward/v1b.tiff", 2), ("ward/b.pdf", 3)]
 
 
 def test_a_file_whose_name_begins_like_a_home_is_read(scans, monkeypatch):

@@ -28,7 +28,6 @@ FEWEST_PAGES = 20  # that hold a field of the kind: with fewer nothing is said o
 STEPS = 60  # thresholds that are tried
 ROOM = (2, 1, 0)  # independent fields that may be wrong at the first threshold tested: as many as the counts allow
 OF_THRESHOLD = ("threshold", "passed", "wrong", "bound", "design_effect")
-COLUMNS = ("kind", "page", "confidence", "right", "reasons")
 _READER = {"type": "object", "required": ["name", "hash"]}
 _OF_KIND = {"type": "object", "required": ["threshold"], "properties": {"threshold": {"type": ["number", "null"]}}}
 _KINDS = {"type": "object", "additionalProperties": _OF_KIND}
@@ -83,11 +82,9 @@ def read_rule(path: str | Path) -> Rule:
 
 
 def fit(checked: pd.DataFrame, reader: Mapping, *, risk: float = RISK, delta: float = DELTA) -> Rule:
-    """The rule of a reader from fields that somebody checked: a row each with COLUMNS.
+    """The rule of a reader from fields that somebody checked: a row each, as `checked_field` makes it.
 
-    `page` names the page, `right` whether the field is as printed, `reasons` whether the page itself speaks against
-    it: such fields always go to a person. Raises ValueError for a risk or a delta that is no share.
-    """
+    Raises ValueError for a risk or a delta that is no share."""
     for name, share in (("risk", risk), ("delta", delta)):
         if not 0 < share < 1:
             raise ValueError(f"{name} is {share}: give a share between 0 and 1, such as 0.02")
@@ -205,9 +202,12 @@ def least_reviewed(base: float, risk: float) -> float:
 
 
 def checked_field(record: Mapping, field: Mapping, right: bool) -> dict:
-    """A field of a record, of which somebody knows whether it is right, as a row for `fit`."""
-    page, reasons = f"{record['id']}/{field['page']}", bool(field["reasons"])
-    return dict(zip(COLUMNS, (field["kind"], page, field["confidence"], right, reasons), strict=True))
+    """A field of a record, of which somebody knows whether it is right, that is as printed, as a row for `fit`.
+
+    `reasons` says whether the page itself speaks against it: such fields always go to a person.
+    """
+    about = {"kind": field["kind"], "page": f"{record['id']}/{field['page']}", "confidence": field["confidence"]}
+    return {**about, "right": right, "reasons": bool(field["reasons"])}
 
 
 def checked(folder: str | Path) -> tuple[pd.DataFrame, dict]:
@@ -228,4 +228,4 @@ def checked(folder: str | Path) -> tuple[pd.DataFrame, dict]:
     if not rows or any(reader != readers[0] for reader in readers):
         what = "documents of more than one reader" if rows else "no decision of a person"
         raise ValueError(f"{folder} holds {what}: thresholds come from one reader's documents that persons reviewed")
-    return pd.DataFrame(rows, columns=list(COLUMNS)), readers[0]
+    return pd.DataFrame(rows), readers[0]

@@ -39,8 +39,10 @@ def bundle(record: Mapping, decisions: Sequence[Decision] = (), *, transaction: 
         return None
     resources = _resources(record, decisions)
     again = bool(decisions) or record.get("read_again", False)  # a server may hold other contents of these resources
-    if transaction and decisions:
-        resources += _withdrawn(record, resources)
+    if transaction and decisions:  # a server that took the Bundle before its review lets nothing go by itself
+        left = {resource["id"] for resource in resources}
+        gone = [made for made in _resources(record, ()) if made["id"] not in left]
+        resources += [{**made, "status": "entered-in-error"} for made in gone]
     restricted = {"system": f"{TERMINOLOGY}/v3-Confidentiality", "code": "R", "display": "restricted"}
     drawn = {"system": f"{TERMINOLOGY}/v3-ActReason", "code": "HTEST", "display": "test health data"}
     security = [restricted] * record["contains_phi"] + [drawn] * record["synthetic"]
@@ -120,15 +122,6 @@ def _resources(record: Mapping, decisions: Sequence[Decision]) -> list[dict]:
     made += [(field["id"], resource) for field, resource in rows]
     resources = [_identified(record, resource, key) for key, resource in made]
     return [*resources, _provenance(record, resources, about["refs"], decisions)]
-
-
-def _withdrawn(record: Mapping, resources: Sequence[Mapping]) -> list[dict]:
-    """What was made of fields that a person has then found not to be on the page, as entered in error.
-
-    A server that took the Bundle before its review holds a wrong result otherwise, since nothing tells it to let it go.
-    """
-    left = {resource["id"] for resource in resources}
-    return [{**made, "status": "entered-in-error"} for made in _resources(record, ()) if made["id"] not in left]
 
 
 def _identified(record: Mapping, resource: dict, key: str) -> dict:

@@ -11,6 +11,7 @@ from . import dates
 SEXES = {"m": "male", "male": "male", "man": "male", "f": "female", "female": "female", "woman": "female"}
 SEXES |= {"other": "other", "unknown": "unknown"}
 IDENTIFYING = {"patient": "name", "mrn": "number", "date_of_birth": "birth date"}
+WHOLE = "a person has to look at the whole document"
 SAME_NAME = 80  # of 100: a misread letter makes nobody another person
 
 
@@ -48,9 +49,7 @@ def who_else(entries: Iterable[Mapping]) -> list[str]:
         differing = _differing({name: (value, known[name]) for name, value in header.items() if name in known})
         if differing:
             what = " and ".join(IDENTIFYING[name] for name in differing)
-            warnings.append(
-                f"another patient's {what} stands on page {page}: a person has to look at the whole document"
-            )
+            warnings.append(f"another patient's {what} stands on page {page}: {WHOLE}")
         known = {**header, **known}
     return warnings
 
@@ -60,19 +59,17 @@ def _differing(both: Mapping[str, tuple[str, str]]) -> list[str]:
     or birth date agree; where neither is on both pages, Mario is not Maria."""
     differing = [name for name, (value, other) in both.items() if name != "patient" and not _same(name, value, other)]
     alike = SAME_NAME if len(both) - len(differing) > 1 else 100
-    if "patient" in both and not _same_name(*both["patient"], alike):
-        differing.append("patient")
+    if name := both.get("patient"):
+        words = fuzz.token_sort_ratio(*(each.replace(",", " ").casefold() for each in name))
+        if not (words >= alike or _initials(*name) or _initials(*name[::-1])):
+            differing.append("patient")
     return differing
 
 
-def _same_name(value: str, other: str, alike: float) -> bool:
-    words = fuzz.token_sort_ratio(value.replace(",", " ").casefold(), other.replace(",", " ").casefold())
-    return words >= alike or _initials(value, other) or _initials(other, value)
-
-
 def _same(name: str, value: str, other: str) -> bool:
-    if name == "date_of_birth" and None not in (dates.iso(value), dates.iso(other)):
-        return dates.iso(value) == dates.iso(other)
+    days = dates.iso(value), dates.iso(other)
+    if name == "date_of_birth" and None not in days:
+        return days[0] == days[1]
     return letters(value) == letters(other)
 
 

@@ -73,7 +73,8 @@ def spans(entries: list[tuple[str, Mapping]], text: str) -> list[tuple[int, int]
         place = kind, name, columns.get("line")
         start = lowered.find(name.lower(), after.get(kind, 0) - again * len(name)) if name else -1
         if kind == "total":
-            start, name = _last_number(columns["value"], text)
+            numbers = [match for match in UNSPACED.finditer(text) if stands_in(columns["value"], match.group())]
+            start, name = (numbers[-1].start(), numbers[-1].group()) if numbers else (-1, "")
         if start < 0:
             places.append(None)
             continue
@@ -95,8 +96,3 @@ def _ends(columns: Mapping, text: str, start: int) -> Iterator[int]:
                 yield start + match.end()
         elif value and (at := near.lower().find(str(value).lower())) >= 0:
             yield start + at + len(str(value))
-
-
-def _last_number(value: float, text: str) -> tuple[int, str]:
-    matches = [match for match in UNSPACED.finditer(text) if stands_in(value, match.group())]
-    return (matches[-1].start(), matches[-1].group()) if matches else (-1, "")

@@ -116,13 +116,16 @@ def _of_analyte(row: Mapping, order: str | None, text: str) -> Iterator[str]:
         yield from _of_finding(row["name"], row["value"], text)
     if None not in (low, high) and low > high:
         yield f"the range is upside down: {low:g} to {high:g}"
-    if row.get("unit") is None and isinstance(row["value"], float) and not is_unitless(row["name"]):
-        yield "no unit is printed"
-    elif row.get("unit") is not None and not is_known(row["unit"]):
-        yield f"{row['unit']} is not a unit that the lexicon knows"
-    elif row.get("unit") is not None and (usual := _other_units(row["name"], row["unit"])):
-        yield f"{row['unit']} is not a unit of {row['name']}, which is reported in {' or '.join(usual)}"
-    if lexicon.squeeze(row["name"]) not in lexicon.analytes():
+    unit, known = row.get("unit"), lexicon.analytes().get(lexicon.squeeze(row["name"]))
+    usual = lexicon.units_of(known or "")  # of a pH, a ratio, an INR none
+    if unit is None:
+        if isinstance(row["value"], float) and (known is None or usual):
+            yield "no unit is printed"
+    elif not is_known(unit):
+        yield f"{unit} is not a unit that the lexicon knows"
+    elif usual and not _is_near(row["name"], unit, usual):
+        yield f"{unit} is not a unit of {row['name']}, which is reported in {' or '.join(usual)}"
+    if known is None:
         yield "the lexicon does not know the name"
 
 
@@ -149,17 +152,10 @@ def is_known(unit: str) -> bool:
     return unit in lexicon.usual_units() or unit_code(unit) == unit
 
 
-def _other_units(name: str, unit: str) -> tuple[str, ...]:
-    """The units an analyte is usually reported in, where none of them is near: a misread `µ` is a million times off."""
-    usual = lexicon.units_of(lexicon.analytes().get(lexicon.squeeze(name), ""))
+def _is_near(name: str, unit: str, usual: Sequence[str]) -> bool:
+    """Whether a unit is near one that the analyte is usually reported in: a misread `µ` is a million times off."""
     (power, dimension), *near = (quantities.of(NOTE.sub("", code), name) for code in (unit, *usual))
-    return () if any(of == dimension and abs(power - other) < THOUSAND for other, of in near) else usual
-
-
-def is_unitless(name: str) -> bool:
-    """Whether the lexicon has no usual unit for an analyte: a pH, a ratio, an INR."""
-    known = lexicon.analytes().get(lexicon.squeeze(name))
-    return known is not None and not lexicon.units_of(known)
+    return any(of == dimension and abs(power - other) < THOUSAND for other, of in near)
 
 
 def _of_drug(row: Mapping, text: str) -> Iterator[str]:

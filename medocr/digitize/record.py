@@ -18,7 +18,7 @@ from ..review.columns import LISTS, NAMED_BY
 from ..schema import Page, Rejection
 from . import dates, printed, reasons
 from .keys import Second
-from .patient import header_of, patient_of, who_else
+from .patient import WHOLE, header_of, patient_of, who_else
 from .readers import Item, Read
 
 SCHEMA = 1
@@ -41,7 +41,7 @@ def document(name: str, read: Sequence[Read], reader: Mapping, *, synthetic: boo
     for page, (item, result) in zip(pages, read, strict=True):
         entries += _entries(page, item, result, before)
         before = carry_over(before, page["text"])
-    others = who_else(entries)
+    others, failed = who_else(entries), [(page["index"], page["error"]) for page in pages if page["error"]]
     record = {
         "schema": SCHEMA,
         "id": identity(name, [item.id for item, _ in read if isinstance(item, Page)]),
@@ -55,7 +55,7 @@ def document(name: str, read: Sequence[Read], reader: Mapping, *, synthetic: boo
         "stopped": bool(others),
         "pages": pages,
         "fields": entries,
-        "warnings": [*others, *(_failed(page) for page in pages if page["error"])],
+        "warnings": [*others, *(f"page {n} was not read ({error}): {WHOLE}" for n, error in failed)],
     }
     reasons.give(record)
     return record
@@ -66,24 +66,21 @@ def identity(name: str, hashes: Iterable[str]) -> str:
     return hashlib.sha256("\n".join([*hashes, name]).encode()).hexdigest()[:16]
 
 
-def _failed(page: Mapping) -> str:
-    return f"page {page['index']} was not read ({page['error']}): a person has to look at the whole document"
-
-
 def _page(index: int, item: Item, result: PageRecord | str | None) -> dict:
     """What is kept of a page; of one that could not be read, the reason."""
+    page = {"index": index, "file": item.origin, "page": 1, "sha256": None, "sha1": None, "width": None, "height": None}
+    page |= {"turn": 0, "image": None, "text": "", "lines": [], "error": None}
     file, _, number = item.origin.rpartition("#")
-    place = {"index": index, "file": file if number.isdigit() and file else item.origin, "page": 1}
-    empty = {"sha256": None, "sha1": None, "width": None, "height": None, "turn": 0, "image": None}
+    if file and number.isdecimal():
+        page |= {"file": file, "page": max(1, int(number))}
     if isinstance(item, Rejection):
-        error = f"{item.reason}: {item.detail}"
-        return {**place, **empty, "text": "", "lines": [], "error": error}
-    about = {**place, "page": item.page, **empty, "sha256": item.id, "sha1": hashlib.sha1(item.image).hexdigest()}
+        return page | {"error": f"{item.reason}: {item.detail}"}
+    page |= {"page": item.page, "sha256": item.id, "sha1": hashlib.sha1(item.image).hexdigest()}
     if not isinstance(result, PageRecord):
-        return {**about, "text": "", "lines": [], "error": str(result or "reader_failed: nothing was read")}
+        return page | {"error": str(result or "reader_failed: nothing was read")}
     error = f"{result.finish}: the reading did not come to an end" if result.finish != "stop" else None
     lines = [{**line, "box": line["box"] and list(line["box"])} for line in result.lines]
-    return {**about, "turn": result.turn, "text": result.text, "lines": lines, "error": error}
+    return page | {"turn": result.turn, "text": result.text, "lines": lines, "error": error}
 
 
 def image_of(item: Page, turn: int) -> tuple[bytes, str, tuple[int, int]]:
@@ -120,6 +117,8 @@ def _entries(page: dict, item: Item, result: PageRecord | str | None, before: st
         if span and (len(text) > LONG_LINE or len(page["lines"]) == 1):
             text, parts = page["text"][slice(*span)], [span]
         lines = [page["lines"][index] for index in lines]
+        # Nobody knows whether a struck-out order still holds.
+        marks = [f"its line is {mark}" for mark in dict.fromkeys(line.get("mark") for line in lines) if mark]
         yield {
             "id": f"{page['index']}-{number}",
             "page": page["index"],
@@ -130,7 +129,7 @@ def _entries(page: dict, item: Item, result: PageRecord | str | None, before: st
             "line": places.get(line),
             "box": _around([line["box"] for line in lines if line["box"]] or second.boxes(text)),
             "confidence": _confidence(lines, [probability for part in parts for probability in sure[slice(*part)]]),
-            "reasons": [*_marks(lines), *second.objections(kind, str(name), columns)],
+            "reasons": [*marks, *second.objections(kind, str(name), columns)],
             "status": "review",
         }
 
@@ -171,11 +170,6 @@ def _extents(page: Mapping) -> Iterator[tuple[int, int]]:
         start = max(page["text"].find(line["text"], end), end)
         end = start + len(line["text"])
         yield start, end
-
-
-def _marks(lines: Sequence[Mapping]) -> list[str]:
-    """What lies over a field's lines: nobody knows whether a struck-out order still holds."""
-    return [f"its line is {mark}" for mark in dict.fromkeys(line.get("mark") for line in lines) if mark]
 
 
 def _confidence(lines: Sequence[Mapping], sure: Sequence[float]) -> float | None:

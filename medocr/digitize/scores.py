@@ -1,11 +1,11 @@
 """How well documents are digitised whose fields are known: field by field, and resource by resource."""
 
 import dataclasses
-import operator
 import re
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 
 import pandas as pd
@@ -24,6 +24,7 @@ PARTICULARS = re.compile(
     r"|(?<=by Tesseract: |in no column: ).*|(?<=outside ).*(?= but not flagged)|(?<=not certain whether )\S+"
 )
 RESOURCES = ("Observation", "MedicationRequest")
+COMPARED = {"named": itemgetter(0), "value": itemgetter(0, 1), "unit": itemgetter(0, 2), "right": tuple}  # of facts
 NOTHING = {"refs": defaultdict(dict), "header": {}, "order": None, "blood": True}  # what resources are made with
 
 
@@ -86,11 +87,13 @@ def resources(bundles: Iterable[tuple[Mapping | None, Mapping]]) -> pd.DataFrame
     """
     counts = {kind: Counter() for kind in RESOURCES}
     for bundle, known in bundles:
-        read = [entry["resource"] for entry in (bundle or {}).get("entry", ())]
-        expected = [*_expected(known)]
+        sides = [*_expected(known)], [entry["resource"] for entry in (bundle or {}).get("entry", ())]
         for kind, count in counts.items():
-            facts = ([_facts(r) for r in side if r["resourceType"] == kind] for side in (expected, read))
-            count.update(_compare(*facts))
+            expected, read = ([_facts(r) for r in side if r["resourceType"] == kind] for side in sides)
+            count.update(known=len(expected), read=len(read))
+            for name, compared in COMPARED.items():
+                same = Counter(map(compared, expected)) & Counter(map(compared, read))
+                count[name] += same.total()
     return pd.DataFrame([{"resource": kind, **_shares(count)} for kind, count in counts.items()])
 
 
@@ -103,11 +106,11 @@ def _expected(known: Mapping) -> Iterator[dict]:
                 yield made
 
 
-def _facts(resource: Mapping) -> dict:
+def _facts(resource: Mapping) -> tuple:
     """What is compared of a resource: its name, value, unit and the rest."""
     if resource["resourceType"] == "Observation":
         value, unit = _measured(resource)
-        return {"name": letters(resource["code"]["text"]), "value": value, "unit": unit, "rest": None}
+        return letters(resource["code"]["text"]), value, unit, None
     (dosage,) = resource["dosageInstruction"]
     dose = next((rate["doseQuantity"] for rate in dosage.get("doseAndRate", ())), {})
     timing, route = dosage.get("timing", {}), dosage.get("route", {}).get("text", "")
@@ -116,8 +119,7 @@ def _facts(resource: Mapping) -> dict:
     hours = timing.get("repeat", {}).get("periodUnit") == "h"
     rest = (often and round(often * 24 if hours else often, 3), directions.route_of(route) or letters(route))
     value = float(dose["value"]) if dose else None
-    name = letters(resource["medicationCodeableConcept"]["text"])
-    return {"name": name, "value": value, "unit": _unit(dose), "rest": rest}
+    return letters(resource["medicationCodeableConcept"]["text"]), value, _unit(dose), rest
 
 
 def _measured(resource: Mapping) -> tuple[object, str | None]:
@@ -133,19 +135,6 @@ def _measured(resource: Mapping) -> tuple[object, str | None]:
 
 def _unit(quantity: Mapping) -> str | None:
     return quantity.get("code") or quantity.get("unit")
-
-
-def _compare(expected: Sequence[Mapping], read: Sequence[Mapping]) -> Counter:
-    """Counts of a document: resources known and read, those of a known name, and of these what else is as known."""
-
-    def shared(*parts: str) -> int:
-        sides = (Counter(tuple(facts[part] for part in parts) for facts in side) for side in (expected, read))
-        return operator.and_(*sides).total()
-
-    count = Counter(known=len(expected), read=len(read), named=shared("name"))
-    count.update(value=shared("name", "value"), unit=shared("name", "unit"))
-    count.update(right=shared("name", "value", "unit", "rest"))
-    return count
 
 
 def _shares(count: Counter) -> dict:

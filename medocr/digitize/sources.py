@@ -2,7 +2,7 @@
 
 import dataclasses
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from .. import sources
@@ -52,7 +52,7 @@ def _pattern(together: str) -> re.Pattern | None:
     return pattern
 
 
-def _in_folder(path: str | Path, pattern: re.Pattern | None, out: Path | None) -> list[Source]:
+def _in_folder(path: str | Path, pattern: re.Pattern | None, out: Path | None) -> Iterator[Source]:
     root, files, problems = folder.find(path)
     grouped: dict[str, list[Path]] = {}
     written = [(out / name).resolve() for name in (*FOLDERS, *BESIDE)] if out else []
@@ -63,19 +63,18 @@ def _in_folder(path: str | Path, pattern: re.Pattern | None, out: Path | None) -
             if matched and matched["document"]:  # which may be optional in the pattern
                 name = name[: matched.start()] + matched["document"]
             grouped.setdefault(name, []).append(file)
-    documents = [Source(root, folder.name_of(at, root), (), tuple(problem)) for at, *problem in problems]
-    return [*documents, *(_source(root, name, sorted(files, key=_natural)) for name, files in grouped.items())]
+    for at, *problem in problems:
+        yield Source(root, folder.name_of(at, root), (), tuple(problem))
+    for name, files in grouped.items():
+        files.sort(key=_natural)
+        odd = [file.suffix or "such" for file in files if not folder.is_document(file)]
+        problem = ("unsupported", f"{odd[0]} files are not read; save it as PDF or PNG") if odd else None
+        yield Source(root, name, tuple(files), problem)
 
 
 def _natural(file: Path) -> list:
     """A file's name in the order in which people count: page2 before page10."""
     return [int(part) if part.isdecimal() else part for part in re.split(r"(\d+)", file.as_posix())]
-
-
-def _source(root: Path, name: str, files: list[Path]) -> Source:
-    suffixes = [file.suffix or "such" for file in files if not folder.is_document(file)]
-    problem = ("unsupported", f"{suffixes[0]} files are not read; save it as PDF or PNG") if suffixes else None
-    return Source(root, name, tuple(files), problem)
 
 
 def pages(source: Source, contains_phi: bool = True) -> list[Page | Rejection]:

@@ -55,16 +55,13 @@ def _value(name: str, text: str, before: str) -> object:
         return text.lower() == YES
     if not text and name in NAMED_BY.values():
         raise ValueError(f"{name} is empty: of what the page does not say choose `Not on the page`")
-    if not text:
-        return None
-    if name in NUMBERS + EITHER:
-        _check_grouped(name, text, before)
+    if not text or name not in NUMBERS + EITHER:
+        return text or None
+    _check_grouped(name, text, before)
     number = _number(text)
     if name in NUMBERS and number is None:
         raise ValueError(f"{name} is {text!r}: write a number, or leave it empty where none is printed")
-    if name in NUMBERS or (name in EITHER and number is not None):
-        return number
-    return text
+    return text if number is None else number
 
 
 def _check_grouped(name: str, text: str, before: str) -> None:

@@ -5,6 +5,7 @@ import dataclasses
 import datetime
 import fcntl
 import hashlib
+import io
 import json
 import os
 from collections.abc import Iterator, Mapping, Sequence
@@ -13,7 +14,7 @@ from pathlib import Path
 from .. import storage
 from ..fields.text import clean
 from .columns import check, shown
-from .folder import ID
+from .folder import file_of
 
 DECISIONS = ("accept", "correct", "absent")
 
@@ -68,9 +69,8 @@ class DecidedMeanwhile(ValueError):
 
 def field_of(document: dict, field: str) -> dict:
     """A field by its id. Raises ValueError where the document has none of that id."""
-    for candidate in document["fields"]:
-        if candidate["id"] == field:
-            return candidate
+    if found := [candidate for candidate in document["fields"] if candidate["id"] == field]:
+        return found[0]
     raise ValueError(f"document {document['id']} has no field {field!r}: was it digitised anew?")
 
 
@@ -87,7 +87,7 @@ def read_decisions(folder: str | Path, document: str) -> list[Decision]:
 
     Raises ValueError where another line is damaged.
     """
-    path = _file(folder, document)
+    path = file_of(folder, document, "reviews")
     return _decisions(path.read_bytes(), path) if path.exists() else []
 
 
@@ -112,8 +112,8 @@ def _holding(decisions: Sequence[Decision], held: set[tuple[str, str]]) -> list[
 
 def standing(document: dict, field: dict, decisions: Sequence[Decision]) -> Standing:
     """What holds for a field after these decisions about its document."""
-    decided = [decision for decision in decisions if decision.field == field["id"]]
-    return Standing(decided[-1] if decided else None, line_text(document, field, decisions))
+    last = {decision.field: decision for decision in decisions}
+    return Standing(last.get(field["id"]), line_text(document, field, decisions))
 
 
 def line_text(document: Mapping, field: Mapping, decisions: Sequence[Decision]) -> str | None:
@@ -167,7 +167,8 @@ def decide(folder: str | Path, document: dict, decision: Decision, seen: Standin
     _check_text(decision, lines_of(document, field))
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     decision = dataclasses.replace(decision, at=decision.at or now, reading=reading(document, field))
-    with _locked(_file(folder, document["id"])) as (file, path):
+    path = file_of(folder, document["id"], "reviews")
+    with _locked(path) as file:
         decisions = _holding(_decisions(file.read(), path), readings(document))
         holds = standing(document, field, decisions)
         if holds != seen:
@@ -178,31 +179,24 @@ def decide(folder: str | Path, document: dict, decision: Decision, seen: Standin
 
 def _check_text(decision: Decision, places: list[int]) -> None:
     """Raise ValueError where a decision's text does not fit the lines that its field stands on."""
-    if decision.text is not None and not places:
-        raise ValueError(f"field {decision.field} is on no known line, so that no line can be corrected")
-    if decision.text is not None and decision.text.count("\n") + 1 != len(places):
-        raise ValueError(f"field {decision.field} stands on {len(places)} printed line(s): write as many")
-    if decision.decision == "correct" and decision.text is None and places:
-        raise ValueError(
-            f"field {decision.field}: say how the printed line reads as well; as it stood, if it was right"
-        )
-
-
-def _file(folder: str | Path, document: str) -> Path:
-    if not ID.fullmatch(document):
-        raise ValueError(f"{document!r} is no document's id")
-    return Path(folder) / "reviews" / f"{document}.jsonl"
+    field, text = f"field {decision.field}", decision.text
+    if text is not None and not places:
+        raise ValueError(f"{field} is on no known line, so that no line can be corrected")
+    if text is not None and text.count("\n") + 1 != len(places):
+        raise ValueError(f"{field} stands on {len(places)} printed line(s): write as many")
+    if decision.decision == "correct" and text is None and places:
+        raise ValueError(f"{field}: say how the printed line reads as well; as it stood, if it was right")
 
 
 @contextlib.contextmanager
-def _locked(path: Path) -> Iterator[tuple]:
+def _locked(path: Path) -> Iterator[io.FileIO]:
     """The file, open for reading and appending, while no other process writes to it."""
     path.parent.mkdir(mode=0o700, exist_ok=True)
     storage.check_inside(path, path.parents[1])  # a folder that came from elsewhere may hold links
     how = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
     with os.fdopen(os.open(path, how, 0o600), "rb+", buffering=0) as file:
         fcntl.flock(file, fcntl.LOCK_EX)
-        yield file, path
+        yield file
 
 
 def _decisions(content: bytes, path: Path) -> list[Decision]:

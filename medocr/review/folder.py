@@ -13,6 +13,7 @@ from .. import storage
 from . import columns
 
 SCHEMA = Path(__file__).parents[1] / "digitize/document.schema.json"
+SUFFIX = {"documents": ".json", "reviews": ".jsonl"}
 ID = re.compile(r"[\w-]{1,80}")  # of a document: part of a file's name, and never a path
 
 
@@ -25,11 +26,16 @@ def documents(folder: str | Path) -> Iterator[dict]:
     return (read_document(folder, file.stem) for file in files)
 
 
-def read_document(folder: str | Path, document: str) -> dict:
-    """One document by its id. Raises ValueError where it is not there, damaged, or of another schema."""
+def file_of(folder: str | Path, document: str, kind: str) -> Path:
+    """A document's file of a kind: documents/<id>.json or reviews/<id>.jsonl. Raises ValueError for what is no id."""
     if not ID.fullmatch(document):
         raise ValueError(f"{document!r} is no document's id")
-    path = Path(folder) / "documents" / f"{document}.json"
+    return Path(folder) / kind / f"{document}{SUFFIX[kind]}"
+
+
+def read_document(folder: str | Path, document: str) -> dict:
+    """One document by its id. Raises ValueError where it is not there, damaged, or of another schema."""
+    path = file_of(folder, document, "documents")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         check_document(content)
@@ -70,17 +76,13 @@ def queue(folder: str | Path) -> list[tuple[str, str]]:
     waiting = []
     for document in documents(folder):
         asked = [field for field in document["fields"] if field["status"] == "review"]
-        least = {}
-        for field in asked:
-            least[field["page"]] = min(_sureness(field), least.get(field["page"], 1.0))
+        least: dict[int, float] = {}
+        for field in asked:  # one that the page itself contradicts, or that nobody could rate, comes first
+            sure = 0.0 if field["reasons"] else field["confidence"] or 0.0
+            least[field["page"]] = min(sure, least.get(field["page"], 1.0))
         for place, field in enumerate(asked):
             waiting.append((least[field["page"]], document["id"], field["page"], place, field["id"]))
     return [(document, field) for _, document, _, _, field in sorted(waiting)]
-
-
-def _sureness(field: dict) -> float:
-    """A field's confidence; one that the page itself contradicts, or that nobody could rate, comes first."""
-    return field["confidence"] if field["confidence"] is not None and not field["reasons"] else 0.0
 
 
 def page_image(folder: str | Path, page: dict) -> Path:

@@ -10,6 +10,7 @@ LABEL_STUDIO_LOCAL_FILES_DOCUMENT_ROOT=DIR, and DIR/pages added to the project a
 
 import json
 import sys
+from collections import defaultdict
 from collections.abc import Iterator
 from itertools import groupby
 from pathlib import Path
@@ -24,38 +25,10 @@ from .folder import read_document
 from .markup import percent
 from .session import Session, View
 
-CONFIGURATION = """<View>
-  <Image name="image" value="$image" zoom="true" zoomControl="true"/>
-  <RectangleLabels name="kind" toName="image">
-    <Label value="header"/><Label value="analyte"/><Label value="drug"/><Label value="total"/><Label value="tick"/>
-  </RectangleLabels>
-  <TextArea name="columns" toName="image" editable="true" perRegion="true" displayMode="region-list"/>
-  <TextArea name="line" toName="image" editable="true" perRegion="true" displayMode="region-list"/>
-</View>
-"""
+INTERFACE = Path(__file__).with_suffix(".xml")
+SCHEMA = Path(__file__).with_suffix(".schema.json")
 WHOLE_PAGE = (0.0, 0.0, 100.0, 100.0)
 BETWEEN = ": "
-
-
-def _object(needed: dict, more: dict | None = None) -> dict:
-    """The JSON schema of an object that has these properties, and may have more."""
-    return {"type": "object", "properties": {**needed, **(more or {})}, "required": list(needed)}
-
-
-TEXTS = {"type": "array", "items": {"type": "string"}}
-ASKED = _object({"columns": TEXTS, "line": {"type": ["string", "null"]}}, {"reading": {"type": "string"}})
-DATA = {"document": {"type": "string"}, "page": {"type": "integer"}}
-VALUE = _object({}, {"text": {"anyOf": [TEXTS, {"type": ["string", "null"]}]}})
-RESULT = {"type": "array", "items": _object({}, {"value": VALUE, "from_name": {"type": ["string", "null"]}})}
-WHEN = {"type": ["string", "null"]}
-ANNOTATION = _object({"result": RESULT}, {"updated_at": WHEN, "created_at": WHEN})
-TASK = _object(
-    {
-        "data": _object({**DATA, "asked": {"type": "object", "additionalProperties": ASKED}}),
-        "annotations": {"type": "array", "items": ANNOTATION},
-    }
-)
-_validated = fastjsonschema.compile({"type": "array", "items": TASK})
 
 
 def export(folder: str | Path, out: str | Path) -> int:
@@ -69,7 +42,7 @@ def export(folder: str | Path, out: str | Path) -> int:
     with storage.private(), storage.atomic(out) as temporary:  # it holds what stands on the pages
         temporary.write_text(json.dumps(tasks, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     with storage.atomic(out.with_suffix(".xml")) as temporary:
-        temporary.write_text(CONFIGURATION, encoding="utf-8")
+        temporary.write_bytes(INTERFACE.read_bytes())
     print(
         f"{len(tasks)} tasks: {out}; the labelling interface: {out.with_suffix('.xml')}\nTo show the pages, start "
         "Label Studio with LABEL_STUDIO_LOCAL_FILES_SERVING_ENABLED=true and "
@@ -82,24 +55,17 @@ def export(folder: str | Path, out: str | Path) -> int:
 def tasks_of(session: Session) -> Iterator[dict]:
     """One task per page that has fields which nobody has decided, the least sure page first."""
     waiting = (session.view(place) for place, done in enumerate(session.decided()) if not done)
-    for _, of_page in groupby(waiting, key=lambda view: (view.document["id"], view.field["page"])):
-        yield _task(list(of_page))
-
-
-def _task(views: list[View]) -> dict:
-    first = views[0]
-    asked = {view.field["id"]: _asked(view) for view in views}
-    sure = [view.field["confidence"] for view in views if view.field["confidence"] is not None]
-    prediction = {"model_version": first.document["reader"]["name"], "score": min(sure, default=0.0)}
-    prediction["result"] = [part for view in views for part in _region(view)]
-    about = {"document": first.document["id"], "page": first.field["page"], "title": first.document.get("title", "")}
-    image = f"/data/local-files/?d={quote(first.page['image'] or '')}"
-    return {"data": {"image": image, **about, "asked": asked}, "predictions": [prediction]}
-
-
-def _asked(view: View) -> dict:
-    """What a field was exported as: a later export of the task is held against it."""
-    return {"columns": _texts(view), "line": view.standing.line, "reading": reading(view.document, view.field)}
+    for (identity, page), of_page in groupby(waiting, key=lambda view: (view.document["id"], view.field["page"])):
+        views = list(of_page)
+        document, image = views[0].document, f"/data/local-files/?d={quote(views[0].page['image'] or '')}"
+        asked = {  # what each field is exported as: a later export of the task is held against it
+            v.field["id"]: {"columns": _texts(v), "line": v.standing.line, "reading": reading(document, v.field)}
+            for v in views
+        }
+        data = {"image": image, "document": identity, "page": page, "title": document["title"], "asked": asked}
+        sure = [view.field["confidence"] for view in views if view.field["confidence"] is not None]
+        prediction = {"model_version": document["reader"]["name"], "score": min(sure, default=0.0)}
+        yield {"data": data, "predictions": [{**prediction, "result": [part for v in views for part in _region(v)]}]}
 
 
 def _texts(view: View) -> list[str]:
@@ -129,8 +95,12 @@ def take_over(folder: str | Path, annotated: str | Path) -> int:
     A field that was decided here meanwhile stays as it is, and that is said. Raises ValueError for a file that is no
     such export; then nothing is taken.
     """
-    tasks, refused = _read(Path(annotated)), []
-    taken = sum(_take(Path(folder), task, refused) for task in tasks)
+    taken, refused = 0, []
+    for task in _read(Path(annotated)):
+        made = [annotation for annotation in task["annotations"] if not annotation.get("was_cancelled")]
+        if made:
+            last = max(made, key=lambda annotation: annotation.get("updated_at") or annotation.get("created_at") or "")
+            taken += _take(Path(folder), task["data"], last, refused)
     for reason in refused:
         print(f"not taken: {reason}", file=sys.stderr)
     print(f"{taken} decisions taken over, {len(refused)} not: {folder}", file=sys.stderr)
@@ -139,7 +109,8 @@ def take_over(folder: str | Path, annotated: str | Path) -> int:
 
 def _read(path: Path) -> list[dict]:
     try:
-        return _validated(json.loads(path.read_text(encoding="utf-8-sig")))
+        tasks = json.loads(path.read_text(encoding="utf-8-sig"))
+        return fastjsonschema.validate(json.loads(SCHEMA.read_text(encoding="utf-8")), tasks)
     except fastjsonschema.JsonSchemaValueException as error:
         refusal = f"{path} is no JSON export of tasks that medocr made (JSON-MIN leaves out what is needed)"
         raise ValueError(f"{refusal}: {error.message}") from None
@@ -147,49 +118,39 @@ def _read(path: Path) -> list[dict]:
         raise ValueError(f"{path} cannot be read ({error}): export the project from Label Studio as JSON") from None
 
 
-def _take(folder: Path, task: dict, refused: list[str]) -> int:
-    """Write the decisions of a task's last annotation that was not cancelled; returns how many."""
-    made = [annotation for annotation in task["annotations"] if not annotation.get("was_cancelled")]
-    if not made:
-        return 0
-    last = max(made, key=lambda annotation: annotation.get("updated_at") or annotation.get("created_at") or "")
+def _take(folder: Path, data: dict, annotation: dict, refused: list[str]) -> int:
+    """Write the decisions of a task's annotation; returns how many."""
+    by = annotation.get("completed_by")
+    by = by.get("email") or by.get("id") if isinstance(by, dict) else by
+    who = f"Label Studio: {'unknown' if by is None else by}"
+    regions, taken, written = defaultdict(dict), 0, {}
+    for part in annotation["result"]:  # an id that was copied has the copy's number behind a #
+        regions[str(part.get("id")).partition("#")[0]][part.get("from_name")] = part.get("value", {}).get("text")
     try:
-        document = read_document(folder, task["data"]["document"])
+        document = read_document(folder, data["document"])
+        if not regions.keys() & data["asked"].keys():
+            raise ValueError(f"{document['source']}, page {data['page']}: none of the regions asked about is there")
     except ValueError as error:
         refused.append(str(error))
         return 0
-    regions, taken, written = _regions(last["result"]), 0, {}
-    if not regions.keys() & task["data"]["asked"].keys():
-        refused.append(f"{document['source']}, page {task['data']['page']}: none of the regions asked about is there")
-        return 0
-    for name, asked in task["data"]["asked"].items():
+    for name, asked in data["asked"].items():
         try:
-            taken += _take_field(folder, document, name, asked, regions.get(name), _who(last), written)
+            taken += _take_field(folder, document, name, asked, regions.get(name), who, written)
         except ValueError as error:
             refused.append(f"{document['source']}, field {name}: {error}")
     return taken
 
 
-def _regions(result: list[dict]) -> dict[str, dict]:
-    """The texts of each region by their names. An id that was copied has the copy's number behind a #."""
-    regions: dict[str, dict] = {}
-    for part in result:
-        texts = regions.setdefault(str(part.get("id")).partition("#")[0], {})
-        texts[part.get("from_name")] = part.get("value", {}).get("text")
-    return regions
-
-
 def _take_field(
-    folder: Path, document: dict, name: str, asked: dict, region: dict | None, by: str, written: dict
+    folder: Path, document: dict, name: str, asked: dict, region: dict | None, by: str, written: dict[int, str]
 ) -> bool:
     """Write a field's decision, unless it was taken over before; `written` has the lines that this task corrected, by
-    page and place, for several fields may stand on one.
+    their place on its page, for several fields may stand on one.
     """
     field = field_of(document, name)
-    if asked.get("reading", reading(document, field)) != reading(document, field):
+    if asked["reading"] != reading(document, field):
         raise ValueError("it was read anew since this task was made: export it again")
-    places = [(field["page"], place) for place in lines_of(document, field)]
-    line = asked["line"]
+    places, line = lines_of(document, field), asked["line"]
     if line is not None:
         line = "\n".join(written.get(*pair) for pair in zip(places, line.split("\n"), strict=True))
     decision, taken = _decision(field, asked, line, region, by), True
@@ -214,12 +175,13 @@ def _decision(field: dict, asked: dict, now: str | None, region: dict | None, by
         line = "\n".join(_list(region.get("line")))
     if texts == asked["columns"] and line in (asked["line"], now):
         return Decision(field["id"], "accept", by)
-    emptied = dict.fromkeys(shown(field["columns"]), "")  # what the region no longer says
+    before = shown(field["columns"])
+    emptied = dict.fromkeys(before, "")  # what the region no longer says
     columns = parsed(emptied | _columns(texts), field["columns"])
     if line == asked["line"]:
         line = now
-    elif line is not None and line == corrected_line(asked["line"], shown(field["columns"]), shown(columns)):
-        line = corrected_line(now, shown(field["columns"]), shown(columns)) or line
+    elif line is not None and line == corrected_line(asked["line"], before, shown(columns)):
+        line = corrected_line(now, before, shown(columns)) or line
     return Decision(field["id"], "correct", by, columns=columns, text=line)
 
 
@@ -233,11 +195,3 @@ def _columns(texts: list[str]) -> dict[str, str]:
         if not colon or not name.strip():
             raise ValueError(f"{name!r} is no column: write `name: value`")
     return {name.strip(): value.strip() for name, _, value in pairs}
-
-
-def _who(annotation: dict) -> str:
-    """Who annotated, as far as the export says."""
-    by = annotation.get("completed_by")
-    if isinstance(by, dict):
-        by = by.get("email") or by.get("id")
-    return f"Label Studio: {by if by is not None else 'unknown'}"

@@ -7,6 +7,7 @@ from html import escape
 from pathlib import Path
 
 import jinja2
+import numpy as np
 from PIL import Image
 
 from .columns import shown
@@ -17,23 +18,7 @@ MARGIN_PX = 14  # around a field's line in the enlarged strip
 WIDEST = 1600  # px of the page as it is sent to the browser: a line of A4 is read well at this
 KINDS = {"header": "Header", "analyte": "Result", "drug": "Drug order", "total": "Sum", "tick": "Tick box"}
 DECIDED = {"accept": "accepted", "correct": "corrected", "absent": "found not to be on the page"}
-TEMPLATES = jinja2.Environment(autoescape=True)
-PAGE = TEMPLATES.from_string("""
-{%- if line %}<div class="mr-strip"><img alt="the line, enlarged" src="{{ line }}"></div>{% endif -%}
-<div class="mr-scroll"><div class="mr-page">
-<img alt="page {{ view.page.index }} of {{ view.document.title }}" src="{{ whole }}">
-{%- if line %}<div class="mr-mark" style="{{ style }}"></div>{% endif %}</div></div>""")
-FIELD = TEMPLATES.from_string("""
-<div class="mr-field"><span class="mr-kind">{{ kind }}</span>
-<span class="mr-where">{{ view.document.title }}, page {{ view.page.index }}</span>
-<h2 dir="auto">{{ view.field.name }}</h2>
-<table>{% for name, text in columns %}<tr><th>{{ name }}</th><td dir="auto">{{ text }}</td></tr>{% endfor %}</table>
-{% if view.line %}<p class="mr-line" dir="auto">{{ view.line }}</p>{% endif %}
-<div class="mr-why">Why it is asked<ul>{% for reason in reasons %}<li>{{ reason }}</li>{% endfor %}</ul></div>
-{% if earlier %}<div class="mr-before">Already {{ decided[earlier.decision] }} by {{ earlier.by }},
-{{ earlier.at[:16].replace("T", " ") }} UTC</div>{% endif %}
-{% for warning in view.document.warnings %}<div class="mr-warning" role="status">{{ warning }}</div>{% endfor %}
-</div>""")
+TEMPLATES = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True)
 
 
 def page(folder: Path, view: View) -> str:
@@ -45,16 +30,11 @@ def page(folder: Path, view: View) -> str:
         if box:
             places = zip(("left", "top", "width", "height"), percent(box, image.size), strict=True)
             style = ";".join(f"{name}:{share:.3f}%" for name, share in places)
-            shown_line = {"line": _encoded(_strip(image, box)), "style": style}
+            edges = np.add(box, (-3 * MARGIN_PX, -MARGIN_PX, 3 * MARGIN_PX, MARGIN_PX)).clip(0, image.size * 2)
+            shown_line = {"line": _encoded(image.crop(edges.tolist())), "style": style}
     except (ValueError, OSError, SyntaxError, Image.DecompressionBombError) as error:
         return message(f"The page cannot be shown: {error}", "mr-none")
-    return PAGE.render(view=view, whole=_encoded(image), **shown_line)
-
-
-def _strip(image: Image.Image, box: Sequence[int]) -> Image.Image:
-    left, top, right, bottom = box
-    edges = max(0, left - 3 * MARGIN_PX), max(0, top - MARGIN_PX), right + 3 * MARGIN_PX, bottom + MARGIN_PX
-    return image.crop((edges[0], edges[1], min(image.width, edges[2]), min(image.height, edges[3])))
+    return TEMPLATES.get_template("page.html").render(view=view, whole=_encoded(image), **shown_line)
 
 
 def _encoded(image: Image.Image) -> str:
@@ -77,7 +57,7 @@ def field(view: View) -> str:
     reasons = [reason.replace("_", " ") for reason in view.field["reasons"]]
     if view.field["confidence"] is not None:
         reasons.append(f"the reader was {100 * view.field['confidence']:.0f} % sure")
-    return FIELD.render(
+    return TEMPLATES.get_template("field.html").render(
         view=view,
         kind=KINDS.get(view.field["kind"], view.field["kind"]),
         columns=[(name, text) for name, text in shown(view.columns).items() if text],

@@ -13,19 +13,16 @@ def reviewed_fields(document: Mapping, decisions: Sequence[Decision]) -> list[di
     last decision on a field counts; `text` is its line, or its own part of it, as a person saw it printed.
     """
     last = {decision.field: decision for decision in decisions}
-    fields = [(field, last.get(field["id"])) for field in document["fields"]]
-    kept = [(field, decision) for field, decision in fields if not decision or decision.decision != "absent"]
-    return [_after(document, field, decision) for field, decision in kept]
-
-
-def _after(document: Mapping, field: dict, decision: Decision | None) -> dict:
-    after = {**field, "text": " ".join(field["text"].split())}
-    if decision:
-        columns = {**field["columns"], **(decision.columns or {})}
-        after["text"] = _text(document, field, columns, decision)
-        name = str(columns.get(NAMED_BY.get(field["kind"], "")) or field["name"])
-        about = {"decision": decision.decision, "by": decision.by, "at": decision.at}
-        after |= {"name": name, "columns": columns, "status": "passed", "reviewed": about}
+    after = []
+    for field in document["fields"]:
+        if not (decision := last.get(field["id"])):
+            after.append(field | {"text": " ".join(field["text"].split())})
+        elif decision.decision != "absent":
+            columns = field["columns"] | (decision.columns or {})
+            name = str(columns.get(NAMED_BY.get(field["kind"], "")) or field["name"])
+            text = _text(document, field, columns, decision)
+            said = {"status": "passed", "reviewed": {key: vars(decision)[key] for key in ("decision", "by", "at")}}
+            after.append(field | said | {"name": name, "columns": columns, "text": text})
     return after
 
 

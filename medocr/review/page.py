@@ -35,7 +35,12 @@ def launch(folder: str | Path, by: str | None = None, port: int | None = None, *
     notebook, where it appears below the cell, the page is served in the background. Returns its address.
     Raises ValueError without Gradio, or where there are no documents.
     """
-    page, key = build(Session(folder), by or _user()), f"/{secrets.token_urlsafe(24)}"
+    if not by:
+        try:
+            by = getpass.getuser()
+        except (KeyError, OSError):  # in a container that gives the user no name
+            by = str(os.getuid())
+    page, key = build(Session(folder), by), f"/{secrets.token_urlsafe(24)}"
     page.launch(
         server_name="127.0.0.1",
         server_port=port,
@@ -58,14 +63,6 @@ def launch(folder: str | Path, by: str | None = None, port: int | None = None, *
         print(f"Review at {address} (Ctrl+C ends it; every decision is saved at once)", flush=True)
         page.block_thread()
     return address
-
-
-def _user() -> str:
-    """The user's name here; in a container that gives none, its number."""
-    try:
-        return getpass.getuser()
-    except (KeyError, OSError):
-        return str(os.getuid())
 
 
 def _gradio() -> object:
@@ -111,6 +108,9 @@ class _Guard:
         self.app, self.key = app, key
 
     async def __call__(self, scope: dict, receive: Callable, send: Callable) -> None:
+        from starlette.responses import PlainTextResponse
+        from starlette.websockets import WebSocketClose
+
         async def with_policy(message: dict) -> None:
             if message["type"] == "http.response.start":
                 headers = [(b"content-security-policy", POLICY.encode()), (b"referrer-policy", b"no-referrer")]
@@ -124,23 +124,15 @@ class _Guard:
         elif scope["type"] == "lifespan" or path in OPEN:
             await self.app(scope, receive, send)
         else:
-            await _refuse(scope, receive, send)
-
-
-async def _refuse(scope: dict, receive: Callable, send: Callable) -> None:
-    from starlette.responses import PlainTextResponse
-    from starlette.websockets import WebSocketClose
-
-    refusal = PlainTextResponse("Open the whole address that `medocr review` printed.", 401)
-    await (WebSocketClose() if scope["type"] == "websocket" else refusal)(scope, receive, send)
+            refusal = PlainTextResponse("Open the whole address that `medocr review` printed.", 401)
+            await (WebSocketClose() if scope["type"] == "websocket" else refusal)(scope, receive, send)
 
 
 def build(session: Session, by: str) -> object:
     """The page of a session, as a `gradio.Blocks`."""
     gr = _gradio()
     with gr.Blocks(title="medocr review", analytics_enabled=False, fill_width=True) as page:
-        parts = _layout(gr, by)
-        _wire(gr, page, parts, session)
+        _wire(gr, page, _layout(gr, by), session)
     return page
 
 
@@ -161,25 +153,20 @@ def _layout(gr: object, by: str) -> dict:
                 parts["correct"] = gr.Button("Correct (C)", elem_id="mr-correct", min_width=90)
                 parts["absent"] = gr.Button("Not on page (N)", elem_id="mr-absent", min_width=90)
             with gr.Column(visible=False, elem_id="mr-form") as parts["form"]:
-                parts |= _form(gr)
+                # What a correction is written into: the columns, and the printed line, which follows them.
+                with gr.Row():
+                    column = {"visible": False, "max_lines": 3, "min_width": 130, "elem_classes": "mr-column"}
+                    parts["boxes"] = [gr.Textbox(**column) for _ in range(MOST_COLUMNS)]
+                label = "The printed line (empty: it is not printed)"
+                parts["line"] = gr.Textbox(label=label, lines=1, max_lines=5, elem_id="mr-line")
+                with gr.Row():
+                    parts["save"] = gr.Button("Save (Ctrl+Enter)", variant="primary", elem_id="mr-save")
+                    parts["leave"] = gr.Button("Leave it (Esc)", elem_id="mr-leave")
             with gr.Row():
                 parts["back"] = gr.Button("← Back", size="sm", elem_id="mr-back", min_width=80)
                 parts["next"] = gr.Button("Next →", size="sm", elem_id="mr-next", min_width=80)
             gr.Markdown(HELP, elem_id="mr-help")
     return parts
-
-
-def _form(gr: object) -> dict:
-    """What a correction is written into: the columns, and the printed line, which follows them."""
-    with gr.Row():
-        boxes = [
-            gr.Textbox(visible=False, max_lines=3, min_width=130, elem_classes="mr-column") for _ in range(MOST_COLUMNS)
-        ]
-    line = gr.Textbox(label="The printed line (empty: it is not printed)", lines=1, max_lines=5, elem_id="mr-line")
-    with gr.Row():
-        save = gr.Button("Save (Ctrl+Enter)", variant="primary", elem_id="mr-save")
-        leave = gr.Button("Leave it (Esc)", elem_id="mr-leave")
-    return {"boxes": boxes, "line": line, "save": save, "leave": leave}
 
 
 def _wire(gr: object, page: object, parts: dict, session: Session) -> None:

@@ -85,8 +85,7 @@ class Session:
         self._decide(view, by, decision="correct", columns=parsed(texts, view.columns), text=text)
 
     def _decide(self, view: View, by: str, **answer) -> None:
-        decision = Decision(view.field["id"], by=by.strip(), **answer)
-        decide(self.folder, view.document, decision, view.standing)
+        decide(self.folder, view.document, Decision(view.field["id"], by=by.strip(), **answer), view.standing)
 
 
 def proposed_line(view: View, texts: dict[str, str]) -> str | None:
