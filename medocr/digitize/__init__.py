@@ -106,7 +106,11 @@ def digitize_documents(
         _keep_pictures(about, document.items, output)
         _set_aside(about, output)
         rule.settle(about)
-        _write(about, output, reader, transaction)
+        bundle, problems = _bundle(about, output, transaction)
+        about["warnings"] += [f"no Bundle: {problem}" for problem in problems]
+        output.write_bundle(about["id"], bundle)
+        output.audit(about, reader.sent_to)
+        output.write_record(about)  # last: a kill before it leaves a document that is not done
         failed = sum(page["error"] is not None for page in about["pages"])
         counts.refused += failed == len(about["pages"])
         counts.incomplete += 0 < failed < len(about["pages"])
@@ -175,15 +179,6 @@ def _keep_pictures(about: dict, items: Sequence[Item], output: Output) -> None:
             output.write(page["image"], picture)
 
 
-def _write(about: dict, output: Output, reader: Reader, transaction: bool) -> None:
-    """Bundle, audit line and, last, the record: a kill between them leaves a document that is not done."""
-    bundle, problems = _bundle(about, output, transaction)
-    about["warnings"] += [f"no Bundle: {problem}" for problem in problems]
-    output.write_bundle(about["id"], bundle)
-    output.audit(about, reader.sent_to)
-    output.write_record(about)
-
-
 def _bundle(about: dict, output: Output, transaction: bool) -> tuple[dict | None, list[str]]:
     """A document's Bundle, and what is wrong with it; None where it is not sound, or there is nothing to say yet."""
     if not any(page["text"] for page in about["pages"]):
@@ -211,28 +206,22 @@ def export(folder: str | Path, *, transaction: bool = False, hl7: bool = False) 
         version2.parser()
     codes.loinc("")  # raises for a wrong file of codes: no single document is at fault
     output, written, unsound = Output(folder), 0, 0
+    at = datetime.now(UTC).strftime("%Y%m%d%H%M%S+0000")
     for about in output.records():
         bundle, problems = _bundle(about, output, transaction)
         output.write_bundle(about["id"], bundle)
         written += bundle is not None
         if hl7 and bundle:
-            problems += _write_message(about, output)
+            try:
+                message = version2.message(about, review.decisions_on(output.folder, about), at=at)
+                output.write(f"hl7/{about['id']}.hl7", message)
+            except ValueError as error:
+                problems.append(str(error))
         unsound += bool(problems)
         for problem in problems:
             print(f"{about['source']}: {'no HL7 message' if bundle else 'no Bundle'}: {problem}", file=sys.stderr)
     print(f"{written} Bundles: {Path(folder) / 'bundles'}", file=sys.stderr)
     return read.SOME_REFUSED if unsound else read.READ
-
-
-def _write_message(about: dict, output: Output) -> list[str]:
-    """Write a document's HL7 message; returns what is wrong with one that is not written."""
-    at = datetime.now(UTC).strftime("%Y%m%d%H%M%S+0000")
-    try:
-        message = version2.message(about, review.decisions_on(output.folder, about), at=at)
-    except ValueError as error:
-        return [str(error)]
-    output.write(f"hl7/{about['id']}.hl7", message)
-    return []
 
 
 def run(reader: Reader, paths: Sequence[str | Path], out: str | Path, **options) -> int:

@@ -32,11 +32,13 @@ def observation(field: Mapping, about: Mapping) -> dict:
     """The Observation of an analyte field; `about` is the document's `fhir.context`."""
     row, text = field["columns"], field["text"]
     facility = about["header"].get("facility")
+    # The map's codes are of blood: where a document speaks of another fluid, nobody knows whose value this is.
+    code = codes.loinc(field["name"], row.get("unit")) if about["blood"] else ""
     return stated(
         resourceType="Observation",
         status="final" if field["status"] == "passed" else "preliminary",
         category=[CATEGORY],
-        code=_code(field, about["blood"]),
+        code=stated(coding=code and [{"system": "http://loinc.org", "code": code}], text=field["name"]),
         subject=about["refs"]["Patient"],
         effectiveDateTime=dates.iso(row.get("date") or about["header"].get("collected", ""), about["order"]),
         performer=[{"display": facility}] if facility else [],
@@ -45,15 +47,6 @@ def observation(field: Mapping, about: Mapping) -> dict:
         referenceRange=_range(row, text),
         derivedFrom=[about["refs"]["DocumentReference"]],
     )
-
-
-def _code(field: Mapping, of_blood: bool) -> dict:
-    """The name as printed, with its LOINC code where the map has one for it and its unit.
-
-    The map's codes are of blood: where a document speaks of another fluid, nobody knows whose value this is.
-    """
-    code = codes.loinc(field["name"], field["columns"].get("unit")) if of_blood else ""
-    return stated(coding=code and [{"system": "http://loinc.org", "code": code}], text=field["name"])
 
 
 def _value(row: Mapping, text: str) -> dict:

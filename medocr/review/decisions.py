@@ -1,14 +1,12 @@
 """What persons decided: an append-only file per document, in which nobody overwrites what another decided meanwhile."""
 
-import contextlib
 import dataclasses
 import datetime
 import fcntl
 import hashlib
-import io
 import json
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from .. import storage
@@ -168,7 +166,11 @@ def decide(folder: str | Path, document: dict, decision: Decision, seen: Standin
     now = datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds")
     decision = dataclasses.replace(decision, at=decision.at or now, reading=reading(document, field))
     path = file_of(folder, document["id"], "reviews")
-    with _locked(path) as file:
+    path.parent.mkdir(mode=0o700, exist_ok=True)
+    storage.check_inside(path, path.parents[1])  # a folder that came from elsewhere may hold links
+    how = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
+    with os.fdopen(os.open(path, how, 0o600), "rb+", buffering=0) as file:
+        fcntl.flock(file, fcntl.LOCK_EX)  # while no other process writes to it
         decisions = _holding(_decisions(file.read(), path), readings(document))
         holds = standing(document, field, decisions)
         if holds != seen:
@@ -186,17 +188,6 @@ def _check_text(decision: Decision, places: list[int]) -> None:
         raise ValueError(f"{field} stands on {len(places)} printed line(s): write as many")
     if decision.decision == "correct" and text is None and places:
         raise ValueError(f"{field}: say how the printed line reads as well; as it stood, if it was right")
-
-
-@contextlib.contextmanager
-def _locked(path: Path) -> Iterator[io.FileIO]:
-    """The file, open for reading and appending, while no other process writes to it."""
-    path.parent.mkdir(mode=0o700, exist_ok=True)
-    storage.check_inside(path, path.parents[1])  # a folder that came from elsewhere may hold links
-    how = os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW
-    with os.fdopen(os.open(path, how, 0o600), "rb+", buffering=0) as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield file
 
 
 def _decisions(content: bytes, path: Path) -> list[Decision]:
