@@ -38,19 +38,7 @@ def message(record: Mapping, decisions: Sequence[Decision] = (), *, at: str) -> 
     rows += [(code, {3: places[3], 4: places[4], 11: "D"}) for code, places in gone]  # which an earlier message held
     lines = [_pid(record, fhir.patient(about), about["header"])]
     lines += _results(record, rows, _day(about["header"].get("collected", ""), about))
-    return _checked("\r".join([_msh(record, about["header"], at, lines), *lines]) + "\r")
-
-
-def parser() -> ModuleType:
-    """hl7apy's parser. Raises ValueError where hl7apy is not installed."""
-    try:
-        from hl7apy import parser
-    except ImportError:
-        raise ValueError("HL7 version 2 needs one more package: pip install 'medocr[digitize]'") from None
-    return parser
-
-
-def _checked(text: str) -> str:
+    text = "\r".join([_msh(record, about["header"], at, lines), *lines]) + "\r"
     parse = parser().parse_message
     from hl7apy.consts import VALIDATION_LEVEL
     from hl7apy.exceptions import HL7apyException
@@ -60,6 +48,15 @@ def _checked(text: str) -> str:
     except HL7apyException as error:
         raise ValueError(f"no HL7 message: {error}") from None
     return text
+
+
+def parser() -> ModuleType:
+    """hl7apy's parser. Raises ValueError where hl7apy is not installed."""
+    try:
+        from hl7apy import parser
+    except ImportError:
+        raise ValueError("HL7 version 2 needs one more package: pip install 'medocr[digitize]'") from None
+    return parser
 
 
 def escape(text: object) -> str:

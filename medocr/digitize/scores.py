@@ -94,7 +94,7 @@ def resources(bundles: Iterable[tuple[Mapping | None, Mapping]]) -> pd.DataFrame
             for name, compared in COMPARED.items():
                 same = Counter(map(compared, expected)) & Counter(map(compared, read))
                 count[name] += same.total()
-    return pd.DataFrame([{"resource": kind, **_shares(count)} for kind, count in counts.items()])
+    return pd.DataFrame([_shares(kind, count) for kind, count in counts.items()])
 
 
 def _expected(known: Mapping) -> Iterator[dict]:
@@ -137,15 +137,8 @@ def _unit(quantity: Mapping) -> str | None:
     return quantity.get("code") or quantity.get("unit")
 
 
-def _shares(count: Counter) -> dict:
-    def share(part: str, whole: str) -> float | None:
-        return count[part] / count[whole] if count[whole] else None
-
-    return {
-        "known": count["known"],
-        "read": count["read"],
-        "precision": share("right", "read"),
-        "recall": share("right", "known"),
-        "value right": share("value", "named"),
-        "unit right": share("unit", "named"),
-    }
+def _shares(kind: str, count: Counter) -> dict:
+    shares = {"precision": ("right", "read"), "recall": ("right", "known")}
+    shares |= {"value right": ("value", "named"), "unit right": ("unit", "named")}
+    about = {"resource": kind, "known": count["known"], "read": count["read"]}
+    return about | {name: count[part] / count[of] if count[of] else None for name, (part, of) in shares.items()}
