@@ -703,6 +703,8 @@ def test_invoices_are_drawn_by_seed_from_the_labelled_rows_of_all_splits(tmp_pat
 
 
 def test_a_copy_that_is_not_there_or_holds_nothing(tmp_path):
+    with pytest.raises(ValueError, match="the path is empty"):
+        sources.load("folder", path="")
     with pytest.raises(ValueError, match="give the path of a copy of mychen76/invoices"):
         sources.load("invoices", path=tmp_path / "gone")
     with pytest.raises(ValueError, match="holds neither Parquet files nor images"):

@@ -99,8 +99,11 @@ def _refusal(error: OSError) -> tuple[str, str]:
 def expanded(path: str | Path) -> Path:
     """A path as it is given where something lies there, `~$scan.png` say; else with a `~` at its start written out.
 
-    Raises ValueError where nobody has the home that it names.
+    Raises ValueError where nobody has the home that it names, and for no path at all, which would be the folder that
+    the command happens to run in.
     """
+    if not str(path):
+        raise ValueError("the path is empty: give that of a folder, `.` for the one that this runs in")
     given = Path(path)
     try:
         return given if given.exists() else given.expanduser()
