@@ -297,6 +297,11 @@ def test_a_text_about_no_patient_has_no_result(text):
     assert fields.read_analytes(text) == []
 
 
+def test_a_remark_between_the_results_of_a_named_patient_hides_none():
+    page = "Patient: Ann Lee\nHbA1c 6.1 %\nDiabetes is diagnosed at 6.5 % and more.\nReagent lot 12\nGlucose 130 mg/dL"
+    assert [row.name for row in fields.read_analytes(page)] == ["HbA1c", "Glucose"]
+
+
 @pytest.mark.parametrize(
     ("of_whom", "rows"),
     [

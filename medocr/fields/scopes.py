@@ -146,17 +146,17 @@ class Scopes:
         return self.cues[max(bisect_left(self.places, start), last - MOST) : last]
 
     def _paragraph(self, cue: Cue) -> tuple[int, int]:
-        """The atoms that a word such as `leaflet` or `policy` governs: its sentence, or the paragraph it heads."""
+        """The atoms that a word such as `leaflet` or `policy` governs: its sentence, or the paragraph it heads; on a
+        page that names its patient by a label the sentence alone, which may be a remark between two results."""
         kinds, lowered = self.atoms.kinds, self.atoms.lowered
         start, end = self.sentence(cue.at)
         after = lowered[cue.end : min(end, cue.end + 3)]
         labelled = self._has(self.labels, start, end)  # `Patient: Pixel (feline, 4.1 kg)`
         if lowered[cue.at - 1] in AGREED or not HANDED.isdisjoint(after) or labelled:
             return cue.at, cue.at
-        if cue.kind == "fiction":
-            index = bisect_left(self.blanks, start)
-            start = self.blanks[index - 1] + 1 if index else 0
-        opens = start == 0 or kinds[start - 1] == "nl" or cue.kind == "fiction"
+        while cue.kind == "fiction" and not self.labels and start and kinds[start - 1] != "nl":
+            start -= 1  # its line tells the case before it asks: `… sodium 118. What is the diagnosis?`
+        opens = not self.labels and (start == 0 or kinds[start - 1] == "nl" or cue.kind == "fiction")
         while opens and end + 1 < self.atoms.count and not (kinds[end] == "nl" == kinds[end + 1]):
             following = self.sentence(end + 1)[1]
             if cue.kind == "general" and self._has(self.patients, end + 1, following):
