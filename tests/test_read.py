@@ -213,11 +213,11 @@ def test_a_number_that_is_none_is_written_as_null(monkeypatch):
 
 def test_lines_are_utf8_whatever_the_terminal_is(scans):
     """And two processes give the pages in their order; a SIGTERM leaves no process behind."""
-    for number in range(3, 9):
+    for number in range(3, 5):
         drawn(["☐ Yes ☑ No µg"], width=500).save(scans / f"{number}.png")
     command = [sys.executable, "-m", "medocr", "read", "rapidocr", str(scans), "--jobs", "2"]
     environment = {**os.environ, "PYTHONIOENCODING": "cp1252", "PYTHONPATH": str(ROOT)}
     with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, cwd=ROOT) as process:
-        lines = [json.loads(process.stdout.readline().decode("utf-8")) for _ in range(9)]
+        lines = [json.loads(process.stdout.readline().decode("utf-8")) for _ in range(5)]
         process.send_signal(signal.SIGTERM)
-    assert [Path(line["origin"]).name for line in lines] == [f"{n}.png" for n in range(9)]
+    assert [Path(line["origin"]).name for line in lines] == [f"{n}.png" for n in range(5)]

@@ -54,9 +54,10 @@ def open_reader(name: str, jobs: int = 1, *, store: str | Path = "", **server) -
     """
     if name.endswith(WITH_TESSERACT):
         return checked(open_reader(name.removesuffix(WITH_TESSERACT), jobs, store=store, **server))
+    server = {setting: value for setting, value in server.items() if value}
     if name.startswith(("http://", "https://")):
         return _server(name, jobs, Path(store or STORE), server)
-    if server := {setting: value for setting, value in server.items() if value}:
+    if server:
         raise ValueError(f"{', '.join(sorted(server))} is for the address of a server; {name} reads here")
     if not read.is_rapidocr(name) and jobs != 1:
         raise ValueError("--jobs is for rapidocr: a model uses all cores by itself")
@@ -135,8 +136,7 @@ def _checked(item: Page, record: PageRecord) -> PageRecord:
 
 
 def _server(address: str, jobs: int, store: Path, settings: dict) -> Reader:
-    given = {name: value for name, value in settings.items() if value not in ("", None)}
-    provider = OpenAIProvider(**{"name": "server", "model": FIRST_LISTED, **given}, base_url=address)
+    provider = OpenAIProvider(**{"name": "server", "model": FIRST_LISTED, **settings}, base_url=address)
     if jobs != 1:
         raise ValueError("--jobs is for rapidocr: a server reads one page after another here")
     failure = ""
