@@ -821,6 +821,11 @@ def test_headers_of_other_countries(line, name, value):
     assert fields.read_header(line)[name] == value
 
 
+def test_a_table_with_a_column_in_each_cell():
+    table = "<table><tr><td>WBC<br>RBC<br>Hb</td><td>5.1<br>4.2<br>13.0</td></tr></table>"
+    assert [(row.name, row.value) for row in fields.read_analytes(table)] == [("WBC", 5.1), ("RBC", 4.2), ("Hb", 13)]
+
+
 @pytest.mark.parametrize("printed", ["[G/l]", "G/L", "(Gpt/l)", "10^9/l"])
 def test_a_unit_of_capitals_in_brackets(printed):
     assert [row.unit for row in fields.read_analytes(f"WBC 10,2 {printed} 4,0-10,0")] == ["10*9/L"]

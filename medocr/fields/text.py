@@ -16,9 +16,12 @@ KNOWN_TAG = re.compile(
 )
 HEADING = re.compile(r"(?:[^\W\d][^\d,.\n]{0,30}+,)++[^\d,.\n]{0,30}(?<![ ,])")  # of comma-separated values
 FIELD = re.compile(r'(?:^|,)("[^"]*"|[^,]*)')
-CELL_BREAK = re.compile(  # in a cell: a test's name, below it its method
-    r"<br ?/?>(?=(?:[^<>\n|]|</?(?:small|i|b|em|span|font|strong)\b[^<>]{0,60}>){0,90}+(?:</t[dh]>|\|))", re.IGNORECASE
+IN_CELL = r"(?:[^<>\n|]|</?(?:small|i|b|em|span|font|strong)\b[^<>]{0,60}>){0,90}+"
+CELL_BREAK = re.compile(  # the only one of a cell: a test's name, below it its method
+    rf"((?:<t[dh]\b[^<>]{{0,300}}>|\|){IN_CELL})<br ?/?>(?={IN_CELL}(?:</t[dh]>|\|))", re.IGNORECASE
 )
+ROW = re.compile(r"<tr\b[^<>]{0,300}>((?:[^<]|<(?!/?tr\b))*+)</tr>", re.IGNORECASE)
+CELL = re.compile(r"<t[dh]\b[^<>]{0,300}>", re.IGNORECASE)
 BLOCK = re.compile(r"</?(?:p|div|br|li|ul|ol|table|tr|h[1-6])\b", re.IGNORECASE)
 LATEX = {
     "\\mu": "µ", "\\times": "x", "\\leq": "≤", "\\geq": "≥", "\\le": "≤", "\\ge": "≥", "\\uparrow": "↑",
@@ -131,7 +134,8 @@ def clean(text: str) -> str:
     """
     text = ODD_BREAK.sub("\n", text)
     if "<" in text and KNOWN_TAG.search(text):
-        text = html.unescape(KNOWN_TAG.sub(_tag, CELL_BREAK.sub("<td>", text)))
+        text = CELL_BREAK.sub(r"\1<td>", ROW.sub(_rows, text))
+        text = html.unescape(KNOWN_TAG.sub(_tag, text))
     elif "&" in text:
         text = html.unescape(text)
     if "\\" in text:
@@ -234,6 +238,14 @@ def _celled(text: str) -> str:
         if columns:
             lines[at] = "".join("|" + field.strip('"') for field in fields)
     return "\n".join(lines)
+
+
+def _rows(row: re.Match) -> str:
+    """A row whose every cell is a list of as many lines, as rows of one line each; another row as it is."""
+    cells = [re.split(r"<br ?/?>", cell, flags=re.IGNORECASE) for cell in CELL.split(row[1])[1:]]
+    if len(cells) < 2 or len(cells[0]) < 2 or {len(lines) for lines in cells} != {len(cells[0])}:
+        return row[0]
+    return "".join("<tr>" + "".join(f"<td>{line}</td>" for line in lines) for lines in zip(*cells, strict=True))
 
 
 def _tag(match: re.Match) -> str:
