@@ -8,7 +8,7 @@ from .words import compiled, month_numbers, pattern, patterns, words
 
 LABELS = {name: f"{pattern('label', name)}|{regex}".strip("|") for name, regex in patterns("label").items()}
 LABEL = re.compile(  # of `text.lower`; no label starts with another letter than those
-    r"(?=[a-il-pr-wzâéü])(?<![\w./'-])(?:"
+    r"(?=[a-il-pr-wzâéü][\w.'°º])(?<![\w./'-])(?:"
     + "|".join(f"(?P<{name}>{pattern})" for name, pattern in LABELS.items())
     + r")(?![\w'])[ ]?\.?(?:on\b|at\b|by\b)?(?:[ ]?[(/][ ]?(?:time|yrs?|years?|dd/mm/yyyy)[ ]?\)?)?"
 )
