@@ -281,18 +281,20 @@ def test_the_headline_follows_the_interval(low, high, verb):
         "difference": (low + high) / 2,
         "low": low,
         "high": high,
-        "n": 9,
+        "n": 19,
     }
     rows = [{"slice": name, **found} for name in ("all", "medical", "general")]
     sentence = evaluate.headline({"comparisons": rows})
-    assert f"On 9 pages fine-tuning {verb} the character error rate" in sentence
+    assert f"On 19 pages fine-tuning {verb} the character error rate" in sentence
     assert sentence.count("0.500 to 0.300") == 3
+    few = evaluate.headline({"comparisons": [row | {"n": 7} for row in rows]})  # an interval of seven pages says little
+    assert "On 7 pages, too few to judge by, fine-tuning did not clearly change" in few
 
 
 def test_the_headline_names_gains_harm_and_what_did_not_change():
     def compared(metric: str, base: float, tuned: float, clear: bool = True, p_holm: float = 0.65) -> dict:
         difference, reach = tuned - base, abs(tuned - base) * (0.5 if clear else 2)
-        figures = {"base": base, "tuned": tuned, "difference": difference, "n": 9, "p_holm": p_holm}
+        figures = {"base": base, "tuned": tuned, "difference": difference, "n": 19, "p_holm": p_holm}
         return {"slice": "medical", "metric": metric, **figures, "low": difference - reach, "high": difference + reach}
 
     rows = [
@@ -309,7 +311,7 @@ def test_the_headline_names_gains_harm_and_what_did_not_change():
         "; and 1 more. Worse (95 % interval excludes zero): fields found with the right value 0.900 to 0.800; "
         f"{metrics.KINDS['changed_unit']}" in said
     )
-    assert "0.9 to 6.5 per 100 pages (95 % interval of the difference +2.8 to +8.4, n = 9)." in said
+    assert "0.9 to 6.5 per 100 pages (95 % interval of the difference +2.8 to +8.4, n = 19)." in said
     assert "0 of 1 kinds that became more frequent and 1 of 1 that became rarer survive Holm's correction." in said
     assert said.endswith("Undecided (interval includes zero): ticked and empty boxes, F1.")
     by_type = compared("changed_unit", 0.017, 0.145) | {"slice": "lab_report"}

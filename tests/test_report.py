@@ -186,7 +186,7 @@ def title(figure: Figure) -> str:
 
 
 def harm(low: float, high: float) -> dict:
-    row = {"slice": "lab_report", "metric": "changed_digit", "base": 0.01, "tuned": 0.065, "p_holm": 0.65}
+    row = {"slice": "lab_report", "metric": "changed_digit", "base": 0.01, "tuned": 0.065, "p_holm": 0.65, "n": 40}
     return SAFETY | {"comparisons": [row | {"difference": (low + high) / 2, "low": low, "high": high}]}
 
 
@@ -206,7 +206,7 @@ def harm(low: float, high: float) -> dict:
             lambda: report.safety(harm(-0.03, 0.08), "lab_report"),
             "Lab reports: the 95 % interval of every kind's difference includes zero",
         ),
-        (lambda: report.safety(SAFETY, "lab_report"), "Lab reports: too few pages for an interval"),
+        (lambda: report.safety(SAFETY, "lab_report"), "Lab reports: too few pages to judge by"),
         (lambda: report.training(HISTORY), "training loss: 1.000 at step 20, from 2.000 at step 10"),
         (lambda: report.paired_change(CHANGES), "better on 1 of 3 pages, worse on 1, the same on 1"),
         (lambda: report.paired_change(CHANGES[:1], "coverage_recall"), "better on 0 of 1 pages, worse on 1"),
@@ -259,7 +259,7 @@ def test_the_risk_figure_shows_a_kind_over_its_limit():
 
 
 def test_a_title_of_clinical_errors_keeps_to_two_lines_and_the_kinds_are_marked():
-    row = {"slice": "lab_report", "metric": "", "base": 0.1, "tuned": 0.2, "p_holm": 0.01}
+    row = {"slice": "lab_report", "metric": "", "base": 0.1, "tuned": 0.2, "p_holm": 0.01, "n": 40}
     shifts = dict(zip(metrics.KINDS, itertools.cycle((0.1, -0.1)), strict=False))
     paired = [row | {"metric": kind, "difference": d, "low": d, "high": d} for kind, d in shifts.items()]
     scores = [{**SAFETY["scores"][0], "metric": kind, "model": model} for kind in shifts for model in ("base", "tuned")]

@@ -2,7 +2,7 @@
 
 from medocr.metrics.names import HIGHER_IS_BETTER, LABELS, MEDICAL
 from medocr.metrics.safety import KINDS
-from medocr.metrics.statistics import clear
+from medocr.metrics.statistics import ENOUGH_PAGES, changed
 from medocr.schema import DOC_TYPES
 
 NAMED = 3  # of the greatest gains
@@ -43,12 +43,13 @@ def surviving(rows: list[dict]) -> str:
 
 
 def _shifted(row: dict, rarer: bool) -> bool:
-    return clear(row["low"], row["high"]) and _worse(row) != rarer
+    return changed(row) and _worse(row) != rarer
 
 
 def _error_rate(paired: dict[tuple[str, str], dict]) -> str:
     whole = paired["all", "cer"]
-    sentence = f"On {whole['n']:,} pages fine-tuning {_verb(whole)} the character error rate, {_change(whole)}"
+    few = ", too few to judge by," if whole["n"] < ENOUGH_PAGES else ""
+    sentence = f"On {whole['n']:,} pages{few} fine-tuning {_verb(whole)} the character error rate, {_change(whole)}"
     by_domain = {name: paired[name, "cer"] for name in ("medical", "general") if (name, "cer") in paired}
     parts = [
         f"on {name} pages from {row['base']:.3f} to {row['tuned']:.3f} (n = {row['n']:,})"
@@ -62,10 +63,10 @@ def _fields(paired: dict[tuple[str, str], dict], where: str, harm: list[dict], r
     rows = [paired[where, name] for name in MEDICAL if (where, name) in paired]
     if not rows and not harm:
         return []
-    changed = [row for row in rows if clear(row["low"], row["high"])]
-    gains = sorted((row for row in changed if not _worse(row)), key=lambda row: -abs(row["difference"]))
-    worse = [_field(row) for row in changed if _worse(row)] + [_error(row) for row in harm]
-    same = [LABELS[row["metric"]] for row in rows if row not in changed]
+    moved = [row for row in rows if changed(row)]
+    gains = sorted((row for row in moved if not _worse(row)), key=lambda row: -abs(row["difference"]))
+    worse = [_field(row) for row in moved if _worse(row)] + [_error(row) for row in harm]
+    same = [LABELS[row["metric"]] for row in rows if row not in moved]
     named = "; ".join(map(_field, gains[:NAMED])) or "nothing"
     more = f"; and {len(gains) - NAMED} more" if len(gains) > NAMED else ""
     sentences = [
@@ -75,11 +76,12 @@ def _fields(paired: dict[tuple[str, str], dict], where: str, harm: list[dict], r
     if harm or rarer:
         counts = f"{surviving(harm)} kinds that became more frequent and {surviving(rarer)} that became rarer"
         sentences.append(f"Of the clinical errors, {counts} survive Holm's correction.")
-    return sentences + ([f"Undecided (interval includes zero): {'; '.join(same)}."] if same else [])
+    why = "interval includes zero" + ", or too few pages" * any(row["n"] < ENOUGH_PAGES for row in rows)
+    return sentences + ([f"Undecided ({why}): {'; '.join(same)}."] if same else [])
 
 
 def _worse(row: dict) -> bool:
-    return clear(row["low"], row["high"]) and (row["difference"] < 0) == (row["metric"] in HIGHER_IS_BETTER)
+    return changed(row) and (row["difference"] < 0) == (row["metric"] in HIGHER_IS_BETTER)
 
 
 def _field(row: dict) -> str:
@@ -95,7 +97,7 @@ def _error(row: dict) -> str:
 
 
 def _verb(row: dict) -> str:
-    if not clear(row["low"], row["high"]):
+    if not changed(row):
         return "did not clearly change"
     return "lowered" if row["difference"] < 0 else "raised"
 

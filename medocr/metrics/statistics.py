@@ -2,12 +2,13 @@
 
 import dataclasses
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import scipy.stats
 
 ENOUGH_GROUPS = 10  # with fewer, resampling groups says little, and pages are resampled
+ENOUGH_PAGES = 10  # with fewer, nothing is said to have changed
 RESAMPLES = 2000
 PERMUTATIONS = 9999
 LEAST_P = 2 / (PERMUTATIONS + 1)  # that so many permutations can give, two-sided
@@ -96,6 +97,11 @@ def holm(p_values: Sequence[float | None]) -> list[float | None]:
 def clear(low: float | None, high: float | None) -> bool:
     """Whether an interval lies wholly on one side of zero; not where there is none."""
     return low is not None and not low <= 0 <= high
+
+
+def changed(row: Mapping) -> bool:
+    """Whether a comparison of metrics.json is clear and of ten pages or more: fewer give too narrow an interval."""
+    return row["n"] >= ENOUGH_PAGES and clear(row["low"], row["high"])
 
 
 def resampling_units(groups: Sequence | None, n: int) -> tuple[np.ndarray, str]:

@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 from matplotlib.figure import Figure
 
-from medocr.metrics import HIGHER_IS_BETTER, KINDS, LABELS, LEAST_P, clear
+from medocr.metrics import HIGHER_IS_BETTER, KINDS, LABELS, LEAST_P, changed
 from medocr.metrics.headline import surviving
+from medocr.metrics.statistics import ENOUGH_PAGES
 from medocr.report.style import (
     COLOURS,
     FAINT,
@@ -92,7 +93,7 @@ def _what_changed(paired: dict[str, dict]) -> str:
     for name in names if len(names) == 2 else [next(iter(paired))]:
         row = paired[name]
         verb = "fell" if row["difference"] < 0 else "rose"
-        verb = verb if clear(row["low"], row["high"]) else "did not clearly change"
+        verb = verb if changed(row) else "did not clearly change"
         where = f"{_words(name)}{'' if name == 'all' else ' pages'}"
         parts.append(f"{verb} on {where} ({row['base']:.3f} → {row['tuned']:.3f})")
     return " and ".join(parts)
@@ -150,7 +151,7 @@ def safety(summary: dict, name: str) -> Figure:
         del panels["_per_row"]
     paired = {row["metric"]: row for row in summary.get("comparisons", ()) if row["slice"] == name}
     drawn = [paired[kind] for kind in kinds if kind in paired]
-    shifted = [row for row in drawn if clear(row["low"], row["high"])]
+    shifted = [row for row in drawn if changed(row)]
     marks = {row["metric"]: MORE if row["difference"] > 0 else FEWER for row in shifted}
     figure, axes = plt.subplots(1, len(panels), figsize=(WIDTH, 1.4 + 0.55 * len(kinds)), sharey=True, squeeze=False)
     for ax, (ending, label) in zip(axes.flat, panels.items(), strict=True):
@@ -173,8 +174,8 @@ def _span(counts: list[int]) -> str:
 
 def _harm(drawn: list[dict], shifted: list[dict]) -> str:
     """How many kinds of error became more frequent or rarer by an interval without zero, and survive correction."""
-    if all(row["low"] is None for row in drawn):
-        return ": too few pages for an interval"
+    if all(row["n"] < ENOUGH_PAGES for row in drawn):
+        return ": too few pages to judge by"
     if not shifted:
         return ": the 95 % interval of every kind's difference includes zero"
     more = sum(row["difference"] > 0 for row in shifted)
