@@ -63,11 +63,13 @@ def test_no_page_at_all_is_said():
         evaluate.score([])
 
 
-def test_a_training_without_validation_pages_is_told_as_such():
+def test_a_training_without_validation_pages_is_told_as_such(tmp_path):
     history = [{"step": 1, "loss": 2.5, "seconds": 1.0}, {"step": 2, "loss": 2.25, "seconds": 2.0}]
     made = {"history": history, "best_cer": None, "best_loss": None, "steps": 2}
     made |= {"seconds_per_step": 1.0, "peak_memory_gb": 0.5}
-    assert summary_cell._trained(made).startswith("No page to validate on: the last adapter is kept; 2 steps")
+    (tmp_path / "train.json").write_text(json.dumps(made))
+    said = summary_cell.findings(tmp_path)["04_train"]
+    assert said.startswith("No page to validate on: the last adapter is kept; 2 steps")
     cells = [c.source for c in nbformat.read(NOTEBOOKS / "04_train.ipynb", 4).cells if c.cell_type == "code"]
     shown = {"pd": pd, "Markdown": Markdown, "made": made, "history": pd.DataFrame(history), "validation_rows": []}
     for begins in ("losses = history", "losses.set_index", "trained = history"):
