@@ -70,6 +70,13 @@ def test_a_training_without_validation_pages_is_told_as_such(tmp_path):
     (tmp_path / "train.json").write_text(json.dumps(made))
     said = summary_cell.findings(tmp_path)["04_train"]
     assert said.startswith("No page to validate on: the last adapter is kept; 2 steps")
+    validated = [{"step": 2, "eval_loss": 0.5}, {"step": 4, "eval_loss": 0.25}]
+    for losses, told in (
+        (validated[:1], "0.500 at step 2, the first and lowest; 2"),
+        (validated, "0.500 at step 2 → 0.250 at 4; 2"),
+    ):
+        (tmp_path / "train.json").write_text(json.dumps(made | {"history": history + losses}))
+        assert f"Validation loss {told} steps" in summary_cell.findings(tmp_path)["04_train"]
     cells = [c.source for c in nbformat.read(NOTEBOOKS / "04_train.ipynb", 4).cells if c.cell_type == "code"]
     shown = {"pd": pd, "Markdown": Markdown, "made": made, "history": pd.DataFrame(history), "validation_rows": []}
     for begins in ("losses = history", "losses.set_index", "trained = history"):
