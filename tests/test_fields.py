@@ -826,7 +826,7 @@ def test_a_table_with_a_column_in_each_cell():
     assert [(row.name, row.value) for row in fields.read_analytes(table)] == [("WBC", 5.1), ("RBC", 4.2), ("Hb", 13)]
 
 
-@pytest.mark.parametrize("printed", ["[G/l]", "G/L", "(Gpt/l)", "10^9/l"])
+@pytest.mark.parametrize("printed", ["[G/l]", "G/L", "G/L,", "(Gpt/l)", "10^9/l"])
 def test_a_unit_of_capitals_in_brackets(printed):
     assert [row.unit for row in fields.read_analytes(f"WBC 10,2 {printed} 4,0-10,0")] == ["10*9/L"]
 

@@ -33,7 +33,7 @@ ANDS = {"and", "or", "to", *words("and")}
 BEFORE_VALUE = {"h", "l", "hh", "ll", "high", "low"}
 NOT_FIRST = HEADINGS | FLAGS.keys()  # of an unknown name
 NO_NAME_ALONE = LEAD_IN | LOOSE | PERIODS | directions.NUMBERS.keys()  # `at three hours 17 ng/L`
-NO_UNKNOWN = NEVER | LINKS | STOPS  # what no name holds that the lexicon does not have
+NO_UNKNOWN = NEVER | LINKS | STOPS | EARLIER  # what no name holds that the lexicon does not have
 FOLLOWING = {"and", "with", "on", "h", "l", "high", "low", "was", "is", "but", "today", "which", "yesterday", "then"}
 NEGATIVE = re.compile(r"excess|deficit|(?<!\w)be(?!\w)|score", re.IGNORECASE)
 

@@ -119,8 +119,9 @@ def _is_form(word: str) -> bool:
 def _is_drug(word: str) -> bool:
     """Whether a word, or what stands before its hyphen or stroke (`Dolo-650`), is a drug of the lexicon."""
     known, word = lexicon.drugs(), word if word.isascii() or word in lexicon.drugs() else unaccented(word)
-    romance = len(word) > 6 and word[-1] in "ao" and word[:-1] in known  # `metformina`, `bisoprololo`
-    return romance or ORDER["salt"].sub("", word) in known or JOINED.split(word, maxsplit=1)[0] in known
+    first = JOINED.split(word, maxsplit=1)[0]
+    romance = len(first) > 6 and first[-1] in "ao" and first[:-1] in known  # `metformina`, `bisoprololo`
+    return romance or ORDER["salt"].sub("", word) in known or first in known
 
 
 def _name_end(items: Atoms, at: int, lowered: str) -> int:
