@@ -20,7 +20,7 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         return _say(_sentence(error), 1)
     except KeyboardInterrupt as stop:
-        return _say(str(stop) or "stopped; the same command goes on", 130)
+        return _say(str(stop) or "stopped", 130)
 
 
 def _say(message: object, status: int) -> int:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from medocr import curate, evaluate, prepare, storage
+from medocr import run as runner
 from medocr.__main__ import main
 from medocr.demo import synthetic
 from medocr.findings import claims, experiments
@@ -114,6 +115,26 @@ def test_a_failed_run_is_named_and_the_others_go_on(table, made, tmp_path, capsy
     made.clear()
     assert main(command) == 0
     assert {name for name, _ in made} == {"small-1", "small-2"}
+
+
+def test_a_table_that_is_stopped_names_the_run_and_goes_on_from_there(table, made, tmp_path, capsys, monkeypatch):
+    command = ["run", str(table), "--out", str(tmp_path), "--only", "small"]
+
+    def stopped(run, stage):
+        if run.name.endswith("small-2"):
+            raise KeyboardInterrupt
+        in_process(run, stage)
+
+    in_process = runner.execute_notebook
+    monkeypatch.setattr(runner, "execute_notebook", stopped)
+    assert main(command) == 130
+    shown = capsys.readouterr()
+    assert "small-2            stopped" in shown.out
+    assert shown.err == "medocr: stopped; the same command goes on from there\n"
+    monkeypatch.setattr(runner, "execute_notebook", in_process)
+    made.clear()
+    assert main(command) == 0
+    assert {name for name, _ in made} == {"small-2"}
 
 
 @pytest.mark.parametrize(

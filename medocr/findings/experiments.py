@@ -172,7 +172,7 @@ def make_run(trial: Trial, commit: str | None = None) -> bool:
         return False
     except KeyboardInterrupt:
         print(f"{trial.name:<18} stopped", flush=True)
-        raise KeyboardInterrupt from None
+        raise KeyboardInterrupt("stopped; the same command goes on from there") from None
     made = ", ".join(f"{row['stage'][3:]} {row['seconds']:.0f}" for row in rows if row["state"] == "done")
     print(f"{trial.name:<18} done {time.perf_counter() - began:8.1f} s ({made})", flush=True)
     return True
