@@ -459,6 +459,11 @@ def test_a_document_with_a_bad_page_is_digitised_without_it_and_goes_to_review_w
     assert [line.split("|")[25] for line in orders] == ["P", "P"]
 
 
+def test_a_document_without_any_field_says_so():
+    assert made("wwww")[0]["warnings"] == [record.EMPTY]
+    assert record.EMPTY not in made("Sodium 140 mmol/L")[0]["warnings"]
+
+
 @pytest.mark.parametrize(
     ("line", "value", "segment"),
     [

@@ -277,6 +277,11 @@ def test_a_table_of_labels_is_read(tmp_path):
     ):
         (tmp_path / "metadata.csv").write_bytes(content)
         assert message in load(tmp_path)[0].detail
+    (tmp_path / "metadata.csv").rename(tmp_path / "labels.csv")
+    (tmp_path / "labels.csv").write_text(table)
+    (tmp_path / "notes.csv").write_text("day,who\n")
+    problem, *loaded = load(tmp_path)
+    assert (problem.origin, "give it that name" in problem.detail, len(loaded)) == ("labels.csv:1", True, 3)
 
 
 @pytest.mark.parametrize(

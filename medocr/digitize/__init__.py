@@ -49,6 +49,7 @@ class Counts:
     earlier: int = 0  # which were there already
     refused: int = 0  # of which no page could be read
     incomplete: int = 0  # of which some page could not be read
+    empty: int = 0  # that were read, and no field found
     waiting: int = 0  # fields of the folder's documents, earlier ones too, that a person is to look at
 
     @property
@@ -115,6 +116,7 @@ def digitize_documents(
         counts.refused += failed == len(about["pages"])
         counts.incomplete += 0 < failed < len(about["pages"])
         counts.digitized += failed < len(about["pages"])
+        counts.empty += record.EMPTY in about["warnings"]
     counts.waiting = output.write_queue()
     return counts
 
@@ -234,6 +236,7 @@ def run(reader: Reader, paths: Sequence[str | Path], out: str | Path, **options)
     parts = [f"{counts.digitized} documents digitised"]
     parts += [f"{counts.earlier} done before"] * bool(counts.earlier)
     parts += [f"{counts.incomplete} with a page that was not read"] * bool(counts.incomplete)
+    parts += [f"{counts.empty} without any field, which a person should look at"] * bool(counts.empty)
     parts += [f"{counts.refused} refused"] * bool(counts.refused)
     print(f"{', '.join(parts)}; {counts.waiting} fields wait for a person: {out}", file=sys.stderr)
     return counts.status

@@ -25,6 +25,7 @@ SCHEMA = 1
 LONG_LINE = 160  # characters: of a page that is read as one line, a field's text is its own part
 ROWS_BELOW = 4  # lines under a name on which its columns may stand
 SAME_LINE = 90  # of 100: how alike a line of a page and one that was read from it must be
+EMPTY = "no field was read, so the queue asks nothing about this document: look at its pages"
 FEWEST = 3  # words of a table's heading
 SUMS = ("subtotal", "tax", "discount", "tip", "earlier", "total")
 PRINTED = ("value", "low", "high", "dose", "form", "route", "frequency", "duration", "amount")  # columns, as they stand
@@ -42,6 +43,7 @@ def document(name: str, read: Sequence[Read], reader: Mapping, *, synthetic: boo
         entries += _entries(page, item, result, before)
         before = carry_over(before, page["text"])
     others, failed = who_else(entries), [(page["index"], page["error"]) for page in pages if page["error"]]
+    empty = [] if entries or len(failed) == len(pages) else [EMPTY]
     record = {
         "schema": SCHEMA,
         "id": identity(name, [item.id for item, _ in read if isinstance(item, Page)]),
@@ -55,7 +57,7 @@ def document(name: str, read: Sequence[Read], reader: Mapping, *, synthetic: boo
         "stopped": bool(others),
         "pages": pages,
         "fields": entries,
-        "warnings": [*others, *(f"page {n} was not read ({error}): {WHOLE}" for n, error in failed)],
+        "warnings": [*empty, *others, *(f"page {n} was not read ({error}): {WHOLE}" for n, error in failed)],
     }
     reasons.give(record)
     return record

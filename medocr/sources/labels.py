@@ -5,7 +5,7 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Collection
 from pathlib import Path
 
 from ..schema import DOC_TYPES
@@ -72,14 +72,17 @@ def split_pages(text: str, pages: int) -> list[str]:
     return [part.strip("\n") for part in parts]
 
 
-def read_metadata(files: Iterable[Path]) -> tuple[dict[Path, dict], list[tuple[Path, int, str]]]:
+def read_metadata(files: Collection[Path]) -> tuple[dict[Path, dict], list[tuple[Path, int, str]]]:
     """The rows of every `metadata.jsonl` and `.csv` among `files`, by the file that they describe; lines that are none.
 
     Each line is a JSON object, or a table's row, with `file_name`, relative to its own folder, and any of `COLUMNS`;
     other columns are left alone. A line that is anything else is given as (file, line number, what is wrong), and the
-    others hold.
+    others hold; so is a table of another name that names files.
     """
     rows, bad = {}, []
+    for file in files:
+        if file.suffix in (".jsonl", ".csv") and file.stem != "metadata" and _names_files(file):
+            bad.append((file, 1, f"it names files, but only metadata{file.suffix} is read: give it that name"))
     for file in (file for file in files if file.name in ("metadata.jsonl", "metadata.csv")):
         try:
             lines = _lines(file)
@@ -96,6 +99,12 @@ def read_metadata(files: Iterable[Path]) -> tuple[dict[Path, dict], list[tuple[P
             except ValueError as error:
                 bad.append((file, number, str(error)))
     return rows, bad
+
+
+def _names_files(file: Path) -> bool:
+    with contextlib.suppress(OSError), file.open("rb") as lines:
+        return b"file_name" in lines.readline(10_000)
+    return False
 
 
 def _lines(file: Path) -> list[tuple[int, bytes]]:
