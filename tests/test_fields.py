@@ -831,6 +831,11 @@ def test_a_unit_of_capitals_in_brackets(printed):
     assert [row.unit for row in fields.read_analytes(f"WBC 10,2 {printed} 4,0-10,0")] == ["10*9/L"]
 
 
+def test_a_flag_of_one_letter_before_a_value_is_none_of_the_name():
+    rows = fields.read_analytes("TEST FLAG RESULT REF.\nKetones A 2+ NEGATIVE\nGlucose A TRACE NEGATIVE")
+    assert [(row.name, row.value, row.flag) for row in rows] == [("Ketones", "2+", "A"), ("Glucose", "TRACE", "A")]
+
+
 def test_an_arrow_leads_from_the_earlier_result():
     assert [(row.value, row.previous) for row in fields.read_analytes("Hb 128 → 92 g/L.")] == [(92, 128)]
 

@@ -5,7 +5,7 @@ import itertools
 import re
 
 from . import lexicon
-from .marks import FLAGS, FOREIGN_OPENERS, flag_at, quality_at, range_at
+from .marks import FLAGS, FOREIGN_OPENERS, QUALITIES, flag_at, quality_at, range_at
 from .text import AHEAD, atoms, plain
 from .units import unit_code
 from .words import words
@@ -148,6 +148,9 @@ class Names:
         word, lowered = self.words[at], self.lowered[at]
         if self.lowered[at + 1] in GOES_ON:
             return False
+        value = self.kinds[at + 1] in ("num", "cmp", "titre") or self.lowered[at + 1] in QUALITIES
+        if first and value and word in ("A", "N"):  # a flag, where `Influenza A` is a name
+            return True
         flag = lowered in FLAGS and (len(word) > 2 or (word.isupper() and word not in ("A", "N", "CH")))
         if lowered in COLUMN_WORDS or (flag and (first or self.lowered[at - 1] != "factor")):
             return True
