@@ -255,7 +255,7 @@ def _holds(order: DrugOrder, start: _Start, text: str) -> bool:
     """Whether a name with what was found beside it is an order: never a drug's level, an allergy, or a mention."""
     line = text[max(0, start.name - 60) : start.name].lower().rpartition("\n")[2]
     parts = sum(part is not None for part in (order.form, order.route, order.frequency))
-    allergy = "lerg" in line and order.status == "active" and not (order.unit and parts)
+    allergy = ("allerg" in line or "alerg" in line) and order.status == "active" and not (order.unit and parts)
     level = order.unit is not None and order.unit.endswith(("/mL", "/d", "/min", "%")) and "/kg/" not in order.unit
     mentioned = order.status == "mentioned" or ORDER["no order after"].match(lower(text), start.end)
     if allergy or mentioned or "test" in line[-8:] or (not parts and (level or ORDER["priced"].match(text, start.end))):
