@@ -6,6 +6,7 @@ settings' `words`; through some of them a client should see.
 """
 
 import asyncio
+import contextlib
 import base64
 import hashlib
 import json
@@ -174,4 +175,5 @@ async def serve(settings: dict, kind: type[Behaviour] = Behaviour) -> None:
 
 
 if __name__ == "__main__":
-    asyncio.run(serve(json.loads(Path(sys.argv[1]).read_text())))
+    with contextlib.suppress(KeyboardInterrupt):
+        asyncio.run(serve(json.loads(Path(sys.argv[1]).read_text())))
