@@ -6,8 +6,8 @@ settings' `words`; through some of them a client should see.
 """
 
 import asyncio
-import contextlib
 import base64
+import contextlib
 import hashlib
 import json
 import random
