@@ -30,7 +30,7 @@ from tests.bench.units import KINDS
 
 OUT = ROOT / "results/bench/grpo.json"
 SECONDS = 240.0
-WAYS = {"grpo": (5e-4, 2e-3), "supervised": (5e-4, 2e-3)}  # the rates to choose from
+WAYS = {"grpo": (3e-5, 1e-4), "supervised": (1e-4, 5e-4)}  # the rates to choose from
 SEEDS, VALIDATION, HELD_OUT, HELD_OUT_SEED = (1, 2, 3), 40, 240, 3409
 COMPLETIONS, PROMPTS = 8, 2  # sampled for each page; pages of an optimizer step
 REWARDED = ("field_recall", "test_row_f1", "range_f1", "test_value_f1")
