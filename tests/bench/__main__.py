@@ -16,7 +16,7 @@ RUNS = {"demo": (), "demo-balanced": (), "experiments": ("--jobs", "2")}  # the 
 SHORTEST_FIRST = (  # one that is not named comes last
     *("fields", "metrics", "memory", "data", "step", "loader", "transcribe", "equivalence", "rerun", "checkpoints"),
     *("read", "numbers", "train", "serve", "gguf", "digitize", "full_size", "scale", "faults", "route", "precision"),
-    *("learning_rate", "rank", "units", "attacks", "kills", "mutations", "clinocr", "loop"),
+    *("learning_rate", "rank", "units", "grpo", "attacks", "kills", "mutations", "clinocr", "loop"),
 )
 MODULES = [path.stem for path in Path(__file__).parent.glob("[a-z]*.py") if "write_record(" in path.read_text()]
 BENCHES = sorted(MODULES, key=lambda name: (*SHORTEST_FIRST, name).index(name))
