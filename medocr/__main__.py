@@ -3,6 +3,7 @@
 import argparse
 import errno
 import importlib.metadata
+import os
 import sys
 from pathlib import Path
 
@@ -17,6 +18,9 @@ def main(arguments: list[str] | None = None) -> int:
         return chosen.command(chosen)
     except ValueError as error:
         return _say(error, 2)
+    except BrokenPipeError:  # `medocr read … | head` has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or Python complains when it ends
+        return 141
     except OSError as error:
         return _say(_sentence(error), 1)
     except KeyboardInterrupt as stop:
@@ -35,6 +39,8 @@ def _sentence(error: OSError) -> str:
         return f"the disk is full{where}: make room and run again; stages that are finished stay so"
     if error.errno in (errno.EEXIST, errno.ENOTDIR):
         return f"a file lies where a folder is needed{where}: move it away, or give --out another folder"
+    if error.errno == errno.EISDIR:
+        return f"a folder lies where a file is to be written{where}: give the path of a file"
     if error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
         return f"this user may not write or read here{where}: {error.strerror}; give --out another folder"
     return str(error)
@@ -164,7 +170,7 @@ def _add_digitize(digitize: argparse.ArgumentParser) -> None:
     rule = digitize.add_mutually_exclusive_group()
     rule.add_argument("--rule", type=Path, metavar="FILE", help="thresholds for fields that need no person: rule.json")
     rule.add_argument("--checked", type=Path, metavar="DIR", help="take them from what persons reviewed in DIR")
-    digitize.add_argument("--risk", type=float, default=0.02, help="wrong among passed, with --checked (default: 0.02)")
+    digitize.add_argument("--risk", type=float, help="wrong among passed, with --checked (default: 0.02)")
     ray = "N readers on the machines of a Ray cluster, each block of documents one file, DIR/blocks/<id>.zip"
     digitize.add_argument("--ray", type=int, default=0, metavar="N", help=ray)
     server = digitize.add_argument_group("for the address of a server")
@@ -185,6 +191,8 @@ def _digitize(chosen) -> int:
 
     server = {name: getattr(chosen, name) for name in ("may_receive", "phi_agreement", "key_variable")}
     server["model"] = chosen.served_as
+    if chosen.risk is not None and not chosen.checked:
+        raise ValueError("--risk is for thresholds that --checked DIR takes from reviewed fields: give that, too")
     if chosen.ray:
         return _digitize_on_ray(chosen, server)
     reader = digitize.open_reader(chosen.model, chosen.jobs, store=chosen.out / "answers.sqlite", **server)
@@ -192,7 +200,8 @@ def _digitize(chosen) -> int:
     if chosen.rule:
         options["rule"] = confidence.read_rule(chosen.rule)
     if chosen.checked:
-        options["rule"] = confidence.fit(*confidence.checked(chosen.checked), risk=chosen.risk)
+        limit = {} if chosen.risk is None else {"risk": chosen.risk}
+        options["rule"] = confidence.fit(*confidence.checked(chosen.checked), **limit)
     return digitize.run(reader, chosen.paths, chosen.out, **options)
 
 

@@ -47,6 +47,7 @@ def test_every_argument_has_help():
         (OSError(errno.ENOSPC, "No space left on device", "data/demo/x"), "the disk is full (data/demo/x): make room"),
         (FileExistsError(errno.EEXIST, "File exists", "results"), "a file lies where a folder is needed (results)"),
         (PermissionError(errno.EACCES, "Permission denied", "/x"), "this user may not write or read here (/x)"),
+        (IsADirectoryError(errno.EISDIR, "Is a directory", "out"), "a folder lies where a file is to be written (out)"),
         (OSError("no whole checkpoint is left"), "no whole checkpoint is left"),
     ],
 )
@@ -60,6 +61,27 @@ def test_what_the_system_refuses_is_one_sentence(monkeypatch, capsys, error, sen
     message = capsys.readouterr().err
     assert message.startswith(f"medocr: {sentence}")
     assert message.count("\n") == 1
+
+
+def test_a_limit_that_nothing_would_use_is_refused(capsys):
+    assert command.main(["digitize", "rapidocr", "scans", "--out", "x", "--risk", "0.01"]) == 2
+    assert "--checked" in capsys.readouterr().err
+
+
+def test_a_reader_that_has_seen_enough_ends_the_command_quietly(tmp_path):
+    (tmp_path / "call.py").write_text(
+        "import sys\nfrom medocr import __main__ as command\n"
+        "def much(chosen):\n    'Print.'\n    print('x' * 10**6)\n"
+        "command._run = much\nsys.exit(command.main(['run', 'smoke']))\n"
+    )
+    ended = subprocess.run(
+        ["bash", "-c", f"{sys.executable} call.py | head -c 1; echo ${{PIPESTATUS[0]}}"],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+    )
+    assert (ended.stdout, ended.stderr) == ("x141\n", "")
 
 
 @pytest.mark.parametrize("place", ["results", "data", "data/smoke"])
