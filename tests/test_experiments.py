@@ -137,6 +137,15 @@ def test_a_table_that_is_stopped_names_the_run_and_goes_on_from_there(table, mad
     assert {name for name, _ in made} == {"small-2"}
 
 
+def test_a_table_whose_runs_are_stopped_side_by_side_goes_on_as_well(table, tmp_path, capsys, monkeypatch):
+    def stopped(trial, commit):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(experiments, "_make_apart", stopped)
+    assert main(["run", str(table), "--out", str(tmp_path), "--jobs", "2"]) == 130
+    assert capsys.readouterr().err == "medocr: stopped; the same command goes on from there\n"
+
+
 @pytest.mark.parametrize(
     ("old", "new", "message"),
     [

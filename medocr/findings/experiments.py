@@ -112,12 +112,15 @@ def execute(
         )
     trials[0].run.claim()
     print(f"{len(chosen) - len(todo)} of {len(chosen)} runs are finished", flush=True)
-    if jobs < 2:
-        made = [make_run(trial, commit) for trial in todo]
-    else:
-        threads = str(max(1, (os.cpu_count() or 1) // jobs))  # runs side by side share the cores
-        with storage.environment(dict.fromkeys(THREADS, threads)), ThreadPoolExecutor(jobs) as pool:
-            made = list(pool.map(_make_apart, todo, itertools.repeat(commit)))
+    try:
+        if jobs < 2:
+            made = [make_run(trial, commit) for trial in todo]
+        else:
+            threads = str(max(1, (os.cpu_count() or 1) // jobs))  # runs side by side share the cores
+            with storage.environment(dict.fromkeys(THREADS, threads)), ThreadPoolExecutor(jobs) as pool:
+                made = list(pool.map(_make_apart, todo, itertools.repeat(commit)))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("stopped; the same command goes on from there") from None
     return all(made)
 
 
@@ -172,7 +175,7 @@ def make_run(trial: Trial, commit: str | None = None) -> bool:
         return False
     except KeyboardInterrupt:
         print(f"{trial.name:<18} stopped", flush=True)
-        raise KeyboardInterrupt("stopped; the same command goes on from there") from None
+        raise
     made = ", ".join(f"{row['stage'][3:]} {row['seconds']:.0f}" for row in rows if row["state"] == "done")
     print(f"{trial.name:<18} done {time.perf_counter() - began:8.1f} s ({made})", flush=True)
     return True
