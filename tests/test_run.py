@@ -331,7 +331,7 @@ def test_a_wrong_request_is_refused_before_anything_runs(house, capsys, argument
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("curate = 5", "setting 'curate' is unknown"),
+        ("curate = 5", "odd.toml: setting 'curate' is unknown: there are publish"),
         ("publish = 'no'", "publish = 'no' should be true or false"),
         ("[curate]\npages_from = [5]", "pages_from holds 5"),
         ("[curate]\npages_from = [{ path = 'x' }]", "pages_from holds {'path': 'x'}"),
