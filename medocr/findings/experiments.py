@@ -145,7 +145,8 @@ def findings(trials: list[Trial]) -> None:
 
 def _make_apart(trial: Trial, commit: str | None) -> bool:
     """`make_run` in a process of its own: a kill of the command that started it lets this run, and no other, go on."""
-    process = multiprocessing.get_context("spawn").Process(target=_exit_with, args=(trial, commit))
+    anew = dataclasses.replace(trial)  # without its hash: the process has the code of its start, and plans by that
+    process = multiprocessing.get_context("spawn").Process(target=_exit_with, args=(anew, commit))
     process.start()
     process.join()
     return process.exitcode == 0
