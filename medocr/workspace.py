@@ -78,6 +78,7 @@ def _bring(data: Path, names: Sequence[str]) -> dict[str, dict[str, str]]:
             record = storage.read_json(place / name)
             sealed = record.pop(SEAL, {}).get("reads", {})
             storage.write_json(data / name, record)
-            read[name] = {file: known for file, known in sealed.items() if file.endswith(".parquet")}
+            lying = {file for file in sealed if file not in names and (data / file).exists()}  # no copy, made here
+            read[name] = {file: sealed[file] for file in sealed.keys() - lying if file.endswith(".parquet")}
     print(f"Copied from {place}: {', '.join(names)}")
     return read

@@ -1,6 +1,8 @@
 """The table of runs: which are made, shared and told apart, and what is kept of them."""
 
 import json
+import pickle
+import types
 from pathlib import Path
 
 import pytest
@@ -135,6 +137,30 @@ def test_a_table_that_is_stopped_names_the_run_and_goes_on_from_there(table, mad
     made.clear()
     assert main(command) == 0
     assert {name for name, _ in made} == {"small-2"}
+
+
+def test_a_table_whose_runs_are_stopped_side_by_side_goes_on_as_well(table, tmp_path, capsys, monkeypatch):
+    def stopped(trial, commit):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(experiments, "_make_apart", stopped)
+    assert main(["run", str(table), "--out", str(tmp_path), "--jobs", "2"]) == 130
+    assert capsys.readouterr().err == "medocr: stopped; the same command goes on from there\n"
+
+
+def test_a_run_in_a_process_of_its_own_is_planned_by_the_code_that_makes_it(table, tmp_path, monkeypatch):
+    handed = []
+
+    def process(target, args):
+        handed.append(pickle.loads(pickle.dumps(args[0])))
+        return types.SimpleNamespace(start=lambda: None, join=lambda: None, exitcode=0)
+
+    monkeypatch.setattr(experiments.multiprocessing, "get_context", lambda _: types.SimpleNamespace(Process=process))
+    (trial, *_), before = experiments.load_table(str(table), out=tmp_path), experiments.plan
+    planned = trial.hash
+    assert experiments._make_apart(trial, None)
+    monkeypatch.setattr(experiments, "plan", lambda run, stage: {**before(run, stage), "code": "changed"})
+    assert handed[0].hash != planned
 
 
 @pytest.mark.parametrize(

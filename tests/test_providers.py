@@ -21,6 +21,7 @@ import pytest
 from PIL import Image, PngImagePlugin
 
 from medocr import schema, storage, transcribe
+from medocr.demo import loopback
 from medocr.run import load_profile
 from medocr.transcribe import (
     Agreement,
@@ -383,6 +384,12 @@ def test_nothing_said_holds_a_key_a_text_or_a_picture(store, monkeypatch, caplog
     for secret in ("sk-very", "base64", "mmol/L", "org-of"):
         assert secret not in said
     assert os.environ["OPENAI_ORG_ID"] == "org-of-somebody"
+
+
+def test_servers_that_are_interrupted_end_though_their_input_goes_on():
+    with loopback.Loopback(pages(1)) as servers:
+        servers._process.send_signal(signal.SIGINT)
+        assert servers._process.wait(5) == 0
 
 
 def test_an_interrupt_lets_paid_answers_come_home(tmp_path):

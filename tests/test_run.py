@@ -295,6 +295,22 @@ def test_a_run_that_is_stopped_says_where_and_goes_on_from_there(quick, capsys, 
     assert [states(quick)[n] for n in ("03", "04", "06")] == ["skipped", "done", "done"]
 
 
+def test_of_a_forced_run_that_is_stopped_another_command_goes_on(quick, capsys, monkeypatch):
+    in_process = runner.execute_notebook
+
+    def stopped(run, stage):
+        if stage.name == "train":
+            raise KeyboardInterrupt
+        in_process(run, stage)
+
+    monkeypatch.setattr(runner, "execute_notebook", stopped)
+    assert run(quick, "--force") == 130
+    assert "the same command without --force, --from and --only goes on from there\n" in capsys.readouterr().err
+    monkeypatch.setattr(runner, "execute_notebook", in_process)
+    assert run(quick) == 0
+    assert [states(quick)[n] for n in ("03", "04", "06")] == ["skipped", "done", "done"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
@@ -315,7 +331,7 @@ def test_a_wrong_request_is_refused_before_anything_runs(house, capsys, argument
 @pytest.mark.parametrize(
     ("content", "told"),
     [
-        ("curate = 5", "setting 'curate' is unknown"),
+        ("curate = 5", "odd.toml: setting 'curate' is unknown: there are publish"),
         ("publish = 'no'", "publish = 'no' should be true or false"),
         ("[curate]\npages_from = [5]", "pages_from holds 5"),
         ("[curate]\npages_from = [{ path = 'x' }]", "pages_from holds {'path': 'x'}"),

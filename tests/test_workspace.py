@@ -86,3 +86,14 @@ def test_pages_are_not_read_by_an_adapter_of_other_splits(by_hand):
     (scratch / "test.parquet").write_text("yet others")
     with pytest.raises(ValueError, match=r"train\.json was made from another test\.parquet"):
         workspace.enter(scratch, "metrics.json", reads)
+
+
+def test_a_copied_record_is_not_held_against_what_was_made_here_before(by_hand):
+    finish(by_hand / "demo")
+    (by_hand / "demo/pages.parquet").write_text("pages")
+    (by_hand / "demo/labelled.parquet").write_text("labels of the demo")
+    sealed = {"reads": {"labelled.parquet": storage.file_hash(by_hand / "demo/labelled.parquet")}}
+    (by_hand / "demo/prepare.json").write_text(json.dumps({"made_from": sealed}))
+    scratch = workspace.enter(by_hand / "scratch", "transcribe.json", ["pages.parquet"])
+    (scratch / "labelled.parquet").write_text("labels by 02 as run here")
+    workspace.enter(scratch, "train.json", READS)  # 04, on a copy of the demo's splits, as without those labels

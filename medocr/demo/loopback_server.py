@@ -171,7 +171,9 @@ async def serve(settings: dict, kind: type[Behaviour] = Behaviour) -> None:
         await web.TCPSite(runner, "127.0.0.1", 0).start()
         ports.append(runner.addresses[0][1])
     print(json.dumps(ports), flush=True)
-    await asyncio.to_thread(sys.stdin.read)
+    ended = asyncio.StreamReader()
+    await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(ended), sys.stdin)
+    await ended.read()
 
 
 if __name__ == "__main__":

@@ -112,12 +112,15 @@ def execute(
         )
     trials[0].run.claim()
     print(f"{len(chosen) - len(todo)} of {len(chosen)} runs are finished", flush=True)
-    if jobs < 2:
-        made = [make_run(trial, commit) for trial in todo]
-    else:
-        threads = str(max(1, (os.cpu_count() or 1) // jobs))  # runs side by side share the cores
-        with storage.environment(dict.fromkeys(THREADS, threads)), ThreadPoolExecutor(jobs) as pool:
-            made = list(pool.map(_make_apart, todo, itertools.repeat(commit)))
+    try:
+        if jobs < 2:
+            made = [make_run(trial, commit) for trial in todo]
+        else:
+            threads = str(max(1, (os.cpu_count() or 1) // jobs))  # runs side by side share the cores
+            with storage.environment(dict.fromkeys(THREADS, threads)), ThreadPoolExecutor(jobs) as pool:
+                made = list(pool.map(_make_apart, todo, itertools.repeat(commit)))
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt("stopped; the same command goes on from there") from None
     return all(made)
 
 
@@ -142,7 +145,8 @@ def findings(trials: list[Trial]) -> None:
 
 def _make_apart(trial: Trial, commit: str | None) -> bool:
     """`make_run` in a process of its own: a kill of the command that started it lets this run, and no other, go on."""
-    process = multiprocessing.get_context("spawn").Process(target=_exit_with, args=(trial, commit))
+    anew = dataclasses.replace(trial)  # without its hash: the process has the code of its start, and plans by that
+    process = multiprocessing.get_context("spawn").Process(target=_exit_with, args=(anew, commit))
     process.start()
     process.join()
     return process.exitcode == 0
@@ -172,7 +176,7 @@ def make_run(trial: Trial, commit: str | None = None) -> bool:
         return False
     except KeyboardInterrupt:
         print(f"{trial.name:<18} stopped", flush=True)
-        raise KeyboardInterrupt("stopped; the same command goes on from there") from None
+        raise
     made = ", ".join(f"{row['stage'][3:]} {row['seconds']:.0f}" for row in rows if row["state"] == "done")
     print(f"{trial.name:<18} done {time.perf_counter() - began:8.1f} s ({made})", flush=True)
     return True

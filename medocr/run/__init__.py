@@ -92,7 +92,8 @@ def _execute_stage(run: Run, stage: Stage, must: bool, hashes: seals.Hashes, row
             row |= {"state": "done", **provenance.row(record)}
         except KeyboardInterrupt:
             row["state"] = "stopped"
-            raise KeyboardInterrupt(f"stopped in {stage.notebook}; the same command goes on from there") from None
+            again = "the same command" + " without --force, --from and --only" * must
+            raise KeyboardInterrupt(f"stopped in {stage.notebook}; {again} goes on from there") from None
         finally:
             row["seconds"] = round(time.perf_counter() - start, 1)
             _show(f"{stage.notebook:<14} {row['state']:<8} {row['seconds']:8.1f} s")

@@ -169,8 +169,10 @@ def resolve(content: dict, name: str, path: Path, overrides: Sequence[str], out:
         raise ValueError(f"{path}: publish = {publish!r} should be true or false")
     tables: dict[str, dict] = {stage.name: {} for stage in STAGES}
     for name_of_table, values in content.items():
-        known = (*tables, "publish") if isinstance(values, dict) else ("publish",)
-        check_known(name_of_table, known, f"{path}: table or setting")
+        if isinstance(values, dict):
+            check_known(name_of_table, (*tables, "publish"), f"{path}: table or setting")
+        else:
+            check_known(name_of_table, ("publish",), f"{path}: setting")
         tables[name_of_table] |= values
     for override in overrides:
         full_name, value = parse_override(override)
