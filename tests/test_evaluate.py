@@ -150,11 +150,11 @@ def test_a_slice_of_fewer_than_twenty_pages_is_small():
         assert row(about, slice="all")["small"] == (pages < 20)
 
 
-def test_labels_of_held_out_pages_are_a_slice_unless_they_are_the_exact_text_of_all():
+def test_labels_of_the_test_split_are_a_slice_unless_they_are_the_exact_text_of_all():
     frame = evaluate.score(made_up())
     labelled = evaluate.slices(frame)["labels:synthetic"][0]
-    assert set(frame[labelled]["set"]) == {"held_out"}
-    exact = evaluate.score([p for p in made_up() if p.set == "test" or p.label_origin == "synthetic"])
+    assert set(frame[labelled]["set"]) == {"test"}
+    exact = evaluate.score([p for p in made_up() if p.set == "held_out" or p.label_origin == "synthetic"])
     assert not [name for name in evaluate.slices(exact) if name.startswith("labels:")]
 
 

@@ -1,9 +1,9 @@
 """From scored pages to metrics.json: every slice's figures with intervals, and base against tuned.
 
 The slices: `all`; the domains (`medical`, `general`, `unknown`); the document types; `test`; `peers`, the pages that
-RapidOCR read as well where those are a part; and `labels:<origin>`, unless all labels are the exact texts, by one
-origin. Where there are held-out pages, whose layouts no split holds, all but `test` and `peers` are of those alone, and
-`test` has the test split, whose layouts stand in training as well.
+RapidOCR read as well where those are a part; and `labels:<origin>`, of the test split's labels, unless all of them are
+the exact texts, by one origin. Where there are held-out pages, whose layouts no split holds, the others are of those
+alone, and `test` has the test split, whose layouts stand in training as well.
 """
 
 import numpy as np
@@ -37,10 +37,11 @@ def slices(frame: pd.DataFrame) -> dict[str, tuple[pd.Series, str]]:
     by_ocr = set(frame[frame["model"] == "ocr"]["id"])
     if by_ocr and by_ocr < set(frame["id"]):
         chosen["peers"] = (frame["id"].isin(by_ocr), "")
-    labelled, exact = reported & frame["reference"].notna(), frame["reference"] == frame["truth"]
+    # Held-out pages are drawn, and have the exact text: labels of other origins stand in the other splits.
+    labelled, exact = ~unseen & frame["reference"].notna(), frame["reference"] == frame["truth"]
     for origin in sorted(frame[labelled]["label_origin"].dropna().unique()):
         of_origin = labelled & (frame["label_origin"] == origin)
-        if not (of_origin & exact)[reported].all():  # which would be `all` again
+        if not (of_origin & exact)[~unseen].all():  # which would be all of them again
             chosen[f"labels:{origin}"] = (of_origin, "label_")
     return {name: (rows, prefix) for name, (rows, prefix) in chosen.items() if rows.any()}
 

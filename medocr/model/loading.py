@@ -143,6 +143,8 @@ def load_processor(
     try:
         images, tokenizer = PaddleOCRVLImageProcessorPil.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
         processor = PaddleOCRVLProcessor(images, tokenizer, chat_template=tokenizer.chat_template)
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
     except Exception as error:  # whatever a broken file makes its reader raise
         raise _broken(folder, "processor or tokenizer", error) from error
     for settings in (images.__dict__, tokenizer.init_kwargs):
@@ -232,6 +234,8 @@ def _transformers(folder: Path, dtype: torch.dtype, device: str):
         model, info = PaddleOCRVLForConditionalGeneration.from_pretrained(
             folder, dtype=dtype, output_loading_info=True, use_safetensors=True
         )
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
     except Exception as error:  # whatever a broken file makes its reader raise
         raise _broken(folder, "weights", error) from error
     if missing := sorted(info["missing_keys"]):  # transformers fills them with random numbers and goes on
@@ -271,6 +275,8 @@ def _attach(model, adapter: str | Path):
             raise ValueError(f"{adapter}: no {name} in this folder, so it holds no LoRA adapter")
     try:
         return PeftModel.from_pretrained(model, adapter)
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
     except Exception as error:  # whatever a broken file makes its reader raise
         if "size mismatch" in str(error) or "not found in the base model" in str(error):
             message = f"{adapter}: this adapter was trained on another base; train again (notebook 04)"

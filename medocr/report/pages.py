@@ -151,7 +151,8 @@ def _legend(laid_out: list[list[tuple[str, list]]], legend: Mapping[str, str]) -
     blocks = [[run for row in rows for run in row] for page in laid_out for _, rows in page]
     runs = [run for block in blocks for run in block]
     parts = [meaning for kind, meaning in legend.items() if any(run[2] == kind for run in runs)]
-    parts += [marked.WHOLE] * any({run[2] for run in block} == {"extra"} for block in blocks)
+    whole = legend is marked.LEGEND and any({run[2] for run in block} == {"extra"} for block in blocks)
+    parts += [marked.WHOLE] * whole
     boxes = ("■ ticked", "□ empty")
     parts += [meaning for meaning in boxes if any(meaning[0] in run[1] for run in runs)]
     return " · ".join(parts)
