@@ -348,3 +348,12 @@ def test_cut_off_weights_are_named(tmp_path):
     weights.write_bytes(weights.read_bytes()[:-1000])
     with pytest.raises(ValueError, match="missing or cut off"):
         models.load(folder)
+
+
+def test_memory_that_runs_out_is_no_broken_file(monkeypatch):
+    def too_large(*args, **options):
+        raise MemoryError
+
+    monkeypatch.setattr("medocr.model.loading.PaddleOCRVLForConditionalGeneration.from_pretrained", too_large)
+    with pytest.raises(MemoryError):
+        models.load("tiny")
