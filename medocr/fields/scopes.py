@@ -10,6 +10,7 @@ import re
 from bisect import bisect_left, bisect_right
 from typing import NamedTuple
 
+from .sig import ORDER
 from .text import ELISION, Atoms
 from .words import words
 
@@ -267,11 +268,15 @@ class Scopes:
         return len(between) <= REACH[cue.kind] + 2 * (":" in between) and JOINING.isdisjoint(between) and not lasting
 
     def _is_heading(self, cue: Cue) -> bool:
-        """Whether a cue's line is a few words that head a list: `STOPPED:`, and a drug a line; not `Stop X 5 mg`."""
+        """Whether a cue's line is a few words that head a list, `STOPPED 2023:`, and no order: `Stop X 5 mg`."""
         start, end = self.sentence(cue.at)
         alone = self.atoms.kinds[end] in ("nl", "end") and (start == 0 or self.atoms.kinds[start - 1] == "nl")
         heads = alone and end - start <= SHORT and (cue.at == start or self.atoms.words[end - 1] == ":")
-        return heads and "num" not in self.atoms.kinds[start:end]
+        if not heads or "num" not in self.atoms.kinds[start:end]:
+            return heads
+        line = self.atoms.text[self.atoms.starts[start] : self.atoms.ends[end - 1]].lower()
+        dosed = self.atoms.kinds[end - 1] == "num" and cue.end < end - 1  # `Stop Dolo 650`, but `STOPPED 2023`
+        return not (dosed or ORDER["strength"].search(line) or ORDER["counted"].search(line))
 
     def _heading(self, at: int) -> Cue | None:
         """The cue of the line that heads the list in which an atom stands."""
