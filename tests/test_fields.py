@@ -821,6 +821,22 @@ def test_headers_of_other_countries(line, name, value):
     assert fields.read_header(line)[name] == value
 
 
+@pytest.mark.parametrize(
+    ("text", "patient"),
+    [
+        ("Patient: Rex\nOwner first name: Ann", "Rex"),
+        ("Owner first name: Ann\nPatient: Rex", "Rex"),
+        ("Patient: Luca\nPhysician first name: Ann", "Luca"),
+        ("Patient: Maja\nMother's given name: Eva", "Maja"),
+        ("Patient: Rex\nOwner last name: Smith", "Rex"),
+        ("Patient first name: Ann\nPatient last name: Lee", "Ann Lee"),
+        ("Demographics First name: Ann Last name: Lee", "Ann Lee"),
+    ],
+)
+def test_another_persons_first_name_is_none_of_the_patients(text, patient):
+    assert fields.read_header(text)["patient"] == patient
+
+
 def test_a_table_with_a_column_in_each_cell():
     table = "<table><tr><td>WBC<br>RBC<br>Hb</td><td>5.1<br>4.2<br>13.0</td></tr></table>"
     assert [(row.name, row.value) for row in fields.read_analytes(table)] == [("WBC", 5.1), ("RBC", 4.2), ("Hb", 13)]
