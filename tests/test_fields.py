@@ -852,6 +852,11 @@ def test_a_flag_of_one_letter_before_a_value_is_none_of_the_name():
     assert [(row.name, row.value, row.flag) for row in rows] == [("Ketones", "2+", "A"), ("Glucose", "TRACE", "A")]
 
 
+@pytest.mark.parametrize(("value", "flag"), [("131", "L"), ("140", None), ("150", None)])
+def test_a_b_behind_a_range_is_a_flag_of_a_low_value_alone(value, flag):
+    assert [row.flag for row in fields.read_analytes(f"Sodium {value} mmol/L (135-145) B")] == [flag]
+
+
 def test_an_arrow_leads_from_the_earlier_result():
     assert [(row.value, row.previous) for row in fields.read_analytes("Hb 128 → 92 g/L.")] == [(92, 128)]
 
