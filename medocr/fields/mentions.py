@@ -67,8 +67,8 @@ def _is_parted(page: "_Reader", here: int, after: int, columns: "Columns") -> bo
 
 
 def _is_talk(page: "_Reader", here: int, after: int, columns: "Columns") -> bool:
-    """Whether a sentence does not state a value as the patient's: other words that state a result stand between name
-    and value (`INR dépasse 1,5`), or cues tell of others."""
+    """Whether a sentence does not state a value as the patient's: cues tell of others, or there are other words
+    between name and value than those that state a result (`INR dépasse 1,5`)."""
     if page.scopes.bars(here, columns.at, bounded=bounded(columns)):
         return True
     words = (page.lowered[at] for at in range(after, columns.at) if page.kinds[at] == "word")
