@@ -857,6 +857,12 @@ def test_a_b_behind_a_range_is_a_flag_of_a_low_value_alone(value, flag):
     assert [row.flag for row in fields.read_analytes(f"Sodium {value} mmol/L (135-145) B")] == [flag]
 
 
+def test_a_count_in_a_range_before_its_reference_from_none_on():
+    (row,) = fields.read_analytes("Urine WBC 2-5 0-5 /uL")
+    assert (row.value, row.unit, row.low, row.high) == ("2-5", "/uL", 0, 5)
+    assert fields.read_analytes("Platelets 150-400 140-420 /uL") == []  # of men and women
+
+
 def test_an_arrow_leads_from_the_earlier_result():
     assert [(row.value, row.previous) for row in fields.read_analytes("Hb 128 → 92 g/L.")] == [(92, 128)]
 
