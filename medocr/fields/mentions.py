@@ -46,12 +46,18 @@ def is_mention(page: "_Reader", here: int, after: int, columns: "Columns") -> bo
         or (page.scopes.tells and _is_talk(page, here, after, columns))
         or (lowered[end] == "or" and lowered[end + 1] in LIMITS)
         or lowered[end] in BEHIND
-        or (columns.value == 1 and not EQUAL.isdisjoint(lowered[columns.at : end + 1]))  # `1 mmol/L = 18 mg/dL`
+        or (columns.value == 1 and not columns.ranges and _is_converted(page, columns))
         or (columns.bare and (_is_identifier(page, here, after, columns) or _is_time(page, columns)))
         or (columns.bare and _is_apart(page, here, columns))
         or (columns.unit == "%" and not columns.ranges and _is_given(page, here, columns))
         or (columns.quality and _is_told(page, columns))
     )
+
+
+def _is_converted(page: "_Reader", columns: "Columns") -> bool:
+    """Whether a line says what one of a unit is in another: `1 mmol/L = 18 mg/dL`, but not `1 mg/dL (= 17 µmol/L)`."""
+    signs = (at for at in range(columns.at, columns.end + 1) if page.lowered[at] in EQUAL)
+    return any(page.words[at - 1] != "(" for at in signs)
 
 
 def _is_parted(page: "_Reader", here: int, after: int, columns: "Columns") -> bool:
