@@ -880,6 +880,20 @@ def test_four_times_of_day_in_a_table(slots):
     assert directions.times_a_day(order.frequency) == 2
 
 
+@pytest.mark.parametrize(
+    ("line", "routes"),
+    [
+        ("Suspender metformina se TFG < 30 mL/min ou creatinina acima de 1,5 mg/dL.", []),
+        ("Prendre ibuprofène 200 mg ou 400 mg par voie orale", [None]),
+        ("Timolol 0.5 % ou bid", ["ou"]),
+        ("Ciprofloxacin 1 drop ou qid", ["ou"]),
+        ("Ciprofloxacin 0.3 mg OU qid", ["OU"]),
+    ],
+)
+def test_or_in_other_languages_is_not_both_eyes(line, routes):
+    assert [order.route for order in fields.read_drugs(line)] == routes
+
+
 @pytest.mark.parametrize("text", ["<p>{}</p><p>{}</p>", "<div><p>{}</p></div><div><p>{}</p></div>", "{}<br>{}"])
 def test_paragraphs_that_follow_each_other_are_lines_of_one_order(text):
     (order,) = fields.read_drugs(text.format("Warfarin 3 mg tablet", "Take 1 tablet by mouth once daily"))
