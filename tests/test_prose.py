@@ -307,6 +307,27 @@ def test_a_text_about_no_patient_has_no_result(text):
     assert fields.read_analytes(text) == []
 
 
+@pytest.mark.parametrize(
+    "remark",
+    [
+        "Adults: 3.5-5.1\nChildren: 3.4-4.7",
+        "Adultes : 3,5-5,1",
+        "Result exceeds the measuring range.",
+        "Telephone if above 6.0.",
+        "Interaction: spironolactone",
+        "Conversion factor on request",
+    ],
+)
+def test_a_remark_below_a_row_hides_none_on_a_page_without_a_name(remark):
+    page = f"DOB: 03/04/1961\nPotassium 6.9 mmol/L\n{remark}\nSodium 118 mmol/L 135-145\nHb 9.1 g/dL 12-16"
+    assert [row.name for row in fields.read_analytes(page)] == ["Potassium", "Sodium", "Hb"]
+
+
+def test_limits_of_adults_beside_a_value_leave_it_a_result():
+    assert [row.value for row in fields.read_analytes("Creatinine 1.9 mg/dL Adults: 0.6-1.2")] == [1.9]
+    assert fields.read_drugs("Adults: 400-600 mg ibuprofen every 6 hours") == []
+
+
 def test_a_remark_between_the_results_of_a_named_patient_hides_none():
     page = "Patient: Ann Lee\nHbA1c 6.1 %\nDiabetes is diagnosed at 6.5 % and more.\nReagent lot 12\nGlucose 130 mg/dL"
     assert [row.name for row in fields.read_analytes(page)] == ["HbA1c", "Glucose"]
