@@ -323,6 +323,12 @@ def test_a_remark_below_a_row_hides_none_on_a_page_without_a_name(remark):
     assert [row.name for row in fields.read_analytes(page)] == ["Potassium", "Sodium", "Hb"]
 
 
+@pytest.mark.parametrize("label", ["DOB: 03/04/1961", "MRN: 5512", "Date de naissance : 03/04/1961"])
+def test_a_birth_date_or_a_number_names_the_patient_too(label):
+    page = f"{label}\nTSH 2.1\nInterpretation by experts\nSodium 118 mmol/L 135-145"
+    assert [row.name for row in fields.read_analytes(page)] == ["TSH", "Sodium"]
+
+
 def test_limits_of_adults_beside_a_value_leave_it_a_result():
     assert [row.value for row in fields.read_analytes("Creatinine 1.9 mg/dL Adults: 0.6-1.2")] == [1.9]
     assert fields.read_drugs("Adults: 400-600 mg ibuprofen every 6 hours") == []

@@ -85,7 +85,9 @@ class Scopes:
         self.cues = self._merged(cues)
         self.places = [cue.at for cue in self.cues]
         self.verbs = [mark.at for mark in marks if mark.kind != "someone"]
-        self.labels = [mark.at for mark in marks if mark.kind == "someone" and atoms.words[mark.end - 1] == ":"]
+        self.labels = [
+            mark.at for mark in marks if mark.kind == "someone" and ":" in atoms.words[mark.end - 1 : mark.end + 1]
+        ]
         self.patients = [mark.at for mark in marks if mark.kind != "verb"]
         # Whether a result may be none; most pages of results are told off here.
         self.tells = bool(self.verbs) or any(cue.kind in RULING for cue in self.cues)
