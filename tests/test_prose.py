@@ -85,6 +85,8 @@ RESULTS = [  # the text, and name and value of each result
     ("La creatinina al alta fue de 1,2 mg/dl.", [("creatinina", 1.2)]),
     ("Bei Aufnahme Hb 7,4 g/dl, nach Transfusion Anstieg auf 9,8 g/dl.", [("Hb", 7.4)]),
     ("La CRP à la sortie était de 12 mg/L.", [("CRP", 12)]),
+    ("Patient: Ann Lee\nTroponin < 3 ng/L (below LoQ)", [("Troponin", "< 3")]),
+    ("Patient: Ann Lee\nHeight z-score -2.1, ferritin 9 ug/L", [("ferritin", 9)]),
     ("Bilirubin 1 mg/dL (= 17 umol/L) 0.2-1.2", [("Bilirubin", 1)]),
     ("Lactate 1 mmol/L (= 9 mg/dL)", [("Lactate", 1)]),
     ("SARS-CoV-2 PCR: Detected (Ct 22)", [("SARS-CoV-2 PCR", "Detected")]),
