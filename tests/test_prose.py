@@ -86,6 +86,8 @@ RESULTS = [  # the text, and name and value of each result
     ("Bei Aufnahme Hb 7,4 g/dl, nach Transfusion Anstieg auf 9,8 g/dl.", [("Hb", 7.4)]),
     ("La CRP à la sortie était de 12 mg/L.", [("CRP", 12)]),
     ("Patient: Ann Lee\nTroponin < 3 ng/L (below LoQ)", [("Troponin", "< 3")]),
+    ("Patient: Ann Lee\nFerritin 2100 ng/mL, above the measuring range", [("Ferritin", 2100)]),
+    ("Patient: Ann Lee\nHbA1c 7.1 % (diabetes is diagnosed at 6.5 %)", [("HbA1c", 7.1)]),
     ("Patient: Ann Lee\nHeight z-score -2.1, ferritin 9 ug/L", [("ferritin", 9)]),
     ("Bilirubin 1 mg/dL (= 17 umol/L) 0.2-1.2", [("Bilirubin", 1)]),
     ("Lactate 1 mmol/L (= 9 mg/dL)", [("Lactate", 1)]),

@@ -166,6 +166,8 @@ class Scopes:
             start -= 1  # its line tells the case before it asks: `… sodium 118. What is the diagnosis?`
         opens = not self.labels and (start == 0 or kinds[start - 1] == "nl" or cue.kind == "fiction")
         opens = opens and not self._is_among_results(start)
+        if not opens and self._is_row(start, cue.at):
+            start = cue.at  # `Ferritin > 2000 ng/mL, above the measuring range`
         while opens and end + 1 < self.atoms.count and not (kinds[end] == "nl" == kinds[end + 1]):
             following = self.sentence(end + 1)[1]
             if cue.kind == "general" and self._has(self.patients, end + 1, following):
@@ -206,8 +208,14 @@ class Scopes:
             if kinds[at] == "nl" == kinds[at - 1]:
                 return False
             if kinds[at] == "num" and unit_at(self.atoms, at + 1):
-                return not self._has(self.verbs, *self.sentence(at))
+                return self._is_row(*self.sentence(at))
         return False
+
+    def _is_row(self, start: int, end: int) -> bool:
+        """Whether a number with a unit is among these atoms, and no verb before it."""
+        measured = (at for at in range(start, end) if self.atoms.kinds[at] == "num" and unit_at(self.atoms, at + 1))
+        first = next(measured, None)
+        return first is not None and not self._has(self.verbs, start, first)
 
     def _is_general(self, at: int) -> bool:
         index = bisect_right(self.general, (at, self.atoms.count)) - 1
