@@ -164,6 +164,8 @@ ORDERS = [  # the text, and drug, dose and status of each order
     ("Enalapril 10 mg cada 12 h, suspender metformina.", [("Enalapril", "active"), ("metformina", "stopped")]),
     ("Stop atenolol 50 mg\nramipril 5 mg daily", [("atenolol", "stopped"), ("ramipril", "active")]),
     ("STOPPED:\natenolol 50 mg\n\nramipril 5 mg daily", [("atenolol", "stopped"), ("ramipril", "active")]),
+    ("Warfarin 5 mg daily\nInteraction: amiodarone\nAspirin 81 mg", [("Warfarin", "active"), ("Aspirin", "active")]),
+    ("Patient: Ann Lee\nWarfarin 5 mg daily (interaction: amiodarone)", [("Warfarin", "active")]),
     ("Discontinued (2024):\natenolol 50 mg", [("atenolol", "stopped")]),
     ("2. Stopped medications:\natenolol 50 mg daily", [("atenolol", "stopped")]),
     ("Abgesetzt 2023:\nAtenolol 50 mg", [("Atenolol", "stopped")]),
