@@ -36,7 +36,8 @@ def test_an_ingredient_has_its_number_with_and_without_a_salt() -> None:
 
 
 def test_a_unit_that_is_none_has_no_code() -> None:
-    assert [unit_code(unit) for unit in ("K/uL", "mmol/L", "mmoI/L", "m9/dl")] == ["10*3/uL", "mmol/L", None, None]
+    assert [unit_code(unit) for unit in ("K/uL", "mmol/L")] == ["10*3/uL", "mmol/L"]
+    assert [unit_code(unit) for unit in ("mmoI/L", "m9/dl", "G/", "Gpt/")] == [None] * 4
 
 
 def test_every_loinc_code_has_its_check_digit_and_every_name_is_in_the_lexicon() -> None:

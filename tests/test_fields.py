@@ -821,6 +821,22 @@ def test_headers_of_other_countries(line, name, value):
     assert fields.read_header(line)[name] == value
 
 
+@pytest.mark.parametrize(
+    ("text", "patient"),
+    [
+        ("Patient: Rex\nOwner first name: Ann", "Rex"),
+        ("Owner first name: Ann\nPatient: Rex", "Rex"),
+        ("Patient: Luca\nPhysician first name: Ann", "Luca"),
+        ("Patient: Maja\nMother's given name: Eva", "Maja"),
+        ("Patient: Rex\nOwner last name: Smith", "Rex"),
+        ("Patient first name: Ann\nPatient last name: Lee", "Ann Lee"),
+        ("Demographics First name: Ann Last name: Lee", "Ann Lee"),
+    ],
+)
+def test_another_persons_first_name_is_none_of_the_patients(text, patient):
+    assert fields.read_header(text)["patient"] == patient
+
+
 def test_a_table_with_a_column_in_each_cell():
     table = "<table><tr><td>WBC<br>RBC<br>Hb</td><td>5.1<br>4.2<br>13.0</td></tr></table>"
     assert [(row.name, row.value) for row in fields.read_analytes(table)] == [("WBC", 5.1), ("RBC", 4.2), ("Hb", 13)]
@@ -834,6 +850,17 @@ def test_a_unit_of_capitals_in_brackets(printed):
 def test_a_flag_of_one_letter_before_a_value_is_none_of_the_name():
     rows = fields.read_analytes("TEST FLAG RESULT REF.\nKetones A 2+ NEGATIVE\nGlucose A TRACE NEGATIVE")
     assert [(row.name, row.value, row.flag) for row in rows] == [("Ketones", "2+", "A"), ("Glucose", "TRACE", "A")]
+
+
+@pytest.mark.parametrize(("value", "flag"), [("131", "L"), ("140", None), ("150", None)])
+def test_a_b_behind_a_range_is_a_flag_of_a_low_value_alone(value, flag):
+    assert [row.flag for row in fields.read_analytes(f"Sodium {value} mmol/L (135-145) B")] == [flag]
+
+
+def test_a_count_in_a_range_before_its_reference_from_none_on():
+    (row,) = fields.read_analytes("Urine WBC 2-5 0-5 /uL")
+    assert (row.value, row.unit, row.low, row.high) == ("2-5", "/uL", 0, 5)
+    assert fields.read_analytes("Platelets 150-400 140-420 /uL") == []  # of men and women
 
 
 def test_an_arrow_leads_from_the_earlier_result():
@@ -851,6 +878,20 @@ def test_the_date_over_a_column_of_earlier_results():
 def test_four_times_of_day_in_a_table(slots):
     (order,) = fields.read_drugs(f"Metoprolol   47,5 mg   Tabl   {slots}   Stück")
     assert directions.times_a_day(order.frequency) == 2
+
+
+@pytest.mark.parametrize(
+    ("line", "routes"),
+    [
+        ("Suspender metformina se TFG < 30 mL/min ou creatinina acima de 1,5 mg/dL.", []),
+        ("Prendre ibuprofène 200 mg ou 400 mg par voie orale", [None]),
+        ("Timolol 0.5 % ou bid", ["ou"]),
+        ("Ciprofloxacin 1 drop ou qid", ["ou"]),
+        ("Ciprofloxacin 0.3 mg OU qid", ["OU"]),
+    ],
+)
+def test_or_in_other_languages_is_not_both_eyes(line, routes):
+    assert [order.route for order in fields.read_drugs(line)] == routes
 
 
 @pytest.mark.parametrize("text", ["<p>{}</p><p>{}</p>", "<div><p>{}</p></div><div><p>{}</p></div>", "{}<br>{}"])

@@ -85,6 +85,12 @@ RESULTS = [  # the text, and name and value of each result
     ("La creatinina al alta fue de 1,2 mg/dl.", [("creatinina", 1.2)]),
     ("Bei Aufnahme Hb 7,4 g/dl, nach Transfusion Anstieg auf 9,8 g/dl.", [("Hb", 7.4)]),
     ("La CRP à la sortie était de 12 mg/L.", [("CRP", 12)]),
+    ("Patient: Ann Lee\nTroponin < 3 ng/L (below LoQ)", [("Troponin", "< 3")]),
+    ("Patient: Ann Lee\nFerritin 2100 ng/mL, above the measuring range", [("Ferritin", 2100)]),
+    ("Patient: Ann Lee\nHbA1c 7.1 % (diabetes is diagnosed at 6.5 %)", [("HbA1c", 7.1)]),
+    ("Patient: Ann Lee\nHeight z-score -2.1, ferritin 9 ug/L", [("ferritin", 9)]),
+    ("Bilirubin 1 mg/dL (= 17 umol/L) 0.2-1.2", [("Bilirubin", 1)]),
+    ("Lactate 1 mmol/L (= 9 mg/dL)", [("Lactate", 1)]),
     ("SARS-CoV-2 PCR: Detected (Ct 22)", [("SARS-CoV-2 PCR", "Detected")]),
     ("TSH at her last visit was 5.8 mU/L.", [("TSH", 5.8)]),
     ("The troponin was 18 ng/L, repeated at three hours 17 ng/L.", [("troponin", 18)]),
@@ -158,6 +164,14 @@ ORDERS = [  # the text, and drug, dose and status of each order
     ("Enalapril 10 mg cada 12 h, suspender metformina.", [("Enalapril", "active"), ("metformina", "stopped")]),
     ("Stop atenolol 50 mg\nramipril 5 mg daily", [("atenolol", "stopped"), ("ramipril", "active")]),
     ("STOPPED:\natenolol 50 mg\n\nramipril 5 mg daily", [("atenolol", "stopped"), ("ramipril", "active")]),
+    ("Warfarin 5 mg daily\nInteraction: amiodarone\nAspirin 81 mg", [("Warfarin", "active"), ("Aspirin", "active")]),
+    ("Patient: Ann Lee\nWarfarin 5 mg daily (interaction: amiodarone)", [("Warfarin", "active")]),
+    ("Discontinued (2024):\natenolol 50 mg", [("atenolol", "stopped")]),
+    ("2. Stopped medications:\natenolol 50 mg daily", [("atenolol", "stopped")]),
+    ("Abgesetzt 2023:\nAtenolol 50 mg", [("Atenolol", "stopped")]),
+    ("STOPPED 2023\natenolol 50 mg", [("atenolol", "stopped")]),
+    ("Stop Dolo 650\nramipril 5 mg daily", [("Dolo", "stopped"), ("ramipril", "active")]),
+    ("Stop salbutamol 2 puffs\nramipril 5 mg daily", [("salbutamol", "stopped"), ("ramipril", "active")]),
     ("His wife says he takes bisoprolol 5 mg daily.", [("bisoprolol", "active")]),
     ("Do not stop aspirin 75 mg daily.", [("aspirin", "active")]),
     ("Started insulin 5 units/hr per protocol.", [("insulin", "active")]),
@@ -297,6 +311,33 @@ def test_a_drug_that_a_sentence_only_tells_of_is_no_order(text, active):
 )
 def test_a_text_about_no_patient_has_no_result(text):
     assert fields.read_analytes(text) == []
+
+
+@pytest.mark.parametrize(
+    "remark",
+    [
+        "Adults: 3.5-5.1\nChildren: 3.4-4.7",
+        "Adultes : 3,5-5,1",
+        "Result exceeds the measuring range.",
+        "Telephone if above 6.0.",
+        "Interaction: spironolactone",
+        "Conversion factor on request",
+    ],
+)
+def test_a_remark_below_a_row_hides_none_on_a_page_without_a_name(remark):
+    page = f"DOB: 03/04/1961\nPotassium 6.9 mmol/L\n{remark}\nSodium 118 mmol/L 135-145\nHb 9.1 g/dL 12-16"
+    assert [row.name for row in fields.read_analytes(page)] == ["Potassium", "Sodium", "Hb"]
+
+
+@pytest.mark.parametrize("label", ["DOB: 03/04/1961", "MRN: 5512", "Date de naissance : 03/04/1961"])
+def test_a_birth_date_or_a_number_names_the_patient_too(label):
+    page = f"{label}\nTSH 2.1\nInterpretation by experts\nSodium 118 mmol/L 135-145"
+    assert [row.name for row in fields.read_analytes(page)] == ["TSH", "Sodium"]
+
+
+def test_limits_of_adults_beside_a_value_leave_it_a_result():
+    assert [row.value for row in fields.read_analytes("Creatinine 1.9 mg/dL Adults: 0.6-1.2")] == [1.9]
+    assert fields.read_drugs("Adults: 400-600 mg ibuprofen every 6 hours") == []
 
 
 def test_a_remark_between_the_results_of_a_named_patient_hides_none():

@@ -13,6 +13,7 @@ from .marks import (
     is_column,
     names_band,
     opens_prose,
+    outside,
     quality_at,
     range_from,
     reaches,
@@ -81,6 +82,11 @@ class Columns:
 
     def _ranged(self) -> bool:
         return bool(self.ranges or self.bounds)
+
+    def _below(self) -> bool:
+        """Whether the value is below a range that is printed before."""
+        lows = [limits[0] for limits in self.ranges] + [bound[0] for bound in self.bounds]
+        return any(outside(self.value, low, None) for low in lows)
 
     def _line(self) -> bool:
         """Go on to the next line, where it holds columns alone."""
@@ -296,7 +302,7 @@ class Columns:
         if lowered in LEAD_IN and not (ranged and self.printed and not self.sex) and reaches(self.atoms, here + 1, 6):
             return self._skip()
         ended = self.words[here - 1] == "." != self.words[here - 2]  # `6,9 mUI/L. A creatinina …`
-        low = ("L", here + 1) if self.words[here] == "B" and ranged and self.printed else None  # `(22 - 322)  B`: bas
+        low = ("L", here + 1) if self.words[here] == "B" and self._below() else None  # `(22 - 322)  B`: bas
         if (
             (flag := flag_at(atoms, here) or low)
             and self.flag is None

@@ -233,6 +233,8 @@ def _order(text: str, flat: str, start: _Start, at: int, limit: int, line: int) 
     routes = list(itertools.islice(ORDER["route"].finditer(lowered, at, limit), 2))
     if routes and routes[0].group(1) == "inh" and (form.start() > routes[0].start() if form else len(routes) > 1):
         form = routes.pop(0)  # `90 mcg inh INH q4h`, `18 mcg inh 2 puffs`
+    if routes and routes[0].group(1) == "ou" and not form and unit != "%" and flat[routes[0].start()] == "o":
+        del routes[0]  # `200 mg ou 400 mg`: French and Portuguese for `or`, and not both eyes
     route = start.route or (routes[0].span(1) if routes else None)
     strength = sig.solid(lowered, dosed, limit)
     amount = directions.amount_before(lowered, start.name) or directions.amount_at(lowered, at, limit, strength)

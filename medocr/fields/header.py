@@ -31,7 +31,11 @@ def read_header(text: str) -> dict:
     flat = plain(original)
     values: dict[str, str] = {}
     printed = list(LABEL.finditer(lower(flat)))
-    for index, label in enumerate(printed):
+    others = [_of_another(flat, printed, index) for index in range(len(printed))]
+    for index in sorted(range(len(printed)), key=others.__getitem__):
+        label = printed[index]
+        if others[index] and "patient" in values:
+            continue
         following = (
             other for other in printed[index + 1 : index + 6] if not other.lastgroup == label.lastgroup == "facility"
         )
@@ -45,6 +49,18 @@ def read_header(text: str) -> dict:
         values["patient"] = " ".join(names)
     _take_unlabelled(values, flat, original, printed)
     return {name: values[name] for name in (*LABELS, "facility") if name in values}
+
+
+def _of_another(flat: str, printed: list[re.Match], index: int) -> bool:
+    """Whether a label of a first or last name is another person's than the patient: `Owner first name: Ann`."""
+    label = printed[index]
+    if label.lastgroup not in ("forename", "surname"):
+        return False
+    before = flat[flat.rfind("\n", 0, label.start()) + 1 : label.start()]
+    last = printed[index - 1] if index and printed[index - 1].start() >= label.start() - len(before) else None
+    if last is None:
+        return any(map(str.isalpha, before))
+    return last.lastgroup in ("doctor", "verified") and not flat[last.end() : label.start()].strip()
 
 
 def _take(values: dict[str, str], label: re.Match, flat: str, text: str, limit: int) -> None:

@@ -46,12 +46,18 @@ def is_mention(page: "_Reader", here: int, after: int, columns: "Columns") -> bo
         or (page.scopes.tells and _is_talk(page, here, after, columns))
         or (lowered[end] == "or" and lowered[end + 1] in LIMITS)
         or lowered[end] in BEHIND
-        or (columns.value == 1 and not EQUAL.isdisjoint(lowered[columns.at : end + 1]))  # `1 mmol/L = 18 mg/dL`
+        or (columns.value == 1 and not columns.ranges and _is_converted(page, columns))
         or (columns.bare and (_is_identifier(page, here, after, columns) or _is_time(page, columns)))
         or (columns.bare and _is_apart(page, here, columns))
         or (columns.unit == "%" and not columns.ranges and _is_given(page, here, columns))
         or (columns.quality and _is_told(page, columns))
     )
+
+
+def _is_converted(page: "_Reader", columns: "Columns") -> bool:
+    """Whether a line says what one of a unit is in another: `1 mmol/L = 18 mg/dL`, but not `1 mg/dL (= 17 µmol/L)`."""
+    signs = (at for at in range(columns.at, columns.end + 1) if page.lowered[at] in EQUAL)
+    return any(page.words[at - 1] != "(" for at in signs)
 
 
 def _is_parted(page: "_Reader", here: int, after: int, columns: "Columns") -> bool:
@@ -67,8 +73,8 @@ def _is_parted(page: "_Reader", here: int, after: int, columns: "Columns") -> bo
 
 
 def _is_talk(page: "_Reader", here: int, after: int, columns: "Columns") -> bool:
-    """Whether a sentence does not state a value as the patient's: other words that state a result stand between name
-    and value (`INR dépasse 1,5`), or cues tell of others."""
+    """Whether a sentence does not state a value as the patient's: cues tell of others, or there are other words
+    between name and value than those that state a result (`INR dépasse 1,5`)."""
     if page.scopes.bars(here, columns.at, bounded=bounded(columns)):
         return True
     words = (page.lowered[at] for at in range(after, columns.at) if page.kinds[at] == "word")

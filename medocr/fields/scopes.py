@@ -10,7 +10,10 @@ import re
 from bisect import bisect_left, bisect_right
 from typing import NamedTuple
 
+from .marks import range_at
+from .sig import ORDER
 from .text import ELISION, Atoms
+from .units import unit_at
 from .words import words
 
 NO_RESULT = {"condition", "rule", "aim", "average", "fluid"}
@@ -27,6 +30,7 @@ STOPPING = {".", "?", "!"}
 FAR = (60, 30)  # characters from a cue, or a relative, to a name where no verb makes it a sentence
 MOST = 24  # cues before a name that are looked at
 NEAR = 12  # atoms from a verb to a name of its clause
+ROWS = 40  # atoms before a line in which a row of results makes it a remark
 WRAPPED = 60  # characters of a line that the next one may go on with
 AGREED = {"per", "to", "following", "with", "gemäß", "nach", "selon", "según", "secondo", "segundo", "volgens", "a"}
 HANDED = {"given", "provided", "supplied", "sent", "issued"}  # `information leaflet given`
@@ -81,7 +85,9 @@ class Scopes:
         self.cues = self._merged(cues)
         self.places = [cue.at for cue in self.cues]
         self.verbs = [mark.at for mark in marks if mark.kind != "someone"]
-        self.labels = [mark.at for mark in marks if mark.kind == "someone" and atoms.words[mark.end - 1] == ":"]
+        self.labels = [
+            mark.at for mark in marks if mark.kind == "someone" and ":" in atoms.words[mark.end - 1 : mark.end + 1]
+        ]
         self.patients = [mark.at for mark in marks if mark.kind != "verb"]
         # Whether a result may be none; most pages of results are told off here.
         self.tells = bool(self.verbs) or any(cue.kind in RULING for cue in self.cues)
@@ -147,16 +153,21 @@ class Scopes:
 
     def _paragraph(self, cue: Cue) -> tuple[int, int]:
         """The atoms that a word such as `leaflet` or `policy` governs: its sentence, or the paragraph it heads; on a
-        page that names its patient by a label the sentence alone, which may be a remark between two results."""
+        page that names its patient by a label, and below a row of results, the sentence alone, which may be a remark
+        between two results."""
         kinds, lowered = self.atoms.kinds, self.atoms.lowered
         start, end = self.sentence(cue.at)
         after = lowered[cue.end : min(end, cue.end + 3)]
         labelled = self._has(self.labels, start, end)  # `Patient: Pixel (feline, 4.1 kg)`
-        if lowered[cue.at - 1] in AGREED or not HANDED.isdisjoint(after) or labelled:
+        limits = self._is_range(cue.end)
+        if lowered[cue.at - 1] in AGREED or not HANDED.isdisjoint(after) or labelled or limits:
             return cue.at, cue.at
         while cue.kind == "fiction" and not self.labels and start and kinds[start - 1] != "nl":
             start -= 1  # its line tells the case before it asks: `… sodium 118. What is the diagnosis?`
         opens = not self.labels and (start == 0 or kinds[start - 1] == "nl" or cue.kind == "fiction")
+        opens = opens and not self._is_among_results(start)
+        if not opens and self._is_row(start, cue.at):
+            start = cue.at  # `Ferritin > 2000 ng/mL, above the measuring range`
         while opens and end + 1 < self.atoms.count and not (kinds[end] == "nl" == kinds[end + 1]):
             following = self.sentence(end + 1)[1]
             if cue.kind == "general" and self._has(self.patients, end + 1, following):
@@ -181,6 +192,30 @@ class Scopes:
         asked = self.atoms.words[end] == "?" and end - start > 4 and self._has(self.verbs, start, end)
         quoted = self.atoms.words[max(start, at - NEAR) : at].count('"') % 2 and self.is_prose(at, end)
         return asked or bool(quoted) or self._is_general(at)
+
+    def _is_range(self, at: int) -> bool:
+        """Whether a range and no dose stands at an atom: `Adults: 3.5-5.1`, the limits of a result."""
+        limits = range_at(self.atoms, at)
+        if not limits:
+            return False
+        unit = unit_at(self.atoms, limits[2])
+        return self.atoms.kinds[unit[1] if unit else limits[2]] in ("nl", "end", "cell", "sym")
+
+    def _is_among_results(self, start: int) -> bool:
+        """Whether a row of results, with a unit and no verb, stands right before a line in its paragraph."""
+        kinds = self.atoms.kinds
+        for at in range(start - 1, max(start - ROWS, 0), -1):
+            if kinds[at] == "nl" == kinds[at - 1]:
+                return False
+            if kinds[at] == "num" and unit_at(self.atoms, at + 1):
+                return self._is_row(*self.sentence(at))
+        return False
+
+    def _is_row(self, start: int, end: int) -> bool:
+        """Whether a number with a unit is among these atoms, and no verb before it."""
+        measured = (at for at in range(start, end) if self.atoms.kinds[at] == "num" and unit_at(self.atoms, at + 1))
+        first = next(measured, None)
+        return first is not None and not self._has(self.verbs, start, first)
 
     def _is_general(self, at: int) -> bool:
         index = bisect_right(self.general, (at, self.atoms.count)) - 1
@@ -267,11 +302,15 @@ class Scopes:
         return len(between) <= REACH[cue.kind] + 2 * (":" in between) and JOINING.isdisjoint(between) and not lasting
 
     def _is_heading(self, cue: Cue) -> bool:
-        """Whether a cue's line is a few words that head a list: `STOPPED:`, and a drug a line; not `Stop X 5 mg`."""
+        """Whether a cue's line is a few words that head a list, `STOPPED 2023:`, and no order: `Stop X 5 mg`."""
         start, end = self.sentence(cue.at)
         alone = self.atoms.kinds[end] in ("nl", "end") and (start == 0 or self.atoms.kinds[start - 1] == "nl")
         heads = alone and end - start <= SHORT and (cue.at == start or self.atoms.words[end - 1] == ":")
-        return heads and "num" not in self.atoms.kinds[start:end]
+        if not heads or "num" not in self.atoms.kinds[start:end]:
+            return heads
+        line = self.atoms.text[self.atoms.starts[start] : self.atoms.ends[end - 1]].lower()
+        dosed = self.atoms.kinds[end - 1] == "num" and cue.end < end - 1  # `Stop Dolo 650`, but `STOPPED 2023`
+        return not (dosed or ORDER["strength"].search(line) or ORDER["counted"].search(line))
 
     def _heading(self, at: int) -> Cue | None:
         """The cue of the line that heads the list in which an atom stands."""

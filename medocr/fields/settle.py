@@ -108,11 +108,16 @@ def settle(row: "Columns") -> None:
         row.value = counted(row.value, row.printed)
         row.ranges = [(counted(r[0], r[3]), counted(r[1], r[3]), *r[2:]) for r in row.ranges]
     fields = row.unit in ("/[HPF]", "/[LPF]")  # of a microscope: what is counted is a range
-    several = row.ranges and (fields or (len(row.ranges) > 1 and row.unit is None))
+    several = row.ranges and (fields or (len(row.ranges) > 1 and (row.unit is None or _is_counted(row))))
     if several and not row.printed and not row.ranges[0][2]:
         row.value = row.printed = row.ranges.pop(0)[3]
     _settle_flag(row)
     row.bare = row.unit is None and not row.ranges and row.flag is None
+
+
+def _is_counted(row: "Columns") -> bool:
+    """Whether the first of two ranges is a count: the second begins at none, `WBC 2-5 0-5 /uL` in urine."""
+    return row.unit == "/uL" and row.ranges[1][0] == 0
 
 
 def _settle_flag(row: "Columns") -> None:

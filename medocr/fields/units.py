@@ -57,7 +57,8 @@ def unit_code(printed: str) -> str | None:
     if printed in CODES:
         return printed
     squeezed = "".join(printed.split()).replace("µ", "u").replace("μ", "u").replace("\\", "/").replace("/1,73", "/1.73")
-    if cased := CASED.get(squeezed.strip("()[],;:.").removesuffix("l").removesuffix("L") + "L"):
+    bare = squeezed.strip("()[],;:.")
+    if bare[-1:] in ("l", "L") and (cased := CASED.get(bare[:-1] + "L")):
         return cased
     key = squeezed.lower().strip("()[],;:") if squeezed[:1] != "[" else squeezed.lower()
     key = key.replace("per", "/", 1) if key.startswith(("mgper", "gper", "cellsper")) else key
