@@ -87,6 +87,17 @@ def test_the_code_of_a_source_counts_for_the_runs_that_load_it():
     assert "medocr.sources.hub" in with_source
 
 
+def test_a_changed_table_in_a_packages_data_is_changed_code(tmp_path):
+    (tmp_path / "data/languages").mkdir(parents=True)
+    (tmp_path / "__init__.py").write_text("a = 1\n")
+    hashes = []
+    for text in ("Natrium\tsodium\n", "Kalium\tpotassium\n"):
+        (tmp_path / "data/languages/de.tsv").write_text(text)
+        provenance._module.cache_clear()
+        hashes.append(provenance._module("medocr.x", tmp_path / "__init__.py")[0])
+    assert len(set(hashes)) == 2
+
+
 def test_a_notebooks_parameters_and_magics_are_no_code(tmp_path):
     cells = [("parameters", "steps = 3"), ("", "%matplotlib inline\nprint(steps)")]
     cells = [{"cell_type": "code", "source": [text], "metadata": {"tags": [tag]}} for tag, text in cells]

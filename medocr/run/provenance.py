@@ -74,7 +74,7 @@ def _module(name: str, file: Path) -> tuple[str, tuple[str, ...]]:
     handed_on = bool(_exports(name))
     parts = [] if handed_on else [code_hash(source)]
     if file.name == "__init__.py":
-        data = [p for folder in (file.parent, file.parent / "data") for p in folder.glob("*") if p.is_file()]
+        data = [p for p in (*file.parent.glob("*"), *(file.parent / "data").rglob("*")) if p.is_file()]
         parts += [_short(p.read_bytes()) for p in sorted(data) if p.suffix not in (".py", ".md")]
     return _short(" ".join(parts)), () if handed_on else tuple(_imports(ast.parse(source), package))
 
