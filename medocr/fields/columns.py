@@ -85,8 +85,7 @@ class Columns:
 
     def _below(self) -> bool:
         """Whether the value is below a range that is printed before."""
-        lows = [limits[0] for limits in self.ranges] + [bound[0] for bound in self.bounds]
-        return any(outside(self.value, low, None) for low in lows)
+        return any(outside(self.value, low, None) for low, *_ in (*self.ranges, *self.bounds))
 
     def _line(self) -> bool:
         """Go on to the next line, where it holds columns alone."""
@@ -245,9 +244,6 @@ class Columns:
         self.here += 1
         return False
 
-    def _arrow(self) -> bool:
-        return self._mark(*flag_at(self.atoms, self.here))
-
     def _mark(self, flag: str, after: int) -> bool:
         if self.flag is None:
             self.flag, self.flagged = flag, self.here
@@ -325,7 +321,7 @@ STEPS = {  # how an atom of each kind is taken; others end the row
     "cmp": Columns._compared,
     "titre": Columns._titre,
     "power": Columns._power,
-    "arrow": Columns._arrow,
+    "arrow": lambda row: row._mark(*flag_at(row.atoms, row.here)),
     "cell": Columns._skip,
     "nl": Columns._line,
     "date": settle.dated,

@@ -5,27 +5,19 @@ sentence; at the head of a list, the list; at the head of a leaflet or a policy,
 """
 
 import functools
-import itertools
-import re
 from bisect import bisect_left, bisect_right
-from typing import NamedTuple
 
+from .cues import NO_RESULT, RULING, STATUS, Cue, cues_of
 from .marks import range_at
 from .sig import ORDER
-from .text import ELISION, Atoms
+from .text import Atoms
 from .units import unit_at
 from .words import words
 
-NO_RESULT = {"condition", "rule", "aim", "average", "fluid"}
-STATUS = {"stopped": "stopped", "stop": "stopped", "negator": "denied", "denied": "denied", "refused": "denied"}
-STATUS |= {"mentioned": "mentioned", "proposed": "mentioned", "ceiling": "mentioned", "takes": "active"}
 HEADING = {"stop", "stopped", "denied", "refused", "takes"}  # of a list
 SHORT = 6  # atoms of a line that heads a list
 BEHIND = {"stopped", "refused", "proposed"}  # may stand behind the drug: `ramipril 5 mg was stopped`
 REACH = {"stopped": 4, "stop": 4, "negator": 2, "denied": 3, "refused": 3, "mentioned": 9, "proposed": 6, "ceiling": 4}
-RULING = {*NO_RESULT, "relative", "general", "fiction"}
-GOVERNING = {*RULING, *STATUS, "companion", "resumed", "reset"}
-MARKS = {"patient", "someone", "verb"}
 STOPPING = {".", "?", "!"}
 FAR = (60, 30)  # characters from a cue, or a relative, to a name where no verb makes it a sentence
 MOST = 24  # cues before a name that are looked at
@@ -35,45 +27,6 @@ WRAPPED = 60  # characters of a line that the next one may go on with
 AGREED = {"per", "to", "following", "with", "gemäß", "nach", "selon", "según", "secondo", "segundo", "volgens", "a"}
 HANDED = {"given", "provided", "supplied", "sent", "issued"}  # `information leaflet given`
 BESIDE = {"with", "by", "to", "from", "mit", "avec", "con", "com", "met", "z", "par"}  # `came with her daughter`
-WORD = re.compile(r"[^\s:;]+|[:;]")
-
-
-class Cue(NamedTuple):
-    """Words of a kind, and the atoms that they take."""
-
-    at: int
-    end: int
-    kind: str
-
-
-@functools.cache
-def _phrases() -> dict[str, list[tuple[list[str], str]]]:
-    """First word → the cues that begin with it, the longest first."""
-    phrases: dict[str, list[tuple[list[str], str]]] = {}
-    for kind in GOVERNING | MARKS:
-        for phrase in words(kind):
-            parts = WORD.findall(ELISION.sub(lambda match: match.group()[:-1] + " ", f"{phrase}xx")[:-2])
-            for last in (parts[-1].rstrip("'"), parts[-1] + "'s")[: 1 + (kind == "relative")]:
-                phrases.setdefault(parts[0] if len(parts) > 1 else last, []).append(([*parts[:-1], last], kind))
-    return {first: sorted(cues, key=lambda cue: -len(cue[0])) for first, cues in phrases.items()}
-
-
-def _cues(atoms: Atoms) -> tuple[list[Cue], list[Cue]]:
-    """The cues of a page, of which none overlaps the one before it, and its marks, which may stand in a cue too."""
-    phrases, end = _phrases(), 0
-    cues: list[Cue] = []
-    marks: list[Cue] = []
-    for at in itertools.compress(range(atoms.count), map(phrases.__contains__, atoms.lowered)):
-        for parts, kind in phrases[atoms.lowered[at]]:
-            several = len(parts) > 1  # the second word tells most off
-            if several and (parts[1] != atoms.lowered[at + 1] or atoms.lowered[at : at + len(parts)] != parts):
-                continue
-            if kind in MARKS:
-                marks.append(Cue(at, at + len(parts), kind))
-            elif at >= end:
-                end = at + len(parts)
-                cues.append(Cue(at, end, kind))
-    return cues, marks
 
 
 class Scopes:
@@ -81,7 +34,7 @@ class Scopes:
 
     def __init__(self, atoms: Atoms) -> None:
         self.atoms = atoms
-        cues, marks = _cues(atoms)
+        cues, marks = cues_of(atoms)
         self.cues = self._merged(cues)
         self.places = [cue.at for cue in self.cues]
         self.verbs = [mark.at for mark in marks if mark.kind != "someone"]
