@@ -59,7 +59,7 @@ def test_of_the_rates_that_teach_the_demos_leaves_general_pages_best_read():
 
 def test_tables_are_of_unseen_layouts():
     text = readme._environment().get_template("readme.md.jinja").module.results_demo()
-    assert "so the tables are of pages with layouts of their own" in text
+    assert "all rows but the last are of unseen layouts" in text
     assert "| test split: layouts seen in training |" in text
     assert "held-out pages" not in text
 
