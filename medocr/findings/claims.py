@@ -156,7 +156,10 @@ def provenance(scores: pd.DataFrame, facts: pd.DataFrame) -> str:
         f"`{name}`" for name in sorted({name for names in facts["commit"] for name in names.split(", ")})
     )
     precisions = facts["precision"].value_counts()
-    mixed = " Precisions differ, so that two sides of a claim may differ by them alone." if len(precisions) > 1 else ""
+    of = facts.groupby("variant")["precision"].agg(set).to_dict()
+    compared = [(of.get(c.left.variant), of.get(c.right.variant)) for claim in CLAIMS.values() for c in claim.contrasts]
+    mixed = any(left != right for left, right in compared if left and right)
+    mixed = " Precisions differ, so that two sides of a claim may differ by them alone." if mixed else ""
     held_out = scores.groupby("variant")[["id", "group"]].nunique()
     same = "the same " if scores["id"].nunique() == held_out["id"].min() else ""
     return (
