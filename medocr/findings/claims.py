@@ -158,8 +158,8 @@ def provenance(scores: pd.DataFrame, facts: pd.DataFrame) -> str:
     precisions = facts["precision"].value_counts()
     of = facts.groupby("variant")["precision"].agg(set).to_dict()
     compared = [(of.get(c.left.variant), of.get(c.right.variant)) for claim in CLAIMS.values() for c in claim.contrasts]
-    mixed = any(left != right for left, right in compared if left and right)
-    mixed = " Precisions differ, so that two sides of a claim may differ by them alone." if mixed else ""
+    differ = any(left != right for left, right in compared if left and right)
+    mixed = " Precisions differ, so that two sides of a claim may differ by them alone." if differ else ""
     held_out = scores.groupby("variant")[["id", "group"]].nunique()
     same = "the same " if scores["id"].nunique() == held_out["id"].min() else ""
     return (
