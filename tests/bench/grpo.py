@@ -23,10 +23,9 @@ import trl
 
 from medocr import evaluate, metrics, prepare, storage
 from medocr import model as models
-from medocr.demo import synthetic
 from medocr.train import data
 from tests.bench.learning_rate import ROOT, load_pages
-from tests.bench.units import KINDS
+from tests.bench.units import KINDS, lab_reports
 
 OUT = ROOT / "results/bench/grpo.json"
 SECONDS = 240.0
@@ -180,8 +179,8 @@ def per_row(scores: dict[str, list]) -> dict[str, float]:
     return {name: float(np.nanmean(np.array(scores[name], float))) for name in ("cer", *REWARDED, "rows_read")} | errors
 
 
-def choose(part: Path, adapter: Path, rows: list, validation: list) -> dict[str, dict[float, float]]:
-    """The reward of validation pages after each way at each rate; kept in `part` as they come."""
+def choose(part: Path, adapter: Path, rows: list, validation: list) -> dict[str, dict[str, dict]]:
+    """Steps, and the reward of validation pages, of each way at each rate; kept in `part` as they come."""
     tried = storage.read_json(part) if part.is_file() else {}
     for way, rates in WAYS.items():
         for rate in rates:
@@ -200,27 +199,22 @@ def main() -> None:
     folder = parser.parse_args().data
     rows, validation = ([p for p in pages if p.doc_type == "lab_report"] for pages in load_pages(folder))
     validation, adapter = validation[:VALIDATION], folder / "adapter"
-    held_out = list(
-        synthetic.pages({"lab_report": HELD_OUT}, HELD_OUT_SEED, groups=synthetic.HELD_OUT_GROUPS, unlabelled=())
-    )
+    held_out = lab_reports(HELD_OUT, HELD_OUT_SEED)
     tried = choose(folder / "grpo-rates.json", adapter, rows, validation)
     rate = {way: float(max(of, key=lambda name: of[name]["reward"])) for way, of in tried.items()}
     part = folder / "grpo.json"
     runs = storage.read_json(part) if part.is_file() else []
-    if not runs:
-        model, processor = models.load("tiny", adapter=adapter)
-        before = {
-            "reward": mean_reward(model, processor, validation),
-            "scores": page_scores(model, processor, held_out),
-        }
-        runs.append({"way": "before", "seed": 0, "steps": 0, **before})
-    for seed, way in itertools.product(SEEDS, WAYS):
+    for seed, way in ((0, "before"), *itertools.product(SEEDS, WAYS)):
         if any((run["way"], run["seed"]) == (way, seed) for run in runs):
             continue
-        model, processor, steps = trained(way, adapter, rows, rate[way], seed)
-        after = {"reward": mean_reward(model, processor, validation), "scores": page_scores(model, processor, held_out)}
-        runs.append({"way": way, "seed": seed, "steps": steps, **after})
-        print(way, seed, steps, runs[-1]["reward"], per_row(runs[-1]["scores"]), flush=True)
+        if way == "before":
+            model, processor, steps = *models.load("tiny", adapter=adapter), 0
+        else:
+            model, processor, steps = trained(way, adapter, rows, rate[way], seed)
+        scores = page_scores(model, processor, held_out)
+        after = mean_reward(model, processor, validation)
+        runs.append({"way": way, "seed": seed, "steps": steps, "reward": after, "scores": scores})
+        print(way, seed, steps, after, per_row(scores), flush=True)
         storage.write_json(part, runs)
     by_way = {way: means([run for run in runs if run["way"] == way]) for way in ("before", *WAYS)}
     groups = [page.group for page in held_out]

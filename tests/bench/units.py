@@ -81,6 +81,11 @@ def tried(way: str, seed: int, demo: Path, balanced: Path, held_out: list) -> di
     return {"way": way, "seed": seed, **counted(model, processor, held_out, "tuned")}
 
 
+def lab_reports(count: int, seed: int) -> list:
+    """Lab reports of layouts that no run trains on, with their exact text."""
+    return list(synthetic.pages({"lab_report": count}, seed, groups=synthetic.HELD_OUT_GROUPS, unlabelled=()))
+
+
 def counted(model, processor, held_out: list, name: str) -> dict:
     """CER, rows read per page, and errors per row read on lab reports, as 05 has them."""
     read = evaluate.predict(model, processor, held_out, name, "held_out", max_new_tokens=300, progress=False)
@@ -94,9 +99,7 @@ def main() -> None:
     parser.add_argument("--demo", type=Path, default=ROOT / "data/demo")
     parser.add_argument("--balanced", type=Path, default=ROOT / "data/demo-balanced")
     chosen = parser.parse_args()
-    held_out = list(
-        synthetic.pages({"lab_report": HELD_OUT}, HELD_OUT_SEED, groups=synthetic.HELD_OUT_GROUPS, unlabelled=())
-    )
+    held_out = lab_reports(HELD_OUT, HELD_OUT_SEED)
     part = chosen.demo / "units.json"
     rows = json.loads(part.read_text()) if part.is_file() else []
     if not rows:
